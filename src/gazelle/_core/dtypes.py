@@ -1,0 +1,138 @@
+"""Default float type, epsilon and dtype policies (which type weights have and which type layers compute in)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from gazelle._core.errors import ArgumentError
+
+FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
+_ALL_TYPES = (*FLOAT_TYPES, "bool", "uint8", "uint16", "uint32", "int8", "int16", "int32", "int64")
+
+
+@dataclass
+class _Settings:
+    floatx: str = "float32"
+    epsilon: float = 1e-7
+    policy: DTypePolicy | None = None
+
+
+@dataclass(frozen=True)
+class DTypePolicy:
+    """The type of a layer's variables and the type it computes in.
+
+    Args:
+        name: A float type (`"float32"`, `"bfloat16"`, ...), or `"mixed_bfloat16"` / `"mixed_float16"` for float32
+            variables with arithmetic in the shorter type.
+
+    Raises:
+        ArgumentError: `name` is no such policy.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.name not in _ALL_TYPES and self.name not in ("mixed_float16", "mixed_bfloat16"):
+            raise ArgumentError(
+                f"{self.name!r} is no dtype policy.",
+                expected=f"one of {', '.join(FLOAT_TYPES)}, mixed_float16, mixed_bfloat16",
+                received=repr(self.name),
+                fix="pass one of these names as dtype",
+            )
+
+    @property
+    def compute_dtype(self) -> str:
+        """The type in which `call` computes."""
+        return self.name.removeprefix("mixed_")
+
+    @property
+    def variable_dtype(self) -> str:
+        """The type of the weights."""
+        return "float32" if self.name.startswith("mixed_") else self.name
+
+    def get_config(self) -> dict:
+        """The arguments that build an equal policy."""
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict) -> DTypePolicy:
+        """A policy from `get_config`."""
+        return cls(**config)
+
+
+_settings = _Settings()
+
+
+def floatx() -> str:
+    """The default float type, `"float32"` unless changed."""
+    return _settings.floatx
+
+
+def set_floatx(value: str) -> None:
+    """Set the default float type: `"float16"`, `"bfloat16"`, `"float32"` or `"float64"`.
+
+    Raises:
+        ArgumentError: `value` is no float type.
+    """
+    if value not in FLOAT_TYPES:
+        raise ArgumentError("Unknown floatx value.", expected=f"one of {FLOAT_TYPES}", received=repr(value))
+    _settings.floatx = value
+
+
+def epsilon() -> float:
+    """The small number that keeps divisions and logarithms finite, 1e-7 unless changed."""
+    return _settings.epsilon
+
+
+def set_epsilon(value: float) -> None:
+    """Set the small number that `epsilon` returns."""
+    _settings.epsilon = float(value)
+
+
+def dtype_policy() -> DTypePolicy:
+    """The policy that layers get when they are given none."""
+    return _settings.policy or DTypePolicy(_settings.floatx)
+
+
+def set_dtype_policy(policy: str | DTypePolicy) -> None:
+    """Set the policy that layers get when they are given none."""
+    _settings.policy = DTypePolicy(policy) if isinstance(policy, str) else policy
+
+
+def get_policy(identifier: object) -> DTypePolicy:
+    """A policy from None (the default), a name, a NumPy or JAX dtype, a config or a policy."""
+    if identifier is None:
+        return dtype_policy()
+    if isinstance(identifier, DTypePolicy):
+        return identifier
+    if isinstance(identifier, dict):
+        return DTypePolicy(**identifier.get("config", identifier))
+    if isinstance(identifier, str):
+        return DTypePolicy(identifier)
+    return DTypePolicy(standardize_dtype(identifier))
+
+
+def standardize_dtype(dtype: object) -> str:
+    """A dtype's name: `None` -> floatx, `np.float32` -> `"float32"`, `float` -> floatx, `int` -> `"int32"`.
+
+    Raises:
+        ArgumentError: `dtype` is no dtype.
+    """
+    if dtype is None or dtype is float or dtype == "float":
+        return floatx()
+    if dtype is int or dtype == "int":
+        return "int32"
+    if dtype is bool:
+        return "bool"
+    try:
+        return str(jnp.dtype(dtype))
+    except TypeError as error:
+        raise ArgumentError("Invalid dtype.", expected=f"one of {_ALL_TYPES}", received=repr(dtype)) from error
+
+
+def is_float(dtype: object) -> bool:
+    """Whether a dtype is a floating one (bfloat16 counts)."""
+    return jnp.issubdtype(np.dtype(jnp.dtype(dtype)), jnp.floating)

@@ -1,0 +1,90 @@
+"""The errors of Gazelle. Each says what was expected, what was received and how to fix it.
+
+GazelleError
+├── ShapeError          (ValueError)    an array or tensor has the wrong shape
+├── DataError           (ValueError)    data that cannot be trained on or read: NaN, wrong labels, damaged files
+├── ArgumentError       (ValueError)    an argument has a value that cannot be used
+├── ArgumentTypeError   (TypeError)     an argument has a type that cannot be used
+├── UnknownNameError    (ValueError)    a name that stands for no loss, optimizer, metric, activation ...
+├── StateError          (ValueError)    a call that comes too early: fit before compile, weights before build
+└── DownloadError       (OSError)       a data set that could not be fetched
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def explain(problem: str, *, expected: object = None, received: object = None, fix: str | None = None) -> str:
+    """Put an error text together: the problem, then expected, received and fix, one line each."""
+    lines = [problem]
+    if expected is not None:
+        lines.append(f"  expected: {expected}")
+    if received is not None:
+        lines.append(f"  received: {received}")
+    if fix is not None:
+        lines.append(f"  fix: {fix}")
+    return "\n".join(lines)
+
+
+class GazelleError(Exception):
+    """Every error that Gazelle raises on purpose.
+
+    Args:
+        problem: One sentence: what is wrong, naming the argument, layer or file.
+        expected: What would have been right.
+        received: What was there.
+        fix: What to do about it.
+    """
+
+    def __init__(self, problem: str, *, expected: object = None, received: object = None, fix: str | None = None):
+        super().__init__(explain(problem, expected=expected, received=received, fix=fix))
+
+
+class ShapeError(GazelleError, ValueError):
+    """An array or tensor has the wrong shape."""
+
+
+class DataError(GazelleError, ValueError):
+    """Data that cannot be trained on or read."""
+
+
+class ArgumentError(GazelleError, ValueError):
+    """An argument has a value that cannot be used."""
+
+
+class ArgumentTypeError(GazelleError, TypeError):
+    """An argument has a type that cannot be used."""
+
+
+class StateError(GazelleError, ValueError):
+    """A call that comes too early, such as `fit` before `compile`."""
+
+
+class DownloadError(GazelleError, OSError):
+    """A data set that could not be fetched."""
+
+
+class UnknownNameError(GazelleError, ValueError):
+    """A name that stands for nothing; the message lists the nearest names that do."""
+
+    def __init__(self, kind: str, name: object, known: Iterable[str]):
+        known = sorted(set(known))
+        near = nearest(str(name), known)
+        hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"use one of: {', '.join(known)}"
+        super().__init__(
+            f"Could not interpret {kind} identifier: {name!r}.",
+            expected=f"a known name, a callable, an instance or its config; near names: {', '.join(near) or 'none'}",
+            received=repr(name),
+            fix=hint,
+        )
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The known names most like `name`, at most `count`, best first; upper and lower case count as the same."""
+    lowered: dict[str, str] = {}
+    for candidate in known:
+        lowered.setdefault(candidate.lower().replace("_", ""), candidate)
+    matches = difflib.get_close_matches(name.lower().replace("_", ""), list(lowered), n=count, cutoff=0.55)
+    return [lowered[match] for match in matches]

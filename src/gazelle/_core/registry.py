@@ -1,0 +1,265 @@
+"""Names and configs: which name stands for which class or function, and the one serialiser.
+
+An object's config is `{"module", "class_name", "config", "registered_name"}`, the form that Keras writes: `module` is
+Keras's public module (`"keras.layers"`) for what Gazelle brings, None for registered classes of the user's.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from gazelle._core.dtypes import DTypePolicy
+from gazelle._core.errors import ArgumentError, ArgumentTypeError, UnknownNameError
+from gazelle._core.names import snake_case
+
+_builtins: dict[tuple[str, str], Any] = {}  # (module, class name or function name) -> object
+_custom: dict[str, Any] = {}  # registered name (`Package>Name`) or plain name -> object
+
+
+class Catalogue:
+    """All classes and functions of one kind (losses, optimizers, ...) and how to get one from a name or config.
+
+    Args:
+        kind: The word for error texts: `"loss"`.
+        module: Keras's public module for configs: `"keras.losses"`.
+    """
+
+    def __init__(self, kind: str, module: str):
+        self.kind = kind
+        self.module = module
+        self.names: dict[str, Any] = {}
+
+    def add(self, *aliases: str) -> Callable[[Any], Any]:
+        """A decorator that enters a class (under its name and snake-case name) or a function (under its name)."""
+
+        def enter(obj: Any) -> Any:
+            name = obj.__name__
+            own = (name, snake_case(name)) if inspect.isclass(obj) else (name,)
+            for known in (*own, *aliases):
+                self.names.setdefault(known, obj)
+            _builtins[self.module, name] = obj
+            if inspect.isclass(obj):
+                obj._registry_module = self.module  # pyright: ignore[reportAttributeAccessIssue]
+            return obj
+
+        return enter
+
+    def get(self, identifier: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+        """The object that `identifier` stands for.
+
+        Args:
+            identifier: None (gives None), a name, a config dict, a class (an instance of it is made) or a callable or
+                instance (returned as it is).
+            custom_objects: Further names.
+
+        Returns:
+            An instance, a function, or None.
+
+        Raises:
+            UnknownNameError: `identifier` stands for nothing; the nearest known names are in the message.
+        """
+        if identifier is None:
+            return None
+        if isinstance(identifier, str):
+            found = {**_custom, **(custom_objects or {})}.get(identifier, self.names.get(identifier))
+            if found is None:
+                raise UnknownNameError(self.kind, identifier, self.names)
+            return found() if inspect.isclass(found) else found
+        if isinstance(identifier, dict):
+            return deserialize(identifier, custom_objects, catalogue=self)
+        if inspect.isclass(identifier):
+            return identifier()
+        if callable(identifier) or hasattr(identifier, "get_config"):
+            return identifier
+        raise UnknownNameError(self.kind, identifier, self.names)
+
+
+def builtin(module: str) -> Callable[[type], type]:
+    """A decorator that names the Keras module under which a class of Gazelle's is written into configs."""
+
+    def enter(cls: type) -> type:
+        _builtins[module, cls.__name__] = cls
+        cls._registry_module = module  # pyright: ignore[reportAttributeAccessIssue]
+        return cls
+
+    return enter
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
+    """A decorator that enters a user's class or function, so that configs can name it.
+
+    Args:
+        package: First half of the registered name `package>name`.
+        name: Second half; the object's own name when None.
+
+    Raises:
+        ArgumentError: A class without `get_config`.
+    """
+
+    def enter(obj: Any) -> Any:
+        if inspect.isclass(obj) and not hasattr(obj, "get_config"):
+            raise ArgumentError(
+                f"Cannot register the class {obj.__name__}: it has no get_config().",
+                expected="a class with get_config(self) -> dict",
+                fix="define get_config, returning the arguments of __init__",
+            )
+        registered = f"{package}>{name or obj.__name__}"
+        _custom[registered] = obj
+        obj._registered_name = registered
+        return obj
+
+    return enter
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """The dict of registered objects by name; it may be changed in place."""
+    return _custom
+
+
+@contextmanager
+def custom_object_scope(objects: dict[str, Any] | None) -> Iterator[None]:
+    """Within the block, `objects` (name -> class or function) are known to every lookup."""
+    objects = objects or {}
+    kept = {name: _custom[name] for name in objects if name in _custom}
+    _custom.update(objects)
+    try:
+        yield
+    finally:
+        for name in objects:
+            _custom.pop(name, None)
+        _custom.update(kept)
+
+
+def get_registered_name(obj: Any) -> str:
+    """The registered name of a class or function; its own name when it was not registered."""
+    own = getattr(obj, "__dict__", {})  # a subclass of a registered class is not registered itself
+    return own.get("_registered_name", getattr(obj, "__name__", str(obj)))
+
+
+def get_registered_object(name: str, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The class or function registered as `name`, or None."""
+    return {**_custom, **(custom_objects or {})}.get(name)
+
+
+def serialize(obj: Any) -> Any:
+    """A JSON-ready description of an object, from which `deserialize` builds an equal one.
+
+    Raises:
+        ArgumentTypeError: An object that cannot be described.
+    """
+    if obj is None or isinstance(obj, str | bool | int | float):
+        return obj
+    if isinstance(obj, np.generic):
+        return obj.item()
+    if isinstance(obj, list | tuple):
+        return [serialize(item) for item in obj]
+    if isinstance(obj, dict):
+        return {key: serialize(value) for key, value in obj.items()}
+    if isinstance(obj, np.ndarray):
+        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": str(obj.dtype)}}
+    if isinstance(obj, slice):
+        return {"class_name": "__slice__", "config": {"start": obj.start, "stop": obj.stop, "step": obj.step}}
+    if obj is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(obj, FunctionType):
+        return _serialize_function(obj)
+    if not hasattr(obj, "get_config"):
+        raise ArgumentTypeError(
+            f"An object of type {type(obj).__name__} cannot be written into a config.",
+            expected="numbers, text, lists, dicts, arrays, functions or objects with get_config()",
+            received=repr(obj)[:80],
+            fix="give its class a get_config()",
+        )
+    cls = type(obj)
+    module = "keras" if isinstance(obj, DTypePolicy) else cls.__dict__.get("_registry_module")
+    if "_registered_name" in cls.__dict__:
+        module = None
+    node = {
+        "module": module,
+        "class_name": cls.__name__,
+        "config": serialize(obj.get_config()),
+        "registered_name": None if module else get_registered_name(cls),
+    }
+    if hasattr(obj, "get_build_config") and (build_config := obj.get_build_config()):
+        node["build_config"] = serialize(build_config)
+    if hasattr(obj, "get_compile_config") and (compile_config := obj.get_compile_config()):
+        node["compile_config"] = compile_config
+    return node
+
+
+def _serialize_function(function: FunctionType) -> Any:
+    if function.__name__ == "<lambda>":
+        raise ArgumentTypeError(
+            "A lambda cannot be written into a config: a config is data and holds no code.",
+            expected="a named function",
+            fix="define it with def and register it with @gazelle.saving.register_keras_serializable()",
+        )
+    for (_, name), known in _builtins.items():
+        if known is function:
+            return name
+    registered = get_registered_name(function)
+    return {"module": "builtins", "class_name": "function", "config": registered, "registered_name": "function"}
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, *, catalogue: Catalogue | None = None) -> Any:
+    """The object that `serialize` described. No code is run but the constructors of registered classes.
+
+    Args:
+        config: What `serialize` returned, also after a trip through JSON.
+        custom_objects: Classes and functions by name, beside the registered ones.
+        catalogue: Where names without a module are looked up first.
+
+    Raises:
+        UnknownNameError: The config names a class or function that is not known.
+        ArgumentError: The config is damaged.
+    """
+    if isinstance(config, list):
+        return [deserialize(item, custom_objects) for item in config]
+    if not isinstance(config, dict):
+        return config
+    if "class_name" not in config:
+        return {key: deserialize(value, custom_objects) for key, value in config.items()}
+    class_name, inner = config["class_name"], config.get("config")
+    if class_name in _PLAIN:
+        try:
+            return _PLAIN[class_name](inner)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArgumentError(f"The config of a {class_name} is damaged: {error}", received=repr(inner)[:80]) from error
+    known = {**_custom, **(custom_objects or {})}
+    if class_name == "function":
+        return _find(str(inner), known, catalogue)
+    found = known.get(config.get("registered_name") or "") or known.get(class_name)
+    if found is None:
+        found = _builtins.get((config.get("module") or "", class_name)) or _find(class_name, known, catalogue)
+    if not inspect.isclass(found):
+        raise ArgumentError("A config names something that is no class.", received=repr(class_name))
+    if not isinstance(inner, dict):
+        raise ArgumentError(f"The config of a {found.__name__} is damaged.", expected="a dict", received=repr(inner)[:80])
+    with custom_object_scope(custom_objects):
+        instance = found.from_config(inner) if hasattr(found, "from_config") else found(**inner)
+        if config.get("build_config") and hasattr(instance, "build_from_config"):
+            instance.build_from_config(config["build_config"])
+        if config.get("compile_config") and hasattr(instance, "compile_from_config"):
+            instance.compile_from_config(config["compile_config"])
+    return instance
+
+
+_PLAIN: dict[str, Callable[[Any], Any]] = {
+    "__numpy__": lambda inner: np.array(inner["value"], dtype=inner["dtype"]),
+    "__slice__": lambda inner: slice(inner["start"], inner["stop"], inner["step"]),
+    "__ellipsis__": lambda inner: Ellipsis,
+    "DTypePolicy": lambda inner: DTypePolicy(**inner),
+}
+
+
+def _find(name: str, known: dict[str, Any], catalogue: Catalogue | None) -> Any:
+    candidates = {**{key[1]: value for key, value in _builtins.items()}, **(catalogue.names if catalogue else {}), **known}
+    if name not in candidates:
+        raise UnknownNameError(catalogue.kind if catalogue else "object", name, candidates)
+    return candidates[name]

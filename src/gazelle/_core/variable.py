@@ -1,0 +1,211 @@
+"""Variables own values. A program borrows them for a call (see `pure`) and gives them back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gazelle._core.dtypes import is_float, standardize_dtype
+from gazelle._core.errors import ArgumentError, ShapeError
+from gazelle._core.names import unique_name
+
+
+class Variable:
+    """An array with a name that training may change.
+
+    Args:
+        initializer: The first value: an array or number, or a callable `(shape, dtype) -> array`.
+        shape: Shape for a callable `initializer`, a tuple of ints.
+        dtype: Type of the value; floatx for a callable or a float array, kept for integer and bool arrays.
+        trainable: Whether an optimizer may change it.
+        name: A short name without `/`; automatic when None.
+        regularizer: Penalty on the value that the owner adds to the loss, or None.
+        constraint: Projection applied after each optimizer update, or None.
+        path: The name with its owners', `model/dense/kernel`; the name alone when None.
+
+    Raises:
+        ArgumentError: A callable initializer without a shape, or a name with `/`.
+    """
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Iterable[int] | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str = "none",
+        name: str | None = None,
+        *,
+        regularizer: Callable | None = None,
+        constraint: Callable | None = None,
+        path: str | None = None,
+        overwrite_with_gradient: bool = False,
+    ):
+        if name is not None and "/" in name:
+            raise ArgumentError("A variable's name must not hold '/'.", received=repr(name))
+        self.name = name or unique_name("variable")
+        self.path = path or self.name
+        self.trainable = trainable
+        self.autocast = autocast
+        self.aggregation = aggregation
+        self.regularizer = regularizer
+        self.constraint = constraint
+        self.overwrite_with_gradient = overwrite_with_gradient
+        if callable(initializer):
+            if shape is None:
+                raise ArgumentError(
+                    f"Variable {self.name!r} has a callable initializer and no shape.",
+                    expected="shape=(...)",
+                    fix="pass the shape, or an array as initializer",
+                )
+            shape = tuple(int(n) for n in shape)
+            self.dtype = standardize_dtype(dtype)
+            value = initializer(shape, dtype=self.dtype)
+        else:
+            value = initializer
+            if dtype is None and hasattr(value, "dtype") and not is_float(value.dtype):
+                self.dtype = standardize_dtype(jax.dtypes.canonicalize_dtype(value.dtype))
+            elif dtype is None and isinstance(value, int) and not isinstance(value, bool):
+                self.dtype = "int32"
+            else:
+                self.dtype = standardize_dtype(dtype)
+        with jax.ensure_compile_time_eval():  # concrete also when a model is built while it is being traced
+            self._value: Any = _array(value, self.dtype)
+        self._lent = self._value is value  # whoever made the array may still hold it
+        self.shape: tuple[int, ...] = tuple(self._value.shape)
+        if shape is not None and tuple(shape) != self.shape:
+            raise ShapeError(
+                f"The initial value of variable {self.name!r} has the wrong shape.",
+                expected=tuple(shape),
+                received=self.shape,
+            )
+
+    @property
+    def value(self) -> jax.Array:
+        """The array itself. It stays valid when the variable is trained further: training then works on a copy."""
+        self._lent = True
+        return self._value
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def assign(self, value: Any) -> jax.Array:
+        """Replace the value.
+
+        Args:
+            value: An array, number or variable of the same shape; converted to the variable's dtype.
+
+        Raises:
+            ShapeError: `value` has another shape.
+        """
+        if isinstance(value, Variable):
+            value = value.value
+        value = _array(value, self.dtype)
+        if tuple(value.shape) != self.shape:
+            raise ShapeError(
+                f"The value assigned to variable {self.path!r} has the wrong shape.",
+                expected=self.shape,
+                received=tuple(value.shape),
+                fix="pass an array of the variable's own shape",
+            )
+        self._value = value
+        self._lent = True  # the caller may hold this very array, which is given back too
+        return value
+
+    def assign_add(self, value: Any) -> jax.Array:
+        """Add to the value."""
+        return self.assign(self._value + _plain(value))
+
+    def assign_sub(self, value: Any) -> jax.Array:
+        """Subtract from the value."""
+        return self.assign(self._value - _plain(value))
+
+    def take(self) -> jax.Array:
+        """The value for a program that may destroy it (donation): a copy where a user may still hold the array."""
+        if self._lent:
+            self._lent = False
+            return jnp.asarray(np.array(self._value))
+        return self._value
+
+    def numpy(self) -> np.ndarray:
+        """A NumPy copy of the value."""
+        return np.array(self._value)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self._value, dtype=dtype)
+
+    def __jax_array__(self) -> jax.Array:
+        return self.value
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __iter__(self) -> Any:
+        return iter(self._value)
+
+    def __float__(self) -> float:
+        return float(self._value)
+
+    def __int__(self) -> int:
+        return int(self._value)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __getitem__(self, index: Any) -> jax.Array:
+        return self.value[index]  # `variable[:]` is the array itself
+
+    def __neg__(self) -> jax.Array:
+        return -self._value
+
+    def __abs__(self) -> jax.Array:
+        return abs(self._value)
+
+
+def _plain(value: Any) -> Any:
+    return value._value if isinstance(value, Variable) else value
+
+
+def _array(value: Any, dtype: str) -> Any:
+    value = _plain(value)
+    if isinstance(value, jax.Array):
+        return value if value.dtype == dtype else value.astype(dtype)
+    return jnp.asarray(np.array(value, dtype=jnp.dtype(dtype)))
+
+
+def _binary(name: str) -> Callable[[Variable, Any], jax.Array]:
+    def operation(self: Variable, other: Any) -> jax.Array:
+        return getattr(self._value, name)(_plain(other))
+
+    operation.__name__ = name
+    return operation
+
+
+for _name in (
+    "__add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __rtruediv__ __floordiv__ __rfloordiv__ __mod__ "
+    "__rmod__ __pow__ __rpow__ __matmul__ __rmatmul__ __lt__ __le__ __gt__ __ge__"
+).split():
+    setattr(Variable, _name, _binary(_name))
+
+
+def _unflatten(_: None, parts: Any) -> Any:
+    return parts[0]
+
+
+# JAX's own functions see a variable as its value: `jnp.matmul(x, variable)`.
+jax.tree_util.register_pytree_node(Variable, lambda variable: ((variable.value,), None), _unflatten)

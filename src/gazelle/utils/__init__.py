@@ -1,0 +1,52 @@
+"""Helpers around models and data, as `keras.utils` has them."""
+
+from gazelle._core.dtypes import standardize_dtype
+from gazelle._core.registry import (
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from gazelle._core.registry import deserialize as deserialize_keras_object
+from gazelle._core.registry import serialize as serialize_keras_object
+from gazelle.utils.arrays import normalize, pad_sequences, split_dataset, to_categorical
+from gazelle.utils.dataset import ImageDataset, PyDataset, Sequence, pack_x_y_sample_weight, unpack_x_y_sample_weight
+from gazelle.utils.download import get_file
+from gazelle.utils.files import atomic_path, cache_folder
+from gazelle.utils.image import array_to_img, img_to_array, load_img, save_img
+from gazelle.utils.image_folder import image_dataset_from_directory
+from gazelle.utils.session import clear_session, set_random_seed
+
+CustomObjectScope = custom_object_scope
+
+__all__ = [
+    "CustomObjectScope",
+    "ImageDataset",
+    "PyDataset",
+    "Sequence",
+    "array_to_img",
+    "atomic_path",
+    "cache_folder",
+    "clear_session",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_file",
+    "get_registered_name",
+    "get_registered_object",
+    "image_dataset_from_directory",
+    "img_to_array",
+    "load_img",
+    "normalize",
+    "pack_x_y_sample_weight",
+    "pad_sequences",
+    "register_keras_serializable",
+    "save_img",
+    "serialize_keras_object",
+    "set_random_seed",
+    "split_dataset",
+    "standardize_dtype",
+    "to_categorical",
+    "unpack_x_y_sample_weight",
+]

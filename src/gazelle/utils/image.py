@@ -1,0 +1,259 @@
+"""One image: a file to a picture, a picture to an array, and back."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gazelle._core.checks import one_of
+from gazelle._core.dtypes import floatx
+from gazelle._core.errors import ArgumentError, DataError, ShapeError
+from gazelle.utils.files import atomic_path
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
+MAX_PIXELS = 64_000_000  # an image with more is refused before it is decoded
+MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
+CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
+INTERPOLATIONS = {
+    "nearest": "NEAREST",
+    "bilinear": "BILINEAR",
+    "bicubic": "BICUBIC",
+    "lanczos": "LANCZOS",
+    "lanczos3": "LANCZOS",
+    "box": "BOX",
+    "area": "BOX",
+    "hamming": "HAMMING",
+}
+
+
+def load_img(
+    path: Any,
+    color_mode: str = "rgb",
+    target_size: tuple[int, int] | None = None,
+    interpolation: str = "nearest",
+    keep_aspect_ratio: bool = False,
+) -> Image:
+    """Open an image file (PNG, JPEG, GIF's first frame, BMP, WebP) as a Pillow image.
+
+    A camera's note on how it was held (EXIF orientation) is not followed, as in Keras. Pictures of 16 bits a channel
+    are scaled to 8.
+
+    Args:
+        path: A path or an open binary file.
+        color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
+        target_size: `(height, width)` to resize to, or None.
+        interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos"`, `"box"` or `"hamming"`.
+        keep_aspect_ratio: Whether to cut the middle out first instead of distorting.
+
+    Raises:
+        ArgumentError: An argument has an unknown value.
+        DataError: The file is missing, damaged, no image or far too large; it is named.
+    """
+    one_of("color_mode", color_mode, tuple(MODES), "load_img")
+    one_of("interpolation", interpolation, tuple(INTERPOLATIONS), "load_img")
+    with opened(path) as image:
+        converted = decoded(image, color_mode, path)
+    if target_size is None:
+        return converted
+    return resized(converted, target_size, interpolation, "crop" if keep_aspect_ratio else "stretch")
+
+
+def img_to_array(img: Image, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
+    """A Pillow image as an array, values 0 to 255.
+
+    Args:
+        img: A Pillow image.
+        data_format: `"channels_last"` (when None) or `"channels_first"`.
+        dtype: Its type; floatx when None.
+
+    Returns:
+        `(height, width, channels)`.
+
+    Raises:
+        ArgumentError: Unknown `data_format`.
+    """
+    data_format = _data_format(data_format)
+    array = np.asarray(img, dtype=dtype or floatx())
+    array = array[:, :, None] if array.ndim == 2 else array
+    return array.transpose(2, 0, 1) if data_format == "channels_first" else array
+
+
+def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None) -> Image:
+    """An array as a Pillow image.
+
+    Args:
+        x: `(height, width, channels)` with 1, 3 or 4 channels.
+        data_format: `"channels_last"` (when None) or `"channels_first"`.
+        scale: Whether to stretch the values to 0 to 255; otherwise they are taken as they are.
+        dtype: Type to compute in; floatx when None.
+
+    Raises:
+        ArgumentError: Unknown `data_format`.
+        ShapeError: Not three axes, or another number of channels.
+    """
+    from PIL import Image
+
+    data_format = _data_format(data_format)
+    array = np.array(x, dtype=dtype or floatx())
+    if array.ndim != 3:
+        raise ShapeError(
+            f"Expected image array to have rank 3 (single image). Got array with shape: {array.shape}",
+            expected="(height, width, channels)",
+            received=array.shape,
+            fix="pass one image of a batch; of a grey one x[..., None]",
+        )
+    array = array.transpose(1, 2, 0) if data_format == "channels_first" else array
+    if array.shape[2] not in (1, 3, 4):
+        raise ShapeError(
+            f"Unsupported channel number: {array.shape[2]}", expected="1, 3 or 4 channels", received=array.shape
+        )
+    if scale:
+        array -= array.min()
+        if array.max() != 0:
+            array /= array.max()
+        array *= 255
+    if array.shape[2] == 1:
+        flat = array[:, :, 0]
+        return Image.fromarray(flat.astype("int32" if flat.max() > 255 else "uint8"))
+    return Image.fromarray(array.astype("uint8"))
+
+
+def save_img(
+    path: str | os.PathLike[str],
+    x: Any,
+    data_format: str | None = None,
+    file_format: str | None = None,
+    scale: bool = True,
+    **kwargs: Any,
+) -> None:
+    """Write an array to an image file.
+
+    Args:
+        path: The file; its ending names the format where `file_format` is None.
+        x: `(height, width, channels)` with 1, 3 or 4 channels.
+        data_format: `"channels_last"` (when None) or `"channels_first"`.
+        file_format: `"png"`, `"jpeg"`, ...
+        scale: Whether to stretch the values to 0 to 255.
+        **kwargs: For Pillow's `Image.save`.
+
+    Raises:
+        ArgumentError: The format is not known.
+        ShapeError: `x` is no image.
+    """
+    image = array_to_img(x, data_format, scale)
+    file_format = "jpeg" if (file_format or "").lower() == "jpg" else file_format
+    if image.mode == "RGBA" and (file_format or Path(path).suffix.lstrip(".")).lower() in ("jpg", "jpeg"):
+        image = image.convert("RGB")  # JPEG has no transparency
+    with atomic_path(path) as temporary:
+        try:
+            image.save(temporary, format=file_format, **kwargs)
+        except (ValueError, KeyError) as error:
+            raise ArgumentError(
+                f"save_img cannot tell which format to write {path} in.",
+                expected="a file name that ends with .png, .jpg, ..., or file_format",
+                received=repr(file_format or Path(path).suffix),
+            ) from error
+
+
+def opened(path: Any) -> Image:
+    """An image file, opened and not decoded yet.
+
+    Raises:
+        DataError: It is missing, no image, or has more than `MAX_PIXELS`.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        image = Image.open(path, formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(path, str(error)) from error
+    except (OSError, ValueError, SyntaxError, EOFError, OverflowError, struct.error) as error:
+        what = "empty or no image of a known format" if isinstance(error, UnidentifiedImageError) else error
+        raise DataError(
+            f"Could not read the image {_name(path)}.",
+            expected=f"an image file ({', '.join(FORMATS)})",
+            received=what,
+            fix="remove or replace this file",
+        ) from error
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        image.close()
+        raise _too_large(path, f"{width} x {height} pixels")
+    return image
+
+
+def decoded(image: Image, color_mode: str, path: Any) -> Image:
+    """Decode an opened image into 8 bits a channel.
+
+    Raises:
+        DataError: It is cut off, damaged, or of a kind without a scale.
+    """
+    from PIL import Image
+
+    try:
+        image.load()
+        if image.mode.startswith("I;16"):
+            image = Image.fromarray((np.asarray(image) >> 8).astype("uint8"))
+        elif image.mode in ("I", "F"):
+            raise ValueError(f"values of 32 bits (mode {image.mode}), whose range is not known")
+        return image if image.mode == MODES[color_mode] else image.convert(MODES[color_mode])
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error) as error:
+        raise DataError(
+            f"Could not decode the image {_name(path)}.",
+            expected="a whole image of 8 or 16 bits a channel",
+            received=error,
+            fix="remove or replace this file",
+        ) from error
+
+
+def resized(image: Image, size: tuple[int, int], interpolation: str, fit: str) -> Image:
+    """An image of `size`, `(height, width)`.
+
+    Args:
+        image: A Pillow image.
+        size: Wanted height and width.
+        interpolation: A name in `INTERPOLATIONS`. Shrinking averages over all pixels (antialiasing).
+        fit: How other proportions fit: `"stretch"`, `"crop"` (the middle is cut out) or `"pad"` (black beside).
+    """
+    from PIL import Image
+
+    height, width = size
+    filter_ = Image.Resampling[INTERPOLATIONS[interpolation]]
+    if image.size == (width, height):
+        return image
+    if fit == "stretch":
+        return image.resize((width, height), filter_)
+    if fit == "crop":
+        kept_width = min(image.width, max(1, image.height * width // height))
+        kept_height = min(image.height, max(1, image.width * height // width))
+        left, top = (image.width - kept_width) // 2, (image.height - kept_height) // 2
+        return image.resize((width, height), filter_, (left, top, left + kept_width, top + kept_height))
+    ratio = min(width / image.width, height / image.height)
+    inner = max(1, round(image.width * ratio)), max(1, round(image.height * ratio))
+    canvas = Image.new(image.mode, (width, height))
+    canvas.paste(image.resize(inner, filter_), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return canvas
+
+
+def _too_large(path: Any, received: str) -> DataError:
+    return DataError(
+        f"The image {_name(path)} is too large to be decoded safely.",
+        expected=f"at most {MAX_PIXELS} pixels",
+        received=received,
+        fix="make it smaller with an image program, or remove it",
+    )
+
+
+def _name(path: Any) -> str:
+    return str(path) if isinstance(path, (str, os.PathLike)) else str(getattr(path, "name", "in memory"))
+
+
+def _data_format(data_format: str | None) -> str:
+    return one_of("data_format", data_format or "channels_last", ("channels_last", "channels_first"), "image")
