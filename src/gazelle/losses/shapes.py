@@ -1,0 +1,128 @@
+"""How targets and predictions are brought together: dtypes, ranks that differ by an axis of size 1, clashing shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gazelle._core.dtypes import floatx, is_float
+from gazelle._core.errors import ShapeError
+
+Axis = int | Sequence[int] | None
+
+
+def compute_dtype(dtype: Any) -> Any:
+    """The type in which a loss of values of type `dtype` is computed: at least float32."""
+    given = jnp.dtype(dtype if is_float(dtype) else floatx())
+    return jax.dtypes.canonicalize_dtype(jnp.promote_types(given, jnp.float32))
+
+
+def same_rank(first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Both arrays with as many axes, when one of them only lacks a last axis of size 1.
+
+    `(N,)` and `(N, 1)` become `(N, 1)` and `(N, 1)`; `(N, T)` and `(N, T, 1)` become `(N, T)` and `(N, T)`.
+    """
+    if first.ndim == second.ndim + 1 and first.shape[-1] == 1:
+        return (first, second[:, None]) if second.ndim == 1 else (first[..., 0], second)
+    if second.ndim == first.ndim + 1 and second.shape[-1] == 1:
+        return (first[:, None], second) if first.ndim == 1 else (first, second[..., 0])
+    return first, second
+
+
+def floats(y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
+    """Targets and predictions as float arrays of one type and, where that is possible, of the same rank."""
+    y_pred = jnp.asarray(y_pred)
+    dtype = compute_dtype(y_pred.dtype)
+    return same_rank(jnp.asarray(y_true).astype(dtype), y_pred.astype(dtype))
+
+
+def matched(loss: str, y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
+    """`floats`, whose shapes must broadcast.
+
+    Raises:
+        ShapeError: They do not.
+    """
+    y_true, y_pred = floats(y_true, y_pred)
+    try:
+        jnp.broadcast_shapes(y_true.shape, y_pred.shape)
+    except ValueError as error:
+        raise ShapeError(
+            f"{loss}: the shapes of y_true and y_pred do not match.",
+            expected=f"y_true of shape {y_pred.shape}, as y_pred",
+            received=y_true.shape,
+            fix="give the last layer as many units as a target has numbers",
+        ) from error
+    return y_true, y_pred
+
+
+def equal(loss: str, y_true: Any, y_pred: Any, fix: str) -> tuple[jax.Array, jax.Array]:
+    """`floats`, whose shapes must be the same.
+
+    Raises:
+        ShapeError: They are not; the message ends with `fix`.
+    """
+    y_true, y_pred = floats(y_true, y_pred)
+    if y_true.shape != y_pred.shape:
+        raise ShapeError(
+            f"{loss}: y_true and y_pred must have the same shape.",
+            expected=f"y_true of shape {y_pred.shape}, as y_pred",
+            received=y_true.shape,
+            fix=fix,
+        )
+    return y_true, y_pred
+
+
+def labels_for(loss: str, y_true: Any, y_pred: Any, axis: int) -> tuple[jax.Array, jax.Array]:
+    """Class numbers as integers of the shape of `y_pred` without `axis`, and `y_pred` as floats.
+
+    Raises:
+        ShapeError: `y_true` has another shape, or `y_pred` no axis of classes.
+    """
+    y_pred = jnp.asarray(y_pred)
+    y_pred = y_pred.astype(compute_dtype(y_pred.dtype))
+    labels = jnp.asarray(y_true)
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        labels = labels.astype(jnp.int32)
+    if not -y_pred.ndim <= axis < y_pred.ndim:
+        raise ShapeError(f"{loss}: y_pred has no axis {axis}.", expected="(batch, classes)", received=y_pred.shape)
+    axis = axis % y_pred.ndim
+    wanted = (*y_pred.shape[:axis], *y_pred.shape[axis + 1 :])
+    if labels.shape == (*wanted[:axis], 1, *wanted[axis:]):
+        labels = jnp.squeeze(labels, axis)
+    if labels.shape != wanted:
+        one_hot = labels.shape == y_pred.shape and y_pred.ndim > 1
+        raise ShapeError(
+            f"{loss}: y_true must hold one class number per prediction: "
+            "the same shape as y_pred up until the last dimension.",
+            expected=f"y_true of shape {wanted} for y_pred of shape {y_pred.shape}",
+            received=f"{labels.shape}" + (", which looks one-hot" if one_hot else ""),
+            fix="use categorical_crossentropy for one-hot targets, or np.argmax(y_true, -1)"
+            if one_hot
+            else "give the last layer one unit per class, and one integer per sample as target",
+        )
+    return labels, y_pred
+
+
+def pick(values: jax.Array, labels: jax.Array, axis: int) -> jax.Array:
+    """`values` at the place that `labels` name along `axis`, 0 for labels out of range.
+
+    A comparison and a sum, which XLA fuses into one pass both ways; the gradient of a gather would be a slow scatter.
+    """
+    classes = jax.lax.broadcasted_iota(jnp.int32, values.shape, axis % values.ndim)
+    return jnp.sum(jnp.where(classes == jnp.expand_dims(labels, axis), values, 0.0), axis)
+
+
+def in_range(labels: jax.Array, classes: int) -> jax.Array:
+    """Where `labels` are numbers of classes."""
+    return (labels >= 0) & (labels < classes)
+
+
+def power(base: jax.Array, exponent: Any) -> jax.Array:
+    """`base ** exponent` for `base >= 0`, with the derivative 0 (and never infinity) at `base = 0`."""
+    if isinstance(exponent, int | float) and float(exponent).is_integer():
+        return jax.lax.integer_pow(base, int(exponent))
+    zero = base <= 0  # false for NaN, which stays NaN
+    return jnp.where(zero, 0.0, jnp.power(jnp.where(zero, 1.0, base), exponent))
