@@ -1,0 +1,36 @@
+"""Optimizers: how gradients change weights."""
+
+from gazelle.optimizers import schedules
+from gazelle.optimizers.adadelta import Adadelta
+from gazelle.optimizers.adafactor import Adafactor
+from gazelle.optimizers.adagrad import Adagrad
+from gazelle.optimizers.adam import Adam, AdamW
+from gazelle.optimizers.adamax import Adamax
+from gazelle.optimizers.ftrl import Ftrl
+from gazelle.optimizers.lamb import Lamb
+from gazelle.optimizers.lion import Lion
+from gazelle.optimizers.lookup import deserialize, get, serialize
+from gazelle.optimizers.nadam import Nadam
+from gazelle.optimizers.optimizer import Optimizer
+from gazelle.optimizers.rmsprop import RMSprop
+from gazelle.optimizers.sgd import SGD
+
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lamb",
+    "Lion",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
+]

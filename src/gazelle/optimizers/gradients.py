@@ -1,0 +1,58 @@
+"""Gradients before an update: those that are missing are left out, the others are clipped."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gazelle._core.errors import ArgumentError, ShapeError
+from gazelle._core.variable import Variable
+
+
+def clip(
+    gradients: list[jax.Array], clipnorm: float | None, clipvalue: float | None, global_clipnorm: float | None
+) -> list[jax.Array]:
+    """The gradients, clipped in the one way that is not None (see `Optimizer`)."""
+    if clipvalue is not None:
+        return [jnp.clip(gradient, -clipvalue, clipvalue) for gradient in gradients]
+    if clipnorm is not None:
+        norms = [jnp.sqrt(jnp.sum(gradient**2)) for gradient in gradients]
+        return [g * (clipnorm / jnp.maximum(norm, clipnorm)) for g, norm in zip(gradients, norms, strict=True)]
+    if global_clipnorm is not None:
+        norm = jnp.sqrt(sum(jnp.sum(gradient**2) for gradient in gradients))
+        scale = global_clipnorm / jnp.maximum(norm, global_clipnorm)
+        scale = jnp.where(jnp.isfinite(norm), scale, jnp.nan)  # a norm that overflowed must not look like a small one
+        return [gradient * scale for gradient in gradients]
+    return gradients
+
+
+def usable(grads: list[Any], variables: list[Variable]) -> tuple[list[jax.Array], list[Variable]]:
+    """The gradients that exist, as arrays, and their variables.
+
+    Raises:
+        ArgumentError: The lists differ in length, or there is no gradient.
+        ShapeError: A gradient has another shape than its variable.
+    """
+    if len(grads) != len(variables):
+        raise ArgumentError(
+            "The gradients do not match the variables one to one.",
+            expected=f"{len(variables)} gradients",
+            received=len(grads),
+        )
+    pairs = [(jnp.asarray(g), v) for g, v in zip(grads, variables, strict=True) if g is not None]
+    if not pairs:
+        raise ArgumentError("No gradients provided for any variable.", fix="pass a gradient that is not None")
+    if len(pairs) < len(grads):
+        missing = [variable.path for gradient, variable in zip(grads, variables, strict=True) if gradient is None]
+        warnings.warn(f"Gradients do not exist for variables {missing}: they stay as they are.", stacklevel=3)
+    for gradient, variable in pairs:
+        if gradient.shape != variable.shape:
+            raise ShapeError(
+                f"The gradient of {variable.path!r} has the wrong shape.",
+                expected=variable.shape,
+                received=gradient.shape,
+            )
+    return [gradient for gradient, _ in pairs], [variable for _, variable in pairs]

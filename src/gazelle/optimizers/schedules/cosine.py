@@ -1,0 +1,130 @@
+"""Cosine schedules: lr * ((1 - alpha) * (1 + cos(pi * step/n)) / 2 + alpha) (Loshchilov & Hutter 2017, SGDR)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+
+from gazelle.optimizers.schedules.schedule import LearningRateSchedule, as_float, catalogue, check_positive
+
+
+@catalogue.add()
+class CosineDecay(LearningRateSchedule):
+    """Half a cosine wave from the initial rate down to `alpha` of it, after a linear warm-up if wanted.
+
+    Args:
+        initial_learning_rate: The rate at step 0.
+        decay_steps: Steps of the decay, without the warm-up, > 0.
+        alpha: The lowest rate as a share of the highest.
+        name: A name.
+        warmup_target: The rate at the end of the warm-up, from which the decay starts; None for no warm-up.
+        warmup_steps: Steps of the warm-up.
+
+    Raises:
+        ArgumentError: `decay_steps` is not above zero.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        alpha: float = 0.0,
+        name: str = "CosineDecay",
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+    ):
+        check_positive("decay_steps", decay_steps, self)
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = decay_steps
+        self.alpha = alpha
+        self.name = name
+        self.warmup_target = warmup_target
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step: Any) -> Any:
+        """The learning rate of a step."""
+        step = as_float(step)
+        if self.warmup_target is None:
+            return self.initial_learning_rate * self._decay(step)
+        decayed = self.warmup_target * self._decay(step - self.warmup_steps)
+        if not self.warmup_steps:
+            return decayed
+        rise = self.warmup_target - self.initial_learning_rate
+        warming = self.initial_learning_rate + rise * step / self.warmup_steps
+        return jnp.where(step < self.warmup_steps, warming, decayed)
+
+    def _decay(self, step: Any) -> Any:
+        fraction = jnp.minimum(step, self.decay_steps) / self.decay_steps
+        return (1.0 - self.alpha) * 0.5 * (1.0 + jnp.cos(math.pi * fraction)) + self.alpha
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that build an equal schedule."""
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "alpha": self.alpha,
+            "name": self.name,
+            "warmup_target": self.warmup_target,
+            "warmup_steps": self.warmup_steps,
+        }
+
+
+@catalogue.add()
+class CosineDecayRestarts(LearningRateSchedule):
+    """Cosine decay that starts again, each period `t_mul` times as long and `m_mul` times as high as the one before.
+
+    Args:
+        initial_learning_rate: The rate at step 0.
+        first_decay_steps: Steps of the first period, > 0.
+        t_mul: Growth of the periods.
+        m_mul: Growth of the rate at which a period starts.
+        alpha: The lowest rate as a share of the initial one.
+        name: A name.
+
+    Raises:
+        ArgumentError: `first_decay_steps` is not above zero.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: float,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        name: str = "SGDRDecay",
+    ):
+        check_positive("first_decay_steps", first_decay_steps, self)
+        self.initial_learning_rate = initial_learning_rate
+        self.first_decay_steps = first_decay_steps
+        self.t_mul = t_mul
+        self.m_mul = m_mul
+        self.alpha = alpha
+        self.name = name
+
+    def __call__(self, step: Any) -> Any:
+        """The learning rate of a step."""
+        periods = as_float(step) / self.first_decay_steps  # in lengths of the first period
+        if self.t_mul == 1.0:
+            restarts = jnp.floor(periods)
+            fraction = periods - restarts
+        else:
+            # Restart k comes after 1 + t + ... + t^(k-1) = (1 - t^k) / (1 - t) first periods.
+            restarts = jnp.floor(jnp.log(1.0 - periods * (1.0 - self.t_mul)) / math.log(self.t_mul))
+            length = jnp.power(self.t_mul, restarts)
+            fraction = (periods - (1.0 - length) / (1.0 - self.t_mul)) / length
+        height = 0.5 * jnp.power(self.m_mul, restarts) * (1.0 + jnp.cos(math.pi * fraction))
+        return self.initial_learning_rate * ((1.0 - self.alpha) * height + self.alpha)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that build an equal schedule."""
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "first_decay_steps": self.first_decay_steps,
+            "t_mul": self.t_mul,
+            "m_mul": self.m_mul,
+            "alpha": self.alpha,
+            "name": self.name,
+        }

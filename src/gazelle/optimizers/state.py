@@ -1,0 +1,278 @@
+"""What an optimizer keeps: the step counter, the learning rate and the slots."""
+
+from __future__ import annotations
+
+import inspect
+import numbers
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gazelle import initializers
+from gazelle._core import registry
+from gazelle._core.dtypes import floatx
+from gazelle._core.errors import ArgumentError, ArgumentTypeError, StateError
+from gazelle._core.names import unique_name
+from gazelle._core.variable import Variable
+from gazelle.optimizers.schedules.schedule import LearningRateSchedule
+
+Rate = float | LearningRateSchedule | Callable[[], Any]
+
+
+class OptimizerState:
+    """The variables of an optimizer and its learning rate; `Optimizer` adds what a step does.
+
+    Args:
+        name: The optimizer's name.
+        learning_rate: A number, a schedule or a callable without arguments.
+
+    Raises:
+        ArgumentError: `learning_rate` is none of these.
+    """
+
+    def __init__(self, name: str, learning_rate: Rate):
+        self.name = name
+        self.built = False
+        self._variables: list[Variable] = []
+        self._trainable_variables: list[Variable] = []
+        self._index: dict[Variable, int] = {}
+        self._iterations = self.add_variable((), dtype="int32", name="iteration")
+        self._given_rate: float | None = None  # the rate as it was given, before rounding to float32
+        if isinstance(learning_rate, LearningRateSchedule) or callable(learning_rate):
+            self._learning_rate: Any = _checked_callable(learning_rate)
+        else:
+            _check_number(learning_rate)
+            self._learning_rate = self.add_variable((), dtype=scalar_dtype(), name="learning_rate")
+            self.learning_rate = learning_rate
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate: a variable, or what the schedule or callable says now. It takes a number or a schedule.
+
+        Raises:
+            ArgumentTypeError: On setting a number where there is a schedule or callable.
+            ArgumentError: On setting something that is no learning rate.
+        """
+        if isinstance(self._learning_rate, LearningRateSchedule):
+            return self._learning_rate(self._iterations.value)
+        return self._learning_rate if isinstance(self._learning_rate, Variable) else self._learning_rate()
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if isinstance(value, LearningRateSchedule) or (callable(value) and not isinstance(value, Variable)):
+            # The number's variable goes; programs compiled before know nothing of it.
+            self._variables = [variable for variable in self._variables if variable is not self._learning_rate]
+            self._learning_rate = _checked_callable(value)
+            return
+        if not isinstance(self._learning_rate, Variable):
+            raise ArgumentTypeError(
+                "This optimizer was created with a `LearningRateSchedule` object or a callable as its `learning_rate`, "
+                "hence its learning rate is not settable.",
+                expected="an optimizer made with a number as learning_rate",
+                received=repr(value),
+                fix="make the optimizer with a number, or assign another schedule",
+            )
+        _check_number(value)
+        self._given_rate = float(value) if isinstance(value, numbers.Real) else None
+        self._learning_rate.assign(value)
+
+    @property
+    def lr(self) -> Any:
+        """`learning_rate` by its old name, to read and to set."""
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        self.learning_rate = value
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All state: iteration, learning rate, averages, gradient sums, then the slots."""
+        return list(self._variables)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """NumPy copies of all state, in the order of `variables`."""
+        return [variable.numpy() for variable in self._variables]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Put back what `get_weights` returned.
+
+        Args:
+            weights: One array for each of `variables`, of its shape.
+
+        Raises:
+            StateError: The optimizer is not built.
+            ArgumentError: The number of arrays is wrong.
+            ShapeError: An array has a wrong shape.
+        """
+        self._require_built("set_weights()")
+        if len(weights) != len(self._variables):
+            raise ArgumentError(
+                f"{self.name}: the number of arrays is not that of the optimizer's variables.",
+                expected=f"{len(self._variables)}: {', '.join(variable.name for variable in self._variables)}",
+                received=len(weights),
+            )
+        for variable, value in zip(self._variables, weights, strict=True):
+            variable.assign(value)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write all state into a mapping, under `"0"`, `"1"`, ..."""
+        for index, value in enumerate(self.get_weights()):
+            store[str(index)] = value
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read all state from what `save_own_variables` wrote.
+
+        Raises:
+            StateError: The optimizer is not built.
+            ArgumentError: The number of arrays is wrong.
+            ShapeError: An array has a wrong shape.
+        """
+        self.set_weights([np.asarray(store[str(index)]) for index in range(len(store.keys()))])
+
+    def add_variable(
+        self,
+        shape: Sequence[int],
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        aggregation: str = "none",
+        layout: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Add a variable to the state.
+
+        Args:
+            shape: Its shape.
+            initializer: A name, an initializer or an array.
+            dtype: Its type; floatx when None.
+            aggregation: Kept with the variable, without effect.
+            layout: Without effect.
+            name: A short name.
+
+        Returns:
+            The variable; it is among `variables` from now on.
+
+        Raises:
+            UnknownNameError: `initializer` is no known name.
+        """
+        name = name or unique_name("variable")
+        variable = Variable(
+            initializers.get(initializer) if isinstance(initializer, str | dict) else initializer,
+            shape=tuple(shape),
+            dtype=dtype or floatx(),
+            trainable=False,
+            aggregation=aggregation,
+            name=name,
+            path=f"{self.name}/{name}",
+        )
+        self._variables.append(variable)
+        return variable
+
+    def add_variable_from_reference(
+        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
+    ) -> Variable:
+        """Add a slot of a variable's shape and type, named after its path: `model_dense_kernel_momentum`.
+
+        Args:
+            reference_variable: The variable.
+            name: The slot's name.
+            initializer: A name, an initializer or an array.
+
+        Returns:
+            The slot.
+        """
+        path = reference_variable.path.replace("/", "_")
+        slot = f"{path}_{name}" if name else path
+        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name=slot)
+
+    def add_optimizer_variables(
+        self, trainable_variables: Iterable[Variable], name: str | Sequence[str], initializer: Any = "zeros"
+    ) -> Any:
+        """Add slots for all variables.
+
+        Args:
+            trainable_variables: The variables.
+            name: The slot's name, or several names.
+            initializer: An initializer for all of them, or a list with one for each name.
+
+        Returns:
+            A list of slots; for several names a tuple with a list for each.
+        """
+        if isinstance(name, str):
+            return [self.add_variable_from_reference(variable, name, initializer) for variable in trainable_variables]
+        each = initializer if isinstance(initializer, list | tuple) else [initializer] * len(name)
+        rows = [
+            [self.add_variable_from_reference(variable, n, i) for n, i in zip(name, each, strict=True)]
+            for variable in trainable_variables
+        ]
+        return tuple([row[column] for row in rows] for column in range(len(name)))
+
+    def _get_variable_index(self, variable: Variable) -> int:
+        """The place of a variable among those that the optimizer was built for."""
+        if variable not in self._index:
+            self._check_known([variable])
+        return self._index[variable]
+
+    def _check_known(self, variables: Sequence[Variable]) -> None:
+        """Refuse variables that the optimizer was not built for."""
+        unknown = [variable for variable in variables if variable not in self._index]
+        if unknown:
+            raise StateError(
+                f"Unknown variable: {unknown[0]!r}. The optimizer {self.name!r} belongs to other variables, those of "
+                "another model perhaps.",
+                expected=", ".join(f"{variable.path} {variable.shape}" for variable in self._trainable_variables),
+                received=", ".join(f"{variable.path} {variable.shape}" for variable in variables),
+                fix="make a new optimizer for each model: type(optimizer).from_config(optimizer.get_config())",
+            )
+
+    def _require_built(self, call: str) -> None:
+        if not self.built:
+            raise StateError(
+                f"{call} needs an optimizer that has been built.",
+                expected=f"{self.name}.build(trainable_variables) called before",
+                fix="call build, or train one step",
+            )
+
+    def _rate_config(self) -> Any:
+        """The learning rate for a config: the number as it was given, if it still holds."""
+        if not isinstance(self._learning_rate, Variable):
+            return registry.serialize(self._learning_rate)
+        now = self._learning_rate.numpy()[()]
+        if self._given_rate is not None and now == now.dtype.type(self._given_rate):
+            return self._given_rate
+        return float(str(now))  # the shortest decimal that rounds to it: 0.1, not 0.10000000149
+
+
+def scalar_dtype() -> str:
+    """The type for learning rates and step counts in formulas: float32, or floatx where that is longer."""
+    return str(jnp.promote_types(floatx(), "float32"))
+
+
+def _checked_callable(rate: Any) -> Any:
+    """A schedule, or a callable that can be called without arguments."""
+    if isinstance(rate, LearningRateSchedule):
+        return rate
+    try:
+        inspect.signature(rate).bind()
+    except TypeError as error:
+        raise ArgumentError(
+            "A callable as learning_rate must take no arguments.",
+            expected="a number, a LearningRateSchedule, or a callable () -> number",
+            received=repr(rate),
+            fix="for a rate that depends on the step, subclass LearningRateSchedule and define __call__(self, step)",
+        ) from error
+    return rate
+
+
+def _check_number(rate: Any) -> None:
+    array = isinstance(rate, Variable | jax.Array | np.ndarray) and rate.shape == ()
+    number = isinstance(rate, numbers.Real) and not isinstance(rate, bool) and np.isfinite(float(rate))
+    if not (array or number):
+        raise ArgumentError(
+            "Argument `learning_rate` should be float, or an instance of LearningRateSchedule, or a callable.",
+            expected="a finite number, a LearningRateSchedule, or a callable () -> number",
+            received=repr(rate),
+        )
