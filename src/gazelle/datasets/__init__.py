@@ -1,0 +1,5 @@
+"""Data sets to begin with: CIFAR-10 and scikit-learn's digits."""
+
+from gazelle.datasets import cifar10, digits
+
+__all__ = ["cifar10", "digits"]

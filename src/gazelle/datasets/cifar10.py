@@ -1,0 +1,285 @@
+"""CIFAR-10: 60,000 colour photographs of 32 x 32 pixels in ten classes.
+
+Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. The binary version is read: files of records,
+one label byte and then 1,024 red, 1,024 green and 1,024 blue bytes. No pickle is ever executed: Keras's own copy, which
+consists of pickles, is read with a reader that knows arrays only, and only if it is the official one.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tarfile
+import warnings
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gazelle._core.errors import DataError
+from gazelle.utils.download import check, fetch, mismatch
+from gazelle.utils.files import atomic_path, cache_folder
+from gazelle.utils.memory import aligned_empty
+
+CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+VARIABLE = "GAZELLE_CIFAR10"  # environment variable that names the folder or archive
+ARCHIVE = "cifar-10-binary.tar.gz"
+FOLDER = "cifar-10-batches-bin"
+FILES = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
+PYTHON_FOLDER = "cifar-10-batches-py"
+
+_RECORD = 1 + 3 * 32 * 32  # bytes
+
+Split = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the official files are.
+
+    Attributes:
+        url: Address of the binary archive.
+        sha256: Its hash.
+        size: Its size in bytes.
+        rows: Images a file.
+        python_md5: Hashes of the files of the Python version, by name.
+    """
+
+    url: str = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+    sha256: str = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+    size: int = 170_052_171
+    rows: int = 10_000
+    python_md5: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "data_batch_1": "c99cafc152244af753f735de768cd75f",
+            "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+            "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+            "data_batch_4": "634d18415352ddfa80567beed471001a",
+            "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+            "test_batch": "40351d587109b95175f43aff81a1287e",
+        }
+    )
+
+
+def load_data(path: str | os.PathLike[str] | None = None) -> Split:
+    """The images and their labels.
+
+    They are looked for in this order: `path`; the path in the environment variable `GAZELLE_CIFAR10`; Gazelle's cache
+    (`$GAZELLE_HOME` or the platform's cache folder, then `datasets`); Keras's cache. Else the official archive (170 MB)
+    is downloaded into Gazelle's cache, once.
+
+    Args:
+        path: The folder with `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin` (or the folder that holds
+            it), or the archive `cifar-10-binary.tar.gz`.
+
+    Returns:
+        `(x_train, y_train), (x_test, y_test)`: images uint8 `(50000, 32, 32, 3)` and `(10000, 32, 32, 3)`, labels uint8
+        `(50000, 1)` and `(10000, 1)`, which number `CLASS_NAMES`.
+
+    Raises:
+        DataError: A file is missing, damaged, cut off or another one; it is named.
+        DownloadError: There is no copy and no way to download one.
+    """
+    return load_from(path, Source())
+
+
+def load_from(path: str | os.PathLike[str] | None, source: Source) -> Split:
+    """`load_data` for any set of files of this layout."""
+    if given := path or os.environ.get(VARIABLE):
+        return _given(Path(given).expanduser(), source)
+    cache = cache_folder("datasets")
+    if _complete(cache / FOLDER, source):
+        return _from_folder(cache / FOLDER, source)
+    if (cache / ARCHIVE).is_file():
+        return _from_archive(cache / ARCHIVE, source)
+    if (split := _from_keras_cache(source)) is not None:
+        return split
+    archive = cache / ARCHIVE
+    advice = (
+        f"download {ARCHIVE} with a browser and put it at {archive}, or set the environment variable {VARIABLE} to "
+        "where it (or the unpacked folder) is"
+    )
+    fetch(source.url, archive, {"sha256": source.sha256}, size=source.size, advice=advice)
+    for name, data in _members(archive, source):
+        (cache / FOLDER).mkdir(exist_ok=True)
+        with atomic_path(cache / FOLDER / name) as temporary:
+            temporary.write_bytes(data)
+    archive.unlink()
+    return _from_folder(cache / FOLDER, source)
+
+
+def _given(path: Path, source: Source) -> Split:
+    """From where the user says."""
+    if path.is_file():
+        return _from_archive(path, source)
+    if not path.is_dir():
+        raise DataError(
+            f"There is no CIFAR-10 at {path}.",
+            expected=f"a folder with {FILES[0]} ... {FILES[-1]}, or the archive {ARCHIVE}",
+            received="no such file or folder",
+            fix=f"correct the path (argument path or environment variable {VARIABLE})",
+        )
+    if (path / PYTHON_FOLDER).is_dir() or (path / "data_batch_1").is_file():
+        inner = path / PYTHON_FOLDER
+        return _from_python_folder(inner if inner.is_dir() else path, source)
+    if (
+        not (path / FOLDER).is_dir()
+        and not any((path / name).exists() for name in FILES)
+        and (path / ARCHIVE).is_file()
+    ):
+        return _from_archive(path / ARCHIVE, source)
+    return _from_folder(path / FOLDER if (path / FOLDER).is_dir() else path, source)
+
+
+def _complete(folder: Path, source: Source) -> bool:
+    size = source.rows * _RECORD
+    return all((folder / name).is_file() and (folder / name).stat().st_size == size for name in FILES)
+
+
+def _from_folder(folder: Path, source: Source) -> Split:
+    def read(name: str) -> tuple[np.ndarray, np.ndarray]:
+        file = folder / name
+        size = file.stat().st_size if file.is_file() else None
+        if size != source.rows * _RECORD:
+            raise DataError(
+                f"The CIFAR-10 file {file} is {'missing' if size is None else 'damaged, cut off or another file'}.",
+                expected=f"{source.rows * _RECORD} bytes",
+                received="no file" if size is None else f"{size} bytes",
+                fix=f"unpack {ARCHIVE} again",
+            )
+        return _split_records(np.fromfile(file, np.uint8), file)
+
+    return _assemble((read(name) for name in FILES), source)
+
+
+def _from_archive(archive: Path, source: Source) -> Split:
+    advice = f"delete it and download {source.url} again; a home-made archive: unpack it and pass the folder"
+    check(archive, {"sha256": source.sha256}, size=source.size, name=f"The archive {archive}", advice=advice)
+    members = dict(_members(archive, source))
+    return _assemble((_split_records(np.frombuffer(members.pop(name), np.uint8), archive) for name in FILES), source)
+
+
+def _members(archive: Path, source: Source) -> Iterator[tuple[str, bytes]]:
+    """The six files of the archive, by exact name and size; nothing else in it is touched."""
+    wanted = {f"{FOLDER}/{name}": name for name in FILES}
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                if member.isreg() and member.size == source.rows * _RECORD and member.name in wanted:
+                    file = tar.extractfile(member)
+                    yield wanted.pop(member.name), file.read() if file else b""
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        raise DataError(f"The archive {archive} is damaged.", received=error, fix="delete it and run again") from error
+    if wanted:
+        raise DataError(
+            f"The archive {archive} lacks a file.",
+            expected=f"{next(iter(wanted))} of {source.rows * _RECORD} bytes",
+            received="no such member",
+        )
+
+
+def _split_records(records: np.ndarray, file: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels `(n, 3072)` and labels `(n,)` of a file's bytes, as views."""
+    records = records.reshape(-1, _RECORD)
+    return records[:, 1:], _checked_labels(records[:, 0], file)
+
+
+def _checked_labels(labels: np.ndarray, file: Path) -> np.ndarray:
+    if labels.max(initial=0) >= len(CLASS_NAMES) or labels.min(initial=0) < 0:
+        raise DataError(
+            f"The CIFAR-10 file {file} holds a label that is no class.",
+            expected=f"labels 0 to {len(CLASS_NAMES) - 1}",
+            received=f"{labels.max()}",
+            fix="unpack the official archive again",
+        )
+    return labels
+
+
+def _assemble(batches: Iterator[tuple[np.ndarray, np.ndarray]], source: Source) -> Split:
+    """Six files, one in memory at a time, as the arrays that Keras gives."""
+    rows = source.rows
+    x_train, x_test = aligned_empty((5 * rows, 32, 32, 3), np.uint8), aligned_empty((rows, 32, 32, 3), np.uint8)
+    y_train, y_test = np.empty((5 * rows, 1), np.uint8), np.empty((rows, 1), np.uint8)
+    places = [(x_train[i * rows : (i + 1) * rows], y_train[i * rows : (i + 1) * rows]) for i in range(5)]
+    for (x, y), (pixels, labels) in zip((*places, (x_test, y_test)), batches, strict=True):
+        _interleave(pixels.reshape(rows, 3, 32, 32), x)
+        y[:, 0] = labels
+    return (x_train, y_train), (x_test, y_test)
+
+
+def _interleave(planes: np.ndarray, images: np.ndarray) -> None:
+    """Colour planes `(n, 3, 32, 32)` into images `(n, 32, 32, 3)`; so many at a time as the processor's cache holds."""
+    for start in range(0, len(planes), 64):
+        some = slice(start, start + 64)
+        for channel in range(3):
+            images[some, :, :, channel] = planes[some, channel]
+
+
+def _from_keras_cache(source: Source) -> Split | None:
+    """From the cache of Keras, where it keeps the Python version; None if it is not there or not the official one."""
+    cache = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
+    if _complete(cache / FOLDER, source):
+        return _from_folder(cache / FOLDER, source)
+    for folder in (cache / f"{PYTHON_FOLDER}-target" / PYTHON_FOLDER, cache / PYTHON_FOLDER):
+        if not all((folder / name).is_file() for name in source.python_md5):
+            continue
+        try:
+            return _from_python_folder(folder, source)
+        except DataError as error:
+            warnings.warn(f"Keras's copy of CIFAR-10 is left aside. {error}", stacklevel=4)
+    return None
+
+
+def _from_python_folder(folder: Path, source: Source) -> Split:
+    """From the official pickles, read without executing them."""
+
+    def read(name: str) -> tuple[np.ndarray, np.ndarray]:
+        file = folder / name
+        if not file.is_file() or (wrong := mismatch(file, {"md5": source.python_md5[name]})):
+            raise DataError(
+                f"The CIFAR-10 file {file} is {'damaged or another file' if file.is_file() else 'missing'}.",
+                expected=f"md5 {source.python_md5[name]}",
+                received=f"md5 {wrong[1]}" if file.is_file() else "no file",
+                fix=f"delete the folder, or pass the binary version ({ARCHIVE})",
+            )
+        try:
+            with file.open("rb") as stream:
+                batch = _ArraysOnly(stream, encoding="bytes").load()
+            pixels = batch[b"data"].array((source.rows, _RECORD - 1))
+            labels = np.array(batch[b"labels"], np.int64).reshape(source.rows)
+        except (pickle.UnpicklingError, KeyError, TypeError, ValueError, AttributeError, EOFError, IndexError) as error:
+            raise DataError(f"The CIFAR-10 file {file} is no batch of images.", received=error) from error
+        return pixels, _checked_labels(labels, file)
+
+    return _assemble((read(name) for name in source.python_md5), source)
+
+
+class _StandIn:
+    """Takes the place of a NumPy object while a pickle is read: it keeps what it is told and does nothing."""
+
+    def __init__(self, *args: Any):
+        self.args = args
+        self.state: Any = ()
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def array(self, shape: tuple[int, ...]) -> np.ndarray:
+        """The uint8 array that was meant, if it has this shape."""
+        _, found, dtype, fortran_order, data = self.state
+        if found != shape or dtype.args[0] not in (b"u1", "u1") or fortran_order or not isinstance(data, bytes):
+            raise ValueError(f"an array of shape {found}, not uint8 {shape}")
+        return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Reads numbers, bytes, lists, dicts and arrays; whatever else a pickle asks for is refused."""
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        modules = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
+        if module_name in modules and global_name in ("_reconstruct", "ndarray", "dtype"):
+            return _StandIn
+        raise pickle.UnpicklingError(f"it asks for {module_name}.{global_name}")
