@@ -1,0 +1,29 @@
+"""Callbacks: objects whose hooks the training loop calls, to watch it, steer it or stop it."""
+
+from gazelle.callbacks.base import Callback
+from gazelle.callbacks.callback_list import CallbackList
+from gazelle.callbacks.csv_logger import CSVLogger
+from gazelle.callbacks.early_stopping import EarlyStopping
+from gazelle.callbacks.history import History
+from gazelle.callbacks.lambda_callback import LambdaCallback
+from gazelle.callbacks.learning_rate_scheduler import LearningRateScheduler
+from gazelle.callbacks.model_checkpoint import ModelCheckpoint
+from gazelle.callbacks.progress import ProgbarLogger
+from gazelle.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from gazelle.callbacks.swap_ema_weights import SwapEMAWeights
+from gazelle.callbacks.terminate_on_nan import TerminateOnNaN
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ProgbarLogger",
+    "ReduceLROnPlateau",
+    "SwapEMAWeights",
+    "TerminateOnNaN",
+]

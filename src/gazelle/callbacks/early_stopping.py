@@ -1,0 +1,96 @@
+"""EarlyStopping: end training when a value has stopped improving."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gazelle.callbacks.base import Logs
+from gazelle.callbacks.monitor import MonitorCallback
+
+
+class EarlyStopping(MonitorCallback):
+    """Ends training once `monitor` has not improved for `patience` epochs.
+
+    A NaN never counts as an improvement (in Keras a first NaN stays the best for ever).
+
+    Args:
+        monitor: Name of the value to watch.
+        min_delta: By how much a value must be better than the best one to count as an improvement.
+        patience: Number of epochs without improvement after which training ends.
+        verbose: 1 prints when training ends and which weights are restored.
+        mode: `"min"`, `"max"` or `"auto"` (by the metric's own direction, else by its name).
+        baseline: A value that must be beaten: until it is, improving epochs count towards `patience` too, though
+            training never ends on one.
+        restore_best_weights: Give the model the weights of its best epoch when training ends, however it ends.
+        start_from_epoch: First epoch (counted from 0) that is looked at.
+
+    Attributes:
+        best: The best value so far; None before the first.
+        best_epoch: Its epoch, counted from 0.
+        best_weights: Its weights, when `restore_best_weights`.
+        wait: Epochs since the last improvement.
+        stopped_epoch: The epoch that training was ended in; 0 when it was not.
+
+    Example:
+        >>> callback = EarlyStopping(monitor="val_loss", patience=5, restore_best_weights=True)
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ):
+        super().__init__(monitor, mode, min_delta)
+        self.patience = patience
+        self.verbose = verbose
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
+        self._reset()
+
+    def _reset(self) -> None:
+        self.best = None
+        self.best_epoch = 0
+        self.best_weights: Any = None
+        self.wait = 0
+        self.stopped_epoch = 0
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Start anew."""
+        super().on_train_begin(logs)
+        self._reset()
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Look at the epoch's value and ask the model to stop if patience is spent."""
+        value = self._monitored(logs, "Early stopping conditioned on")
+        if value is None or epoch < self.start_from_epoch:
+            return
+        improved = self._is_improvement(value, self.best)
+        if improved:
+            self.best = value
+        if improved or self.best_weights is None:
+            self.best_epoch = epoch if improved else self.best_epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+        self.wait += 1
+        if improved:
+            if self.baseline is None or self._is_improvement(value, self.baseline):
+                self.wait = 0
+        elif self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Restore the best weights, if asked for."""
+        if self.stopped_epoch > 0 and self.verbose > 0:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.restore_best_weights and self.best_weights is not None:
+            if self.verbose > 0:
+                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+            self.model.set_weights(self.best_weights)

@@ -1,0 +1,191 @@
+"""ModelCheckpoint: save the model, or its weights, while it is trained."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+
+from gazelle._core.errors import ArgumentError
+from gazelle.callbacks.base import Logs
+from gazelle.callbacks.monitor import MonitorCallback
+
+
+class ModelCheckpoint(MonitorCallback):
+    """Saves the model after every epoch, after every best epoch, or every so many batches.
+
+    A file that is there is never replaced while the loss or the monitored value is NaN or infinite.
+
+    Args:
+        filepath: Where to save; ends in `.keras` (or `.h5`), or in `.weights.h5` with `save_weights_only`. Names in
+            braces are filled in: `{epoch}` (counted from 1), `{batch}` (with an int `save_freq`) and every name of
+            the logs, with formats as in `"{epoch:02d}-{val_loss:.2f}.keras"`. Folders are made.
+        monitor: Name of the value that says which epoch is best.
+        verbose: 1 prints what is saved.
+        save_best_only: Save only when `monitor` has improved.
+        save_weights_only: Save the weights, not the whole model.
+        mode: `"min"`, `"max"` or `"auto"` (by the metric's own direction, else by its name).
+        save_freq: `"epoch"`, or a number of batches; with a number training runs step by step.
+        initial_value_threshold: A value that must be beaten before anything is saved.
+
+    Attributes:
+        best: The best value so far.
+
+    Raises:
+        ArgumentError: `filepath` has the wrong ending, or `save_freq` is neither.
+
+    Example:
+        >>> callback = ModelCheckpoint("best.keras", monitor="val_loss", save_best_only=True)
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ):
+        super().__init__(monitor, mode)
+        self.filepath = os.fspath(filepath)
+        self.verbose = verbose
+        self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
+        self.save_freq = save_freq
+        self.best = initial_value_threshold
+        self._check_filepath()
+        if isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq > 0:
+            # Bound here only: a batch hook makes training run step by step.
+            self.on_train_batch_end = self._after_batch
+        elif save_freq != "epoch":
+            raise ArgumentError(
+                f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values",
+                expected="'epoch' or a number of batches > 0",
+                received=repr(save_freq),
+            )
+        self._epoch = 0
+        self._last_batch = 0
+        self._batches = 0  # since the last save
+
+    def _check_filepath(self) -> None:
+        if self.save_weights_only and not self.filepath.endswith(".weights.h5"):
+            raise ArgumentError(
+                "When using `save_weights_only=True` in `ModelCheckpoint`, the filepath provided must end in "
+                f"`.weights.h5` (Keras weights format). Received: filepath={self.filepath}",
+                fix=f"pass {os.path.splitext(self.filepath)[0] + '.weights.h5'!r}",
+            )
+        if not self.save_weights_only and not self.filepath.endswith((".keras", ".h5")):
+            raise ArgumentError(
+                f"The filepath provided must end in `.keras` (Keras model format). Received: filepath={self.filepath}",
+                fix=f"pass {self.filepath + '.keras'!r}",
+            )
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Start counting; the best value so far stays."""
+        super().on_train_begin(logs)
+        self._last_batch = 0
+        self._batches = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Note the epoch."""
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Save, when the epoch is the unit."""
+        if self.save_freq == "epoch":
+            self._save(epoch, None, logs or {})
+
+    def _after_batch(self, batch: int, logs: Logs | None = None) -> None:
+        """Save, when enough batches have passed since the last time, over the ends of epochs too."""
+        self._batches += batch - self._last_batch if batch > self._last_batch else batch + 1
+        self._last_batch = batch
+        if self._batches >= int(self.save_freq):
+            self._batches = 0
+            if self.verbose > 0:
+                print()  # leave the progress line
+            self._save(self._epoch, batch, logs or {})
+
+    def _save(self, epoch: int, batch: int | None, logs: Logs) -> None:
+        path = self._path(epoch, batch, logs)
+        when = f"Epoch {epoch + 1}:"
+        what = f"saving model to {path}"
+        if self.save_best_only and self._has_scalar(logs):
+            value = self._monitored(logs, "")
+            if value is None or not self._is_improvement(value, self.best):
+                if self.verbose > 0:
+                    print(f"{when} {self.monitor} did not improve from {_number(self.best)}")
+                return
+            what = f"{self.monitor} improved from {_number(self.best)} to {_number(value)}, {what}"
+            if self._would_spoil(path, logs):
+                return
+            self.best = value
+        elif self._would_spoil(path, logs):
+            return
+        if self.verbose > 0:
+            print(f"{when} {what}")
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        (self.model.save_weights if self.save_weights_only else self.model.save)(path, overwrite=True)
+        if self.verbose > 0:
+            print(f"{when} finished saving model to {path}")
+
+    def _has_scalar(self, logs: Logs) -> bool:
+        """Whether there is a value to compare; where not, the model is saved all the same, with a warning."""
+        value = logs.get(self.monitor)
+        if value is None:
+            if not self._warned:
+                names = ", ".join(logs) or "none"
+                warnings.warn(
+                    f"Can save best model only with {self.monitor} available. Available metrics are: {names}. "
+                    "The model is saved whether it is the best or not.",
+                    stacklevel=5,
+                )
+                self._warned = True
+            return False
+        if np.size(value) != 1:
+            warnings.warn(
+                "Can save best model only when `monitor` is a scalar value. "
+                f"Received: {value}. Falling back to `save_best_only=False`.",
+                stacklevel=5,
+            )
+            return False
+        return True
+
+    def _would_spoil(self, path: str, logs: Logs) -> bool:
+        """Whether a file is there and the weights may be NaN."""
+        broken = {
+            name: logs[name]
+            for name in ("loss", self.monitor)
+            if np.size(logs.get(name, ())) == 1 and not math.isfinite(logs[name])
+        }
+        if not broken or not os.path.exists(path):
+            return False
+        found = ", ".join(f"{name} is {value}" for name, value in broken.items())
+        warnings.warn(
+            f"ModelCheckpoint keeps {path} as it is: {found}, so the weights may hold NaN.",
+            stacklevel=5,
+        )
+        return True
+
+    def _path(self, epoch: int, batch: int | None, logs: Logs) -> str:
+        values = {**logs, "epoch": epoch + 1}
+        if batch is not None:
+            values["batch"] = batch + 1
+        try:
+            return self.filepath.format(**values)
+        except (KeyError, IndexError) as error:
+            raise ArgumentError(
+                f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}',
+                expected=f"names from {sorted(values)}",
+                received=str(error),
+                fix="use only these names in braces",
+            ) from error
+
+
+def _number(value: Any) -> str:
+    return "None" if value is None else f"{value:.5f}"

@@ -1,0 +1,165 @@
+"""Where progress is shown: plain lines, a terminal's live line, or one updating output of a notebook."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections import deque
+from typing import Any
+
+# Seconds between two redraws of a notebook's output, and how many finished lines it keeps.
+_NOTEBOOK_INTERVAL = 0.1
+_NOTEBOOK_LINES = 20
+
+
+class Screen:
+    """Plain lines on standard output: no escape codes, no carriage returns.
+
+    Attributes:
+        live: Whether lines can be redrawn.
+        colour: Whether colours can be shown.
+        unicode: Whether the output's encoding has the characters of a bar.
+        drawn_at: When a line was last drawn, in seconds of `time.perf_counter`.
+    """
+
+    live = False
+    colour = False
+
+    def __init__(self) -> None:
+        self.drawn_at = 0.0
+        self.unicode = _can_show("━─")
+
+    def width(self) -> int | None:
+        """How many characters a line may have; None where there is no limit."""
+        return None
+
+    def draw(self, text: str, length: int) -> None:
+        """Show a live line, of `length` visible characters, in place of the last one."""
+
+    def finish(self, text: str) -> None:
+        """Write a finished line (or several) in place of the live one."""
+        write(text + "\n")
+
+    def clear(self) -> None:
+        """Take the live line away."""
+
+    def close(self) -> None:
+        """Show what is left to show."""
+
+
+class Terminal(Screen):
+    """One live line, rewritten in place."""
+
+    live = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._length = 0  # of the live line that is on the screen
+        self.colour = "NO_COLOR" not in os.environ and (os.name != "nt" or "WT_SESSION" in os.environ)
+
+    def width(self) -> int | None:
+        """The terminal's width less one column: a line that fills it would wrap in some."""
+        return max(shutil.get_terminal_size((80, 24)).columns - 1, 1)
+
+    def draw(self, text: str, length: int) -> None:
+        """Rewrite the live line."""
+        # Spaces wipe the rest of a longer line; they need no escape code.
+        write(f"\r{text}{' ' * (self._length - length)}")
+        self._length = length
+        self.drawn_at = time.perf_counter()
+
+    def finish(self, text: str) -> None:
+        """Write the line for good."""
+        write(f"{self._wiped()}{text}\n")
+
+    def clear(self) -> None:
+        """Take the live line away."""
+        if self._length:
+            write(self._wiped())
+
+    def _wiped(self) -> str:
+        length, self._length = self._length, 0
+        return f"\r{' ' * length}\r" if length else ""
+
+
+class Notebook(Screen):
+    """One output under the cell that is updated: the last finished lines and the live one."""
+
+    live = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: deque[str] = deque(maxlen=_NOTEBOOK_LINES)
+        self._count = 0
+        self._handle: Any = None
+        self._stale = False
+
+    def width(self) -> int | None:
+        """What fits beside a notebook's margins."""
+        return 120
+
+    def draw(self, text: str, length: int) -> None:
+        """Show the finished lines and this one."""
+        self._show(text)
+
+    def finish(self, text: str) -> None:
+        """Add a finished line; it is shown now or, if the last redraw was just before, with the next one."""
+        self._lines.append(text)
+        self._count += 1
+        if time.perf_counter() - self.drawn_at >= _NOTEBOOK_INTERVAL:
+            self._show()
+        else:
+            self._stale = True
+
+    def close(self) -> None:
+        """Show the last lines."""
+        if self._stale:
+            self._show()
+
+    def _show(self, *live: str) -> None:
+        from IPython.display import display  # pyright: ignore[reportMissingImports]
+
+        hidden = self._count - len(self._lines)
+        head = [f"({hidden} earlier lines)"] if hidden else []
+        bundle = {"text/plain": "\n".join([*head, *self._lines, *live])}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+        self.drawn_at = time.perf_counter()
+        self._stale = False
+
+
+def open_screen(verbose: int) -> Screen:
+    """The screen for a verbosity: live output for 1 where there is a terminal or notebook, plain lines otherwise."""
+    stream = sys.stdout
+    if verbose != 1 or stream is None:
+        return Screen()
+    if "IPython" in sys.modules and type(stream).__module__.partition(".")[0] == "ipykernel":
+        return Notebook()
+    isatty = getattr(stream, "isatty", None)
+    if isatty is not None and isatty() and os.environ.get("TERM") != "dumb":
+        return Terminal()
+    return Screen()
+
+
+def write(text: str) -> None:
+    """Write to standard output at once; characters that its encoding lacks become question marks."""
+    stream = sys.stdout
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        stream.write(text.encode(stream.encoding, "replace").decode(stream.encoding))
+    stream.flush()
+
+
+def _can_show(text: str) -> bool:
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
