@@ -1,0 +1,5 @@
+"""A run folder becomes one HTML page that stands alone."""
+
+from gazelle.pages.report import page, write_report
+
+__all__ = ["page", "write_report"]

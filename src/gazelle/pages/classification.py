@@ -1,0 +1,186 @@
+"""The sections on a classifier's answers: scores of each class, confusion, calibration, confident mistakes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from gazelle.pages.charts import chart
+from gazelle.pages.images import Sprite
+from gazelle.pages.markup import Html, bar, details, figure, paragraph, section, table, tag
+from gazelle.pages.words import count, percent
+from gazelle.plots import PAGE, calibration, confusion
+from gazelle.runs import (
+    Average,
+    ClassificationMetrics,
+    ClassScores,
+    Predictions,
+    Run,
+    Samples,
+    most_confidently_wrong,
+    two_columns,
+)
+
+_BUDGET = 75_000  # bytes of the PNG of the mistakes
+_MOST_MISTAKES = 18
+_MOST_TABLED = 20  # classes up to which the whole confusion matrix stands as a table
+_MOST_PAIRS = 8
+_ARROW = "\N{RIGHTWARDS ARROW}"
+
+
+def scores_section(metrics: ClassificationMetrics) -> Html:
+    """Precision, recall and F1 of each class."""
+    words = [
+        paragraph(
+            tag("b", "Precision"), ": of the examples that the network puts into a class, how many belong there."
+        ),
+        paragraph(tag("b", "Recall"), ": of the examples that belong to a class, how many it finds."),
+        paragraph(tag("b", "F1"), " is high only where both are. 1 is perfect."),
+        paragraph("The macro mean counts each class the same, the weighted mean each example."),
+    ]
+    rows = [_scores(found.name, found, found.support) for found in metrics.classes]
+    foot = [
+        _scores("Macro mean", metrics.macro, metrics.rows),
+        _scores("Weighted mean", metrics.weighted, metrics.rows),
+    ]
+    ranked = sorted((found for found in metrics.classes if found.support), key=lambda found: found.f1)
+    finding = f"The network is right in {percent(metrics.accuracy)} of {count(metrics.rows, 'test example')}."
+    if len(ranked) > 1 and ranked[0].f1 < ranked[-1].f1:
+        low, high = ranked[0], ranked[-1]
+        finding += f" It knows {high.name} best (F1 {high.f1:.3f}) and {low.name} worst ({low.f1:.3f})."
+    head = ["Class", "Precision", "Recall", "F1", "", "Examples"]
+    return section(
+        "scores",
+        "Test results",
+        words,
+        tag("p", finding, class_="finding"),
+        table("Scores of each class on the test data", head, rows, foot=foot, class_="bars"),
+    )
+
+
+def confusion_section(metrics: ClassificationMetrics) -> Html:
+    """Which classes are taken for which."""
+    names = [found.name for found in metrics.classes]
+    words = [
+        paragraph(
+            "Each row is a true class, each column an answer. Right answers lie on the diagonal; everything else is a"
+            " mistake. The stronger the colour, the larger the share of the row."
+        )
+    ]
+    label = f"Confusion matrix of {count(len(names), 'class', 'classes')}"
+    picture = chart(confusion(metrics.confusion, names, palette=PAGE), label, "confusion", grow=1.2)
+    content = [picture]
+    if pairs := _pairs(metrics, names):
+        content.append(
+            table(
+                "The commonest confusions", ["True", "Taken for", "Times", "Share of the class"], pairs, class_="pairs"
+            )
+        )
+    if len(names) <= _MOST_TABLED:
+        rows = [[name, *(f"{n:,}" for n in row)] for name, row in zip(names, metrics.confusion, strict=True)]
+        content.append(
+            details("The matrix as a table", table(f"{label}: true in rows, predicted in columns", ["", *names], rows))
+        )
+    return section("confusion", "Confusions", words, content)
+
+
+def calibration_section(metrics: ClassificationMetrics) -> Html:
+    """Whether the model's confidence can be believed."""
+    words = [
+        paragraph(
+            "With each answer the network says how sure it is. If it can be believed, then of the answers given with"
+            " 80% confidence 80% are right, and the points lie on the dashed line."
+        ),
+        paragraph(
+            "Below the line it is too sure of itself, above it too modest. The bars show how often it is how sure."
+        ),
+    ]
+    full = [found for found in metrics.calibration if found.count]
+    mean = sum(found.count * (found.confidence or 0) for found in full) / max(metrics.rows, 1)
+    lean = "about as sure as it should be"
+    if abs(mean - metrics.accuracy) > 0.02:
+        lean = "too sure of itself" if mean > metrics.accuracy else "more modest than it need be"
+    finding = (
+        f"On average the network is {percent(mean)} sure and right in {percent(metrics.accuracy)} of the cases: it is"
+        f" {lean}. The mean gap between confidence and truth (expected calibration error) is {percent(metrics.ece)}."
+    )
+    rows = []
+    for found in metrics.calibration:
+        interval = f"{percent(found.low, 0)} to {percent(found.high, 0)}"
+        rows.append([interval, f"{found.count:,}", percent(found.confidence), percent(found.accuracy)])
+    head = ["Confidence", "Answers", "Mean confidence", "Right"]
+    picture = calibration([asdict(found) for found in metrics.calibration], palette=PAGE)
+    return section(
+        "calibration",
+        "Calibration",
+        words,
+        tag("p", finding, class_="finding"),
+        chart(
+            picture,
+            "Share of right answers against confidence; the table below has the numbers",
+            "calibration",
+            grow=1.1,
+        ),
+        details("Calibration as a table", table("Right answers by confidence", head, rows)),
+    )
+
+
+def mistakes_section(run: Run) -> Html | None:
+    """The wrong answers of which the network was most sure; None where there are none to show."""
+    names = run.config.class_names
+    if run.samples is not None and len(run.samples.wrong_images):
+        content = _wrong_pictures(run.samples, names)
+    elif run.predictions is not None and (rows := _wrong_rows(run.predictions, names)):
+        content = table(
+            "Wrong answers, surest first", ["Test row", "True", "Predicted", "Confidence"], rows, class_="answers"
+        )
+    else:
+        return None
+    words = [
+        paragraph(
+            "The wrong answers of which the network was most sure. They often show what it has not understood, or"
+            " labels that are wrong themselves."
+        )
+    ]
+    return section("mistakes", "Confident mistakes", words, content)
+
+
+def _scores(name: str, found: ClassScores | Average, rows: int) -> list[Any]:
+    figures = (f"{score:.3f}" for score in (found.precision, found.recall, found.f1))
+    return [name, *figures, bar(found.f1, second=isinstance(found, Average)), f"{rows:,}"]
+
+
+def _wrong_pictures(samples: Samples, names: list[str]) -> Html:
+    sprite = Sprite("mistakes-sheet", samples.wrong_images[:_MOST_MISTAKES], _BUDGET)
+    tiles = []
+    for index in range(sprite.count):
+        true, said = names[samples.wrong_labels[index]], names[samples.wrong_predictions[index]]
+        sure = percent(float(samples.wrong_confidences[index]))
+        window = sprite.window(index, f"{true}, taken for {said} with {sure} confidence")
+        caption = (tag("span", true), tag("b", f"{_ARROW} {said}"), tag("small", f"{sure} sure"))
+        tiles.append(figure(window, *caption))
+    return tag("div", sprite.definition(), tag("div", tiles, class_="mistakes"))
+
+
+def _wrong_rows(predictions: Predictions, names: list[str]) -> list[list[str]]:
+    table = two_columns(predictions.outputs)
+    places = most_confidently_wrong(predictions.labels, table, _MOST_MISTAKES)
+    labels = predictions.labels.reshape(-1)
+    return [
+        [f"{place:,}", names[labels[place]], names[int(table[place].argmax())], percent(float(table[place].max()))]
+        for place in places
+    ]
+
+
+def _pairs(metrics: ClassificationMetrics, names: list[str]) -> list[list[str]]:
+    matrix = np.array(metrics.confusion)
+    np.fill_diagonal(matrix, 0)
+    order = np.argsort(-matrix, axis=None, kind="stable")[:_MOST_PAIRS]
+    places = [(int(place) // len(names), int(place) % len(names)) for place in order]
+    return [
+        [names[i], names[j], f"{matrix[i, j]:,}", percent(matrix[i, j] / max(metrics.classes[i].support, 1))]
+        for i, j in places
+        if matrix[i, j]
+    ]

@@ -1,0 +1,139 @@
+"""Dataclasses to JSON files and back: no NaN tokens, atomic writes, every type checked on reading."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gazelle._core.errors import DataError
+from gazelle.utils.files import atomic_path
+
+T = TypeVar("T")
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """Write a dataclass; numbers that are not finite become null.
+
+    Args:
+        path: The file to make or replace.
+        value: A dataclass of JSON-ready values and dataclasses.
+
+    Returns:
+        `path`.
+    """
+    text = json.dumps(_finite(dataclasses.asdict(value)), indent=1, ensure_ascii=False, allow_nan=False)
+    return write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text as UTF-8; after a crash `path` holds the old text or the new one."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8", errors="replace"))
+    return path
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        DataError: The file is missing, cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except FileNotFoundError:
+        raise missing(path) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise damaged(path, "a JSON file", error) from error
+
+
+def build(kind: type[T], value: Any, path: Path) -> T:
+    """A dataclass of type `kind` from the content of a JSON file.
+
+    Raises:
+        DataError: A field is missing, unknown or has the wrong type.
+    """
+    try:
+        return _build(kind, value, kind.__name__)
+    except (TypeError, ValueError) as error:
+        raise damaged(path, f"the fields of {kind.__name__}", error) from error
+
+
+def missing(path: Path) -> DataError:
+    """The error for a file that is not there."""
+    return DataError(
+        f"The run folder has no {path.name}.",
+        expected=f"the file {path}",
+        received="no such file",
+        fix="pass a folder that gazelle.report() has written",
+    )
+
+
+def damaged(path: Path, expected: str, received: object) -> DataError:
+    """The error for a file that cannot be what it should be."""
+    return DataError(
+        f"The file {path} is damaged or was not written by Gazelle.",
+        expected=expected,
+        received=received,
+        fix="write the run folder again",
+    )
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"the token {name}")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if hasattr(value, "item") and not isinstance(value, str):  # a NumPy or JAX number
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _build(kind: Any, value: Any, where: str) -> Any:
+    """`value` as `kind`: a dataclass, list, dict, union or plain type."""
+    if dataclasses.is_dataclass(kind):
+        return _build_dataclass(kind, value, where)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is list:
+        if not isinstance(value, list):
+            raise TypeError(f"{where} is a {type(value).__name__}, not a list")
+        return [_build(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise TypeError(f"{where} is a {type(value).__name__}, not an object")
+        return {key: _build(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if origin is types.UnionType:
+        if float in arguments and int not in arguments and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if type(value) in arguments:
+            return value
+    elif type(value) is kind:
+        return value
+    name = kind.__name__ if isinstance(kind, type) else str(kind)
+    raise TypeError(f"{where} is a {type(value).__name__}, not {name}")
+
+
+def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise TypeError(f"{where} is a {type(value).__name__}, not an object")
+    hints = typing.get_type_hints(kind)
+    required = {
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+    if unknown := sorted(set(value) - set(hints)):
+        raise ValueError(f"{where} has unknown fields: {', '.join(unknown)}")
+    if absent := sorted(required - set(value)):
+        raise ValueError(f"{where} lacks the fields: {', '.join(absent)}")
+    return kind(**{key: _build(hints[key], item, f"{where}.{key}") for key, item in value.items()})

@@ -1,0 +1,177 @@
+"""`metrics.json`: how good a model is on rows that it has not seen, computed by scikit-learn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gazelle._core.errors import DataError
+from gazelle.runs.schema import Average, CalibrationBin, ClassificationMetrics, ClassScores, RegressionMetrics
+
+CALIBRATION_BINS = 10
+
+
+def classification_metrics(
+    y_true: Any, probabilities: Any, class_names: Sequence[str] | None = None, loss: float | None = None
+) -> ClassificationMetrics:
+    """Figures of a classifier on test rows.
+
+    Args:
+        y_true: Labels 0 to classes - 1, `(rows,)`.
+        probabilities: `(rows, classes)`; `(rows,)` or `(rows, 1)` for the probability of class 1 of two.
+        class_names: Names of the classes; their numbers when None.
+        loss: The test loss.
+
+    Returns:
+        The figures. A score of a class that cannot be computed (it never occurs, or is never predicted) is 0.
+
+    Raises:
+        DataError: No rows, shapes that do not fit, labels out of range or probabilities that are not finite.
+    """
+    from sklearn import metrics
+
+    probabilities = two_columns(probabilities)
+    labels = class_labels(y_true, probabilities)
+    count = probabilities.shape[1]
+    names = [str(name) for name in class_names] if class_names is not None else [str(i) for i in range(count)]
+    if len(names) != count:
+        raise DataError(
+            "class_names has the wrong length.", expected=f"{count} names, one for each column", received=len(names)
+        )
+    numbers = list(range(count))
+    predicted = probabilities.argmax(axis=1)
+    score: Any = metrics.precision_recall_fscore_support  # its annotations forbid the number 0 for zero_division
+    scores = score(labels, predicted, labels=numbers, zero_division=0)
+
+    def average(kind: Any) -> Average:
+        found = score(labels, predicted, labels=numbers, average=kind, zero_division=0)
+        return Average(*(float(value) for value in found[:3]))
+
+    classes = [
+        ClassScores(name, *(float(column[i]) for column in scores[:3]), support=int(scores[3][i]))
+        for i, name in enumerate(names)
+    ]
+    bins = calibration_bins(labels == predicted, probabilities.max(axis=1))
+    gaps = [b.count * abs((b.accuracy or 0.0) - (b.confidence or 0.0)) for b in bins if b.count]
+    return ClassificationMetrics(
+        rows=len(labels),
+        loss=_number(loss),
+        accuracy=float(metrics.accuracy_score(labels, predicted)),
+        chance=float(np.bincount(labels).max() / len(labels)),
+        classes=classes,
+        macro=average("macro"),
+        weighted=average("weighted"),
+        confusion=metrics.confusion_matrix(labels, predicted, labels=numbers).tolist(),
+        calibration=bins,
+        ece=float(sum(gaps) / len(labels)),
+    )
+
+
+def regression_metrics(y_true: Any, y_pred: Any, loss: float | None = None) -> RegressionMetrics:
+    """Figures of a regression on test rows.
+
+    Args:
+        y_true: Targets, `(rows,)` or `(rows, targets)`.
+        y_pred: Predictions of the same shape; `(rows, 1)` fits `(rows,)`.
+        loss: The test loss.
+
+    Raises:
+        DataError: No rows, shapes that differ, or numbers that are not finite.
+    """
+    from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
+    true, predicted = (np.asarray(values, dtype=np.float64) for values in (y_true, y_pred))
+    true, predicted = (values.reshape(len(values), -1) if values.ndim else values for values in (true, predicted))
+    if true.shape != predicted.shape or true.size == 0:
+        raise DataError(
+            "y_true and y_pred do not fit together.",
+            expected="two arrays of the same shape with at least one row",
+            received=f"shapes {np.shape(y_true)} and {np.shape(y_pred)}",
+        )
+    _check_finite(predicted, "The predictions")
+    _check_finite(true, "The targets")
+    return RegressionMetrics(
+        rows=len(true),
+        loss=_number(loss),
+        mae=float(mean_absolute_error(true, predicted)),
+        rmse=math.sqrt(mean_squared_error(true, predicted)),
+        r2=float(r2_score(true, predicted)) if len(true) > 1 else None,
+        baseline_rmse=math.sqrt(mean_squared_error(true, np.broadcast_to(true.mean(axis=0), true.shape))),
+        baseline_mae=float(mean_absolute_error(true, np.broadcast_to(np.median(true, axis=0), true.shape))),
+        targets=true.shape[1],
+    )
+
+
+def calibration_bins(correct: np.ndarray, confidence: np.ndarray, bins: int = CALIBRATION_BINS) -> list[CalibrationBin]:
+    """Rows grouped by confidence into `bins` equal intervals (low, high] of (0, 1], the first with 0 too.
+
+    Args:
+        correct: Whether each answer was right, `(rows,)`.
+        confidence: The probability given to that answer, `(rows,)`.
+        bins: Number of intervals.
+    """
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    place = np.searchsorted(edges[1:-1], confidence)
+    result = []
+    for index in range(bins):
+        inside = place == index
+        count = int(inside.sum())
+        mean = float(np.mean(confidence[inside], dtype=np.float64)) if count else None
+        right = float(np.mean(correct[inside])) if count else None
+        result.append(CalibrationBin(float(edges[index]), float(edges[index + 1]), count, mean, right))
+    return result
+
+
+def two_columns(probabilities: Any) -> np.ndarray:
+    """Probabilities as `(rows, classes)`: the single output of a sigmoid becomes the columns 1 - p and p."""
+    array = np.asarray(probabilities)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array.astype(np.float32) if array.dtype.itemsize < 4 else array
+        return np.concatenate([1 - array, array], axis=1)
+    return array
+
+
+def class_labels(y_true: Any, probabilities: np.ndarray) -> np.ndarray:
+    """Labels as `(rows,)` integers, checked against `(rows, classes)` probabilities.
+
+    Raises:
+        DataError: Shapes that do not fit, labels out of range or probabilities that are not finite.
+    """
+    labels = np.asarray(y_true)
+    labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or labels.size == 0:
+        raise DataError(
+            "Labels and probabilities do not fit together.",
+            expected="labels (rows,) and probabilities (rows, classes) with at least one row",
+            received=f"shapes {np.shape(y_true)} and {probabilities.shape}",
+            fix="pass labels as numbers of classes, not one-hot",
+        )
+    whole = np.nan_to_num(labels).astype(np.int64)
+    if not np.array_equal(whole, labels) or whole.min() < 0 or whole.max() >= probabilities.shape[1]:
+        raise DataError(
+            "A label is no number of a class.",
+            expected=f"whole numbers from 0 to {probabilities.shape[1] - 1}",
+            received=f"labels from {labels.min()} to {labels.max()}",
+        )
+    _check_finite(probabilities, "The probabilities")
+    return whole
+
+
+def _check_finite(values: np.ndarray, what: str) -> None:
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise DataError(
+            f"{what} hold NaN or infinity.",
+            expected="finite numbers",
+            received=f"{bad} of {values.size} are not finite",
+            fix="the training has diverged: lower the learning rate, or look for NaN in the inputs",
+        )
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
