@@ -71,7 +71,7 @@ def test_what_stands_for_nothing_is_refused(identifier):
 
 
 def test_a_misspelled_name_is_answered_with_the_near_one():
-    with pytest.raises(UnknownNameError, match="did you mean 'RoundThing'"):
+    with pytest.raises(UnknownNameError, match="did you mean 'round_thing'"):
         catalogue.get("round_thng")
 
 

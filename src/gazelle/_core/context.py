@@ -13,6 +13,9 @@ class _Context(threading.local):
         self.scopes: list[str] = []
         self.training: list[bool | None] = [None]
         self.losses: list[list[Any]] = []
+        self.layers: list[Any] = []  # those being called (or None for one being built), the outermost first
+        self.compute_dtypes: list[str | None] = [None]
+        self.made: list[list[tuple[Any, Any]]] = []
 
 
 _context = _Context()
@@ -51,6 +54,50 @@ def training_mode(training: bool | None) -> Iterator[None]:
 def current_training() -> bool | None:
     """The training mode in force; None outside every call."""
     return _context.training[-1]
+
+
+@contextmanager
+def called(layer: Any, compute_dtype: str | None) -> Iterator[None]:
+    """Within the block `layer` is being called and reads its float variables in `compute_dtype` (None: in their own)."""
+    _context.layers.append(layer)
+    _context.compute_dtypes.append(compute_dtype)
+    try:
+        yield
+    finally:
+        _context.layers.pop()
+        _context.compute_dtypes.pop()
+
+
+def current_layer() -> Any:
+    """The layer that is being called; None outside every call and while one is being built."""
+    return _context.layers[-1] if _context.layers else None
+
+
+def outermost_layer() -> Any:
+    """The layer that the user called, within which the current one runs; None outside every call."""
+    return next((layer for layer in _context.layers if layer is not None), None)
+
+
+def compute_dtype() -> str | None:
+    """The float type in which variables are read now; None for their own."""
+    return _context.compute_dtypes[-1]
+
+
+@contextmanager
+def made_variables() -> Iterator[list[tuple[Any, Any]]]:
+    """Within the block, weights that are made go, with their first values, to the list that it gives."""
+    made: list[tuple[Any, Any]] = []
+    _context.made.append(made)
+    try:
+        yield made
+    finally:
+        _context.made.pop()
+
+
+def note_made(variable: Any, value: Any) -> None:
+    """Enter a new weight and its first value into the lists of all `made_variables` blocks."""
+    for made in _context.made:
+        made.append((variable, value))
 
 
 @contextmanager

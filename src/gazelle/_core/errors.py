@@ -82,9 +82,18 @@ class UnknownNameError(GazelleError, ValueError):
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The known names most like `name`, at most `count`, best first; upper and lower case count as the same."""
-    lowered: dict[str, str] = {}
-    for candidate in known:
-        lowered.setdefault(candidate.lower().replace("_", ""), candidate)
-    matches = difflib.get_close_matches(name.lower().replace("_", ""), list(lowered), n=count, cutoff=0.55)
-    return [lowered[match] for match in matches]
+    """The known names most like `name`, at most `count`, best first.
+
+    Upper and lower case count as the same, and underscores as nothing; of two spellings of one name the one written like
+    `name` is given.
+    """
+    spelled: dict[str, str] = {}
+    for candidate in sorted(known, key=lambda candidate: candidate.islower() != name.islower()):
+        spelled.setdefault(candidate.lower().replace("_", ""), candidate)
+    wanted = name.lower().replace("_", "")
+    scores = {plain: difflib.SequenceMatcher(None, plain, wanted).ratio() for plain in spelled}
+    words = set(name.lower().split("_"))
+    if len(words) > 1:  # all words of the name are there: sparse_crossentropy, sparse_categorical_crossentropy
+        scores |= {p: 0.95 for p, candidate in spelled.items() if words < set(candidate.lower().split("_"))}
+    best = sorted((plain for plain, score in scores.items() if score >= 0.55), key=lambda plain: -scores[plain])
+    return [spelled[plain] for plain in best[:count]]

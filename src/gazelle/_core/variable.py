@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gazelle._core import context
 from gazelle._core.dtypes import is_float, standardize_dtype
 from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle._core.names import unique_name
@@ -22,6 +23,7 @@ class Variable:
         shape: Shape for a callable `initializer`, a tuple of ints.
         dtype: Type of the value; floatx for a callable or a float array, kept for integer and bool arrays.
         trainable: Whether an optimizer may change it.
+        autocast: Whether a layer's `call` reads it in the layer's compute dtype (mixed precision).
         name: A short name without `/`; automatic when None.
         regularizer: Penalty on the value that the owner adds to the loss, or None.
         constraint: Projection applied after each optimizer update, or None.
@@ -87,9 +89,18 @@ class Variable:
 
     @property
     def value(self) -> jax.Array:
-        """The array itself. It stays valid when the variable is trained further: training then works on a copy."""
-        self._lent = True
-        return self._value
+        """The array itself. It stays valid when the variable is trained further: training then works on a copy.
+
+        Within the call of a layer that computes in another float type it is read in that type.
+        """
+        value = self._read()
+        self._lent = self._lent or value is self._value
+        return value
+
+    def _read(self) -> Any:
+        """The value in the compute dtype of the layer that is being called."""
+        dtype = context.compute_dtype() if self.autocast else None
+        return self._value if dtype in (None, self.dtype) or not is_float(self.dtype) else self._value.astype(dtype)
 
     @property
     def ndim(self) -> int:
@@ -171,10 +182,10 @@ class Variable:
         return self.value[index]  # `variable[:]` is the array itself
 
     def __neg__(self) -> jax.Array:
-        return -self._value
+        return -self._read()
 
     def __abs__(self) -> jax.Array:
-        return abs(self._value)
+        return abs(self._read())
 
 
 def _plain(value: Any) -> Any:
@@ -190,7 +201,7 @@ def _array(value: Any, dtype: str) -> Any:
 
 def _binary(name: str) -> Callable[[Variable, Any], jax.Array]:
     def operation(self: Variable, other: Any) -> jax.Array:
-        return getattr(self._value, name)(_plain(other))
+        return getattr(self._read(), name)(other._read() if isinstance(other, Variable) else other)
 
     operation.__name__ = name
     return operation

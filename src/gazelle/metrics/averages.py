@@ -1,0 +1,155 @@
+"""Means and sums over all samples of all batches: mean = sum(w * v) / sum(w)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gazelle import losses
+from gazelle._core.errors import ArgumentTypeError
+from gazelle.metrics.base import Metric, catalogue, divide_no_nan, function_from_config
+from gazelle.metrics.shapes import spread_weight
+
+
+@catalogue.add()
+class Mean(Metric):
+    """The weighted mean of all values; 0 before the first.
+
+    Args:
+        name: Name in the logs.
+        dtype: Type of the state; floatx when None.
+    """
+
+    def __init__(self, name: str | None = "mean", dtype: Any = None):
+        super().__init__(name=name, dtype=dtype)
+        self.total = self.add_variable((), "zeros", name="total")
+        self.count = self.add_variable((), "zeros", name="count")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Add values.
+
+        Args:
+            values: A number (counts as one sample), `(n,)`, or `(n, ...)`, where a sample's value is the mean over all
+                further axes.
+            sample_weight: Weights that fit the first axes of `values`: a number, `(n,)`, `(n, 1)` or more.
+
+        Raises:
+            ShapeError: The weights do not fit the values.
+        """
+        total, count = _total_and_count(jnp.asarray(values, self.dtype), sample_weight)
+        self.total.assign_add(total)
+        self.count.assign_add(count)
+
+    def result(self) -> jax.Array:
+        """The mean so far."""
+        return divide_no_nan(self.total.value, self.count.value)
+
+
+@catalogue.add()
+class Sum(Metric):
+    """The weighted sum of all values.
+
+    Args:
+        name: Name in the logs.
+        dtype: Type of the state; floatx when None.
+    """
+
+    def __init__(self, name: str | None = "sum", dtype: Any = None):
+        super().__init__(name=name, dtype=dtype)
+        self.total = self.add_variable((), "zeros", name="total")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Add values of any shape, weighted as in `Mean`.
+
+        Raises:
+            ShapeError: The weights do not fit the values.
+        """
+        values = jnp.asarray(values, self.dtype)
+        if sample_weight is not None:
+            values = values * spread_weight(sample_weight, values.shape, values.dtype)
+        self.total.assign_add(jnp.sum(values))
+
+    def result(self) -> jax.Array:
+        """The sum so far."""
+        return self.total.value
+
+
+@catalogue.add()
+class MeanMetricWrapper(Mean):
+    """The mean over all samples of a function of targets and predictions.
+
+    Where the function gives one value per sample, the mean is over samples. Where it gives a single number, that
+    number counts once per batch, whatever the batch's size, as in Keras. The function gets targets and predictions as
+    they are: mind that `(n,) - (n, 1)` is `(n, n)`.
+
+    Args:
+        fn: The function `(y_true, y_pred, **kwargs) -> array`.
+        name: Name in the logs.
+        dtype: Type of the state; floatx when None.
+        **kwargs: Further arguments of `fn`.
+
+    Raises:
+        ArgumentTypeError: `fn` cannot be called.
+    """
+
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any):
+        if not callable(fn):
+            raise ArgumentTypeError(
+                f"{type(self).__name__}: fn must be a function.", expected="fn(y_true, y_pred)", received=repr(fn)
+            )
+        super().__init__(name=name, dtype=dtype)
+        self._fn = fn
+        self._fn_kwargs = kwargs
+        if self._direction is None and getattr(losses, getattr(fn, "__name__", ""), None) is fn:
+            self._direction = "down"
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take a batch into account.
+
+        Args:
+            y_true: Targets.
+            y_pred: Predictions.
+            sample_weight: Weights of the samples, or None.
+
+        Raises:
+            ShapeError: Shapes that do not fit.
+        """
+        super().update_state(self._fn(y_true, y_pred, **self._fn_kwargs), sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that build an equal metric."""
+        return {**super().get_config(), "fn": self._fn, **self._fn_kwargs}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A metric from `get_config`, as it is or serialised."""
+        if "fn" in config:
+            config = {**config, "fn": function_from_config(config["fn"])}
+        return cls(**config)
+
+
+class FunctionMetric(MeanMetricWrapper):
+    """The mean of one of Gazelle's own functions: its config holds the function's arguments, not the function."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that build an equal metric."""
+        return {**Metric.get_config(self), **self._fn_kwargs}
+
+
+def _total_and_count(values: jax.Array, sample_weight: Any) -> tuple[jax.Array, Any]:
+    """Sum of the samples' weighted values, and sum of their weights."""
+    samples = values.shape[0] if values.ndim else 1
+    per_sample = math.prod(values.shape[1:])
+    if sample_weight is None:
+        return jnp.sum(values) / per_sample, samples
+    if values.ndim == 0:  # one number for a whole batch: it gets the batch's mean weight
+        weight = jnp.mean(jnp.asarray(sample_weight, values.dtype))
+    else:
+        weight = spread_weight(sample_weight, values.shape, values.dtype)
+    # A weight of size 1 holds for all samples.
+    count = jnp.sum(weight) * (samples / max(weight.size, 1))
+    return jnp.sum(values * weight) / per_sample, count

@@ -1,0 +1,214 @@
+"""Right and wrong decisions along a curve of thresholds, and one rate where another is at least so great."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gazelle._core.checks import in_range, positive_int
+from gazelle.metrics.base import Metric, catalogue, divide_no_nan
+from gazelle.metrics.counts import checked_class
+from gazelle.metrics.thresholds import confusion_counts
+
+
+class ThresholdCurve(Metric):
+    """Right and wrong decisions at every threshold."""
+
+    _direction = "up"
+    _thresholds: np.ndarray
+    true_positives: Any = None
+    false_positives: Any = None
+    true_negatives: Any = None
+    false_negatives: Any = None
+
+    @property
+    def thresholds(self) -> list[float]:
+        """All thresholds, ascending."""
+        return self._thresholds.tolist()
+
+    def _make_counts(self, shape: tuple[int, ...]) -> None:
+        for name in ("true_positives", "false_positives", "true_negatives", "false_negatives"):
+            setattr(self, name, self.add_variable(shape, "zeros", name=name))
+
+    def _add_counts(self, y_true: Any, y_pred: Any, sample_weight: Any, **options: Any) -> None:
+        owner = type(self).__name__
+        counts = confusion_counts(y_true, y_pred, sample_weight, self._thresholds, owner, dtype=self.dtype, **options)
+        self.true_positives.assign_add(counts.true_positives)
+        self.false_positives.assign_add(counts.false_positives)
+        self.true_negatives.assign_add(counts.negatives - counts.false_positives)
+        self.false_negatives.assign_add(counts.positives - counts.true_positives)
+
+
+class _RateAtRate(ThresholdCurve):
+    """The greatest value of one rate among the thresholds at which another is at least `value`."""
+
+    def __init__(
+        self, argument: str, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any
+    ):
+        super().__init__(name=name, dtype=dtype)
+        owner = type(self).__name__
+        self.value = in_range(argument, value, 0.0, 1.0, owner)
+        self.num_thresholds = positive_int("num_thresholds", num_thresholds, owner)
+        self.class_id = checked_class(class_id, owner)
+        self._argument = argument
+        self._thresholds = np.array([0.5]) if num_thresholds == 1 else np.arange(num_thresholds) / (num_thresholds - 1)
+        self._make_counts((num_thresholds,))
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take a batch into account.
+
+        Args:
+            y_true: Targets 0 or 1 in any form: `(n,)`, `(n, 1)`, `(n, C)`, or labels beside `(n, C)`.
+            y_pred: Scores from 0 to 1.
+            sample_weight: Weights of samples `(n,)` or of elements, or None.
+
+        Raises:
+            ShapeError: Shapes that do not fit, or `class_id` beyond the number of classes.
+        """
+        self._add_counts(y_true, y_pred, sample_weight, class_id=self.class_id)
+
+    def result(self) -> jax.Array:
+        """The rate; 0 where no threshold gives the other rate."""
+        given, sought = self._rates()
+        return jnp.max(jnp.where(given >= self.value, sought, 0.0))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that build an equal metric."""
+        return {
+            **super().get_config(),
+            self._argument: self.value,
+            "num_thresholds": self.num_thresholds,
+            "class_id": self.class_id,
+        }
+
+    def _rates(self) -> tuple[jax.Array, jax.Array]:
+        """The rate that is given and the rate that is sought, at all thresholds."""
+        raise NotImplementedError
+
+    def _precision(self) -> jax.Array:
+        return divide_no_nan(self.true_positives.value, self.true_positives + self.false_positives)
+
+    def _sensitivity(self) -> jax.Array:
+        return divide_no_nan(self.true_positives.value, self.true_positives + self.false_negatives)
+
+    def _specificity(self) -> jax.Array:
+        return divide_no_nan(self.true_negatives.value, self.true_negatives + self.false_positives)
+
+
+@catalogue.add()
+class PrecisionAtRecall(_RateAtRate):
+    """The best precision at a recall of at least `recall`.
+
+    Args:
+        recall: From 0 to 1.
+        num_thresholds: How many thresholds are tried, an int > 0.
+        class_id: Only this class is judged.
+        name: Name in the logs.
+        dtype: Type of the state; floatx when None.
+
+    Raises:
+        ArgumentError: An argument out of its range.
+    """
+
+    def __init__(
+        self,
+        recall: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__("recall", recall, num_thresholds, class_id, name, dtype)
+
+    def _rates(self) -> tuple[jax.Array, jax.Array]:
+        return self._sensitivity(), self._precision()
+
+
+@catalogue.add()
+class RecallAtPrecision(_RateAtRate):
+    """The best recall at a precision of at least `precision`.
+
+    Args:
+        precision: From 0 to 1.
+        num_thresholds: How many thresholds are tried, an int > 0.
+        class_id: Only this class is judged.
+        name: Name in the logs.
+        dtype: Type of the state; floatx when None.
+
+    Raises:
+        ArgumentError: An argument out of its range.
+    """
+
+    def __init__(
+        self,
+        precision: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__("precision", precision, num_thresholds, class_id, name, dtype)
+
+    def _rates(self) -> tuple[jax.Array, jax.Array]:
+        return self._precision(), self._sensitivity()
+
+
+@catalogue.add()
+class SensitivityAtSpecificity(_RateAtRate):
+    """The best sensitivity, TP / (TP + FN), at a specificity, TN / (TN + FP), of at least `specificity`.
+
+    Args:
+        specificity: From 0 to 1.
+        num_thresholds: How many thresholds are tried, an int > 0.
+        class_id: Only this class is judged.
+        name: Name in the logs.
+        dtype: Type of the state; floatx when None.
+
+    Raises:
+        ArgumentError: An argument out of its range.
+    """
+
+    def __init__(
+        self,
+        specificity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__("specificity", specificity, num_thresholds, class_id, name, dtype)
+
+    def _rates(self) -> tuple[jax.Array, jax.Array]:
+        return self._specificity(), self._sensitivity()
+
+
+@catalogue.add()
+class SpecificityAtSensitivity(_RateAtRate):
+    """The best specificity, TN / (TN + FP), at a sensitivity, TP / (TP + FN), of at least `sensitivity`.
+
+    Args:
+        sensitivity: From 0 to 1.
+        num_thresholds: How many thresholds are tried, an int > 0.
+        class_id: Only this class is judged.
+        name: Name in the logs.
+        dtype: Type of the state; floatx when None.
+
+    Raises:
+        ArgumentError: An argument out of its range.
+    """
+
+    def __init__(
+        self,
+        sensitivity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ):
+        super().__init__("sensitivity", sensitivity, num_thresholds, class_id, name, dtype)
+
+    def _rates(self) -> tuple[jax.Array, jax.Array]:
+        return self._sensitivity(), self._specificity()

@@ -1,0 +1,236 @@
+"""The HDF5 of Keras 3's weights files: variable i of the layer at `path` is the dataset `path/vars/i`.
+
+A file is data and may be damaged or hostile. Before a value is read, everything in the file is looked at without
+following links: only groups and plain, fully stored arrays of numbers may be there. Attributes are not read at all.
+Gazelle adds one dataset, `gazelle_sha256`, with a digest of each array; Keras ignores it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from gazelle._core.errors import ArgumentError, DataError
+from gazelle.saving.h5_checks import BFLOAT16, Spec, check_start, datasets, guarded, refused, spec_of
+from gazelle.utils.files import atomic_path
+
+DIGESTS = "gazelle_sha256"
+
+
+class WeightsFile:
+    """An opened and checked weights file; made by `open_weights`.
+
+    Attributes:
+        label: The file's name for messages.
+        specs: Group path (`""` for the model itself, `layers/dense`, `optimizer`) -> its arrays' specs, in order.
+    """
+
+    def __init__(self, file: Any, label: str):
+        """Check everything in an h5py file but the values."""
+        self.label = label
+        self._sets = dict(datasets(file, label))
+        digests = self._sets.pop(DIGESTS, None)
+        self._specs = {where: spec_of(dataset, where, label) for where, dataset in self._sets.items()}
+        self.specs = _grouped(self._specs, label)
+        self._digests = None if digests is None else self._read_digests(digests)
+
+    @property
+    def has_digests(self) -> bool:
+        """Whether values are verified when they are read (files from Keras hold no digests)."""
+        return self._digests is not None
+
+    def read(self, path: str) -> list[np.ndarray]:
+        """The arrays of one group, verified where the file holds digests.
+
+        Raises:
+            DataError: The values cannot be read or are not the ones that were written.
+        """
+        return [self._read(_joined(path, index)) for index in range(len(self.specs[path]))]
+
+    def _read(self, where: str) -> np.ndarray:
+        import h5py
+
+        spec = self._specs[where]
+        with guarded(self.label, where):
+            value = np.asarray(h5py.Dataset(self._sets[where])[()])
+        value = value.view(BFLOAT16) if spec.dtype == BFLOAT16 else value.astype(spec.dtype, copy=False)
+        if self._digests is not None and _digest(where, value) != self._digests[where]:
+            raise DataError(
+                f"{self.label}: the values of {where} are not the ones that were written.",
+                expected="the SHA-256 that the file gives",
+                received="another: the file was damaged or changed",
+                fix=f"take a good copy; if you changed it on purpose, delete its dataset {DIGESTS!r}",
+            )
+        return value
+
+    def _read_digests(self, dataset: Any) -> dict[str, bytes]:
+        import h5py
+
+        spec = spec_of(dataset, DIGESTS, self.label)
+        if spec.shape != (len(self._specs), 32) or spec.dtype != np.uint8:
+            raise DataError(
+                f"{self.label}: its list of digests does not fit its arrays.",
+                expected=f"({len(self._specs)}, 32) uint8 at {DIGESTS!r}",
+                received=str(spec),
+                fix=f"take a good copy; if you changed the file on purpose, delete its dataset {DIGESTS!r}",
+            )
+        with guarded(self.label, DIGESTS):
+            rows = h5py.Dataset(dataset)[()]
+        return {where: row.tobytes() for where, row in zip(sorted(self._specs), rows, strict=True)}
+
+
+def write_weights(
+    path: str | os.PathLike[str] | BinaryIO,
+    tree: Mapping[str, Sequence[Any]],
+    overwrite: bool = True,
+    names: Mapping[str, str] | None = None,
+) -> None:
+    """Write a weights file that Keras 3 reads too; the old file stays whole until the new one is.
+
+    Args:
+        path: The file, or a binary file object open for reading and writing.
+        tree: Group path (`""`, `layers/dense`, `optimizer`) -> its arrays, JAX arrays or variables, in order.
+        overwrite: Whether a file that is there may be replaced.
+        names: Group path -> the owner's name, kept as the attribute that Keras keeps it in.
+
+    Raises:
+        ArgumentError: The file is there and `overwrite` is false, or its folder is missing.
+        OSError: The disk is full, ...; an old file is then untouched.
+    """
+    if not isinstance(path, str | os.PathLike):
+        _write(path, tree, names or {})
+        return
+    target = Path(path)
+    if target.exists() and not overwrite:
+        raise ArgumentError(f"{str(target)!r} is there already.", fix="pass overwrite=True or choose another name")
+    if not target.parent.is_dir():
+        raise ArgumentError(
+            f"Cannot write {str(target)!r}: its folder is missing.",
+            fix=f"make it first: os.makedirs({str(target.parent)!r})",
+        )
+    with atomic_path(target) as temporary:
+        _write(temporary, tree, names or {})
+
+
+@contextmanager
+def open_weights(path: str | os.PathLike[str] | BinaryIO) -> Iterator[WeightsFile]:
+    """Open a weights file and check all of it but the values.
+
+    Args:
+        path: The file, or a seekable binary file object.
+
+    Yields:
+        The file, from which single groups can be read.
+
+    Raises:
+        DataError: The file is missing, cut, no weights file, or holds what a weights file may not hold.
+    """
+    import h5py
+
+    if isinstance(path, str | os.PathLike):
+        label = repr(os.fspath(path))
+        try:
+            with open(path, "rb") as opened:
+                check_start(opened, label)
+        except OSError as error:
+            raise DataError(
+                f"Cannot open the weights file {label}: {error.strerror}.",
+                expected="a file that can be read",
+                fix="check the path; a weights file's name ends in '.weights.h5'",
+            ) from error
+        source: Any = os.fspath(path)
+    else:
+        label, source = "the weights file", path
+        check_start(path, label)
+    with guarded(label, "the file"):
+        file = h5py.File(source, "r")
+    with file:
+        yield WeightsFile(file, label)
+
+
+def read_weights(
+    path: str | os.PathLike[str] | BinaryIO, *, max_bytes: int | None = None
+) -> dict[str, list[np.ndarray]]:
+    """All arrays of a weights file: group path -> arrays in order.
+
+    Args:
+        path: The file, or a seekable binary file object.
+        max_bytes: The most memory that the arrays may take; 64 MiB plus 100 times the file's size when None (only
+            compressed files can reach it).
+
+    Raises:
+        DataError: The file cannot be trusted or read, or holds more than `max_bytes`.
+    """
+    with open_weights(path) as file:
+        total = sum(spec.nbytes for specs in file.specs.values() for spec in specs)
+        limit = (64 << 20) + 100 * _size(path) if max_bytes is None else max_bytes
+        if total > limit:
+            raise DataError(
+                f"{file.label} unpacks to more memory than allowed.",
+                expected=f"at most {limit:,} bytes",
+                received=f"{total:,} bytes",
+                fix="pass max_bytes= if you trust the file",
+            )
+        return {group: file.read(group) for group in file.specs}
+
+
+def _write(target: Any, tree: Mapping[str, Sequence[Any]], names: Mapping[str, str]) -> None:
+    import h5py
+
+    digests: dict[str, bytes] = {}
+    with h5py.File(target, "w") as file:
+        for path, values in tree.items():
+            group = file.create_group(_joined(path))
+            if path in names:
+                group.attrs["name"] = names[path]
+            for index, value in enumerate(values):
+                array = np.asarray(value, order="C")
+                digests[_joined(path, index)] = _digest(_joined(path, index), array)
+                if (
+                    array.dtype == BFLOAT16
+                ):  # HDF5 has no such type; Keras writes two opaque bytes and says what they are
+                    group.create_dataset(str(index), data=array.view("V2")).attrs["dtype"] = "bfloat16"
+                else:
+                    group.create_dataset(str(index), data=array)
+        rows = b"".join(digests[where] for where in sorted(digests))
+        file.create_dataset(DIGESTS, data=np.frombuffer(rows, np.uint8).reshape(-1, 32))
+
+
+def _joined(path: str, index: int | None = None) -> str:
+    group = f"{path}/vars" if path else "vars"
+    return group if index is None else f"{group}/{index}"
+
+
+def _digest(where: str, array: np.ndarray) -> bytes:
+    head = f"{where} {array.shape} {array.dtype.newbyteorder('<')}".encode()
+    little = array if array.dtype == BFLOAT16 else array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return hashlib.sha256(head + b"\0" + little.tobytes()).digest()
+
+
+def _size(path: Any) -> int:
+    if isinstance(path, str | os.PathLike):
+        return os.path.getsize(path)
+    return path.seek(0, os.SEEK_END)
+
+
+def _grouped(specs: Mapping[str, Spec], label: str) -> dict[str, list[Spec]]:
+    """Specs by group; every array must be number 0, 1, ... of a `vars` group."""
+    numbered: dict[str, dict[int, Spec]] = {}
+    for where, spec in specs.items():
+        parts = where.split("/")
+        if len(parts) < 2 or parts[-2] != "vars" or not parts[-1].isascii() or not parts[-1].isdigit():
+            if parts[0] in ("model_weights", "optimizer_weights"):
+                raise refused(label, where, "a whole model in the older .h5 form", "a .weights.h5 file")
+            raise refused(label, where, "an array in this place", "arrays named <layer>/vars/0, 1, ...")
+        numbered.setdefault("/".join(parts[:-2]), {})[int(parts[-1])] = spec
+    for path, found in numbered.items():
+        missing = sorted(set(range(len(found))) - set(found))
+        if missing:
+            raise refused(label, _joined(path), f"arrays {sorted(found)[:8]}", f"number {missing[0]} too")
+    return {path: [found[index] for index in range(len(found))] for path, found in numbered.items()}

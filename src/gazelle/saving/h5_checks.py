@@ -1,0 +1,168 @@
+"""What an HDF5 file must be before a value is read from it: whole, without links, holding plain stored numbers only."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import jax.numpy as jnp
+import numpy as np
+
+from gazelle._core.errors import DataError
+
+BFLOAT16 = np.dtype(jnp.bfloat16)
+
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_MAX_OBJECTS = 200_000
+_MAX_DEPTH = 40
+_FILTERS = {1, 2, 3}  # deflate, shuffle, fletcher32: built in, so that no plug-in is looked for
+_DEFLATE_RATIO = 1100  # no deflated stream grows more than 1032-fold
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a file says of one array: `shape` and `dtype` (native byte order)."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the array in memory."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def __str__(self) -> str:
+        """Shape and dtype, for messages."""
+        return f"{self.shape} {self.dtype}"
+
+
+def check_start(file: BinaryIO, label: str) -> None:
+    """Refuse what is no HDF5 file or is cut, saying what it seems to be."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(64)
+    file.seek(0)
+    if head[:8] != _SIGNATURE:
+        kinds = {
+            b"PK\x03\x04": "a zip archive: a .keras file?",
+            b"\x1f\x8b": "a gzip file",
+            b"\x93NUMPY": "a .npy file",
+        }
+        found = next((kind for start, kind in kinds.items() if head.startswith(start)), f"bytes {head[:8]!r}")
+        if head.lstrip()[:1] == b"<":
+            found = "a web page: the download failed?"
+        if not head or (len(head) < 8 and _SIGNATURE.startswith(head)):
+            found = f"a file that is {'cut' if head else 'empty'}: {size} bytes"
+        raise DataError(
+            f"{label} is no weights file.",
+            expected="an HDF5 file",
+            received=found,
+            fix="get the file again" if "zip" not in found else "open it with load_model",
+        )
+    # The superblock says where the file ends: versions 0 and 1 hold it at another place than 2 and 3.
+    place = {0: 40, 1: 44, 2: 28, 3: 28}.get(head[8] if len(head) > 8 else -1)
+    needed = int.from_bytes(head[place : place + 8], "little") if place else size
+    if len(head) < 48 or size < needed:
+        raise DataError(
+            f"{label} is cut: it ends too early.",
+            expected=f"{max(needed, 48):,} bytes",
+            received=f"{size:,} bytes",
+            fix="copy or download it again",
+        )
+
+
+@contextmanager
+def guarded(label: str, where: str) -> Iterator[None]:
+    """Turn what h5py raises on damaged files into a DataError."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, UnicodeError, MemoryError) as error:
+        raise DataError(
+            f"{label} is damaged: {where!r} cannot be read.",
+            received=" ".join(str(error).split())[:120],
+            fix="get the file again, or save it again",
+        ) from error
+
+
+def refused(label: str, where: str, found: str, expected: str = "a plain array of numbers") -> DataError:
+    """The error for something that Keras never writes."""
+    return DataError(
+        f"{label}: {where[:80]!r} is nothing that a weights file may hold.",
+        expected=expected,
+        received=found,
+        fix="save the weights again with save_weights",
+    )
+
+
+def datasets(file: Any, label: str) -> Iterator[tuple[str, Any]]:
+    """Every dataset with its path; groups are walked without following links, each object once."""
+    from h5py import h5g, h5l, h5o  # pyright: ignore[reportAttributeAccessIssue]
+
+    with guarded(label, "/"):
+        root = h5g.open(file.id, b"/")
+        if len(root) == 0:
+            raise refused(label, "/", "an empty file", "groups of arrays")
+        seen: set[int] = {h5o.get_info(root).addr}
+    stack = [("", root, 0)]
+    while stack:
+        path, group, depth = stack.pop()
+        with guarded(label, path or "/"):
+            names = [bytes(name) for name in group]
+        for raw in names:
+            where = f"{path}/{raw.decode('utf-8', 'backslashreplace')}".lstrip("/")
+            with guarded(label, where):
+                if group.links.get_info(raw).type != h5l.TYPE_HARD:
+                    raise refused(label, where, "a link", "a group or an array")
+                info = h5o.get_info(group, raw)
+                if info.addr in seen or len(seen) > _MAX_OBJECTS or depth > _MAX_DEPTH:
+                    raise refused(label, where, "too many, too deep or circular groups", "a tree of groups")
+                seen.add(info.addr)
+                if info.type == h5o.TYPE_GROUP:
+                    stack.append((where, h5g.open(group, raw), depth + 1))
+                elif info.type == h5o.TYPE_DATASET:
+                    yield where, h5o.open(group, raw)
+                else:
+                    raise refused(label, where, "a named type")
+
+
+def spec_of(dataset: Any, where: str, label: str) -> Spec:
+    """Check how an array is stored, and say its shape and dtype; nothing is allocated."""
+    from h5py import h5d, h5s  # pyright: ignore[reportAttributeAccessIssue]
+
+    with guarded(label, where):
+        plan = dataset.get_create_plist()
+        layout = plan.get_layout()
+        if plan.get_external_count():
+            raise refused(label, where, "values in another file (external storage)")
+        if layout not in (h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED):
+            raise refused(label, where, "values in another file (virtual dataset)")
+        filters = {int(plan.get_filter(index)[0]) for index in range(plan.get_nfilters())}
+        if not filters <= _FILTERS:
+            raise refused(label, where, f"filter {max(filters)}", "no filters but gzip, shuffle and fletcher32")
+        if dataset.get_space().get_simple_extent_type() not in (h5s.SCALAR, h5s.SIMPLE):
+            raise refused(label, where, "an array without a shape")
+        spec = Spec(tuple(int(n) for n in dataset.shape), _dtype(dataset.get_type(), where, label))
+        stored = int(dataset.get_storage_size())
+        chunk = math.prod(plan.get_chunk()) * spec.dtype.itemsize if layout == h5d.CHUNKED else 0
+        if spec.nbytes > stored * (_DEFLATE_RATIO if 1 in filters else 1) or chunk > max(16 << 20, 2 * spec.nbytes):
+            raise refused(label, where, f"{spec}, of which {stored:,} bytes are stored", "an array stored in full")
+        return spec
+
+
+def _dtype(kind: Any, where: str, label: str) -> np.dtype:
+    from h5py import h5t
+
+    group = kind.get_class()
+    if group == h5t.OPAQUE and kind.get_size() == 2:
+        return BFLOAT16
+    dtype = kind.dtype if group in (h5t.FLOAT, h5t.INTEGER, h5t.ENUM) else None
+    if dtype is None or dtype.kind not in "fiub" or (group == h5t.ENUM and dtype.kind != "b") or dtype.itemsize > 8:
+        names = {h5t.STRING: "text", h5t.COMPOUND: "records", h5t.REFERENCE: "references", h5t.VLEN: "ragged rows"}
+        raise refused(label, where, names.get(group, f"HDF5 type class {group}"), "real numbers")
+    return dtype.newbyteorder("=")
