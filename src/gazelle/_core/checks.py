@@ -26,7 +26,7 @@ def in_range(name: str, value: Any, low: float, high: float, owner: str) -> floa
     Raises:
         ArgumentError: It is no number or outside.
     """
-    if not isinstance(value, numbers.Real) or not low <= value <= high:
+    if not isinstance(value, numbers.Real) or not low <= float(value) <= high:
         raise ArgumentError(
             f"{owner}: {name} is out of range.", expected=f"a number from {low} to {high}", received=repr(value)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 
@@ -29,6 +29,11 @@ def scope(name: str) -> Iterator[None]:
         yield
     finally:
         _context.scopes.pop()
+
+
+def scope_once(name: str) -> AbstractContextManager:
+    """As `scope`, unless the innermost scope is this one already."""
+    return nullcontext() if current_scope() == name else scope(name)
 
 
 def variable_path(name: str) -> str:
@@ -58,7 +63,7 @@ def current_training() -> bool | None:
 
 @contextmanager
 def called(layer: Any, compute_dtype: str | None) -> Iterator[None]:
-    """Within the block `layer` is being called and reads its float variables in `compute_dtype` (None: in their own)."""
+    """Within the block `layer` is called and reads its float variables in `compute_dtype` (None: in their own)."""
     _context.layers.append(layer)
     _context.compute_dtypes.append(compute_dtype)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -33,6 +34,7 @@ class DTypePolicy:
     """
 
     name: str
+    _registry_module: ClassVar[str] = "keras"
 
     def __post_init__(self) -> None:
         if self.name not in _ALL_TYPES and self.name not in ("mixed_float16", "mixed_bfloat16"):
@@ -115,7 +117,7 @@ def get_policy(identifier: object) -> DTypePolicy:
     return DTypePolicy(standardize_dtype(identifier))
 
 
-def standardize_dtype(dtype: object) -> str:
+def standardize_dtype(dtype: Any) -> str:
     """A dtype's name: `None` -> floatx, `np.float32` -> `"float32"`, `float` -> floatx, `int` -> `"int32"`.
 
     Raises:
@@ -133,6 +135,6 @@ def standardize_dtype(dtype: object) -> str:
         raise ArgumentError("Invalid dtype.", expected=f"one of {_ALL_TYPES}", received=repr(dtype)) from error
 
 
-def is_float(dtype: object) -> bool:
+def is_float(dtype: Any) -> bool:
     """Whether a dtype is a floating one (bfloat16 counts)."""
     return jnp.issubdtype(np.dtype(jnp.dtype(dtype)), jnp.floating)

@@ -84,8 +84,8 @@ class UnknownNameError(GazelleError, ValueError):
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known names most like `name`, at most `count`, best first.
 
-    Upper and lower case count as the same, and underscores as nothing; of two spellings of one name the one written like
-    `name` is given.
+    Upper and lower case count as the same, and underscores as nothing; of two spellings of one name the one written
+    like `name` is given.
     """
     spelled: dict[str, str] = {}
     for candidate in sorted(known, key=lambda candidate: candidate.islower() != name.islower()):

@@ -9,14 +9,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gazelle._core.dtypes import DTypePolicy
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, UnknownNameError
 from gazelle._core.names import snake_case
+
+Class = TypeVar("Class", bound=type)
 
 _builtins: dict[tuple[str, str], Any] = {}  # (module, class name or function name) -> object
 _custom: dict[str, Any] = {}  # registered name (`Package>Name`) or plain name -> object
@@ -80,10 +83,10 @@ class Catalogue:
         raise UnknownNameError(self.kind, identifier, self.names)
 
 
-def builtin(module: str) -> Callable[[type], type]:
+def builtin(module: str) -> Callable[[Class], Class]:
     """A decorator that names the Keras module under which a class of Gazelle's is written into configs."""
 
-    def enter(cls: type) -> type:
+    def enter(cls: Class) -> Class:
         _builtins[module, cls.__name__] = cls
         cls._registry_module = module  # pyright: ignore[reportAttributeAccessIssue]
         return cls
@@ -111,7 +114,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
             )
         registered = f"{package}>{name or obj.__name__}"
         _custom[registered] = obj
-        obj._registered_name = registered
+        obj._registered_name = registered  # pyright: ignore[reportAttributeAccessIssue]
         return obj
 
     return enter
@@ -177,7 +180,7 @@ def serialize(obj: Any) -> Any:
             fix="give its class a get_config()",
         )
     cls = type(obj)
-    module = "keras" if isinstance(obj, DTypePolicy) else cls.__dict__.get("_registry_module")
+    module = cls.__dict__.get("_registry_module")
     if "_registered_name" in cls.__dict__:
         module = None
     node = {
@@ -207,7 +210,9 @@ def _serialize_function(function: FunctionType) -> Any:
     return {"module": "builtins", "class_name": "function", "config": registered, "registered_name": "function"}
 
 
-def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, *, catalogue: Catalogue | None = None) -> Any:
+def deserialize(
+    config: Any, custom_objects: dict[str, Any] | None = None, *, catalogue: Catalogue | None = None
+) -> Any:
     """The object that `serialize` described. No code is run but the constructors of registered classes.
 
     Args:
@@ -230,19 +235,24 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, *, ca
         try:
             return _PLAIN[class_name](inner)
         except (KeyError, TypeError, ValueError) as error:
-            raise ArgumentError(f"The config of a {class_name} is damaged: {error}", received=repr(inner)[:80]) from error
+            problem = f"The config of a {class_name} is damaged: {error}"
+            raise ArgumentError(problem, received=repr(inner)[:80]) from error
     known = {**_custom, **(custom_objects or {})}
     if class_name == "function":
         return _find(str(inner), known, catalogue)
     found = known.get(config.get("registered_name") or "") or known.get(class_name)
+    if found is None and (config.get("module") or "", class_name) not in _builtins:
+        import_module("gazelle.models")  # a process that has not loaded every room yet; models loads them all
     if found is None:
         found = _builtins.get((config.get("module") or "", class_name)) or _find(class_name, known, catalogue)
     if not inspect.isclass(found):
         raise ArgumentError("A config names something that is no class.", received=repr(class_name))
     if not isinstance(inner, dict):
-        raise ArgumentError(f"The config of a {found.__name__} is damaged.", expected="a dict", received=repr(inner)[:80])
+        problem = f"The config of a {found.__name__} is damaged."
+        raise ArgumentError(problem, expected="a dict", received=repr(inner)[:80])
     with custom_object_scope(custom_objects):
-        instance = found.from_config(inner) if hasattr(found, "from_config") else found(**inner)
+        make: Callable[..., Any] | None = getattr(found, "from_config", None)
+        instance: Any = make(inner) if make is not None else found(**inner)
         if config.get("build_config") and hasattr(instance, "build_from_config"):
             instance.build_from_config(config["build_config"])
         if config.get("compile_config") and hasattr(instance, "compile_from_config"):
@@ -259,7 +269,8 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
 
 
 def _find(name: str, known: dict[str, Any], catalogue: Catalogue | None) -> Any:
-    candidates = {**{key[1]: value for key, value in _builtins.items()}, **(catalogue.names if catalogue else {}), **known}
+    named = catalogue.names if catalogue else {}
+    candidates = {**{key[1]: value for key, value in _builtins.items()}, **named, **known}
     if name not in candidates:
         raise UnknownNameError(catalogue.kind if catalogue else "object", name, candidates)
     return candidates[name]

@@ -1,4 +1,4 @@
-"""Symbolic tensors: what a layer is called on while a functional model is being described, and the graph of such calls."""
+"""Symbolic tensors: what layers are called on while a functional model is described, and the graph of such calls."""
 
 from __future__ import annotations
 
@@ -35,7 +35,12 @@ class KerasTensor:
     __array_ufunc__ = None
 
     def __init__(
-        self, shape: Iterable[int | None], dtype: Any = None, name: str | None = None, node: Node | None = None, index: int = 0
+        self,
+        shape: Iterable[int | None],
+        dtype: Any = None,
+        name: str | None = None,
+        node: Node | None = None,
+        index: int = 0,
     ):
         self.shape: Shape = tuple(shape)
         self.dtype = standardize_dtype(dtype)
@@ -181,7 +186,8 @@ def infer(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> 
 
     def trace(probe: int) -> Any:
         structs = [
-            jax.ShapeDtypeStruct([probe if n is None else n for n in flat[i].shape], jnp.dtype(flat[i].dtype)) for i in places
+            jax.ShapeDtypeStruct([probe if n is None else n for n in tensor.shape], jnp.dtype(tensor.dtype))
+            for tensor in (flat[i] for i in places)
         ]
 
         def call(tensors: Sequence[Any]) -> Any:

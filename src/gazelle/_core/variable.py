@@ -69,7 +69,7 @@ class Variable:
             self.dtype = standardize_dtype(dtype)
             value = initializer(shape, dtype=self.dtype)
         else:
-            value = initializer
+            value = initializer.value if isinstance(initializer, Variable) else initializer
             if dtype is None and hasattr(value, "dtype") and not is_float(value.dtype):
                 self.dtype = standardize_dtype(jax.dtypes.canonicalize_dtype(value.dtype))
             elif dtype is None and isinstance(value, int) and not isinstance(value, bool):
@@ -144,11 +144,15 @@ class Variable:
         return self.assign(self._value - _plain(value))
 
     def take(self) -> jax.Array:
-        """The value for a program that may destroy it (donation): a copy where a user may still hold the array."""
-        if self._lent:
-            self._lent = False
-            return jnp.asarray(np.array(self._value))
-        return self._value
+        """The value for a program that may destroy it (donation): a copy where a user may still hold the array.
+
+        The program's result comes back by `give`; should it fail before it has begun, the variable is as it was.
+        """
+        return jnp.asarray(np.array(self._value)) if self._lent else self._value
+
+    def give(self, value: jax.Array) -> None:
+        """Put a program's result in, an array that nobody else holds."""
+        self._value, self._lent = value, False
 
     def numpy(self) -> np.ndarray:
         """A NumPy copy of the value."""
@@ -207,10 +211,29 @@ def _binary(name: str) -> Callable[[Variable, Any], jax.Array]:
     return operation
 
 
-for _name in (
-    "__add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __rtruediv__ __floordiv__ __rfloordiv__ __mod__ "
-    "__rmod__ __pow__ __rpow__ __matmul__ __rmatmul__ __lt__ __le__ __gt__ __ge__"
-).split():
+_OPERATORS = (
+    "__add__",
+    "__radd__",
+    "__sub__",
+    "__rsub__",
+    "__mul__",
+    "__rmul__",
+    "__truediv__",
+    "__rtruediv__",
+    "__floordiv__",
+    "__rfloordiv__",
+    "__mod__",
+    "__rmod__",
+    "__pow__",
+    "__rpow__",
+    "__matmul__",
+    "__rmatmul__",
+    "__lt__",
+    "__le__",
+    "__gt__",
+    "__ge__",
+)
+for _name in _OPERATORS:
     setattr(Variable, _name, _binary(_name))
 
 

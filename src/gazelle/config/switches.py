@@ -1,4 +1,4 @@
-"""Switches that scripts written for Keras turn. Gazelle's output and tracebacks need none of them; they are remembered."""
+"""Switches that scripts written for Keras turn; Gazelle needs few of them and remembers the others."""
 
 from __future__ import annotations
 
@@ -69,4 +69,4 @@ def disable_traceback_filtering() -> None:
 
 def is_traceback_filtering_enabled() -> bool:
     """Whether JAX's own frames are left out of tracebacks."""
-    return jax.config.jax_traceback_filtering != "off"
+    return jax.config.values["jax_traceback_filtering"] != "off"

@@ -105,7 +105,7 @@ class FunctionLoss(Loss):
         reduction: See `Loss`.
         name: A name; the function's own when None.
         dtype: See `Loss`.
-        **kwargs: Further arguments of `function`.
+        **kwargs: Further arguments of `function`, kept in `arguments`.
 
     Raises:
         ArgumentError: `reduction` or `dtype` is unknown.
@@ -121,15 +121,20 @@ class FunctionLoss(Loss):
     ):
         super().__init__(name or getattr(function, "__name__", None), reduction, dtype)
         self.function = function
-        self._arguments = kwargs
+        self.arguments = kwargs
+
+    @property
+    def from_logits(self) -> bool:
+        """Whether `y_pred` holds scores rather than probabilities."""
+        return bool(self.arguments.get("from_logits", False))
 
     def call(self, y_true: jax.Array, y_pred: jax.Array) -> Any:
         """The function's values."""
-        return self.function(y_true, y_pred, **self._arguments)
+        return self.function(y_true, y_pred, **self.arguments)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal loss."""
-        return {"function": serialize(self.function), **super().get_config(), **self._arguments}
+        return {"function": serialize(self.function), **super().get_config(), **self.arguments}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> FunctionLoss:
@@ -142,7 +147,7 @@ class BuiltinLoss(FunctionLoss):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal loss."""
-        return {**Loss.get_config(self), **self._arguments}
+        return {**Loss.get_config(self), **self.arguments}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> BuiltinLoss:

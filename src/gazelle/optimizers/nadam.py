@@ -56,7 +56,7 @@ class Nadam(Optimizer):
         t = self._next_iteration()
         u = self.beta_1 * (1.0 - 0.5 * jnp.power(0.96, t))
         next_u = self.beta_1 * (1.0 - 0.5 * jnp.power(0.96, t + 1.0))
-        product = self._u_product.assign(self._u_product * u)
+        product = self._u_product.assign(self._u_product.value * u)
         return next_u / (1.0 - product * next_u), (1.0 - u) / (1.0 - product), 1.0 - jnp.power(self.beta_2, t)
 
     def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:

@@ -53,11 +53,12 @@ def create_folder(root: str | os.PathLike[str], name: str) -> Path:
         name: Any text; what is no letter, digit, dot, dash or underscore becomes a dash.
     """
     base = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80] or "run"
+    Path(root).mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
         folder = Path(root) / (base if number == 1 else f"{base}-{number}")
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir()
         except FileExistsError:
             number += 1
         else:

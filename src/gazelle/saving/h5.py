@@ -8,6 +8,7 @@ Gazelle adds one dataset, `gazelle_sha256`, with a digest of each array; Keras i
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -114,8 +115,11 @@ def write_weights(
             f"Cannot write {str(target)!r}: its folder is missing.",
             fix=f"make it first: os.makedirs({str(target.parent)!r})",
         )
+    # HDF5 does not survive a full disk (it crashes the process), so it writes into memory.
+    buffer = io.BytesIO()
+    _write(buffer, tree, names or {})
     with atomic_path(target) as temporary:
-        _write(temporary, tree, names or {})
+        temporary.write_bytes(buffer.getbuffer())
 
 
 @contextmanager

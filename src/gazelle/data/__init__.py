@@ -1,0 +1,1 @@
+"""Data: feeds of batches, and the checks before training."""

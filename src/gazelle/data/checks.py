@@ -1,0 +1,163 @@
+"""The refusals before training: what would train without an error and come to nothing.
+
+Everything here looks at NumPy arrays once, before the first compiled step. Errors stop; a `CheckWarning` marks what is
+legal and nearly always a mistake.
+"""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from gazelle.data.numeric import as_numeric, check_finite, column_names
+from gazelle.data.targets import CheckWarning, check_output_matches, check_targets
+
+__all__ = [
+    "CheckWarning",
+    "as_numeric",
+    "check_class_weight",
+    "check_finite",
+    "check_lengths",
+    "check_output_matches",
+    "check_sample_weight",
+    "check_targets",
+    "class_weights_to_sample_weights",
+    "column_names",
+]
+
+
+def check_lengths(arrays: Mapping[str, Any]) -> None:
+    """Refuse arrays with different numbers of samples.
+
+    Args:
+        arrays: Name -> array with the samples along its first axis; None is left out.
+
+    Raises:
+        ShapeError: The first dimensions differ.
+    """
+    sizes = {name: len(array) for name, array in arrays.items() if array is not None}
+    if len(set(sizes.values())) > 1:
+        raise ShapeError(
+            f"Data cardinality is ambiguous: {', '.join(sizes)} have different numbers of samples.",
+            expected="the same first dimension",
+            received=", ".join(f"{name}: {size}" for name, size in sizes.items()),
+            fix="give one row of each for every sample; did one of them lose rows in cleaning or splitting?",
+        )
+
+
+def check_class_weight(class_weight: Any, y: Any, num_classes: int | None = None) -> dict[int, float]:
+    """Class weights as a dict of plain ints and floats; classes that it does not name weigh 1.
+
+    Args:
+        class_weight: Label -> weight, or `"balanced"` for `samples / (classes * samples of the class)`.
+        y: Labels `(samples,)` or `(samples, 1)`, or one-hot `(samples, classes)`.
+        num_classes: How many classes the model tells apart; from `y` when None.
+
+    Raises:
+        ArgumentTypeError: `class_weight` is no dict.
+        ArgumentError: A key that is no label, or a weight that is no finite number >= 0.
+    """
+    y = np.asarray(y)
+    labels = _labels(y)
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        found, counts = np.unique(labels, return_counts=True)
+        return {int(k): len(labels) / (len(found) * int(n)) for k, n in zip(found, counts, strict=True)}
+    if not isinstance(class_weight, Mapping):
+        raise ArgumentTypeError(
+            "class_weight must be a dict.",
+            expected='a dict {label: weight} or "balanced"',
+            received=repr(class_weight)[:60],
+            fix="write {0: 1.0, 1: 5.0}",
+        )
+    classes = num_classes
+    if classes is None:
+        classes = y.shape[-1] if y.ndim > 1 and y.shape[-1] > 1 else int(labels.max()) + 1
+    present = set(np.unique(labels).tolist())
+    result = {}
+    for key, weight in class_weight.items():
+        label = int(float(key)) if isinstance(key, numbers.Real) and float(key).is_integer() else None
+        if label is None or not (0 <= label < classes or label in present):
+            raise ArgumentError(
+                f"class_weight names a class that does not exist: {key!r}.",
+                expected=f"labels, whole numbers from {min(0, *present)} to {classes - 1}",
+                received=f"keys {list(class_weight)[:8]}",
+                fix="use the labels as they stand in y"
+                if label is not None
+                else "use the labels' numbers, not their names, as keys",
+            )
+        if not isinstance(weight, numbers.Real) or not 0 <= float(weight) < np.inf:
+            raise ArgumentError(
+                f"class_weight has a weight that cannot be used for class {key!r}.",
+                expected="a finite number >= 0",
+                received=repr(weight),
+                fix="give a positive weight; 0 leaves the class out",
+            )
+        result[label] = float(weight)
+    return result
+
+
+def class_weights_to_sample_weights(class_weight: Any, y: Any, num_classes: int | None = None) -> np.ndarray:
+    """The weight of each sample's class.
+
+    Args:
+        class_weight: Label -> weight, or `"balanced"`; checked as by `check_class_weight`.
+        y: Labels `(samples,)` or `(samples, 1)`, or one-hot `(samples, classes)`.
+        num_classes: How many classes the model tells apart; from `y` when None.
+
+    Returns:
+        float32 `(samples,)`; a class that is not named weighs 1.
+
+    Raises:
+        ArgumentTypeError: `class_weight` is no dict.
+        ArgumentError: A key that is no label, or a weight that is no finite number >= 0.
+    """
+    weight_of = check_class_weight(class_weight, y, num_classes)
+    found, inverse = np.unique(_labels(np.asarray(y)), return_inverse=True)
+    weights = np.array([weight_of.get(int(label), 1.0) for label in found], np.float32)
+    return weights[inverse.reshape(-1)]
+
+
+def check_sample_weight(sample_weight: Any, samples: int, name: str = "sample_weight") -> np.ndarray:
+    """Sample weights as an array; negative ones and ones that are all zero are warned of.
+
+    Args:
+        sample_weight: Numbers, `(samples,)` or with more axes.
+        samples: How many samples there are.
+        name: What they are called in messages.
+
+    Raises:
+        DataError: Not numeric or not finite.
+        ShapeError: Another number of weights than samples.
+    """
+    array = np.asarray(as_numeric(name, sample_weight))
+    if array.ndim == 0 or len(array) != samples:
+        raise ShapeError(
+            f"{name} has another length than the data.",
+            expected=f"{samples} weights",
+            received=f"shape {array.shape}",
+            fix="give one weight a sample; weights by class go into class_weight",
+        )
+    check_finite(name, array)
+    low = array.min()
+    if low < 0:
+        row = int(np.unravel_index(int(array.argmin()), array.shape)[0])
+        _warn(f"{name} holds negative weights ({low} at row {row}): training drives those samples' loss up, not down.")
+    elif array.max() == 0:
+        _warn(f"{name} is 0 for every sample: nothing will be learned.")
+    return array
+
+
+def _labels(y: np.ndarray) -> np.ndarray:
+    """Class numbers `(samples,)` by Keras's rules: one-hot by the largest column, `(samples, 1)` flat, rounded."""
+    if y.ndim > 1:
+        y = y.argmax(axis=-1) if y.shape[-1] > 1 else y[..., 0]
+    return np.round(y).astype(np.int64).reshape(len(y), -1)[:, 0]
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, CheckWarning, stacklevel=3)

@@ -1,0 +1,262 @@
+"""Activations as layers, and a layer that only penalizes what passes through it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gazelle import activations, constraints, initializers, regularizers
+from gazelle._core.errors import ArgumentError
+from gazelle._core.registry import builtin
+from gazelle.layers.base import Layer
+from gazelle.layers.spec import InputSpec
+
+
+class _Elementwise(Layer):
+    """A layer whose output has its input's shape."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.built = True
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape."""
+        return input_shape
+
+
+@builtin("keras.layers")
+class Activation(_Elementwise):
+    """Applies a function to the input.
+
+    Args:
+        activation: A name or a callable.
+        **kwargs: `name`, `dtype`, `input_shape`.
+
+    Raises:
+        UnknownNameError: `activation` is no known name.
+    """
+
+    def __init__(self, activation: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+
+    def call(self, inputs: Any) -> Any:
+        """`activation(inputs)`."""
+        return self.activation(inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**self._base_config(), "activation": activations.serialize(self.activation)}
+
+
+@builtin("keras.layers")
+class ActivityRegularization(_Elementwise):
+    """Gives its input back and adds a penalty on it to the loss: `l1 sum|x| + l2 sum x^2`, divided by the batch size.
+
+    Args:
+        l1: Factor of the absolute values, >= 0.
+        l2: Factor of the squares, >= 0.
+        **kwargs: `name`, `dtype`, `input_shape`.
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any):
+        super().__init__(activity_regularizer=regularizers.L1L2(l1=l1, l2=l2), **kwargs)
+        self.l1 = l1
+        self.l2 = l2
+
+    def call(self, inputs: Any) -> Any:
+        """The input."""
+        return inputs
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        config = {key: value for key, value in self._base_config().items() if key != "activity_regularizer"}
+        return {**config, "l1": self.l1, "l2": self.l2}
+
+
+@builtin("keras.layers")
+class ReLU(_Elementwise):
+    """Rectified linear unit: x above `threshold`, `negative_slope (x - threshold)` below, at most `max_value`.
+
+    Args:
+        max_value: Largest output, a float >= 0, or None.
+        negative_slope: Slope below the threshold, a float >= 0.
+        threshold: Where the slope changes, a float >= 0.
+        **kwargs: `name`, `dtype`, `input_shape`.
+
+    Raises:
+        ArgumentError: A negative argument.
+    """
+
+    def __init__(
+        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        for name, value in (("max_value", max_value), ("negative_slope", negative_slope), ("threshold", threshold)):
+            if (value is None and name != "max_value") or (value is not None and value < 0):
+                raise ArgumentError(f"ReLU: {name} must not be negative.", expected=">= 0", received=repr(value))
+        self.max_value = max_value
+        self.negative_slope = negative_slope
+        self.threshold = threshold
+
+    def call(self, inputs: Any) -> Any:
+        """The rectified input."""
+        return activations.relu(
+            inputs, negative_slope=self.negative_slope, max_value=self.max_value, threshold=self.threshold
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **self._base_config(),
+            "max_value": self.max_value,
+            "negative_slope": self.negative_slope,
+            "threshold": self.threshold,
+        }
+
+
+@builtin("keras.layers")
+class LeakyReLU(_Elementwise):
+    """x where positive, `negative_slope x` where negative.
+
+    Args:
+        negative_slope: Slope for negative inputs, a float >= 0.
+        **kwargs: `name`, `dtype`, `input_shape`; `alpha` is Keras 2's word for `negative_slope`.
+
+    Raises:
+        ArgumentError: A negative slope.
+    """
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
+        negative_slope = kwargs.pop("alpha", negative_slope)
+        super().__init__(**kwargs)
+        if negative_slope is None or negative_slope < 0:
+            raise ArgumentError("LeakyReLU: negative_slope must not be negative.", received=repr(negative_slope))
+        self.negative_slope = negative_slope
+
+    def call(self, inputs: Any) -> Any:
+        """The rectified input."""
+        return activations.leaky_relu(inputs, negative_slope=self.negative_slope)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**self._base_config(), "negative_slope": self.negative_slope}
+
+
+@builtin("keras.layers")
+class PReLU(Layer):
+    """x where positive, `alpha x` where negative, with a trained alpha for each input feature.
+
+    Args:
+        alpha_initializer: First values of alpha.
+        alpha_regularizer: Penalty on alpha.
+        alpha_constraint: Projection of alpha after each update.
+        shared_axes: Axes (from 1) along which alpha is the same.
+        **kwargs: `name`, `dtype`, `input_shape`.
+    """
+
+    def __init__(
+        self,
+        alpha_initializer: Any = "Zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: int | list[int] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
+        self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make alpha: one number a feature, 1 along shared axes."""
+        shape = [1 if self.shared_axes and axis in self.shared_axes else n for axis, n in enumerate(input_shape)][1:]
+        self.alpha = self.add_weight(
+            name="alpha",
+            shape=shape,
+            initializer=self.alpha_initializer,
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+        )
+        shared = self.shared_axes or []
+        self.input_spec = InputSpec(
+            ndim=len(input_shape), axes={i: n for i, n in enumerate(input_shape) if i > 0 and i not in shared}
+        )
+
+    def call(self, inputs: Any) -> Any:
+        """The rectified input."""
+        return jax.nn.relu(inputs) - jnp.asarray(self.alpha, self.compute_dtype) * jax.nn.relu(-inputs)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **self._base_config(),
+            "alpha_initializer": initializers.serialize(self.alpha_initializer),
+            "alpha_regularizer": regularizers.serialize(self.alpha_regularizer),
+            "alpha_constraint": constraints.serialize(self.alpha_constraint),
+            "shared_axes": self.shared_axes,
+        }
+
+
+@builtin("keras.layers")
+class ELU(_Elementwise):
+    """Exponential linear unit: x where positive, `alpha (exp(x) - 1)` where negative.
+
+    Args:
+        alpha: Scale of the negative part.
+        **kwargs: `name`, `dtype`, `input_shape`.
+    """
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.alpha = alpha
+
+    def call(self, inputs: Any) -> Any:
+        """The activated input."""
+        return activations.elu(inputs, alpha=self.alpha)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**self._base_config(), "alpha": self.alpha}
+
+
+@builtin("keras.layers")
+class Softmax(_Elementwise):
+    """Softmax along an axis (or several): positive outputs that sum to one.
+
+    Args:
+        axis: The axis, or a list of axes.
+        **kwargs: `name`, `dtype`, `input_shape`.
+    """
+
+    def __init__(self, axis: int | list[int] = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """The softmax of `inputs`; places where `mask` is False get 0.
+
+        Args:
+            inputs: Scores.
+            mask: Bool array of the same shape, True where an entry takes part; None for all.
+        """
+        axis = tuple(self.axis) if isinstance(self.axis, list | tuple) else self.axis
+        if mask is None:
+            return jax.nn.softmax(inputs, axis=axis)
+        # Large and finite, so that a row without any entry gives zeros and not NaN.
+        low = jnp.asarray(-3e4 if inputs.dtype == jnp.float16 else -1e9, inputs.dtype)
+        mask = jnp.asarray(mask, bool)
+        return jax.nn.softmax(inputs + jnp.where(mask, jnp.zeros((), inputs.dtype), low), axis=axis) * mask
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**self._base_config(), "axis": self.axis}

@@ -1,0 +1,65 @@
+"""What layers share about their arguments: names, shapes, and what a config can hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from gazelle._core.errors import ArgumentError
+from gazelle._core.names import snake_case, unique_name
+from gazelle._core.symbolic import KerasTensor, map_structure
+
+
+def checked_name(name: str | None, class_name: str) -> str:
+    """A layer's name: the given one, or an automatic one.
+
+    Raises:
+        ArgumentError: It is no text, or holds a `/`.
+    """
+    if name is None:
+        return unique_name(snake_case(class_name))
+    if not isinstance(name, str) or "/" in name:
+        raise ArgumentError("A layer's name must be text without '/'.", received=repr(name), fix="choose another name")
+    return name
+
+
+def first_input_shape(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
+    """Take `input_shape`, `input_dim` or `batch_input_shape` out of `kwargs`; None when none is there."""
+    shape = kwargs.pop("input_shape", None)
+    dimension = kwargs.pop("input_dim", None)
+    if (batch_shape := kwargs.pop("batch_input_shape", None)) is not None:
+        return tuple(batch_shape[1:])
+    if shape is None and dimension is None:
+        return None
+    if shape is None:
+        shape = (dimension,)
+    return (shape,) if isinstance(shape, int) else tuple(shape)
+
+
+def symbolic_inputs(shape: Any, dtype: str) -> Any:
+    """Symbolic tensors for a shape, or for a list or dict of shapes."""
+    if isinstance(shape, dict):
+        return {key: symbolic_inputs(inner, dtype) for key, inner in shape.items()}
+    if isinstance(shape, list | tuple) and shape and isinstance(shape[0], list | tuple | dict):
+        return [symbolic_inputs(inner, dtype) for inner in shape]
+    return KerasTensor(tuple(shape), dtype)
+
+
+def shapes_of(value: Any) -> Any:
+    """The shapes of the arrays in a structure; None for what is no array."""
+    return map_structure(lambda leaf: tuple(leaf.shape) if hasattr(leaf, "shape") else None, value)
+
+
+def as_symbolic(value: Any) -> Any:
+    """A symbolic tensor like an array; anything else as it is."""
+    return KerasTensor(value.shape, value.dtype) if isinstance(value, jax.Array) else value
+
+
+def is_plain(value: Any) -> bool:
+    """Whether JSON can hold a value."""
+    if isinstance(value, list | tuple):
+        return all(is_plain(item) for item in value)
+    if isinstance(value, dict):
+        return all(is_plain(item) for item in value.values())
+    return value is None or isinstance(value, str | int | float | bool)

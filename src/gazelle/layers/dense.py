@@ -1,0 +1,198 @@
+"""Dense: every output unit sees every input. `y = activation(x W + b)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from gazelle import activations, constraints, initializers, regularizers
+from gazelle._core.checks import positive_int
+from gazelle._core.errors import ArgumentError, StateError
+from gazelle._core.registry import builtin
+from gazelle._core.variable import Variable
+from gazelle.layers.base import Layer
+from gazelle.layers.spec import InputSpec
+
+
+@builtin("keras.layers")
+class Dense(Layer):
+    """A fully connected layer: `activation(inputs @ kernel + bias)` over the last axis.
+
+    Args:
+        units: Number of outputs, an int > 0.
+        activation: Function of the outputs: a name, callable or None for none.
+        use_bias: Whether to add a bias.
+        kernel_initializer: First values of the kernel, `(inputs, units)`.
+        bias_initializer: First values of the bias, `(units,)`.
+        kernel_regularizer: Penalty on the kernel.
+        bias_regularizer: Penalty on the bias.
+        activity_regularizer: Penalty on the output, divided by the batch size.
+        kernel_constraint: Projection of the kernel after each update.
+        bias_constraint: Projection of the bias after each update.
+        lora_rank: Rank of a trained low-rank addition to a frozen kernel (LoRA, Hu et al. 2021); None for none.
+        lora_alpha: Scale of that addition is `lora_alpha / lora_rank`; `lora_rank` when None.
+        quantization_config: Not supported: None.
+        **kwargs: `name`, `dtype`, `trainable`, and `input_shape` for the first layer of a `Sequential`.
+
+    Raises:
+        ArgumentError: `units` is no int > 0, or a keyword is unknown.
+
+    Example:
+        >>> import gazelle
+        >>> gazelle.layers.Dense(4)(gazelle.Input((3,))).shape
+        (None, 4)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        if quantization_config is not None:
+            raise ArgumentError(
+                "Dense: quantized layers are not supported.",
+                expected="quantization_config=None",
+                received=repr(quantization_config)[:80],
+            )
+        self.units = positive_int("units", units, "Dense")
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.lora_rank = None if lora_rank is None else positive_int("lora_rank", lora_rank, "Dense")
+        self.lora_alpha = lora_alpha if lora_alpha is not None else lora_rank
+        self.input_spec = InputSpec(min_ndim=2)
+        self._kernel: Variable | None = None
+        self.bias: Variable | None = None
+        self.lora_kernel_a: Variable | None = None
+        self.lora_kernel_b: Variable | None = None
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the kernel `(inputs, units)` and the bias `(units,)`."""
+        inputs = input_shape[-1]
+        if inputs is None:
+            raise StateError(
+                f"Layer {self.name!r} cannot be built: the size of the last axis of its input is not known.",
+                expected="a known last axis",
+                received=f"input shape {tuple(input_shape)}",
+                fix="give the size in Input(shape=...)",
+            )
+        self._kernel = self.add_weight(
+            name="kernel",
+            shape=(inputs, self.units),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.units,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: inputs})
+        if self.lora_rank is not None:
+            self.enable_lora(self.lora_rank, lora_alpha=self.lora_alpha)
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel, `(inputs, units)`; with LoRA the sum of the frozen kernel and the low-rank addition.
+
+        Raises:
+            AttributeError: The layer is not built.
+        """
+        if self._kernel is None:
+            raise AttributeError(f"The layer {self.name!r} is not built: it has no kernel yet.")
+        if self.lora_kernel_a is None or self.lora_kernel_b is None:
+            return self._kernel
+        scale = (self.lora_alpha or 1) / (self.lora_rank or 1)
+        return self._kernel.value + scale * (jnp.matmul(self.lora_kernel_a.value, self.lora_kernel_b.value))
+
+    def enable_lora(
+        self,
+        rank: int,
+        a_initializer: Any = "he_uniform",
+        b_initializer: Any = "zeros",
+        lora_alpha: float | None = None,
+    ) -> None:
+        """Freeze the kernel and train a low-rank addition `a @ b` instead.
+
+        Args:
+            rank: Columns of `a` `(inputs, rank)` and rows of `b` `(rank, units)`.
+            a_initializer: First values of `a`.
+            b_initializer: First values of `b`.
+            lora_alpha: The addition is scaled by `lora_alpha / rank`; `rank` when None.
+
+        Raises:
+            StateError: The layer is not built, or LoRA is on already.
+        """
+        if self._kernel is None or self.lora_kernel_a is not None:
+            problem = "not built" if self._kernel is None else "already using LoRA"
+            raise StateError(
+                f"Cannot enable LoRA on layer {self.name!r}: it is {problem}.", fix="call it once, after build"
+            )
+        self.lora_rank = rank = positive_int("rank", rank, "Dense")
+        self.lora_alpha = lora_alpha if lora_alpha is not None else rank
+        inputs = self._kernel.shape[0]
+        self.lora_kernel_a = self.add_weight(
+            name="lora_kernel_a",
+            shape=(inputs, rank),
+            initializer=a_initializer,
+            regularizer=self.kernel_regularizer,
+        )
+        self.lora_kernel_b = self.add_weight(
+            name="lora_kernel_b",
+            shape=(rank, self.units),
+            initializer=b_initializer,
+            regularizer=self.kernel_regularizer,
+        )
+        self._kernel.trainable = False
+
+    def call(self, inputs: Any) -> Any:
+        """`activation(inputs @ kernel + bias)`."""
+        outputs = jnp.matmul(inputs, jnp.asarray(self.kernel, self.compute_dtype))  # (..., units)
+        if self.bias is not None:
+            outputs = outputs + jnp.asarray(self.bias, self.compute_dtype)
+        return self.activation(outputs)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape with `units` as the last axis."""
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        config = {
+            **self._base_config(),
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+        }
+        if self.lora_rank is not None:
+            config |= {"lora_rank": self.lora_rank, "lora_alpha": self.lora_alpha}
+        return config

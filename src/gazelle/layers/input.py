@@ -1,0 +1,153 @@
+"""Input: where data enters a functional model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gazelle._core.dtypes import floatx, standardize_dtype
+from gazelle._core.errors import ArgumentError
+from gazelle._core.registry import builtin
+from gazelle._core.symbolic import KerasTensor, Node
+from gazelle.layers.base import Layer
+
+
+@builtin("keras.layers")
+class InputLayer(Layer):
+    """The layer behind `Input`.
+
+    Args:
+        shape: Shape of one sample, a tuple without the batch axis; None for axes of any size.
+        batch_size: Size of the batch axis; None for any.
+        dtype: Type of the data inside the model; floatx when None.
+        sparse: Not supported; kept for Keras's signature.
+        ragged: Not supported; kept for Keras's signature.
+        batch_shape: Shape with the batch axis, instead of `shape` and `batch_size`.
+        input_tensor: An existing symbolic tensor to stand for this input.
+        optional: Whether None may be fed.
+        name: A name; automatic when None.
+
+    Raises:
+        ArgumentError: No shape, two shapes, or something that is no shape.
+    """
+
+    def __init__(
+        self,
+        shape: Iterable[int | None] | None = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        batch_shape: Iterable[int | None] | None = None,
+        input_tensor: KerasTensor | None = None,
+        optional: bool = False,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, **kwargs)
+        if self._first_input_shape is not None:  # Keras 2's spelling: input_shape= or batch_input_shape=
+            shape = self._first_input_shape
+        if sparse or ragged:
+            raise ArgumentError(
+                "Sparse and ragged inputs are not supported.",
+                expected="sparse=False, ragged=False",
+                fix="use dense arrays",
+            )
+        if input_tensor is not None:
+            batch_shape, dtype = input_tensor.shape, input_tensor.dtype
+        elif batch_shape is None:
+            batch_shape = (batch_size, *_as_shape(shape))
+        elif shape is not None:
+            raise ArgumentError(
+                "Pass either shape or batch_shape.", received=f"shape={shape}, batch_shape={batch_shape}"
+            )
+        self.batch_shape = _as_shape(batch_shape)
+        self.optional = optional
+        self.input_dtype = standardize_dtype(dtype or floatx())
+        self.built = True
+        self.supports_masking = True
+        tensor = input_tensor or KerasTensor(self.batch_shape, self.input_dtype, name=self.name)
+        Node(self, (), {}, tensor)
+
+    def call(self, *args: Any) -> Any:
+        """Inputs are not called."""
+        raise NotImplementedError("An InputLayer is not called; it marks where data enters a model.")
+
+    @property
+    def dtype(self) -> str:
+        """The type of the data inside the model."""
+        return self.input_dtype
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            "batch_shape": list(self.batch_shape),
+            "dtype": self.input_dtype,
+            "sparse": False,
+            "ragged": False,
+            "optional": self.optional,
+            "name": self.name,
+        }
+
+
+def Input(  # noqa: N802 (Keras's name)
+    shape: Iterable[int | None] | None = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
+    batch_shape: Iterable[int | None] | None = None,
+    name: str | None = None,
+    tensor: KerasTensor | None = None,
+    optional: bool = False,
+) -> KerasTensor:
+    """A symbolic tensor that stands for data, the start of a functional model.
+
+    Args:
+        shape: Shape of one sample, a tuple without the batch axis: `(32, 32, 3)`.
+        batch_size: Size of the batch axis; None for any.
+        dtype: Type of the data inside the model; floatx when None.
+        sparse: Not supported.
+        ragged: Not supported.
+        batch_shape: Shape with the batch axis, instead of `shape` and `batch_size`.
+        name: Name of the input; dicts of data are keyed by it.
+        tensor: An existing symbolic tensor to stand for this input.
+        optional: Whether None may be fed.
+
+    Returns:
+        A symbolic tensor of shape `(batch_size, *shape)`.
+
+    Raises:
+        ArgumentError: No shape, two shapes, or something that is no shape.
+
+    Example:
+        >>> import gazelle
+        >>> gazelle.Input(shape=(3,)).shape
+        (None, 3)
+    """
+    layer = InputLayer(
+        shape=shape,
+        batch_size=batch_size,
+        dtype=dtype,
+        sparse=sparse,
+        ragged=ragged,
+        batch_shape=batch_shape,
+        input_tensor=tensor,
+        optional=optional,
+        name=name,
+    )
+    return layer.output
+
+
+def _as_shape(shape: Any) -> tuple[int | None, ...]:
+    if not isinstance(shape, list | tuple):
+        raise ArgumentError(
+            f"Cannot convert '{shape}' to a shape.",
+            expected="a tuple of ints without the batch axis, such as shape=(4,)",
+            received=repr(shape),
+            fix=f"write shape=({shape},)" if isinstance(shape, int) else "pass shape=(...)",
+        )
+    for n in shape:
+        if n is not None and (isinstance(n, bool) or not hasattr(n, "__index__") or int(n) < 0):
+            raise ArgumentError(f"Cannot convert {shape!r} to a shape.", expected="ints >= 0 or None", received=repr(n))
+    return tuple(None if n is None else int(n) for n in shape)

@@ -1,0 +1,279 @@
+"""Layers that make one tensor of several: Concatenate, Add, Subtract, Multiply, Average, Maximum, Minimum, Dot."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from gazelle._core.registry import builtin
+from gazelle.layers.base import Layer
+
+
+class _Merge(Layer):
+    """Combines a list of tensors element by element; axes of size 1 are repeated."""
+
+    def build(self, input_shape: Any) -> None:
+        """Check that there is a list of inputs whose shapes go together.
+
+        Raises:
+            ShapeError: No list, too few inputs, or shapes that do not fit.
+        """
+        shapes = _list_of_shapes(input_shape, self.name, type(self).__name__)
+        self._check_count(shapes)
+        try:
+            _broadcast(shapes)
+        except ValueError as error:
+            raise ShapeError(
+                f"Layer {self.name!r} cannot combine inputs of these shapes.",
+                expected="equal shapes, or 1 along an axis",
+                received=shapes,
+                fix="bring the inputs to the same number of units first, with Dense for example",
+            ) from error
+
+    def _check_count(self, shapes: list[tuple[int | None, ...]]) -> None:
+        if not shapes:
+            raise ShapeError(
+                f"Layer {self.name!r} needs at least one input.", expected="a list of tensors", received="[]"
+            )
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """The combination of `inputs`, a list of arrays."""
+        ndim = max(x.ndim for x in inputs)
+        # A tensor with fewer axes gets axes of size 1 behind the batch axis.
+        aligned = [jnp.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim))) if x.ndim < ndim else x for x in inputs]
+        return self._merge(aligned)
+
+    def _merge(self, inputs: list[Any]) -> Any:
+        raise NotImplementedError
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The shape that the inputs' shapes give together."""
+        return _broadcast(_list_of_shapes(input_shape, self.name, type(self).__name__))
+
+
+def _elementwise(name: str, function: Callable[[Any, Any], Any], doc: str) -> type[_Merge]:
+    """A merge layer that folds `function` over its inputs."""
+
+    def merge(self: _Merge, inputs: list[Any]) -> Any:
+        return functools.reduce(function, inputs)
+
+    cls = type(name, (_Merge,), {"_merge": merge, "__doc__": doc, "__module__": __name__, "__qualname__": name})
+    return builtin("keras.layers")(cls)
+
+
+Add = _elementwise("Add", jnp.add, "Sum of a list of tensors.")
+Multiply = _elementwise("Multiply", jnp.multiply, "Product, element by element, of a list of tensors.")
+Maximum = _elementwise("Maximum", jnp.maximum, "Largest, element by element, of a list of tensors.")
+Minimum = _elementwise("Minimum", jnp.minimum, "Smallest, element by element, of a list of tensors.")
+
+
+@builtin("keras.layers")
+class Subtract(_Merge):
+    """First tensor minus second.
+
+    Raises:
+        ShapeError: Not exactly two inputs.
+    """
+
+    def _check_count(self, shapes: list[tuple[int | None, ...]]) -> None:
+        if len(shapes) != 2:
+            raise ShapeError(f"Layer {self.name!r} subtracts exactly two inputs.", expected=2, received=len(shapes))
+
+    def _merge(self, inputs: list[Any]) -> Any:
+        return inputs[0] - inputs[1]
+
+
+@builtin("keras.layers")
+class Average(_Merge):
+    """Mean, element by element, of a list of tensors."""
+
+    def _merge(self, inputs: list[Any]) -> Any:
+        return functools.reduce(jnp.add, inputs) / len(inputs)
+
+
+@builtin("keras.layers")
+class Concatenate(Layer):
+    """Joins a list of tensors along an axis.
+
+    Args:
+        axis: The axis.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        ShapeError: The inputs differ along another axis.
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def build(self, input_shape: Any) -> None:
+        """Check that the inputs differ along `axis` only."""
+        shapes = _list_of_shapes(input_shape, self.name, "Concatenate")
+        if len({len(shape) for shape in shapes}) > 1:
+            raise ShapeError(f"Layer {self.name!r} joins tensors with as many axes each.", received=shapes)
+        axis = self.axis % len(shapes[0])
+        for i, sizes in enumerate(zip(*shapes, strict=True)):
+            if i != axis and len({n for n in sizes if n is not None}) > 1:
+                raise ShapeError(
+                    f"Layer {self.name!r} joins along axis {self.axis}; its inputs differ along axis {i} too.",
+                    expected="inputs with matching shapes except for the concatenation axis",
+                    received=shapes,
+                )
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """The joined inputs."""
+        return jnp.concatenate(list(inputs), axis=self.axis)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The inputs' shape with the sizes along `axis` added."""
+        shapes = _list_of_shapes(input_shape, self.name, "Concatenate")
+        axis = self.axis % len(shapes[0])
+        sizes = [shape[axis] for shape in shapes]
+        joined = [next((n for n in column if n is not None), None) for column in zip(*shapes, strict=True)]
+        joined[axis] = None if None in sizes else sum(n for n in sizes if n is not None)
+        return tuple(joined)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**self._base_config(), "axis": self.axis}
+
+
+@builtin("keras.layers")
+class Dot(Layer):
+    """Products summed along an axis of each of two tensors.
+
+    Args:
+        axes: The axis of both (not the batch axis 0), or a pair: one for each.
+        normalize: Whether to scale both to length 1 along it first: the cosine of the angle.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        ArgumentTypeError: `axes` is no int and no pair of ints.
+        ArgumentError: `axes` names the batch axis.
+        ShapeError: Not two inputs, or different sizes along `axes`.
+    """
+
+    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        pair = isinstance(axes, list | tuple) and len(axes) == 2 and all(isinstance(a, int) for a in axes)
+        if not isinstance(axes, int) and not pair:
+            raise ArgumentTypeError("Dot: axes must be an int or a pair of ints.", received=repr(axes))
+        if 0 in ((axes,) if isinstance(axes, int) else axes):
+            raise ArgumentError(
+                "Dot: axis 0 is the batch axis.", expected="axes >= 1, or negative ones", received=repr(axes)
+            )
+        self.axes = axes if isinstance(axes, int) else tuple(axes)
+        self.normalize = normalize
+        self.supports_masking = True
+
+    def _pair(self, shapes: list[tuple[int | None, ...]]) -> tuple[int, int]:
+        first, second = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        return first % len(shapes[0]), second % len(shapes[1])
+
+    def build(self, input_shape: Any) -> None:
+        """Check that there are two inputs, of equal size along the axes."""
+        shapes = _list_of_shapes(input_shape, self.name, "Dot")
+        if len(shapes) != 2:
+            raise ShapeError(f"Layer {self.name!r} takes exactly two inputs.", expected=2, received=len(shapes))
+        first, second = self._pair(shapes)
+        a, b = shapes[0][first], shapes[1][second]
+        if None not in (a, b) and a != b:
+            raise ShapeError(
+                f"Layer {self.name!r}: the inputs differ in size along axes {(first, second)}.", expected=a, received=b
+            )
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """The products' sums; of two `(n, d)` inputs an `(n, 1)` array."""
+        a, b = inputs
+        first, second = self._pair([a.shape, b.shape])
+        if self.normalize:
+            a, b = _unit(a, first), _unit(b, second)
+        outputs = jax.vmap(lambda u, v: jnp.tensordot(u, v, axes=(first - 1, second - 1)))(a, b)
+        return outputs[:, None] if outputs.ndim == 1 else outputs
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The batch axis and the axes of both that are not summed; `(batch, 1)` where none is left."""
+        shapes = _list_of_shapes(input_shape, self.name, "Dot")
+        first, second = self._pair(shapes)
+        rest = [n for i, n in enumerate(shapes[0]) if i not in (0, first)]
+        rest += [n for i, n in enumerate(shapes[1]) if i not in (0, second)]
+        return (shapes[0][0], *(rest or [1]))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**self._base_config(), "axes": self.axes, "normalize": self.normalize}
+
+
+def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """Sum of a list of tensors: `Add(**kwargs)(inputs)`."""
+    return Add(**kwargs)(inputs)
+
+
+def subtract(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """First tensor minus second: `Subtract(**kwargs)(inputs)`."""
+    return Subtract(**kwargs)(inputs)
+
+
+def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """Product of a list of tensors: `Multiply(**kwargs)(inputs)`."""
+    return Multiply(**kwargs)(inputs)
+
+
+def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """Mean of a list of tensors: `Average(**kwargs)(inputs)`."""
+    return Average(**kwargs)(inputs)
+
+
+def maximum(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """Largest of a list of tensors: `Maximum(**kwargs)(inputs)`."""
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """Smallest of a list of tensors: `Minimum(**kwargs)(inputs)`."""
+    return Minimum(**kwargs)(inputs)
+
+
+def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
+    """A list of tensors joined along `axis`: `Concatenate(axis, **kwargs)(inputs)`."""
+    return Concatenate(axis=axis, **kwargs)(inputs)
+
+
+def dot(inputs: Sequence[Any], axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
+    """Products of two tensors summed along `axes`: `Dot(axes, **kwargs)(inputs)`."""
+    return Dot(axes=axes, **kwargs)(inputs)
+
+
+def _list_of_shapes(input_shape: Any, layer_name: str, kind: str) -> list[tuple[int | None, ...]]:
+    if not isinstance(input_shape, list | tuple) or not input_shape or not isinstance(input_shape[0], list | tuple):
+        raise ShapeError(
+            f"Layer {layer_name!r} ({kind}) takes a list of tensors.",
+            expected="a list of tensors",
+            received=f"one tensor of shape {input_shape}",
+            fix=f"call it as {kind}()([a, b])",
+        )
+    return [tuple(shape) for shape in input_shape]
+
+
+def _broadcast(shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
+    """The common shape; a tensor with fewer axes gets axes of size 1 behind the batch axis."""
+    ndim = max(len(shape) for shape in shapes)
+    aligned = [(*shape[:1], *([1] * (ndim - len(shape))), *shape[1:]) for shape in shapes]
+    result: list[int | None] = []
+    for sizes in zip(*aligned, strict=True):
+        known = {n for n in sizes if n not in (None, 1)}
+        if len(known) > 1:
+            raise ValueError(f"sizes {sorted(known)} along one axis")
+        result.append(known.pop() if known else (None if None in sizes else 1))
+    return tuple(result)
+
+
+def _unit(x: Any, axis: int) -> Any:
+    square = jnp.sum(jnp.square(x), axis, keepdims=True)
+    return x * jax.lax.rsqrt(jnp.maximum(square, 1e-12))

@@ -1,0 +1,53 @@
+"""Layers that prepare data inside the model: Rescaling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from gazelle._core.dtypes import is_float
+from gazelle._core.registry import builtin, deserialize
+from gazelle.layers.base import Layer
+
+
+@builtin("keras.layers")
+class Rescaling(Layer):
+    """`inputs * scale + offset`; bytes become floats: `Rescaling(1 / 255)` brings pixels to [0, 1].
+
+    Args:
+        scale: A number, or a list with one number a channel.
+        offset: A number, or a list.
+        **kwargs: `name`, `dtype`, `input_shape`.
+    """
+
+    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.scale = _numbers(scale)
+        self.offset = _numbers(offset)
+        self.supports_masking = True
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """The scaled input, in the compute dtype."""
+        dtype = self.compute_dtype if is_float(self.compute_dtype) else "float32"
+        scaled = jnp.asarray(inputs, dtype) * jnp.asarray(self.scale, dtype)
+        return (
+            scaled
+            if isinstance(self.offset, int | float) and self.offset == 0
+            else scaled + jnp.asarray(self.offset, dtype)
+        )
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**self._base_config(), "scale": self.scale, "offset": self.offset}
+
+
+def _numbers(value: Any) -> Any:
+    """A number or list; arrays (also as Keras writes them into configs) become lists."""
+    value = deserialize(value) if isinstance(value, dict) else value
+    return value.tolist() if hasattr(value, "tolist") else value

@@ -1,0 +1,195 @@
+"""Layers that rearrange their input: Flatten, Reshape, Permute, RepeatVector (and Identity)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import jax.numpy as jnp
+
+from gazelle._core.checks import one_of, positive_int
+from gazelle._core.errors import ArgumentError, ShapeError
+from gazelle._core.registry import builtin
+from gazelle.layers.base import Layer
+from gazelle.layers.spec import InputSpec
+
+
+class _Rearranging(Layer):
+    """Keeps the values and their type."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.built = True
+
+    def _output_dtype(self, input_dtype: str) -> str:
+        return input_dtype
+
+
+@builtin("keras.layers")
+class Identity(_Rearranging):
+    """Gives its input back.
+
+    Args:
+        **kwargs: `name`, `dtype`, `input_shape`.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """The input."""
+        return inputs
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's shape."""
+        return input_shape
+
+
+@builtin("keras.layers")
+class Permute(_Rearranging):
+    """Brings the axes of each sample into another order: `Permute((2, 1))` makes `(n, 5, 3)` of `(n, 3, 5)`.
+
+    Args:
+        dims: The order, counted from 1: a permutation of `1, 2, ...`.
+        **kwargs: `name`, `dtype`, `input_shape`.
+
+    Raises:
+        ArgumentError: `dims` is no permutation.
+    """
+
+    def __init__(self, dims: Iterable[int], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.dims = tuple(int(axis) for axis in dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ArgumentError(
+                "Permute: dims must hold each axis once, counted from 1.",
+                expected="a permutation such as (2, 1)",
+                received=repr(dims),
+            )
+        self.input_spec = InputSpec(ndim=len(self.dims) + 1)
+
+    def call(self, inputs: Any) -> Any:
+        """The input with its axes in the new order."""
+        return jnp.transpose(inputs, (0, *self.dims))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's sizes in the new order."""
+        return (input_shape[0], *(input_shape[axis] for axis in self.dims))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**self._base_config(), "dims": list(self.dims)}
+
+
+@builtin("keras.layers")
+class RepeatVector(_Rearranging):
+    """Repeats each sample's vector `n` times: `(batch, d)` -> `(batch, n, d)`.
+
+    Args:
+        n: How often, an int > 0.
+        **kwargs: `name`, `dtype`, `input_shape`.
+
+    Raises:
+        ArgumentError: `n` is no int > 0.
+    """
+
+    def __init__(self, n: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.n = positive_int("n", n, "RepeatVector")
+        self.input_spec = InputSpec(ndim=2)
+
+    def call(self, inputs: Any) -> Any:
+        """The repeated input."""
+        return jnp.repeat(inputs[:, None], self.n, axis=1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """`(batch, n, d)`."""
+        return (input_shape[0], self.n, input_shape[1])
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**self._base_config(), "n": self.n}
+
+
+@builtin("keras.layers")
+class Flatten(_Rearranging):
+    """All axes but the batch axis become one: `(n, 32, 32, 3)` -> `(n, 3072)`; `(n,)` -> `(n, 1)`.
+
+    Args:
+        data_format: `"channels_last"` (the default) or `"channels_first"`, whose channels go last before flattening.
+        **kwargs: `name`, `dtype`, `input_shape`.
+
+    Raises:
+        ArgumentError: An unknown data format.
+    """
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.data_format = one_of(
+            "data_format", data_format or "channels_last", ("channels_last", "channels_first"), "Flatten"
+        )
+
+    def call(self, inputs: Any) -> Any:
+        """The flattened input."""
+        if self.data_format == "channels_first" and inputs.ndim > 1:
+            inputs = jnp.moveaxis(inputs, 1, -1)
+        return jnp.reshape(inputs, (inputs.shape[0], math.prod(inputs.shape[1:])))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """`(batch, product of the other axes)`."""
+        rest = input_shape[1:]
+        return (input_shape[0], None if None in rest else math.prod(n for n in rest if n is not None))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**self._base_config(), "data_format": self.data_format}
+
+
+@builtin("keras.layers")
+class Reshape(_Rearranging):
+    """Gives each sample another shape.
+
+    Args:
+        target_shape: Shape of one sample; one entry may be -1 and is worked out.
+        **kwargs: `name`, `dtype`, `input_shape`.
+
+    Raises:
+        ArgumentError: More than one -1, or no tuple of ints.
+        ShapeError: The input has not as many elements.
+    """
+
+    def __init__(self, target_shape: Iterable[int], **kwargs: Any):
+        super().__init__(**kwargs)
+        sizes = tuple(target_shape) if isinstance(target_shape, Iterable) else (target_shape,)
+        if not all(hasattr(n, "__index__") and n >= -1 for n in sizes) or sum(n == -1 for n in sizes) > 1:
+            raise ArgumentError(
+                "Reshape: target_shape must hold ints >= 0 and at most one -1.",
+                expected="a tuple without the batch axis, such as (28, 28)",
+                received=repr(target_shape),
+            )
+        self.target_shape = tuple(int(n) for n in sizes)
+
+    def call(self, inputs: Any) -> Any:
+        """The reshaped input."""
+        return jnp.reshape(inputs, (inputs.shape[0], *self._target(tuple(inputs.shape))))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """`(batch, *target_shape)`."""
+        return (input_shape[0], *self._target(input_shape))
+
+    def _target(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        sizes = input_shape[1:]
+        if None in sizes:
+            return tuple(None if n == -1 else n for n in self.target_shape)
+        total = math.prod(n for n in sizes if n is not None)
+        known = math.prod(n for n in self.target_shape if n != -1)
+        if (total % known if -1 in self.target_shape and known else total - known) != 0:
+            raise ShapeError(
+                f"Layer {self.name!r} cannot reshape its input: the total number of elements differs.",
+                expected=f"{known} elements for {self.target_shape}",
+                received=f"{total} elements of {tuple(sizes)}",
+                fix="correct target_shape",
+            )
+        return tuple(total // max(known, 1) if n == -1 else n for n in self.target_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**self._base_config(), "target_shape": list(self.target_shape)}

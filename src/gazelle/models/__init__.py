@@ -1,0 +1,9 @@
+"""Models: networks that can be trained."""
+
+from gazelle.models.cloning import clone_model, model_from_json
+from gazelle.models.drawing import describe, plot_model
+from gazelle.models.functional import Functional
+from gazelle.models.model import Model
+from gazelle.models.sequential import Sequential
+
+__all__ = ["Functional", "Model", "Sequential", "clone_model", "describe", "model_from_json", "plot_model"]

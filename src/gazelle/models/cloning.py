@@ -1,0 +1,102 @@
+"""Models from models and from configs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from gazelle._core.errors import ArgumentError
+from gazelle._core.registry import deserialize
+from gazelle._core.symbolic import leaves, map_structure
+from gazelle.layers import InputLayer, Layer
+from gazelle.models.functional import Functional
+from gazelle.models.graph import is_input, replay
+from gazelle.models.sequential import Sequential
+
+
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
+    """A model with new weights from `model.to_json()`, Gazelle's or that of Keras 3.
+
+    Args:
+        json_string: What `to_json` returned.
+        custom_objects: Classes and functions of the user's by name.
+
+    Raises:
+        ArgumentError: The text is no model's config.
+        UnknownNameError: It names a class that is not known.
+    """
+    try:
+        config = json.loads(json_string)
+    except (json.JSONDecodeError, TypeError) as error:
+        raise ArgumentError(f"The text is no JSON: {error}.", expected="what model.to_json() returned") from error
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise ArgumentError("The JSON is no model's config.", expected="what model.to_json() returned")
+    return deserialize(config, custom_objects)
+
+
+def clone_model(
+    model: Any, input_tensors: Any = None, clone_function: Callable[[Any], Any] | None = None, **kwargs: Any
+) -> Any:
+    """A model of the same architecture and names with new weights; it is compiled alike if the model is.
+
+    Args:
+        model: A `Sequential` or functional model.
+        input_tensors: What `Input` gave, in the structure of the model's inputs, to build upon; new ones when None.
+        clone_function: Gives the layer to take for each layer of the model (but its inputs); by default a new one with
+            the same config. What it returns is used as it is, so that a layer returned unchanged is shared.
+        **kwargs: Keras's further options are not supported.
+
+    Raises:
+        ArgumentError: A subclassed model, or an unknown option.
+    """
+    graph = getattr(model, "_graph", None)
+    if not isinstance(model, Sequential) and graph is None:
+        raise ArgumentError(
+            "Only Sequential and functional models can be cloned.",
+            expected="a model made with Sequential(...) or Model(inputs, outputs)",
+            received=type(model).__name__,
+            fix="make a second instance of its class",
+        )
+    if kwargs:
+        raise ArgumentError("clone_model got options that it does not know.", received=", ".join(kwargs))
+    make = clone_function or _copy
+    if isinstance(model, Sequential):
+        first = (
+            input_tensors if input_tensors is not None else _copy(model._input_layer) if model._input_layer else None
+        )
+        layers = [make(layer) for layer in model.layers]
+        clone: Any = Sequential([*([] if first is None else leaves(first)), *layers], name=model.name)
+    else:
+        clone = _clone_graph(model, graph, input_tensors, make)
+    clone._trainable = model._trainable
+    if (compile_config := model.get_compile_config()) is not None:
+        clone.compile_from_config(compile_config)
+    return clone
+
+
+def _clone_graph(model: Any, graph: Any, input_tensors: Any, make: Callable[[Any], Any]) -> Functional:
+    given = leaves(input_tensors) if input_tensors is not None else [None] * len(graph.flat_inputs)
+    if len(given) != len(graph.flat_inputs) or not all(tensor is None or is_input(tensor) for tensor in given):
+        raise ArgumentError(
+            "clone_model: input_tensors must be what Input() gives, one for each input of the model.",
+            expected=f"{len(graph.flat_inputs)} symbolic tensors",
+            received=repr(input_tensors)[:80],
+        )
+    values = {}
+    for old, new in zip(graph.flat_inputs, given, strict=True):
+        values.setdefault(id(old), _copy(old.node.operation).output if new is None else new)
+    copies = {}
+    for operation in graph.operations:
+        if not isinstance(operation, InputLayer):
+            copies[id(operation)] = make(operation) if isinstance(operation, Layer) else _copy(operation)
+    inputs = map_structure(lambda tensor: values[id(tensor)], graph.inputs)
+    return Functional(inputs, replay(graph.nodes, values, graph.outputs, copies), name=model.name)
+
+
+def _copy(operation: Any) -> Any:
+    """A layer or operator with the same config and new weights; models within are cloned."""
+    if isinstance(operation, Sequential | Functional):
+        return clone_model(operation)
+    cls = type(operation)
+    return cls.from_config(operation.get_config()) if hasattr(cls, "from_config") else cls(**operation.get_config())

@@ -1,0 +1,57 @@
+"""A model's weights as a `.weights.h5` file in Keras 3's layout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gazelle._core.errors import ArgumentError
+from gazelle._core.variable import Variable
+from gazelle.layers import Layer
+from gazelle.layers.holding import own_weights
+from gazelle.saving import attribute_sublayers, keras_paths, load_variables, write_weights
+
+# Attributes of a model that hold none of its own layers.
+_SKIP = ("_layers", "_graph", "_compiled", "_predictor", "_input_layer", "inbound_nodes", "history", "_run_state")
+
+
+def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Write the weights and, when it is built, the optimizer's state.
+
+    Raises:
+        ArgumentError: The path does not end in `.weights.h5`, or is there and `overwrite` is False.
+        StateError: The model is not built.
+    """
+    path = os.fspath(filepath)
+    if not path.endswith(".weights.h5"):
+        raise ArgumentError(
+            "The filename must end in `.weights.h5`.", received=path, fix=f"use {path.removesuffix('.h5')}.weights.h5"
+        )
+    model._require_built("save_weights")
+    write_weights(path, _tree(model), overwrite=overwrite)
+
+
+def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
+    """Read the weights. If anything does not fit, nothing is changed.
+
+    Raises:
+        DataError: The file is missing, damaged or does not fit.
+        StateError: The model is not built.
+    """
+    model._require_built("load_weights")
+    load_variables(filepath, _tree(model), skip_mismatch=skip_mismatch)
+
+
+def _tree(model: Any) -> dict[str, list[Variable]]:
+    tree = keras_paths(model, own_weights, _sublayers)
+    optimizer = model.optimizer
+    if optimizer is not None and optimizer.built:
+        tree["optimizer"] = list(optimizer.variables)
+    return {path: variables for path, variables in tree.items() if variables}
+
+
+def _sublayers(layer: Layer) -> Sequence[Any] | Mapping[str, Any] | None:
+    if getattr(layer, "_graph", None) is not None:
+        return layer.layers  # type: ignore[attr-defined]
+    return attribute_sublayers(layer, lambda value: isinstance(value, Layer), _SKIP)

@@ -1,0 +1,247 @@
+"""The graph of a functional model: which layers are called on what, in which order."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from gazelle._core.symbolic import KerasTensor, Node, leaves, map_structure, nodes_between
+from gazelle.layers import Input, InputLayer, Layer
+
+
+class Graph:
+    """Calls that lead from input tensors to output tensors.
+
+    Args:
+        inputs: A symbolic tensor, or a list or dict of them.
+        outputs: The same.
+        name: The model's name for error texts.
+
+    Raises:
+        ArgumentTypeError: Something else than symbolic tensors.
+        StateError: An output does not come from the inputs.
+        ArgumentError: Two layers of the same name.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str):
+        self.name = name
+        self.inputs = _standard(inputs)
+        self.outputs = _unlisted(_standard(outputs))
+        self.flat_inputs: list[KerasTensor] = leaves(self.inputs)
+        self.flat_outputs: list[KerasTensor] = leaves(self.outputs)
+        for what, tensors in (("inputs", self.flat_inputs), ("outputs", self.flat_outputs)):
+            for tensor in tensors:
+                if not isinstance(tensor, KerasTensor):
+                    raise ArgumentTypeError(
+                        f"The {what} of a functional model must be symbolic tensors.",
+                        expected="what Input() or calling a layer on one returns",
+                        received=repr(tensor)[:80],
+                        fix="start from x = Input(shape=...)",
+                    )
+        self.nodes = nodes_between(self.flat_inputs, self.flat_outputs)
+        if any(not is_input(tensor) for tensor in self.flat_inputs):
+            self._start_anew()
+        self.operations, self.depths = _operations_by_depth(self.flat_inputs, self.flat_outputs, self.nodes)
+        self.layers: list[Layer] = [op for op in self.operations if isinstance(op, Layer)]
+        names = [op.name for op in self.operations]
+        for repeated in sorted({n for n in names if names.count(n) > 1}):
+            raise ArgumentError(
+                f'The name "{repeated}" is used {names.count(repeated)} times in the model. '
+                "All operation names should be unique.",
+                fix="give the layers different names",
+            )
+        self.input_names = [_layer_name(tensor) for tensor in self.flat_inputs]
+        self.output_names = [_layer_name(tensor) for tensor in self.flat_outputs]
+
+    def _start_anew(self) -> None:
+        """Put an Input in the place of each input that a layer gives, and call the steps behind it once more."""
+        new = {
+            id(tensor): tensor
+            if is_input(tensor)
+            else Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+            for tensor in self.flat_inputs
+        }
+        self.inputs = map_structure(lambda tensor: new[id(tensor)], self.inputs)
+        self.outputs = replay(self.nodes, new, self.outputs)
+        self.flat_inputs, self.flat_outputs = leaves(self.inputs), leaves(self.outputs)
+        self.nodes = nodes_between(self.flat_inputs, self.flat_outputs)
+
+    def run(self, inputs: Any) -> Any:
+        """The outputs for arrays (or tracers, or symbolic tensors) in the structure of the inputs.
+
+        Raises:
+            ShapeError: An input does not fit.
+        """
+        values: dict[int, Any] = {}
+        for tensor, name, value in zip(self.flat_inputs, self.input_names, self._flat_values(inputs), strict=True):
+            values[id(tensor)] = self._fitted(tensor, name, value)
+        return replay(self.nodes, values, self.outputs)
+
+    def _flat_values(self, inputs: Any) -> list[Any]:
+        """The given inputs as a list in the order of the model's."""
+        if isinstance(inputs, dict):
+            keys = sorted(self.inputs) if isinstance(self.inputs, dict) else self.input_names
+            missing = [key for key in keys if key not in inputs]
+            if missing:
+                raise ArgumentError(
+                    f"The data for model {self.name!r} misses the inputs {missing}.",
+                    expected=keys,
+                    received=sorted(inputs),
+                )
+            return [inputs[key] for key in keys]
+        flat = leaves(inputs)
+        if len(flat) != len(self.flat_inputs):
+            raise ShapeError(
+                f"Model {self.name!r} got the wrong number of inputs.",
+                expected=f"{len(self.flat_inputs)}: {self.input_names}",
+                received=len(flat),
+                fix="pass a list with one array an input, or a dict by their names",
+            )
+        if isinstance(self.inputs, dict):
+            warnings.warn(
+                f"The inputs of model {self.name!r} are a dict and the data is a list: taken in the order of the "
+                f"sorted keys {sorted(self.inputs)}.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return flat
+
+    def _fitted(self, tensor: KerasTensor, name: str, value: Any) -> Any:
+        """One input with the dtype and rank of its `Input`; refused where the shape does not fit."""
+        wanted, shape = tensor.shape, tuple(value.shape)
+        if len(shape) == len(wanted) - 1 and wanted[-1] == 1:
+            value = _reshaped(value, (*shape, 1))
+        elif len(shape) == len(wanted) + 1 and shape[-1] == 1:
+            value = _reshaped(value, shape[:-1])
+        found = tuple(value.shape)
+        # The batch axis may have any size, also where the Input names one.
+        pairs = zip(wanted[1:], found[1:], strict=False)
+        fits = len(found) == len(wanted) and all(w in (None, f) or f is None for w, f in pairs)
+        if not fits:
+            raise ShapeError(
+                f'Input {name!r} of model "{self.name}" is incompatible with the data: expected shape={wanted}, '
+                f"found shape={shape}.",
+                expected=f"shape {wanted} (None stands for any size)",
+                received=f"shape {shape}",
+                fix=_shape_fix(wanted, shape),
+            )
+        return value if isinstance(value, KerasTensor) else jnp.asarray(value, tensor.dtype)
+
+
+def _shape_fix(wanted: Sequence[int | None], found: Sequence[int | None]) -> str:
+    known = [n for n in wanted[1:] if n is not None]
+    product = 1
+    for n in found[1:]:
+        product *= n or 1
+    total = 1
+    for n in known:
+        total *= n
+    if len(known) == len(wanted) - 1 and product == total:
+        return f"reshape the data to {('n', *wanted[1:])}, or put a Flatten/Reshape layer first".replace("'n'", "n")
+    return f"pass data with {tuple(wanted[1:])} a sample, or build the model for {tuple(found[1:])}"
+
+
+def replay(
+    nodes: Sequence[Node], values: dict[int, Any], outputs: Any, operations: dict[int, Any] | None = None
+) -> Any:
+    """Make the calls once more, on other values.
+
+    Args:
+        nodes: The calls, in order.
+        values: What stands for the first tensors, by their ids: arrays or symbolic tensors; filled up on the way.
+        outputs: The structure of tensors that is wanted.
+        operations: What is called instead of an operation, by its id; the operations themselves when None.
+
+    Returns:
+        What the calls gave in the place of `outputs`.
+    """
+
+    def value_of(leaf: Any) -> Any:
+        return values[id(leaf)] if isinstance(leaf, KerasTensor) else leaf
+
+    for node in nodes:
+        args, kwargs = map_structure(value_of, (node.args, node.kwargs))
+        operation = node.operation if operations is None else operations[id(node.operation)]
+        results = operation(*args, **kwargs)
+        for tensor, result in zip(leaves(node.outputs), leaves(results), strict=True):
+            values[id(tensor)] = result
+    return map_structure(value_of, outputs)
+
+
+def is_input(tensor: KerasTensor) -> bool:
+    """Whether a symbolic tensor is what `Input` gave."""
+    return tensor.node is not None and isinstance(tensor.node.operation, InputLayer)
+
+
+def _unlisted(structure: Any) -> Any:
+    """A list of one as the one."""
+    return structure[0] if isinstance(structure, list) and len(structure) == 1 else structure
+
+
+def _standard(structure: Any) -> Any:
+    """Lists and tuples as lists."""
+    if isinstance(structure, list | tuple):
+        return [_standard(item) for item in structure]
+    if isinstance(structure, dict):
+        return {key: _standard(value) for key, value in structure.items()}
+    return structure
+
+
+def _layer_name(tensor: KerasTensor) -> str:
+    return tensor.node.operation.name if tensor.node is not None else tensor.name
+
+
+def _reshaped(value: Any, shape: tuple) -> Any:
+    if isinstance(value, KerasTensor):
+        raise ShapeError("A symbolic input has the wrong number of axes.", expected=shape, received=value.shape)
+    return jnp.reshape(value, shape)
+
+
+def _operations_by_depth(
+    inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor], nodes: Sequence[Node]
+) -> tuple[list[Any], dict[int, int]]:
+    """Operations, those farthest from the outputs first, and their depths.
+
+    At one depth they stand in the order in which a walk from the outputs meets them: the order of `layers`, and so of
+    `weights`, in Keras.
+    """
+    met: dict[int, int] = {}
+    by_id: dict[int, Any] = {}
+    inside = {id(node) for node in nodes} | {id(t.node) for t in inputs if t.node is not None}
+    starts = {id(tensor) for tensor in inputs}
+    visited: set[int] = set()
+    stack = list(reversed(outputs))
+    while stack:  # depth first, each operation numbered when it is first met
+        tensor = stack.pop()
+        node = tensor.node
+        if node is None or id(node) not in inside:
+            continue
+        by_id.setdefault(id(node.operation), node.operation)
+        met.setdefault(id(node.operation), len(met))
+        if id(node) in visited:
+            continue
+        visited.add(id(node))
+        if id(tensor) not in starts:
+            stack.extend(reversed(node.inputs))
+
+    node_depth: dict[int, int] = {}
+    depth: dict[int, int] = {}
+    entry = {id(t): t.node for t in inputs if t.node is not None}
+    for node in reversed([*entry.values(), *nodes]):
+        own = max(node_depth.setdefault(id(node), 0), depth.get(id(node.operation), 0))
+        node_depth[id(node)] = depth[id(node.operation)] = own
+        if id(node) in {id(n) for n in entry.values()}:
+            continue
+        for source in node.inputs:
+            if source.node is not None:
+                node_depth[id(source.node)] = max(own + 1, node_depth.get(id(source.node), 0))
+    for tensor in inputs:  # an input that nothing uses is an input all the same
+        if tensor.node is not None and id(tensor.node.operation) not in by_id:
+            by_id[id(tensor.node.operation)] = tensor.node.operation
+            met[id(tensor.node.operation)] = -1
+    ordered = sorted(by_id, key=lambda key: (-depth.get(key, 0), met[key]))
+    return [by_id[key] for key in ordered], depth

@@ -1,0 +1,201 @@
+"""Sequential: a chain of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gazelle._core import context
+from gazelle._core.errors import ArgumentError, ArgumentTypeError
+from gazelle._core.registry import builtin, deserialize, serialize
+from gazelle._core.symbolic import KerasTensor
+from gazelle.layers import Input, InputLayer, Layer
+from gazelle.models.model import Model
+
+
+@builtin("keras")
+class Sequential(Model):
+    """Layers, each called on the output of the one before.
+
+    The weights are made as soon as the input's shape is known: from a first `Input(shape=...)`, from `input_shape=` of
+    the first layer, from `build`, or from the first data.
+
+    Args:
+        layers: The layers, or None to `add` them one by one.
+        trainable: Whether the weights are trained.
+        name: A name; automatic when None.
+
+    Raises:
+        ArgumentTypeError: Something that is no layer.
+
+    Example:
+        >>> from gazelle.models import Sequential
+        >>> from gazelle.layers import Dense, Input
+        >>> model = Sequential([Input((4,)), Dense(8, activation="relu"), Dense(1)])
+        >>> model.count_params()
+        49
+    """
+
+    def __init__(self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None):
+        super().__init__(trainable=trainable, name=name)
+        self._input_layer: InputLayer | None = None
+        if layers is not None and not isinstance(layers, Iterable):
+            raise ArgumentTypeError(
+                "Sequential takes a list of layers.", received=repr(layers)[:80], fix="write Sequential([...])"
+            )
+        for layer in layers or []:
+            self._append(layer)
+        self._rebuild()
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Append a layer (or an `Input`, at the beginning).
+
+        Raises:
+            ArgumentTypeError: It is no layer.
+            ArgumentError: Its name is taken, or an `Input` comes late.
+        """
+        self._append(layer)
+        if not rebuild:
+            return
+        if self._graph is None or not self._layers[:-1]:
+            self._rebuild()
+            return
+        try:
+            with context.scope_once(self.name):
+                outputs = layer(self._graph.outputs)
+        except Exception:
+            self._layers.pop()  # the model stays as it was
+            raise
+        self._connect(self._graph.inputs, outputs)
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Take the last layer away and return it.
+
+        Raises:
+            ArgumentError: There is none.
+        """
+        if not self._layers:
+            raise ArgumentError(
+                "There are no layers to pop.", expected="a model with layers", received="an empty Sequential"
+            )
+        layer = self._layers.pop()
+        if rebuild:
+            self._rebuild()
+        return layer
+
+    def _append(self, layer: Any) -> None:
+        if isinstance(layer, KerasTensor) and layer.node is not None and isinstance(layer.node.operation, InputLayer):
+            layer = layer.node.operation
+        if not isinstance(layer, Layer):
+            raise ArgumentTypeError(
+                "Only instances of `gazelle.layers.Layer` can be added to a Sequential model.",
+                expected="a layer such as Dense(10)",
+                received=f"{layer!r} of type {type(layer).__name__}",
+                fix="write the class with its arguments: Dense(10), not Dense" if isinstance(layer, type) else None,
+            )
+        if isinstance(layer, InputLayer):
+            if self._layers or self._input_layer is not None:
+                raise ArgumentError(
+                    f"Model {self.name!r} has layers already: an Input can only come first.", received=layer.name
+                )
+            self._input_layer = layer
+            return
+        if any(layer.name == other.name for other in self._layers):
+            raise ArgumentError(
+                "All layers added to a Sequential model should have unique names.",
+                received=repr(layer.name),
+                fix="give one of them another name",
+            )
+        if not self._layers and self._input_layer is None:
+            inner = layer.inputs if isinstance(layer, Model) else None
+            if layer._first_input_shape is not None:
+                self._input_layer = _input_for((None, *layer._first_input_shape), layer)
+            elif inner is not None and len(inner) == 1:
+                self._input_layer = _input_for(inner[0].shape, layer)
+        self._layers.append(layer)
+
+    def _rebuild(self) -> None:
+        """Describe the chain anew, once the input and a layer are there."""
+        self.built, self._graph = False, None
+        if self._input_layer is None or not self._layers:
+            return
+        x = source = self._input_layer.output
+        with context.scope_once(self.name):
+            for layer in self._layers:
+                x = layer(x)
+        self._connect(source, x)
+
+    def _connect(self, source: KerasTensor, outputs: Any) -> None:
+        layers = self._layers
+        self._set_graph(source, outputs)
+        self._layers = layers
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights for data of `input_shape`.
+
+        Args:
+            input_shape: A tuple with the batch axis, `(None, 4)`.
+
+        Raises:
+            ArgumentError: There are no layers, or no shape is known.
+        """
+        if self._graph is not None:
+            return
+        if not self._layers or input_shape is None:
+            raise ArgumentError(
+                f"Sequential model {self.name!r} cannot be built: it has no layers or no input shape.",
+                expected="layers, and a shape such as build((None, 4))",
+                received=f"{len(self._layers)} layers, input_shape={input_shape}",
+            )
+        self._input_layer = _input_for(tuple(input_shape), self._layers[0])
+        self._rebuild()
+
+    def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:
+        """Built from data: any batch size fits afterwards; several inputs go to the first layer as they are."""
+        if self._layers and len(args) == 1 and hasattr(args[0], "shape"):
+            self.build((None, *args[0].shape[1:]))
+        elif self._layers:
+            self._build_by_tracing(args, kwargs)
+            self.built = True
+        else:
+            self.build(None)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """The output of the last layer."""
+        if self._graph is not None:
+            return self._graph.run(inputs)
+        for layer in self._layers:
+            inputs = layer(inputs)
+        return inputs
+
+    @Model.layers.getter
+    def layers(self) -> list[Layer]:
+        """The layers, without the input."""
+        return list(self._layers)
+
+    @property
+    def operations(self) -> list[Any]:
+        """The layers, without the input."""
+        return list(self._layers)
+
+    def get_config(self) -> dict[str, Any]:
+        """The name and the layers' configs."""
+        layers = [self._input_layer, *self._layers] if self._input_layer is not None else self._layers
+        config = {"name": self.name, "trainable": self._trainable, "layers": [serialize(layer) for layer in layers]}
+        if self._graph is not None:
+            config["build_input_shape"] = list(self._graph.flat_inputs[0].shape)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A model with new weights from `get_config`."""
+        model = cls([deserialize(entry) for entry in config["layers"]], name=config.get("name"))
+        model._trainable = config.get("trainable", True)
+        if model._graph is None and config.get("build_input_shape"):
+            model.build(config["build_input_shape"])
+        return model
+
+
+def _input_for(batch_shape: tuple, layer: Layer) -> InputLayer:
+    tensor = Input(batch_shape=tuple(batch_shape), dtype=layer.compute_dtype)
+    return tensor.node.operation  # type: ignore[union-attr]

@@ -1,0 +1,189 @@
+"""The table that `model.summary()` prints."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import shutil
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+from gazelle._core.errors import ArgumentError
+from gazelle._core.symbolic import Operation, map_structure
+from gazelle.layers import InputLayer, Layer
+
+
+def print_summary(
+    model: Any,
+    line_length: int | None = None,
+    positions: list[float] | None = None,
+    print_fn: Callable[[str], Any] | None = None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range: list[str] | None = None,
+) -> None:
+    """Print (or hand to `print_fn`) the table of a model's layers; see `Model.summary`."""
+    connected = _is_branching(model)
+    width = line_length or _default_width(connected, show_trainable)
+    width = max(int(width), 10 * (3 + connected + show_trainable) + 1)  # narrower columns hold no word
+    titles = ["Layer (type)", "Output Shape", "Param #"]
+    shares = [0.45, 0.35, 0.2]
+    if connected:
+        titles, shares = [*titles, "Connected to"], [0.3, 0.26, 0.18, 0.26]
+    if show_trainable:
+        titles, shares = [*titles, "Trainable"], [*(share * 0.88 for share in shares), 0.12]
+    if positions is not None:
+        edges = [0.0, *(p if p <= 1 else p / width for p in positions[: len(titles)])]
+        shares = [b - a for a, b in pairwise(edges)]
+    rows: list[list[str]] = []
+    for layer in _in_range(model.operations, layer_range):
+        rows += _rows(layer, model, connected, show_trainable, expand_nested, "")
+    text = f'Model: "{model.name}"\n' + _table(titles, rows, shares, width) + "\n" + _totals(model)
+    if print_fn is None:
+        print(text)
+    else:
+        print_fn(text)
+
+
+def _default_width(connected: bool, show_trainable: bool) -> int:
+    wanted = (108 if connected else 88) + (12 if show_trainable else 0)
+    return min(wanted, max(shutil.get_terminal_size((wanted + 4, 24)).columns - 4, 40))
+
+
+def _table(titles: list[str], rows: list[list[str]], shares: list[float], width: int) -> str:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.HEAVY_HEAD, show_lines=True, width=width)
+    inner = width - len(titles) - 1
+    for title, share in zip(titles, shares, strict=True):
+        right = title == "Param #"
+        column = max(8, math.floor(inner * share) - 2)
+        table.add_column(title, justify="right" if right else "left", width=column, overflow="fold")
+    for row in rows:
+        table.add_row(
+            *(
+                Text(cell, justify="right" if title == "Param #" else "left")
+                for cell, title in zip(row, titles, strict=True)
+            )
+        )
+    buffer = io.StringIO()
+    Console(file=buffer, width=width, color_system=None, force_terminal=False, legacy_windows=False).print(table)
+    return buffer.getvalue().rstrip("\n")
+
+
+def _rows(
+    layer: Any, model: Any, connected: bool, show_trainable: bool, expand_nested: bool, indent: str
+) -> list[list[str]]:
+    is_layer = isinstance(layer, Layer)
+    parameters = "0" if not is_layer else f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
+    row = [f"{indent}{layer.name} ({type_name(layer)})", _shape_text(layer), parameters]
+    if connected:
+        row.append("-" if indent else _connections(layer, model))
+    if show_trainable:
+        row.append(("Y" if layer.trainable else "N") if is_layer and layer.built and layer.weights else "-")
+    rows = [row]
+    if expand_nested and hasattr(layer, "operations"):
+        for inner in layer.operations:
+            rows += _rows(
+                inner, layer, connected, show_trainable, expand_nested, f"{indent}   └ ".replace("└    └", "   └")
+            )
+    return rows
+
+
+def _shape_text(layer: Any) -> str:
+    if isinstance(layer, InputLayer):
+        return str(layer.batch_shape)
+    outputs = symbolic_outputs(layer)
+    return "?" if outputs is None else str(map_structure(lambda tensor: tensor.shape, outputs))
+
+
+def symbolic_outputs(operation: Any) -> Any:
+    """The structure of symbolic tensors that a layer or operator gives; None where it is not known."""
+    if getattr(operation, "_graph", None) is not None:
+        return operation._graph.outputs
+    if operation.inbound_nodes:
+        return operation.inbound_nodes[0].outputs
+    return getattr(operation, "_seen_outputs", None)  # of a layer in the call of another one
+
+
+def type_name(operation: Any) -> str:
+    """The class of a layer; of an operator the name that Keras gives its class."""
+    if isinstance(operation, Operation):
+        return operation.operation.title().replace("_", "")
+    return type(operation).__name__
+
+
+def _connections(layer: Any, model: Any) -> str:
+    inside = {id(node) for node in model._graph.nodes}
+    names = []
+    for node in layer.inbound_nodes:
+        if id(node) not in inside:
+            continue
+        for tensor in node.inputs:
+            if tensor.node is not None:
+                source = tensor.node.operation
+                number = source.inbound_nodes.index(tensor.node)
+                names.append(f"{source.name}[{number}][{tensor.index}]")
+    return ", ".join(names) or "-"
+
+
+def _is_branching(model: Any) -> bool:
+    graph = getattr(model, "_graph", None)
+    if graph is None or not graph.nodes:
+        return False
+    feeds: dict[int, int] = {}
+    if len({id(node.operation) for node in graph.nodes}) < len(graph.nodes):
+        return True  # a layer is called more than once
+    for node in graph.nodes:
+        if len(node.inputs) > 1:
+            return True
+        for tensor in node.inputs:
+            feeds[id(tensor)] = feeds.get(id(tensor), 0) + 1
+    return any(count > 1 for count in feeds.values()) or len(graph.flat_outputs) > 1 or len(graph.flat_inputs) > 1
+
+
+def _in_range(layers: list[Any], layer_range: list[str] | None) -> list[Any]:
+    if layer_range is None:
+        return layers
+    if len(layer_range) != 2:
+        raise ArgumentError("layer_range must hold the names of the first and the last layer.", received=layer_range)
+    first = [i for i, layer in enumerate(layers) if re.fullmatch(layer_range[0], layer.name)]
+    last = [i for i, layer in enumerate(layers) if re.fullmatch(layer_range[1], layer.name)]
+    if not first or not last:
+        raise ArgumentError(
+            "layer_range names no layer of the model.", expected=[layer.name for layer in layers], received=layer_range
+        )
+    low, high = min(first[0], last[-1]), max(first[0], last[-1])
+    return layers[low : high + 1]
+
+
+def _totals(model: Any) -> str:
+    trained = {id(v) for v in model.trainable_variables}
+    weights = model.weights
+    trainable = [v for v in weights if id(v) in trained]
+    frozen = [v for v in weights if id(v) not in trained]
+    optimizer = getattr(model, "optimizer", None)
+    slots = list(optimizer.variables) if optimizer is not None and optimizer.built else []
+    lines = [
+        f" Total params: {_count(weights + slots)}",
+        f" Trainable params: {_count(trainable)}",
+        f" Non-trainable params: {_count(frozen)}",
+    ]
+    if slots:
+        lines.append(f" Optimizer params: {_count(slots)}")
+    return "\n".join(lines)
+
+
+def _count(variables: list[Any]) -> str:
+    number = sum(variable.size for variable in variables)
+    size = float(sum(variable._value.nbytes for variable in variables))
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1024 or unit == "GB":
+            return f"{number:,} ({size:.2f} {unit})"
+        size /= 1024
+    return f"{number:,}"

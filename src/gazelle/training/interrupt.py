@@ -1,0 +1,65 @@
+"""Ctrl-C: asks a fit to end, and never falls between a program and the variables whose values it holds."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Interrupt:
+    """Whether Ctrl-C was pressed. The first press asks the loop to end after the chunk; a second one raises."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    @contextmanager
+    def heard(self) -> Iterator[Interrupt]:
+        """Within the block (in the main thread) Ctrl-C sets `asked`."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        before = signal.getsignal(signal.SIGINT)
+
+        def ask(number: int, frame: Any) -> None:
+            if self.asked:
+                raise KeyboardInterrupt
+            self.asked = True
+
+        if before is not signal.default_int_handler:  # someone else (a notebook, a server) listens already
+            yield self
+            return
+        signal.signal(signal.SIGINT, ask)
+        try:
+            yield self
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Within the block Ctrl-C waits until the end of it; a second one breaks off at once.
+
+    A program destroys the values that it is given (donation). Were it broken off before its results are with the
+    variables, these would have no values any more.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    heard: list[Any] = []
+
+    def wait(number: int, frame: Any) -> None:
+        if heard:
+            before(number, frame)
+        heard.append(frame)
+
+    signal.signal(signal.SIGINT, wait)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if heard:
+            before(signal.SIGINT, heard[0])

@@ -1,0 +1,228 @@
+"""The one loop: epochs of chunks of steps, for training and, with another step, for evaluation.
+
+The host runs chunks of about a tenth of a second: the progress display lives, Ctrl-C is heard, and nothing that Python
+does happens per batch. A callback with batch hooks gets chunks of one step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gazelle._core.symbolic import leaves, map_structure
+from gazelle.data.feeds import ArrayFeed, Feed, StreamFeed, to_device, warn_out_of_data
+from gazelle.training.engine import Engine
+
+CHUNK_SECONDS = 0.1
+
+
+@dataclass
+class Pace:
+    """How many steps make a chunk of about `CHUNK_SECONDS`, learned from the chunks before."""
+
+    size: int = 1
+    chunks: int = 0
+
+    def learn(self, steps: int, seconds: float) -> None:
+        """Take a chunk's time into account; the first one, which compiles, says nothing."""
+        self.chunks += 1
+        if self.chunks == 1:
+            self.size = 8
+        elif steps:
+            wanted = int(steps * CHUNK_SECONDS / max(seconds, 1e-6))
+            self.size = max(1, min(wanted, 16 * max(self.size, steps)))
+
+
+@dataclass
+class Runner:
+    """Runs epochs of one feed through the engine.
+
+    Args:
+        engine: The compiled programs.
+        feed: The data.
+        stage: `"train"` or `"test"`.
+        callbacks: The callback list.
+        eager: Whether to run operation by operation (`run_eagerly`).
+        group: Steps between batch hooks (`steps_per_execution`).
+        stopped: Says whether the loop is to end (`model.stop_training`, Ctrl-C).
+    """
+
+    engine: Engine
+    feed: Feed
+    stage: str
+    callbacks: Any
+    eager: bool = False
+    group: int = 1
+    stopped: Callable[[], bool] = lambda: False
+    pace: Pace = field(default_factory=Pace)
+    position: int = 0  # the next batch of the pass; an epoch of fewer steps than batches goes on where the last ended
+    order: Any = None
+
+    def epoch(self) -> dict[str, Any]:
+        """Run one epoch and give its logs."""
+        self.hooked = self.callbacks.has_batch_hooks(self.stage)
+        if isinstance(self.feed, StreamFeed):
+            return self._stream_epoch(self.feed)
+        if self.eager:
+            return self._eager_epoch(self.feed)
+        return self._array_epoch(self.feed)
+
+    def _array_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
+        data = feed.on_device()
+        steps = self._begin(feed)
+        done, logs, fresh = 0, {}, True
+        while done < steps and not (done and self.stopped()):
+            single = self.hooked or self.stopped()  # stopped before the first step: that one is done, as in Keras
+            wanted = min(steps - done, self.group if single else self.pace.size)
+            begun = time.perf_counter()
+            if self.hooked:
+                self._batch_begin(done)
+            whole = max(0, min(wanted, feed.full_batches - self.position))
+            last = whole < wanted
+            sizes: dict[str, Any] = {"last": last, "batch_size": feed.batch_size, "tail": feed.tail, "fresh": fresh}
+            if self.stage == "train":
+                result = self.engine.train(data, self.order, self.position, whole, **sizes)
+            else:
+                result = self.engine.test(data, self.position, whole, **sizes)
+            logs = self.engine.read_logs(result)
+            self.pace.learn(wanted, time.perf_counter() - begun)
+            done, fresh = done + wanted, False
+            self.position += wanted
+            self._tell(done, logs)
+        return logs
+
+    def _eager_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
+        steps = self._begin(feed)
+        done, logs = 0, {}
+        while done < steps and not (done and self.stopped()):
+            batch = map_structure(to_device, feed.batch(self.position, self.order))
+            logs = self._one(batch, done)
+            done += 1
+            self.position += 1
+        return logs
+
+    def _stream_epoch(self, feed: StreamFeed) -> dict[str, Any]:
+        feed.begin_epoch(anew=self.stage == "test")
+        done, logs = 0, {}
+        while (feed.steps is None or done < feed.steps) and not (done and self.stopped()):
+            batch = feed.next_batch()
+            if batch is None:
+                if feed.steps is not None or not done:
+                    warn_out_of_data(done, feed.steps)
+                break
+            logs = self._one(map_structure(to_device, batch), done)
+            done += 1
+        feed.end_epoch()
+        if feed.batches is None and feed.steps is None:
+            feed.batches = done
+        return logs
+
+    def _one(self, batch: Any, done: int) -> dict[str, Any]:
+        """One step on one batch."""
+        if self.hooked:
+            self._batch_begin(done)
+        step = self.engine.train_batch if self.stage == "train" else self.engine.test_batch
+        logs = self.engine.read_logs(step(batch, fresh=done == 0, eager=self.eager))
+        self._tell(done + 1, logs)
+        return logs
+
+    def _begin(self, feed: ArrayFeed) -> int:
+        """Start or go on with a pass over the data; gives the number of steps of this epoch."""
+        if self.stage == "test" or self.position >= feed.batches or (self.position == 0 and self.order is None):
+            self.position, self.order = 0, feed.order()
+        left = feed.batches - self.position
+        if feed.steps is None:
+            return left
+        if feed.steps > left:
+            warn_out_of_data(left, feed.steps)
+        return min(feed.steps, left)
+
+    def _batch_begin(self, step: int) -> None:
+        getattr(self.callbacks, f"on_{self.stage}_batch_begin")(step, {})
+
+    def _tell(self, done: int, logs: dict[str, Any]) -> None:
+        if self.hooked:
+            getattr(self.callbacks, f"on_{self.stage}_batch_end")(done - 1, dict(logs))
+        self.callbacks.on_progress(self.stage, done, logs)
+
+
+def steps_of(feed: Feed) -> int | None:
+    """Steps of an epoch, None where they are not known beforehand."""
+    if feed.steps is None:
+        return feed.batches
+    return feed.steps if feed.batches is None or isinstance(feed, StreamFeed) else min(feed.steps, feed.batches)
+
+
+def fit(
+    engine: Engine,
+    feed: Feed,
+    callbacks: Any,
+    *,
+    initial_epoch: int,
+    epochs: int,
+    validate: Callable[[], dict[str, Any]] | None,
+    validates: Callable[[int], bool],
+    stopped: Callable[[], bool],
+    eager: bool = False,
+    group: int = 1,
+) -> None:
+    """Train from `initial_epoch` up to `epochs`.
+
+    Args:
+        engine: The compiled programs.
+        feed: The training data.
+        callbacks: The callback list; it gets every hook in Keras's order.
+        initial_epoch: Number of the first epoch, from 0.
+        epochs: Number after the last epoch.
+        validate: Runs the validation and gives its logs, without `val_`; None for none.
+        validates: Whether the epoch of a number (from 0) is followed by a validation.
+        stopped: Whether to end; asked after each chunk and epoch.
+        eager: Whether to run operation by operation.
+        group: Steps between batch hooks.
+
+    After an exception, Ctrl-C too, every callback's `on_train_end` is called before it goes on to the caller.
+    """
+    runner = Runner(engine, feed, "train", callbacks, eager=eager, group=group, stopped=stopped)
+    logs: dict[str, Any] = {}
+    try:
+        callbacks.on_train_begin({})
+        for epoch in range(initial_epoch, epochs):
+            callbacks.on_epoch_begin(epoch, {})
+            results = runner.epoch()
+            if not results:  # the data has come to its end
+                break
+            if validate is not None and validates(epoch):
+                results |= {f"val_{name}": value for name, value in validate().items()}
+            logs = dict(sorted(results.items()))
+            callbacks.on_epoch_end(epoch, logs)
+            if stopped():
+                break
+    except BaseException:
+        _end_all(callbacks, logs)
+        raise
+    if epochs > initial_epoch and engine.optimizer is not None:
+        engine.optimizer.finalize_variable_values(engine.trainable)
+    callbacks.on_train_end(logs)
+
+
+def evaluate(runner: Runner) -> dict[str, Any]:
+    """One pass over the runner's data; gives the logs."""
+    runner.callbacks.on_test_begin({})
+    logs = runner.epoch()
+    runner.callbacks.on_test_end(dict(logs))
+    return logs
+
+
+def _end_all(callbacks: Any, logs: dict[str, Any]) -> None:
+    """After an exception: every callback closes what it has open; errors there do not hide that exception."""
+    for callback in callbacks.callbacks:
+        with contextlib.suppress(Exception):
+            callback.on_train_end(logs)
+
+
+def samples_in(batch: Any) -> int:
+    """Number of samples of a batch."""
+    return leaves(batch)[0].shape[0]

@@ -1,0 +1,134 @@
+"""The metrics of compile: which metric measures which output, under which log name."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from gazelle import metrics as metrics_room
+from gazelle._core.errors import ArgumentError, ArgumentTypeError
+from gazelle._core.names import snake_case
+from gazelle._core.symbolic import leaves
+from gazelle._core.variable import Variable
+from gazelle.metrics.resolve import accuracy_for, crossentropy_for
+from gazelle.training.align import Outputs
+
+
+class Measures:
+    """Compiled metrics of all outputs.
+
+    Args:
+        metrics: compile's `metrics`: names, functions or `Metric`s, per output where there are several.
+        weighted_metrics: The same, measured with sample weights.
+        outputs: The model's outputs.
+        shapes: `(y_true shape, y_pred shape)` an output, from which `"accuracy"` is resolved and state is made.
+
+    Raises:
+        UnknownNameError: No metric has that name.
+        ArgumentError: Metrics that do not fit the outputs.
+    """
+
+    def __init__(self, metrics: Any, weighted_metrics: Any, outputs: Outputs, shapes: list[tuple[Any, Any]]):
+        self.outputs = outputs
+        # (output, metric, whether it is weighted, log name)
+        self.entries: list[tuple[int, Any, bool, str]] = []
+        taken: set[str] = set()
+        for given, weighted, what in ((metrics, False, "metrics"), (weighted_metrics, True, "weighted_metrics")):
+            for i, group in enumerate(_per_output(given, outputs, what)):
+                for one in group:
+                    metric = _as_metric(one, *shapes[i])
+                    if not metric.built:
+                        metric.build(*shapes[i])
+                    name = outputs.prefix(i) + metric.name
+                    if weighted and name in taken:
+                        name = f"{outputs.prefix(i)}weighted_{metric.name}"
+                    name = _unique(name, taken)
+                    taken.add(name)
+                    self.entries.append((i, metric, weighted, name))
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics, each once."""
+        return list({id(metric): metric for _, metric, _, _ in self.entries}.values())
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The state of all metrics."""
+        found = [variable for metric in self.metrics for variable in metric.variables]
+        return list({id(variable): variable for variable in found}.values())
+
+    def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Count one batch in."""
+        if not self.entries:
+            return
+        truths = self.outputs.spread(y_true, "y")
+        weights = self.outputs.spread(sample_weight, "sample_weight", repeat=True, partial=True)
+        predictions = leaves(y_pred)
+        for i, metric, weighted, _ in self.entries:
+            if truths[i] is not None:
+                metric.update_state(truths[i], predictions[i], sample_weight=weights[i] if weighted else None)
+
+    @property
+    def names(self) -> list[str]:
+        """The log names, in the user's order."""
+        return [name for _, _, _, name in self.entries]
+
+    def results(self) -> dict[str, Any]:
+        """Log name -> value, in the user's order; a metric whose result is a dict adds its entries."""
+        found: dict[str, Any] = {}
+        for _, metric, _, name in self.entries:
+            result = metric.result()
+            found |= result if isinstance(result, dict) else {name: result}
+        return found
+
+
+def _per_output(given: Any, outputs: Outputs, what: str) -> list[list[Any]]:
+    if given is None:
+        return [[] for _ in range(outputs.count)]
+    if not isinstance(given, list | tuple | dict):
+        raise ArgumentError(
+            f"`{what}` must be a list or dict.",
+            expected=f"{what}=[...]",
+            received=repr(given),
+            fix=f"write {what}=[{given!r}]",
+        )
+    if outputs.single and isinstance(given, list | tuple):
+        flat = [one for entry in given for one in (entry if isinstance(entry, list | tuple) else [entry])]
+        return [[one for one in flat if one is not None]]
+    spread = outputs.spread(given, what, partial=True)
+    groups = [list(entry) if isinstance(entry, list | tuple) else [entry] for entry in spread]
+    return [[one for one in group if one is not None] for group in groups]
+
+
+def _as_metric(given: Any, true_shape: Any, pred_shape: Any) -> Any:
+    """A `Metric` from what a user may write; its name is the text that the user wrote."""
+    if isinstance(given, metrics_room.Metric):
+        return given
+    if isinstance(given, str) and given.lower() in ("accuracy", "acc"):
+        return accuracy_for(given, true_shape, pred_shape)
+    if isinstance(given, str) and given.lower() in ("crossentropy", "ce"):
+        return crossentropy_for(given, true_shape, pred_shape)
+    found = given() if inspect.isclass(given) else metrics_room.get(given)
+    if not isinstance(found, metrics_room.Metric):
+        if not callable(found):
+            raise ArgumentTypeError(
+                "A metric must be a name, a function of (y_true, y_pred) or a Metric.", received=repr(given)
+            )
+        name = given if isinstance(given, str) else _function_name(found)
+        found = metrics_room.MeanMetricWrapper(found, name=name)
+    if isinstance(given, str):
+        found.name = given
+    return found
+
+
+def _function_name(function: Any) -> str:
+    name = getattr(function, "__name__", type(function).__name__)
+    return "lambda" if name == "<lambda>" else snake_case(name)
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    number, unique = 0, name
+    while unique in taken:
+        number += 1
+        unique = f"{name}_{number}"
+    return unique

@@ -1,0 +1,76 @@
+"""A person at a terminal: the command in this process, a small run, folders of images."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gazelle.cli.main import main
+
+DIGITS = ("--epochs", "2", "--hidden", "16", "--learning-rate", "0.01")
+
+
+class Answer(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+@pytest.fixture
+def gazelle(capfd):
+    """Run the command and say how it ended."""
+
+    def run(*arguments):
+        capfd.readouterr()
+        status = main([str(argument) for argument in arguments])
+        return Answer(status, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory):
+    """A run of two epochs on the digits."""
+    root = tmp_path_factory.mktemp("runs")
+    assert main(["train", "digits", *DIGITS, "--out", str(root), "--quiet"]) == 0
+    return root / "digits"
+
+
+def paint(path, size=(6, 6), mode="L", value=100, seed=0):
+    """Write an image of noise around a value."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lot = np.random.default_rng(seed)
+    channels = {"L": 1, "RGB": 3, "RGBA": 4}[mode]
+    pixels = np.clip(lot.integers(-40, 41, (*size, channels)) + value, 0, 255).astype(np.uint8)
+    Image.fromarray(pixels.squeeze()).save(path)
+
+
+def folder_of(root, classes=("dark", "light"), count=6, **options):
+    """A folder of images, the classes' means far apart."""
+    for number, name in enumerate(classes):
+        for i in range(count):
+            paint(Path(root) / name / f"{i}.png", value=60 + 130 * number, seed=100 * number + i, **options)
+    return Path(root)
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory):
+    """Grey images of two classes, 6 x 6 pixels."""
+    return folder_of(tmp_path_factory.mktemp("data") / "shades")
+
+
+@pytest.fixture(scope="session")
+def shades_run(tmp_path_factory, images):
+    """A run that has learned to tell dark from light."""
+    root = tmp_path_factory.mktemp("runs")
+    options = ["--epochs", "30", "--hidden", "", "--learning-rate", "0.05", "--out", str(root), "-q"]
+    assert main(["train", str(images), *options]) == 0
+    return root / "shades"

@@ -1,0 +1,212 @@
+"""gazelle evaluate, predict, report and summary: what a run can be asked."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import accuracy_score
+
+import gazelle as package
+from gazelle import layers, models, runs
+from gazelle.datasets import digits
+
+from .conftest import folder_of, paint
+
+
+@pytest.fixture
+def home(tmp_path, digits_run, shades_run):
+    """The runs, where they are looked for."""
+    for run in (digits_run, shades_run):
+        shutil.copytree(run, tmp_path / "runs" / run.name)
+    return tmp_path
+
+
+def test_evaluate_gives_the_figures_of_the_record_again(gazelle, home):
+    answer = gazelle("evaluate", "runs/digits")
+    metrics = runs.read_metrics(Path("runs/digits"))
+    lines = answer.out.splitlines()
+    assert (answer.status, answer.err) == (0, "")
+    assert lines[-1] == f"Accuracy {metrics.accuracy:.4f}, loss {metrics.loss:.4f} on 359 images"
+    assert lines[1].split() == [
+        "0",
+        *(f"{metrics.classes[0].__dict__[k]:.4f}" for k in ("precision", "recall", "f1")),
+        "36",
+    ]
+    assert [line.split()[0] for line in lines[1:11]] == [str(number) for number in range(10)]
+
+
+def test_a_run_is_known_by_its_name_in_runs(gazelle, home):
+    assert gazelle("summary", "digits") == gazelle("summary", "runs/digits")
+
+
+def test_evaluate_measures_other_images_all_of_them_and_some_classes_only(gazelle, home):
+    folder_of("new", classes=("dark",), count=7)
+    answer = gazelle("evaluate", "shades", "new")
+    assert answer.status == 0
+    lines = answer.out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["dark", "mean", "weighted", "Accuracy"]
+    assert lines[-1].startswith("Accuracy 1.0000")
+    assert lines[-1].endswith("on 7 images")
+
+
+def test_evaluate_brings_other_images_to_the_networks_range(gazelle, home):
+    """Digits as PNG files, 0 to 255, are recognised as well as the digits themselves, 0 to 16."""
+    x, y = digits.load_data()[1]
+    for i in range(60):
+        path = Path("scans") / str(y[i]) / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((x[i] / 16 * 255).round().astype(np.uint8)).save(path)
+    answer = gazelle("evaluate", "digits", "scans")
+    model = models.model_from_json(Path("runs/digits/model.json").read_text(encoding="utf-8"))
+    model.load_weights("runs/digits/model.weights.h5")
+    expected = accuracy_score(y[:60], model.predict(x[:60]).argmax(axis=1))
+    assert expected > 0.7
+    assert float(answer.out.splitlines()[-1].split()[1].rstrip(",")) == pytest.approx(expected, abs=0.02)
+
+
+def test_evaluate_refuses_classes_that_the_network_does_not_know(gazelle, home):
+    folder_of("new", classes=("dark", "weird"))
+    answer = gazelle("evaluate", "shades", "new")
+    assert (answer.status, answer.out) == (1, "")
+    assert "received: weird" in answer.err
+
+
+def test_evaluate_refuses_images_of_another_shape(gazelle, home):
+    answer = gazelle("evaluate", "shades", "digits")
+    assert (answer.status, answer.out) == (1, "")
+    assert "expected: 6 x 6" in answer.err
+    assert "received: 8 x 8" in answer.err
+
+
+@pytest.mark.filterwarnings("default")
+def test_evaluate_tells_that_the_data_has_changed_since(gazelle):
+    folder_of("data")
+    gazelle("train", "data", "--epochs", "1", "--hidden", "", "-q")
+    folder_of("data", count=20)
+    answer = gazelle("evaluate", "data")
+    assert answer.status == 0
+    assert answer.err.startswith("gazelle: warning: data has changed since the training")
+
+
+def test_evaluate_says_where_its_data_was(gazelle):
+    folder_of("data")
+    gazelle("train", "data", "--epochs", "1", "--hidden", "", "-q")
+    shutil.rmtree("data")
+    answer = gazelle("evaluate", "data")
+    assert answer.status == 1
+    assert "gazelle evaluate runs/data DATA" in answer.err
+
+
+def in_mode(mode, value):
+    """A picture of one shade of grey, 11 x 9 pixels."""
+    if mode == "I;16":
+        return Image.fromarray(np.full((9, 11), value * 256, np.uint16))
+    if mode == "1":
+        return Image.new("1", (11, 9), value > 127)
+    return Image.new("L", (11, 9), value).convert(mode)
+
+
+def test_predict_takes_images_of_any_size_and_mode(gazelle, home):
+    shades = {"dark": 40, "light": 220}
+    modes = ("L", "RGB", "RGBA", "P", "1", "LA", "I;16")
+    expected = []
+    for number, mode in enumerate(modes):
+        for shade, value in shades.items():
+            in_mode(mode, value).save(f"{shade}{number}.png")
+            expected.append([f"{shade}{number}.png", shade])
+    answer = gazelle("predict", "shades", *(file for file, _ in expected), "--top", "1")
+    assert (answer.status, answer.err) == (0, "")
+    assert [line.split()[:2] for line in answer.out.splitlines()] == expected
+
+
+def test_predict_gives_the_probabilities_of_the_model(gazelle, home):
+    x = digits.load_data()[1][0][0]
+    Image.fromarray((x / 16 * 255).round().astype(np.uint8)).save("one.png")
+    Image.fromarray((255 - x / 16 * 255).round().astype(np.uint8)).save("paper.png")
+    model = models.model_from_json(Path("runs/digits/model.json").read_text(encoding="utf-8"))
+    model.load_weights("runs/digits/model.weights.h5")
+    probabilities = model.predict(x[None])[0]
+    words = gazelle("predict", "digits", "one.png", "--top", "2").out.split()
+    assert words[1::2] == [str(place) for place in np.argsort(-probabilities)[:2]]
+    shares = [float(word.rstrip("%")) / 100 for word in words[2::2]]
+    assert shares == pytest.approx(np.sort(probabilities)[::-1][:2].tolist(), abs=2e-3)
+    assert gazelle("predict", "digits", "paper.png", "--invert", "--top", "2").out.split()[1:] == words[1:]
+
+
+def test_predict_names_a_file_that_is_no_image(gazelle, home):
+    Path("notes.png").write_text("hello", encoding="utf-8")
+    paint(Path("fine.png"))
+    answer = gazelle("predict", "shades", "fine.png", "notes.png")
+    assert (answer.status, answer.out) == (1, "")
+    assert "notes.png" in answer.err
+
+
+def test_more_classes_than_there_are_may_be_asked_for(gazelle, home):
+    paint(Path("fine.png"))
+    assert len(gazelle("predict", "shades", "fine.png", "--top", "99").out.split()) == 1 + 2 * 2
+
+
+def test_a_report_is_made_again_byte_for_byte(gazelle, home):
+    page = Path("runs/digits/report.html")
+    before = page.read_bytes()
+    page.unlink()
+    assert gazelle("report", "digits") == (0, "Report: runs/digits/report.html\n", "")
+    assert page.read_bytes() == before
+
+
+def test_summary_fits_a_narrow_terminal(gazelle, home, monkeypatch):
+    for columns in (50, 80, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        answer = gazelle("summary", "digits")
+        assert "Total params: 1,210" in answer.out
+        assert "\x1b" not in answer.out
+        assert max(map(len, answer.out.splitlines())) <= columns
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict", "report", "summary"])
+def test_a_missing_run_is_refused_and_those_there_are_named(gazelle, home, command):
+    image = ["x.png"] if command == "predict" else []
+    answer = gazelle(command, "runs/digitz", *image)
+    assert (answer.status, answer.out) == (1, "")
+    assert answer.err.splitlines() == [
+        "gazelle: runs/digitz is no run folder.",
+        "  expected: a folder with config.json, as gazelle train makes it",
+        "  received: nothing there",
+        "  fix: there are: runs/digits",
+    ]
+
+
+def test_without_any_run_it_says_how_to_make_one(gazelle):
+    assert gazelle("report", "digits").err.endswith("  fix: make one: gazelle train digits\n")
+
+
+def test_a_run_made_in_python_can_be_summarised_and_reported_but_not_fed_images(gazelle):
+    model = models.Sequential([layers.Input((4,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((8, 4), np.float32)
+    model.fit(x, x[:, 0], verbose=0)
+    package.report(model, x, x[:, 0])
+    assert gazelle("summary", "data").status == gazelle("report", "data").status == 0
+    answer = gazelle("predict", "data", "x.png")
+    assert answer.status == 1
+    assert "not made by gazelle train" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("model.weights.h5", "model.weights.h5"), ("model.json", "no model.json"), ("config.json", "no run folder")],
+)
+def test_a_file_that_is_missing_is_named(gazelle, home, file, words):
+    (Path("runs/digits") / file).unlink()
+    answer = gazelle("evaluate", "runs/digits")
+    assert (answer.status, answer.out) == (1, "")
+    assert words in answer.err
+
+
+def test_a_damaged_model_file_is_named(gazelle, home):
+    Path("runs/digits/model.json").write_text("{", encoding="utf-8")
+    answer = gazelle("summary", "digits")
+    assert (answer.status, answer.out) == (1, "")
+    assert "model.json" in answer.err

@@ -1,0 +1,158 @@
+"""Help, versions, wrong usage, and how the command starts and ends."""
+
+import importlib.metadata
+import os
+import signal
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+import gazelle as package
+from gazelle.cli import evaluate as evaluating
+from gazelle.cli import train as training
+
+COMMANDS = ["train", "evaluate", "predict", "report", "summary"]
+PROGRAM = "import sys; from gazelle.cli.main import main; sys.exit(main())"
+
+
+def in_a_process(*arguments, program=PROGRAM, **options):
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, **options)
+
+
+def test_without_arguments_it_shows_its_help(gazelle):
+    answer = gazelle()
+    assert answer.status == 0
+    assert all(command in answer.out for command in COMMANDS)
+    assert answer == gazelle("--help")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_is_short_and_fits_80_columns(gazelle, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    answer = gazelle(command, "--help")
+    assert answer.status == 0
+    assert answer.err == ""
+    assert len(answer.out.splitlines()) <= 45
+    assert max(map(len, answer.out.splitlines())) <= 80
+
+
+def test_the_version_is_that_of_the_package(gazelle):
+    assert gazelle("--version").out == f"gazelle {importlib.metadata.version('gazelle')}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trian", "digits"], "trian"),
+        (["train"], "DATA"),
+        (["predict", "run"], "IMAGE"),
+        (["train", "digits", "--nonsense"], "--nonsense"),
+        (["train", "digits", "--epochs", "0"], "--epochs"),
+        (["train", "digits", "--epochs", "many"], "--epochs"),
+        (["train", "digits", "--hidden", "20,x"], "20,x"),
+        (["train", "digits", "--hidden", "20,0"], "20,0"),
+        (["train", "digits", "--dropout", "1"], "--dropout"),
+        (["train", "digits", "--learning-rate", "0"], "--learning-rate"),
+        (["train", "digits", "--learning-rate", "nan"], "--learning-rate"),
+        (["train", "digits", "--patience", "0"], "--patience"),
+        (["train", "digits", "--seed", "-1"], "--seed"),
+        (["train", "digits", "--optimizer", "addam"], "did you mean 'adam'"),
+        (["train", "digits", "--activation", "rellu"], "did you mean 'relu'"),
+        (["train", "digits", "--image-size", "8x8"], "digits have one size"),
+        (["train", "images", "--image-size", "8"], "32x32"),
+        (["train", "images", "--image-size", "0x8"], "0x8"),
+    ],
+)
+def test_wrong_usage_is_told_in_two_lines_with_status_2(gazelle, arguments, words, tmp_path):
+    answer = gazelle(*arguments)
+    assert (answer.status, answer.out) == (2, "")
+    assert words in answer.err
+    first, second = answer.err.splitlines()
+    assert first.startswith("gazelle: ")
+    assert second.startswith("  fix: see gazelle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_loading_ends_with_status_130_and_leaves_nothing(gazelle, monkeypatch, tmp_path):
+    def load(*arguments, **options):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(training, "load", load)
+    assert gazelle("train", "digits") == (130, "", "gazelle: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_of_gazelles_own_keeps_its_traceback(gazelle, monkeypatch):
+    monkeypatch.setattr(training, "load", lambda *arguments, **options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        gazelle("train", "digits")
+
+
+def test_a_warning_is_one_line_on_stderr(gazelle, monkeypatch, digits_run):
+    def measure(*arguments):
+        warnings.simplefilter("always")
+        warnings.warn("mind the gap", stacklevel=1)
+        raise OSError(28, "No space left on device", "disk")
+
+    monkeypatch.setattr(evaluating, "evaluate", measure)
+    answer = gazelle("evaluate", digits_run)
+    assert (
+        answer.err
+        == "gazelle: warning: mind the gap\ngazelle: No space left on device: disk\n  fix: make room on the disk\n"
+    )
+    assert answer.status == 1
+
+
+def test_help_is_shown_without_loading_jax_or_any_other_heavy_package():
+    """The modules of the command itself load none; `gazelle/__init__.py` is left out of the account."""
+    program = f"""
+import sys, types
+package = types.ModuleType("gazelle")
+package.__path__ = [{os.path.dirname(package.__file__)!r}]
+sys.modules["gazelle"] = package
+from gazelle.cli.main import main
+status = main(["train", "--help"])
+heavy = {{"jax", "numpy", "matplotlib", "sklearn", "h5py", "PIL", "gazelle._core"}} & set(sys.modules)
+print(sorted(heavy), file=sys.stderr)
+sys.exit(status)
+"""
+    done = in_a_process(program=program)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    assert "--learning-rate" in done.stdout
+
+
+def test_a_refusal_in_a_process_of_its_own_has_no_traceback(tmp_path):
+    done = in_a_process("evaluate", "nothing", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[0] == "gazelle: nothing is no run folder."
+    assert "Traceback" not in done.stderr
+    assert "\n\n" not in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pipe that is closed early")
+def test_a_reader_that_has_had_enough_is_no_error(digits_run):
+    program = f"import os; os.close(1); r, w = os.pipe(); os.close(r); assert w == 1 or os.dup2(w, 1); {PROGRAM}"
+    done = in_a_process("summary", str(digits_run), program=program)
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_at_a_terminal_ends_the_process_with_its_report_and_status_130(tmp_path):
+    arguments = ["train", "digits", "--epochs", "100000", "--hidden", "4"]
+    command = [sys.executable, "-c", PROGRAM, *arguments]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    with subprocess.Popen(command, cwd=tmp_path, **options) as process:
+        try:
+            for line in process.stdout:
+                if line.startswith("Epoch 3/"):
+                    process.send_signal(signal.SIGINT)
+                    break
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, err) == (130, "")
+    assert out.splitlines()[-1] == "Report: runs/digits/report.html"
+    assert (tmp_path / "runs" / "digits" / "report.html").stat().st_size > 10_000

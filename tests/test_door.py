@@ -1,0 +1,112 @@
+"""The public door: what `import gazelle` offers, and what it costs."""
+
+import importlib.metadata
+import json
+import subprocess
+import sys
+
+import pytest
+
+ROOMS = [
+    "activations",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "random",
+    "regularizers",
+    "saving",
+    "utils",
+]
+NAMES = [
+    "Functional",
+    "Initializer",
+    "Input",
+    "InputSpec",
+    "KerasTensor",
+    "Layer",
+    "Loss",
+    "Metric",
+    "Model",
+    "Optimizer",
+    "Regularizer",
+    "Sequential",
+    "Variable",
+    "report",
+]
+HEAVY = ["PIL", "h5py", "keras", "matplotlib", "pandas", "rich", "sklearn", "tensorflow", "torch", "typer"]
+
+# Modules of Gazelle and of the standard library that its import may add to those of jax and numpy.
+OWN_MODULES = 220
+OTHER_MODULES = 12
+
+PROBE = """
+import json, sys
+import numpy, jax, jax.numpy
+before = set(sys.modules)
+import gazelle
+import_adds = sorted(set(sys.modules) - before)
+print(json.dumps({
+    "adds": import_adds,
+    "all": sorted(gazelle.__all__),
+    "dir": sorted(dir(gazelle)),
+    "version": gazelle.__version__,
+    "heavy": sorted(set(sys.argv[1:]) & set(sys.modules)),
+}))
+"""
+
+
+def in_a_fresh_process(program: str, *arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def door() -> dict:
+    return json.loads(in_a_fresh_process(PROBE, *HEAVY))
+
+
+def test_the_door_shows_exactly_the_public_names(door):
+    assert set(door["all"]) == {*ROOMS, *NAMES, "__version__"}
+    assert set(door["all"]) <= set(door["dir"])
+
+
+def test_every_public_name_can_be_reached_and_every_room_lists_its_own():
+    program = """
+import types, gazelle
+for name in gazelle.__all__:
+    thing = getattr(gazelle, name)
+    if isinstance(thing, types.ModuleType):
+        missing = [inner for inner in thing.__all__ if not hasattr(thing, inner)]
+        assert not missing, (name, missing)
+"""
+    in_a_fresh_process(program)
+
+
+def test_importing_gazelle_loads_no_heavy_package(door):
+    assert door["heavy"] == []
+
+
+def test_importing_gazelle_adds_few_modules_to_those_of_jax(door):
+    own = [name for name in door["adds"] if name.split(".")[0] == "gazelle"]
+    others = [name for name in door["adds"] if name.split(".")[0] != "gazelle"]
+    assert len(own) <= OWN_MODULES
+    assert len(others) <= OTHER_MODULES, others
+
+
+def test_the_version_is_that_of_the_installed_package(door):
+    assert door["version"] == importlib.metadata.version("gazelle")
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    import gazelle
+
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = gazelle.no_such_name
