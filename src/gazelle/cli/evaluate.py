@@ -1,0 +1,125 @@
+"""gazelle evaluate: a trained network measured on images."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from gazelle import runs
+from gazelle._core.errors import ArgumentError
+from gazelle.cli.data import Reading, load, load_others
+from gazelle.cli.run import ImageRun, open_image_run
+from gazelle.recording import as_probabilities
+
+_SCORES = ("precision", "recall", "f1")
+_NAME = 24  # columns for the name of a class, at most
+
+
+def evaluate(given: Path, source: str | None = None) -> runs.ClassificationMetrics:
+    """Measure a run's network.
+
+    Args:
+        given: The run folder.
+        source: Images to measure it on; the test images of the run's own data when None.
+
+    Raises:
+        GazelleError: No run folder, or data that does not fit the network.
+    """
+    run = open_image_run(given)
+    own = str(run.config.settings.get("source", ""))
+    if source is None or _same(source, own):
+        x, y = _own_test_images(run, own)
+    else:
+        x, y = _other_images(run, source)
+    x = x.reshape(len(x), *run.config.input_shape)
+    loss = run.model.evaluate(x, y, verbose=0, return_dict=True)["loss"]
+    probabilities = as_probabilities(run.model, run.model.predict(x, verbose=0))
+    return runs.classification_metrics(y, probabilities, run.config.class_names, loss)
+
+
+def table(metrics: runs.ClassificationMetrics) -> str:
+    """Figures of each class that occurs, the means of these, and the accuracy."""
+    found = [scores for scores in metrics.classes if scores.support]
+    width = min(max(len("weighted mean"), *(len(scores.name) for scores in found)), _NAME)
+    lines = [f"{'':{width}}  precision  recall      f1  images"]
+    for scores in found:
+        name = scores.name if len(scores.name) <= width else f"{scores.name[: width - 3]}..."
+        lines.append(f"{name:{width}}  {_figures(scores)}  {scores.support:6,}")
+    mean = runs.Average(*(sum(getattr(scores, key) for scores in found) / len(found) for key in _SCORES))
+    lines.append(f"{'mean':{width}}  {_figures(mean)}")
+    lines.append(f"{'weighted mean':{width}}  {_figures(metrics.weighted)}")
+    loss = "" if metrics.loss is None else f", loss {metrics.loss:.4f}"
+    lines.append(f"Accuracy {metrics.accuracy:.4f}{loss} on {metrics.rows:,} images")
+    return "\n".join(lines)
+
+
+def _figures(scores: runs.ClassScores | runs.Average) -> str:
+    return f"{scores.precision:9.4f}  {scores.recall:6.4f}  {scores.f1:6.4f}"
+
+
+def _same(source: str, own: str) -> bool:
+    return source == own or Path(source).expanduser().resolve() == Path(own).expanduser().resolve()
+
+
+def _own_test_images(run: ImageRun, source: str) -> tuple[np.ndarray, np.ndarray]:
+    """The test images of the data that the run was trained on, divided as they were then."""
+    settings = run.config.settings
+    share, seed = settings.get("test share"), settings.get("seed", 0)
+    try:
+        images = load(
+            source,
+            Reading(run.size, run.grey),
+            test_share=float(share) if isinstance(share, int | float) else None,
+            seed=int(seed) if isinstance(seed, int) else 0,
+        )
+    except ArgumentError as error:
+        raise ArgumentError(
+            f"The data that {run.folder} was trained on cannot be read.",
+            expected=f"{source}, seen from the folder in which gazelle train was called",
+            received=str(error).splitlines()[0],
+            fix=f"go there, or name the data: gazelle evaluate {run.folder} DATA",
+        ) from error
+    then = run.config.split("test")
+    if images.class_names != run.config.class_names or then is None or then.rows != len(images.test[1]):
+        warnings.warn(
+            f"{source} has changed since the training: the network may have learned some of these test images.",
+            stacklevel=2,
+        )
+    return _numbered_as(run, images.test[0], images.test[1], images.class_names, source)
+
+
+def _other_images(run: ImageRun, source: str) -> tuple[np.ndarray, np.ndarray]:
+    (x, y), names, largest = load_others(source, Reading(run.size, run.grey))
+    shape = (*run.size, *(() if run.grey else (3,)))
+    if x.shape[1:] not in (shape, (*shape, 1)):
+        raise ArgumentError(
+            f"The images of {source} do not fit the network.",
+            expected=" x ".join(map(str, shape)),
+            received=" x ".join(map(str, x.shape[1:])),
+            fix="name other images",
+        )
+    if largest != run.largest:
+        x = x.astype(np.float32) * np.float32(run.largest / largest)
+    return _numbered_as(run, x, y, names, source)
+
+
+def _numbered_as(
+    run: ImageRun, x: np.ndarray, y: np.ndarray, names: list[str], source: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images with the run's class numbers; the data may lack some of its classes and have no others."""
+    known = {name: number for number, name in enumerate(run.config.class_names)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ArgumentError(
+            f"{source} has classes that the network does not know.",
+            expected=f"only {_some(run.config.class_names)}",
+            received=_some(unknown),
+            fix="name data with the network's classes, or train on this data",
+        )
+    return x, np.array([known[name] for name in names])[np.asarray(y, dtype=np.int64)]
+
+
+def _some(names: list[str], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

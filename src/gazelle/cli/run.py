@@ -1,0 +1,107 @@
+"""A run folder given on the command line: found, checked, its model ready to answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gazelle import runs
+from gazelle._core.errors import ArgumentError, DataError, GazelleError, nearest
+from gazelle.models import model_from_json
+
+HOME = Path("runs")
+_MOST_NAMED = 5
+
+
+@dataclass
+class ImageRun:
+    """A run that names the classes of images.
+
+    Args:
+        folder: The run folder.
+        config: What it says.
+        model: The trained model, compiled.
+        size: Height and width of its images.
+        grey: Whether they have one channel.
+        largest: The largest value that a pixel can have.
+    """
+
+    folder: Path
+    config: runs.RunConfig
+    model: Any
+    size: tuple[int, int]
+    grey: bool
+    largest: int
+
+
+def open_run(given: Path) -> Path:
+    """The run folder: a path, or a name in `runs/`.
+
+    Raises:
+        ArgumentError: There is no such folder, or it is no run folder.
+    """
+    for folder in (given, HOME / given):
+        if (folder / runs.CONFIG).is_file():
+            return folder
+    parent = given.parent if given.parent != Path() else HOME
+    found = {path.parent.name: path.parent for path in parent.glob(f"*/{runs.CONFIG}")}
+    names = nearest(given.name, found, _MOST_NAMED) or sorted(found, key=lambda n: -found[n].stat().st_mtime)
+    near = ", ".join(str(found[name]) for name in names[:_MOST_NAMED])
+    raise ArgumentError(
+        f"{given} is no run folder.",
+        expected=f"a folder with {runs.CONFIG}, as gazelle train makes it",
+        received="a folder without it" if given.is_dir() else "a file" if given.exists() else "nothing there",
+        fix=f"there are: {near}" if near else "make one: gazelle train digits",
+    )
+
+
+def load_model(folder: Path) -> Any:
+    """The trained model of a run folder, compiled.
+
+    Raises:
+        DataError: A file is missing or damaged.
+        ArgumentError: The run has no model file.
+    """
+    path = folder / runs.MODEL
+    if not path.is_file():
+        why = str(runs.read_config(folder).settings.get("model file", "no such file"))
+        raise ArgumentError(
+            f"The run {folder} has no {runs.MODEL}.",
+            expected="the architecture of its model",
+            received=why,
+            fix=f"make the model in Python and call model.load_weights({str(folder / runs.WEIGHTS)!r})",
+        )
+    try:
+        model = model_from_json(path.read_text(encoding="utf-8"))
+    except (GazelleError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} is damaged, or holds layers of your own.",
+            expected="a model of Gazelle's layers",
+            received=str(error).splitlines()[0],
+            fix="make the model in Python and load its weights, or train again",
+        ) from error
+    model.load_weights(folder / runs.WEIGHTS)
+    return model
+
+
+def open_image_run(given: Path) -> ImageRun:
+    """A run of `gazelle train`, whose network takes images.
+
+    Raises:
+        ArgumentError: No run folder, or one whose images were prepared elsewhere, so that it is not known how.
+        DataError: A file is missing or damaged.
+    """
+    folder = open_run(given)
+    config = runs.read_config(folder)
+    pixels = str(config.settings.get("pixels", ""))
+    if config.task != "classification" or len(config.input_shape) not in (2, 3) or not pixels.startswith("0 to "):
+        raise ArgumentError(
+            f"The run {folder} was not made by gazelle train: how its data was prepared is not known.",
+            expected="a run of gazelle train",
+            received=f"{config.task}, one row of shape {tuple(config.input_shape)}",
+            fix="use model.evaluate and model.predict in Python",
+        )
+    height, width, *channels = config.input_shape
+    largest = int(pixels.removeprefix("0 to "))
+    return ImageRun(folder, config, load_model(folder), (height, width), channels != [3], largest)
