@@ -1,0 +1,7 @@
+"""Gazelle."""
+
+from keras_script import run
+
+import gazelle
+
+run(gazelle, "gazelle", "jax")

@@ -1,0 +1,32 @@
+"""The article's program: CIFAR-10 images through a 3072-200-150-10 network, with the Sequential API."""
+
+from gazelle import optimizers
+from gazelle.datasets import cifar10
+from gazelle.layers import Dense, Flatten
+from gazelle.models import Sequential
+from gazelle.utils import to_categorical
+
+
+def main(epochs: int = 10) -> float:
+    (x_train, y_train), (x_test, y_test) = cifar10.load_data()
+    x_train, x_test = x_train / 255.0, x_test / 255.0
+    y_train, y_test = to_categorical(y_train, 10), to_categorical(y_test, 10)
+
+    model = Sequential()
+    model.add(Flatten(input_shape=(32, 32, 3)))
+    model.add(Dense(200, activation="relu"))
+    model.add(Dense(150, activation="relu"))
+    model.add(Dense(10, activation="softmax"))
+    model.summary()
+
+    model.compile(
+        loss="categorical_crossentropy", optimizer=optimizers.Adam(learning_rate=0.0005), metrics=["accuracy"]
+    )
+    model.fit(x_train, y_train, batch_size=32, epochs=epochs, shuffle=True, validation_data=(x_test, y_test))
+    loss, accuracy = model.evaluate(x_test, y_test)
+    print(f"test loss {loss:.4f}, test accuracy {accuracy:.4f}")
+    return accuracy
+
+
+if __name__ == "__main__":
+    main()
