@@ -247,7 +247,7 @@ def test_get_takes_configs_classes_and_instances_and_refuses_the_rest():
     assert type(optimizers.get(Adam)) is Adam
     assert optimizers.get(optimizers.serialize(optimizer)).get_config() == optimizer.get_config()
     assert float(optimizers.get({"class_name": "ADAM", "config": {"learning_rate": 0.5}}).learning_rate) == 0.5
-    with pytest.raises(UnknownNameError, match="did you mean 'Adam'"):
+    with pytest.raises(UnknownNameError, match="did you mean 'adam'"):
         optimizers.get("adamm")
     for wrong in (3, len):
         with pytest.raises(UnknownNameError):
