@@ -4,10 +4,11 @@ from gazelle import optimizers
 from gazelle.datasets import cifar10
 from gazelle.layers import Dense, Flatten
 from gazelle.models import Sequential
-from gazelle.utils import to_categorical
+from gazelle.utils import set_random_seed, to_categorical
 
 
 def main(epochs: int = 10) -> float:
+    set_random_seed(0)  # the same network in every run
     (x_train, y_train), (x_test, y_test) = cifar10.load_data()
     x_train, x_test = x_train / 255.0, x_test / 255.0
     y_train, y_test = to_categorical(y_train, 10), to_categorical(y_test, 10)

@@ -124,7 +124,7 @@ def test_an_unknown_activation_is_refused(wrong):
         activations.get(wrong)
 
 
-@register_keras_serializable("tests")
+@register_keras_serializable("tests.activations")
 def doubled(x):
     return 2 * x
 

@@ -337,7 +337,7 @@ def test_an_unknown_loss_is_refused(wrong):
 
 
 def test_the_message_for_a_misspelt_loss_names_the_right_one():
-    with pytest.raises(UnknownNameError, match="MeanSquaredError"):
+    with pytest.raises(UnknownNameError, match="mean_squared_error"):
         losses.get("mean_square_error")
 
 

@@ -68,7 +68,12 @@ CASES = [
         lambda K: {
             "optimizer": "adam",
             "loss": "binary_crossentropy",
-            "metrics": ["accuracy", K.metrics.AUC(), K.metrics.Precision(), K.metrics.Recall()],
+            "metrics": [
+                "accuracy",
+                K.metrics.AUC(name="auc"),
+                K.metrics.Precision(name="precision"),
+                K.metrics.Recall(name="recall"),
+            ],
         },
         RAGGED | VALIDATED,
     ),

@@ -88,7 +88,7 @@ class L2(Regularizer):
         return {"l2": self.l2}
 
 
-@catalogue.add("l1l2")
+@catalogue.add("l1l2", "l1_l2")
 class L1L2(Regularizer):
     """`l1 * sum(|x|) + l2 * sum(x**2)`.
 
