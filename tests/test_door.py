@@ -1,5 +1,6 @@
 """The public door: what `import gazelle` offers, and what it costs."""
 
+import importlib
 import importlib.metadata
 import json
 import subprocess
@@ -110,3 +111,11 @@ def test_an_unknown_name_is_an_attribute_error():
 
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = gazelle.no_such_name
+
+
+@pytest.mark.parametrize("name", ["plot_model", "Progbar"])
+def test_utils_gives_what_keras_keeps_there(name):
+    utils = importlib.import_module("gazelle.utils")
+    assert callable(getattr(utils, name))
+    with pytest.raises(AttributeError, match="no attribute 'plot_modle'"):
+        _ = utils.plot_modle

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gazelle._core.errors import ArgumentError, StateError, nearest
 from gazelle.callbacks.base import Callback, Logs
+from gazelle.utils.files import atomic_path
 
 if TYPE_CHECKING:
     import os
@@ -63,9 +64,10 @@ class History(Callback):
             raise StateError("There is nothing to plot: no epoch was run.", fix="call fit with epochs >= 1 first")
         names = [metrics] if isinstance(metrics, str) else metrics
         chosen = self.history if names is None else self._chosen(names)
-        figure = curves(chosen, self.epoch)
+        figure = curves(chosen, [epoch + 1 for epoch in self.epoch])
         if path is not None:
-            figure.savefig(path)
+            with atomic_path(path) as temporary:
+                figure.savefig(temporary)
         return figure
 
     def _chosen(self, names: Sequence[str]) -> dict[str, list[Any]]:

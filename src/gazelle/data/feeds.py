@@ -17,7 +17,7 @@ import numpy as np
 
 from gazelle._core.dtypes import floatx
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, DataError
-from gazelle._core.symbolic import KerasTensor, leaves, map_structure
+from gazelle._core.symbolic import KerasTensor, map_structure
 from gazelle.data.checks import as_numeric, check_lengths, column_names
 from gazelle.utils import ImageDataset, PyDataset, unpack_x_y_sample_weight
 from gazelle.utils.memory import aligned_cast
@@ -358,21 +358,3 @@ def warn_out_of_data(done: int, wanted: int | None) -> None:
         UserWarning,
         stacklevel=2,
     )
-
-
-def first_rows(structure: Any, count: int) -> Any:
-    """The first `count` samples of each array."""
-    return map_structure(lambda array: None if array is None else array[:count], structure)
-
-
-__all__ = [
-    "ArrayFeed",
-    "Feed",
-    "StreamFeed",
-    "as_feed",
-    "first_rows",
-    "is_stream",
-    "leaves",
-    "named_leaves",
-    "to_device",
-]

@@ -10,6 +10,7 @@ from gazelle._core.errors import StateError
 from gazelle._core.symbolic import KerasTensor, leaves
 from gazelle.layers import InputLayer, Layer
 from gazelle.models.summary import type_name
+from gazelle.utils.files import atomic_path
 
 
 def describe(model: Any) -> dict[str, Any]:
@@ -80,10 +81,13 @@ def plot_model(model: Any, to_file: str | Path = "model.png", **kwargs: Any) -> 
         StateError: The model is not built.
         ArgumentError: Another ending.
     """
-    from gazelle.plots.network import network
+    from gazelle.plots.network import network_file
 
     description = describe(model)
     if not description["layers"]:
         raise StateError(f"The model {model.name!r} has no layers to draw.", fix="add layers first")
     dpi = kwargs.get("dpi")
-    return network(description, to_file, **({"dpi": dpi} if dpi else {}))
+    content = network_file(description, to_file, **({"dpi": dpi} if dpi else {}))
+    with atomic_path(to_file) as temporary:
+        temporary.write_bytes(content)
+    return Path(to_file)

@@ -28,17 +28,21 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def network(description: Mapping[str, Any], path: str | os.PathLike[str], *, dpi: int = 144) -> Path:
-    """Write the drawing of a network as a file of its own.
+    """Write the drawing of a network as a file of its own; arguments and errors are those of `network_file`."""
+    path = Path(path)
+    path.write_bytes(network_file(description, path, dpi=dpi))
+    return path
+
+
+def network_file(description: Mapping[str, Any], path: str | os.PathLike[str], *, dpi: int = 144) -> bytes:
+    """The drawing of a network as the content of a file.
 
     Args:
         description: What `network.json` holds: `{"layers": [...]}`, each layer with `name` and `type` and, where
             known, `output_shapes`, `parameters`, `units`, `activation`, `trainable` and `inbound` (names of layers
             that stand before it).
-        path: Ends in `.svg` or `.png`.
+        path: The file's name, which ends in `.svg` or `.png`.
         dpi: Dots per inch of a PNG; 72 draws one pixel a unit.
-
-    Returns:
-        The file.
 
     Raises:
         ArgumentError: `path` ends otherwise.
@@ -54,9 +58,7 @@ def network(description: Mapping[str, Any], path: str | os.PathLike[str], *, dpi
             fix=f"use {path.with_suffix('.svg').name!r}",
         )
     figure = network_figure(description)
-    content = to_svg(figure).encode("utf-8") if ending == ".svg" else to_png(figure, dpi)
-    path.write_bytes(content)
-    return path
+    return to_svg(figure).encode("utf-8") if ending == ".svg" else to_png(figure, dpi)
 
 
 def network_figure(description: Mapping[str, Any], palette: Palette = LIGHT) -> Figure:

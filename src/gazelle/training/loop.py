@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gazelle._core.symbolic import leaves, map_structure
+from gazelle._core.symbolic import map_structure
 from gazelle.data.feeds import ArrayFeed, Feed, StreamFeed, to_device, warn_out_of_data
 from gazelle.training.engine import Engine
 
@@ -221,8 +221,3 @@ def _end_all(callbacks: Any, logs: dict[str, Any]) -> None:
     for callback in callbacks.callbacks:
         with contextlib.suppress(Exception):
             callback.on_train_end(logs)
-
-
-def samples_in(batch: Any) -> int:
-    """Number of samples of a batch."""
-    return leaves(batch)[0].shape[0]

@@ -45,9 +45,9 @@ def predict(engine: Engine, feed: Feed, callbacks: Any, *, eager: bool = False) 
     return jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
 
 
-def padded_size(rows: int, largest: int) -> int:
-    """The block size for `rows` samples: a power of two, at most `largest`."""
-    return min(largest, 1 << max(rows - 1, 0).bit_length())
+def padded_size(rows: int) -> int:
+    """The block size for `rows` samples: the next power of two."""
+    return 1 << max(rows - 1, 0).bit_length()
 
 
 def _blocks(feed: Feed, hooked: bool) -> Any:
@@ -74,7 +74,7 @@ def _largest_block(feed: ArrayFeed) -> int:
 def _block(engine: Engine, x: Any, eager: bool) -> Any:
     """Outputs for one block, padded to a power of two with copies of its last sample and cut back."""
     rows = leaves(x)[0].shape[0]
-    size = padded_size(rows, 1 << 30)
+    size = padded_size(rows)
 
     def pad(array: Any) -> Any:
         if array is None or size == rows:

@@ -1,5 +1,8 @@
 """Helpers around models and data, as `keras.utils` has them."""
 
+from importlib import import_module
+from typing import Any
+
 from gazelle._core.dtypes import standardize_dtype
 from gazelle._core.registry import (
     custom_object_scope,
@@ -50,3 +53,12 @@ __all__ = [
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
+
+# Keras has these among its utilities; they live in rooms above this one, which are loaded when they are asked for.
+_ELSEWHERE = {"Progbar": "gazelle.callbacks.progress", "plot_model": "gazelle.models"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ELSEWHERE:
+        return getattr(import_module(_ELSEWHERE[name]), name)
+    raise AttributeError(f"module 'gazelle.utils' has no attribute {name!r}")
