@@ -24,17 +24,19 @@ class _Figure:
         self.saved = []
 
     def savefig(self, path):
-        self.saved.append(path)
+        path.write_bytes(b"picture")
+        self.saved.append(path.suffix)
 
 
-def test_plot_hands_the_chosen_curves_to_the_plots_room(drive, monkeypatch):
+def test_plot_hands_the_chosen_curves_to_the_plots_room(drive, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "gazelle.plots", types.SimpleNamespace(curves=_Figure))
     history = History()
     drive(history, [{"loss": 2.0, "mae": 1.0, "val_loss": 1.0}])
-    assert history.plot().arguments == (history.history, [0])
-    figure = history.plot("a.png", metrics="loss")
-    assert figure.arguments == ({"loss": [2.0], "val_loss": [1.0]}, [0])
-    assert figure.saved == ["a.png"]
+    assert history.plot().arguments == (history.history, [1])
+    figure = history.plot(tmp_path / "a.png", metrics="loss")
+    assert figure.arguments == ({"loss": [2.0], "val_loss": [1.0]}, [1])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]  # whole, and no other file left
+    assert figure.saved == [".png"]
     with pytest.raises(ValueError, match=r"No metric 'mea' was recorded(.|\n)*'mae'"):
         history.plot(metrics=["mea"])
     with pytest.raises(ValueError, match="no epoch was run"):
