@@ -46,7 +46,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as caches:
         for mode in options.modes:
             for turn in range(options.rounds):
-                for name in options.contestants:
+                order = options.contestants if turn % 2 == 0 else options.contestants[::-1]
+                for name in order:
                     for epochs in (1, options.epochs):
                         run = measure(name, mode, epochs, data, Path(caches))
                         runs.append({"contestant": name, "mode": mode, "round": turn, "epochs": epochs, **run})
