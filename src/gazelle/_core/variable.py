@@ -33,6 +33,8 @@ class Variable:
         ArgumentError: A callable initializer without a shape, or a name with `/`.
     """
 
+    made = 0  # how many there have been: as long as it stays, no layer has got new weights
+
     def __init__(
         self,
         initializer: Any,
@@ -50,6 +52,7 @@ class Variable:
     ):
         if name is not None and "/" in name:
             raise ArgumentError("A variable's name must not hold '/'.", received=repr(name))
+        Variable.made += 1
         self.name = name or unique_name("variable")
         self.path = path or self.name
         self.trainable = trainable

@@ -1,7 +1,7 @@
 """Feeds: what fit, evaluate and predict draw their batches from.
 
-An `ArrayFeed` holds whole arrays, which go to the device once. A `StreamFeed` draws batch after batch from a generator,
-a `PyDataset` or any other iterable.
+An `ArrayFeed` holds whole arrays; `windows.py` says how they come to the device. A `StreamFeed` draws batch after batch
+from a generator, a `PyDataset` or any other iterable.
 """
 
 from __future__ import annotations
@@ -71,7 +71,6 @@ class ArrayFeed:
         self.shuffle = shuffle
         self.full_batches, self.tail = divmod(self.samples, self.batch_size)
         self.batches = self.full_batches + (self.tail > 0)
-        self._on_device: Any = None
 
     @property
     def spec(self) -> tuple[Any, Any, Any]:
@@ -79,20 +78,18 @@ class ArrayFeed:
         return map_structure(_spec, (self.x, self.y, self.sample_weight))
 
     def on_device(self) -> Any:
-        """`(x, y, sample_weight)` as JAX arrays; sent once. Bytes stay bytes, other floats become floatx."""
-        if self._on_device is None:
-            self._on_device = map_structure(to_device, (self.x, self.y, self.sample_weight))
-        return self._on_device
+        """`(x, y, sample_weight)` as JAX arrays. Bytes stay bytes, other floats become floatx."""
+        return map_structure(to_device, (self.x, self.y, self.sample_weight))
 
     def order(self) -> np.ndarray | None:
-        """The samples' order for a new pass: int32 `(samples,)`, or None for the order of the arrays."""
+        """The samples' order for a new pass: ints `(samples,)`, or None for the order of the arrays."""
         if self.shuffle is False or self.shuffle is None:
             return None
         if self.shuffle == "batch":
             ends = [*range(0, self.samples, self.batch_size), self.samples]
             pieces = [np.random.permutation(np.arange(a, b)) for a, b in itertools.pairwise(ends)]  # noqa: NPY002
-            return np.concatenate(pieces).astype(np.int32)
-        return np.random.permutation(self.samples).astype(np.int32)  # noqa: NPY002 (seeded by set_random_seed, as Keras's)
+            return np.concatenate(pieces)
+        return np.random.permutation(self.samples)  # noqa: NPY002 (seeded by set_random_seed, as Keras's)
 
     def split(
         self, fraction: float, *, batch_size: int | None = None, steps: int | None = None

@@ -24,6 +24,8 @@ class Initializer:
     A subclass defines `__call__` and, if its constructor takes arguments, `get_config()`.
     """
 
+    outside_programs = True  # models that differ in first values only share their programs
+
     def __call__(self, shape: Iterable[int], dtype: Any = None) -> Any:
         """An array of shape `shape`; floatx when `dtype` is None.
 

@@ -45,6 +45,19 @@ class Compilable(Layer):
         self._graph: Graph | None = None
         self._compiled: Compiled | None = None
         self._predictor: Engine | None = None
+        self._shortcut: Any = None  # to predictions: see Trainer
+
+    @property
+    def _structure(self) -> Graph | None:
+        """The graph of the layers, another object when layers were added or taken away; None without a graph."""
+        return self._graph
+
+    @property
+    def _routing_names(self) -> list[str] | None:
+        """Names by which data in a dict finds its input: of several inputs; None where there is one."""
+        if self._graph is None or len(self._graph.flat_inputs) == 1:
+            return None
+        return list(self._graph.input_names)
 
     @property
     def output_names(self) -> list[str] | None:
@@ -84,7 +97,7 @@ class Compilable(Layer):
             UnknownNameError: A name stands for nothing; the nearest known names are in the message.
             ArgumentError: Metrics that are no list or dict.
         """
-        before = self._compiled
+        before, self._shortcut = self._compiled, None
         if isinstance(optimizer, type):
             raise ArgumentTypeError(
                 "optimizer must be an instance.", received=optimizer.__name__, fix=f"write {optimizer.__name__}()"

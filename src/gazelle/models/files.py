@@ -13,7 +13,17 @@ from gazelle.layers.holding import own_weights
 from gazelle.saving import attribute_sublayers, keras_paths, load_variables, write_weights
 
 # Attributes of a model that hold none of its own layers.
-_SKIP = ("_layers", "_graph", "_compiled", "_predictor", "_input_layer", "inbound_nodes", "history", "_run_state")
+_SKIP = (
+    "_layers",
+    "_graph",
+    "_compiled",
+    "_predictor",
+    "_shortcut",
+    "_input_layer",
+    "inbound_nodes",
+    "history",
+    "_run_state",
+)
 
 
 def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:

@@ -126,7 +126,7 @@ class Model(Trainer):
 
     def __getstate__(self) -> dict[str, Any]:
         """What `pickle` and `copy` keep: everything but the compiled programs, which are made anew when needed."""
-        state = {**self.__dict__, "_predictor": None, "_run_state": type(self._run_state)()}
+        state = {**self.__dict__, "_predictor": None, "_shortcut": None, "_run_state": type(self._run_state)()}
         if self._compiled is not None:
             state["_compiled"] = dataclasses.replace(self._compiled, engine=None)
         return state

@@ -10,7 +10,7 @@ one turn in it, exact and not padded. The carry is donated: a step works in plac
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -18,13 +18,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from gazelle._core import context
+from gazelle._core.fingerprint import fingerprint
 from gazelle._core.pure import borrowed
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle._core.variable import Variable
+from gazelle.data.windows import Piece
 from gazelle.metrics import Mean
 from gazelle.training.interrupt import undisturbed
 from gazelle.training.measures import Measures
 from gazelle.training.objective import Objective
+from gazelle.training.programs import Programs
+
+# Attributes that no program depends on: names, records of calls, what fit and compile keep.
+_APART = frozenset(
+    {"name", "path", "names", "input_names", "output_names", "depths", "inbound_nodes", "history"}
+    | {"_config", "_seen_outputs", "_losses", "_compiled", "_predictor", "_shortcut", "_run_state"}
+)
 
 
 class Trainee(Protocol):
@@ -37,6 +46,16 @@ class Trainee(Protocol):
 
     def regularization_losses(self) -> list[Any]:
         """The weight penalties."""
+        ...
+
+    @property
+    def _structure(self) -> Any:
+        """The graph of the layers, another object when layers were added or taken away; None without a graph."""
+        ...
+
+    @property
+    def _routing_names(self) -> list[str] | None:
+        """Names by which data in a dict finds its input, where there are several."""
         ...
 
     @property
@@ -86,43 +105,41 @@ class Engine:
         tracked = objective.tracked if compute_loss is None else []  # a loss of the user's own has no parts
         self.part_trackers = {i: Mean(name=objective.log_name(i)) for i in tracked}
         counted = [self.loss_tracker, *self.part_trackers.values()]
+        self._structure = model._structure
         self.trainable = model.trainable_variables
         attached_variables = [variable for metric in self.attached for variable in metric.variables]
         self.frozen = _unique([*model.non_trainable_variables, *attached_variables])
         self.slots = list(optimizer.variables) if optimizer is not None else []
         self.sums = _unique([v for metric in counted for v in metric.variables] + measures.variables)
         self.log_names: list[str] = []
-        self._train = jax.jit(self._train_chunk, static_argnames=("batch_size", "tail"), donate_argnums=0)
-        self._test = jax.jit(self._test_chunk, static_argnames=("batch_size", "tail"), donate_argnums=0)
-        self._train_one = jax.jit(self._train_batch, donate_argnums=0)
-        self._test_one = jax.jit(self._test_batch, donate_argnums=0)
-        self._forward = jax.jit(self._predict_batch)
+        self._programs = Programs(self._fingerprint, lambda: self.log_names)
 
     def model_state_matches(self) -> bool:
-        """Whether the model still has the variables that the programs were made for (freezing layers changes them)."""
-        now = self.model.trainable_variables
+        """Whether the model still has the layers and variables that the programs were made for."""
+        if self.model._structure is not self._structure:
+            return False
+        now = self.model.trainable_variables  # freezing layers changes them
         return len(now) == len(self.trainable) and all(a is b for a, b in zip(now, self.trainable, strict=True))
+
+    def _fingerprint(self) -> Hashable | None:
+        """What the programs depend on; None where they may depend on code of the user's."""
+        groups = (self.trainable, self.frozen, self.slots, self.sums)
+        outputs = self.objective.outputs
+        names = self.model._routing_names, None if outputs.single else outputs.names
+        trackers = [*self.part_trackers.items()]
+        logs = ([tracker.name for _, tracker in trackers], self.measures.names, [m.name for m in self.attached])
+        parts = (self.model, self.objective, self.measures, self.optimizer, self.attached, self.loss_tracker, trackers)
+        sizes = [len(group) for group in groups]
+        variables = [variable for group in groups for variable in group]
+        return fingerprint((parts, self.compute_loss, names, logs, sizes), variables, _APART)
 
     # Running the programs ---------------------------------------------------------------------------------------
 
-    def train(
-        self,
-        data: Any,
-        order: np.ndarray | None,
-        start: int,
-        count: int,
-        *,
-        last: bool,
-        batch_size: int,
-        tail: int,
-        fresh: bool,
-    ) -> Any:
-        """Train `count` whole batches from number `start`, and then the shorter last batch if `last`.
+    def train(self, piece: Piece, count: int, *, last: bool, batch_size: int, tail: int, fresh: bool) -> Any:
+        """Train the first `count` whole batches of a piece, and then the shorter last batch if `last`.
 
         Args:
-            data: `(x, y, sample_weight)` on the device.
-            order: int32 `(samples,)`, the order of the samples in this pass; None for their own.
-            start: Number of the first batch.
+            piece: Batches on the device.
             count: Number of whole batches.
             last: Whether the shorter last batch follows.
             batch_size: Samples a batch.
@@ -134,32 +151,24 @@ class Engine:
         """
         variables = [*self.trainable, *self.frozen, *self.slots, *self.sums]
         with undisturbed():
-            values, logs = self._train(
-                [variable.take() for variable in variables],
-                data,
-                order,
-                np.int32(start),
-                np.int32(count),
-                np.int32(last and tail > 0),
-                fresh,
+            values, logs = self._run(
+                self._train_chunk,
+                ([variable.take() for variable in variables],),
+                (piece.data, piece.order, np.array([piece.row, count, last, fresh], np.int32)),
                 batch_size=batch_size,
                 tail=tail,
             )
             _give(variables, values)
         return logs
 
-    def test(self, data: Any, start: int, count: int, *, last: bool, batch_size: int, tail: int, fresh: bool) -> Any:
-        """Evaluate `count` whole batches from number `start`, and then the shorter last batch if `last`."""
+    def test(self, piece: Piece, count: int, *, last: bool, batch_size: int, tail: int, fresh: bool) -> Any:
+        """Evaluate the first `count` whole batches of a piece, and then the shorter last batch if `last`."""
         changed = [*self.frozen, *self.sums]
         with undisturbed():
-            values, logs = self._test(
-                [variable.take() for variable in changed],
-                [variable._value for variable in self.trainable],
-                data,
-                np.int32(start),
-                np.int32(count),
-                np.int32(last and tail > 0),
-                fresh,
+            values, logs = self._run(
+                self._test_chunk,
+                ([variable.take() for variable in changed], [variable._value for variable in self.trainable]),
+                (piece.data, np.array([piece.row, count, last, fresh], np.int32)),
                 batch_size=batch_size,
                 tail=tail,
             )
@@ -169,30 +178,41 @@ class Engine:
     def train_batch(self, batch: Any, *, fresh: bool, eager: bool = False) -> Any:
         """One training step on one batch `(x, y, sample_weight)`; `eager` runs it operation by operation."""
         variables = [*self.trainable, *self.frozen, *self.slots, *self.sums]
-        program = self._train_batch if eager else self._train_one
         with undisturbed():
-            values, logs = program([variable.take() for variable in variables], batch, fresh)
+            state = ([variable.take() for variable in variables],)
+            values, logs = self._run(self._train_batch, state, (batch, np.bool_(fresh)), eager=eager)
             _give(variables, values)
         return logs
 
     def test_batch(self, batch: Any, *, fresh: bool, eager: bool = False) -> Any:
         """One evaluation step on one batch."""
         changed = [*self.frozen, *self.sums]
-        program = self._test_batch if eager else self._test_one
         with undisturbed():
-            values, logs = program(
-                [variable.take() for variable in changed],
-                [variable._value for variable in self.trainable],
-                batch,
-                fresh,
-            )
+            state = [variable.take() for variable in changed], [variable._value for variable in self.trainable]
+            values, logs = self._run(self._test_batch, state, (batch, np.bool_(fresh)), eager=eager)
             _give(changed, values)
         return logs
 
     def predict_batch(self, x: Any, *, eager: bool = False) -> Any:
         """The predictions for one batch, on the device."""
-        program = self._predict_batch if eager else self._forward
-        return program([variable._value for variable in (*self.trainable, *self.frozen)], x)
+        values = [variable._value for variable in (*self.trainable, *self.frozen)]
+        return self._run(self._predict_batch, ((), values), (x,), eager=eager)
+
+    def predictor(self, x: Any) -> Callable[[Any], Any]:
+        """`predict_batch` for arrays of the shape and dtype of `x`, without looking at them."""
+        variables = [*self.trainable, *self.frozen]
+        values = [variable._value for variable in variables]
+        run = self._programs.find(self._predict_batch, ((), values), (x,)).run
+        return lambda x: run((), [variable._value for variable in variables], x)
+
+    def _run(self, function: Callable, state: tuple, arguments: tuple, *, eager: bool = False, **static: Any) -> Any:
+        """`function(*state, *arguments, **static)` as a compiled program, or operation by operation."""
+        if eager:
+            return function(*state, *arguments, **static)
+        program = self._programs.find(function, state, arguments, **static)
+        if program.log_names:
+            self.log_names = program.log_names
+        return program.run(*state, *arguments)
 
     def read_logs(self, logs: tuple[Any, dict[str, Any]]) -> dict[str, Any]:
         """Logs as floats by name, sorted; metrics with several numbers as arrays."""
@@ -203,72 +223,27 @@ class Engine:
 
     # The programs: pure functions of the values -----------------------------------------------------------------
 
-    def _train_chunk(
-        self,
-        values: list,
-        data: Any,
-        order: Any,
-        start: Any,
-        count: Any,
-        last: Any,
-        fresh: Any,
-        *,
-        batch_size: int,
-        tail: int,
-    ) -> Any:
+    def _train_chunk(self, values: list, data: Any, order: Any, plan: Any, *, batch_size: int, tail: int) -> Any:
         variables = [*self.trainable, *self.frozen, *self.slots, *self.sums]
 
-        def step(i: Any, values: list, size: int) -> list:
+        def step(start: Any, size: int, values: list) -> list:
             with borrowed(variables, values):
-                self._train_step(*_fetch(data, order, i * batch_size, size))
+                self._train_step(*_fetch(data, order, start, size))
                 return [variable._value for variable in variables]
 
-        return self._loop(step, variables, values, start, count, last, fresh, batch_size, tail, data)
+        values = _steps(step, self._start(variables, values, plan[3] > 0), plan, data, batch_size, tail)
+        return values, self._logs(variables, values)
 
-    def _test_chunk(
-        self,
-        values: list,
-        fixed: list,
-        data: Any,
-        start: Any,
-        count: Any,
-        last: Any,
-        fresh: Any,
-        *,
-        batch_size: int,
-        tail: int,
-    ) -> Any:
+    def _test_chunk(self, values: list, fixed: list, data: Any, plan: Any, *, batch_size: int, tail: int) -> Any:
         changed = [*self.frozen, *self.sums]
 
-        def step(i: Any, values: list, size: int) -> list:
+        def step(start: Any, size: int, values: list) -> list:
             with borrowed(self.trainable, fixed), borrowed(changed, values):
-                self._test_step(*_fetch(data, None, i * batch_size, size))
+                self._test_step(*_fetch(data, None, start, size))
                 return [variable._value for variable in changed]
 
-        return self._loop(step, changed, values, start, count, last, fresh, batch_size, tail, data)
-
-    def _loop(
-        self,
-        step: Callable[[Any, list, int], list],
-        variables: list[Variable],
-        values: list,
-        start: Any,
-        count: Any,
-        last: Any,
-        fresh: Any,
-        batch_size: int,
-        tail: int,
-        data: Any,
-    ) -> Any:
-        values = self._start(variables, values, fresh)
-        samples = leaves(data)[0].shape[0]
-        if samples >= batch_size:
-            values = jax.lax.fori_loop(start, start + count, lambda i, values: step(i, values, batch_size), values)
-        if tail:
-            # A loop of no or one turn: unlike a conditional it works in place.
-            whole = samples // batch_size
-            values = jax.lax.fori_loop(whole, whole + last, lambda i, values: step(i, values, tail), values)
-        return values, self._logs(variables, values)
+        values = _steps(step, self._start(changed, values, plan[3] > 0), plan, data, batch_size, tail)
+        return values, self._logs(changed, values)
 
     def _train_batch(self, values: list, batch: Any, fresh: Any) -> Any:
         variables = [*self.trainable, *self.frozen, *self.slots, *self.sums]
@@ -284,7 +259,7 @@ class Engine:
             values = [variable._value for variable in changed]
         return values, self._logs(changed, values)
 
-    def _predict_batch(self, values: list, x: Any) -> Any:
+    def _predict_batch(self, _: tuple, values: list, x: Any) -> Any:
         with borrowed([*self.trainable, *self.frozen], values), context.collected_losses():
             return self.model(x, training=False)
 
@@ -360,6 +335,19 @@ class Engine:
             if i in parts:
                 tracker.update_state(parts[i], sample_weight=size)
         self.measures.update(y, y_pred, sample_weight)
+
+
+def _steps(
+    step: Callable[[Any, int, list], list], values: list, plan: Any, data: Any, batch_size: int, tail: int
+) -> list:
+    """`step(start, size, values)` for each batch of the plan: first row, number of whole batches, 1 for the tail."""
+    row, count, last, _ = plan
+    if leaves(data)[0].shape[0] >= batch_size:
+        values = jax.lax.fori_loop(0, count, lambda i, values: step(row + i * batch_size, batch_size, values), values)
+    if tail:  # a loop of no or one turn: unlike a conditional it works in place
+        row = row + count * batch_size
+        values = jax.lax.fori_loop(0, last, lambda _, values: step(row, tail, values), values)
+    return values
 
 
 def _fetch(data: Any, order: Any, start: Any, size: int) -> Any:

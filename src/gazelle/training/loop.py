@@ -14,6 +14,7 @@ from typing import Any
 
 from gazelle._core.symbolic import map_structure
 from gazelle.data.feeds import ArrayFeed, Feed, StreamFeed, to_device, warn_out_of_data
+from gazelle.data.windows import Resident, Window, on_device
 from gazelle.training.engine import Engine
 
 CHUNK_SECONDS = 0.1
@@ -60,6 +61,7 @@ class Runner:
     pace: Pace = field(default_factory=Pace)
     position: int = 0  # the next batch of the pass; an epoch of fewer steps than batches goes on where the last ended
     order: Any = None
+    source: Resident | Window | None = None  # of the batches, once they are on the device
 
     def epoch(self) -> dict[str, Any]:
         """Run one epoch and give its logs."""
@@ -71,26 +73,27 @@ class Runner:
         return self._array_epoch(self.feed)
 
     def _array_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
-        data = feed.on_device()
+        source = self.source = self.source or on_device(feed)
         steps = self._begin(feed)
         done, logs, fresh = 0, {}, True
+        run = self.engine.train if self.stage == "train" else self.engine.test
         while done < steps and not (done and self.stopped()):
             single = self.hooked or self.stopped()  # stopped before the first step: that one is done, as in Keras
-            wanted = min(steps - done, self.group if single else self.pace.size)
             begun = time.perf_counter()
+            piece = source.piece(self.position)
+            there = piece.batches + piece.tail
+            count = min(steps - done, there, self.group if single else self.pace.size)
             if self.hooked:
                 self._batch_begin(done)
-            whole = max(0, min(wanted, feed.full_batches - self.position))
-            last = whole < wanted
-            sizes: dict[str, Any] = {"last": last, "batch_size": feed.batch_size, "tail": feed.tail, "fresh": fresh}
-            if self.stage == "train":
-                result = self.engine.train(data, self.order, self.position, whole, **sizes)
-            else:
-                result = self.engine.test(data, self.position, whole, **sizes)
+            whole = min(count, piece.batches)
+            last = whole < count
+            result = run(piece, whole, last=last, batch_size=feed.batch_size, tail=feed.tail, fresh=fresh)
+            done, fresh = done + count, False
+            self.position += count
+            if count == there and done < steps:
+                source.prepare(self.position)  # while the program runs
             logs = self.engine.read_logs(result)
-            self.pace.learn(wanted, time.perf_counter() - begun)
-            done, fresh = done + wanted, False
-            self.position += wanted
+            self.pace.learn(count, time.perf_counter() - begun)
             self._tell(done, logs)
         return logs
 
@@ -133,6 +136,8 @@ class Runner:
         """Start or go on with a pass over the data; gives the number of steps of this epoch."""
         if self.stage == "test" or self.position >= feed.batches or (self.position == 0 and self.order is None):
             self.position, self.order = 0, feed.order()
+            if self.source is not None:
+                self.source.begin(self.order)
         left = feed.batches - self.position
         if feed.steps is None:
             return left

@@ -27,6 +27,11 @@ def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
+def is_aligned(array: np.ndarray) -> bool:
+    """Whether the device can use the array where it is: in C order, the first element at a multiple of 64 bytes."""
+    return array.flags.c_contiguous and array.ctypes.data % _ALIGNMENT == 0
+
+
 def aligned_cast(array: np.ndarray, dtype: Any) -> np.ndarray:
     """The values as another type, in an aligned array; floats that do not fit become infinite."""
     out = aligned_empty(array.shape, dtype)

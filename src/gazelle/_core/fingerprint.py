@@ -1,0 +1,106 @@
+"""Fingerprints: two object graphs with equal ones make the same program, apart from the values of their variables."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import sys
+import types
+from collections.abc import Collection, Hashable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from gazelle._core.variable import Variable
+
+_PLAIN = (str, bytes, bool, int, float, complex, type(None), type(Ellipsis), np.dtype, np.generic)
+_OWN = ("gazelle", "jax", "jaxlib", "numpy", "builtins", "operator", "math", "functools")
+
+
+class _Unknown(Exception):  # noqa: N818 (no error: it says that there is no fingerprint)
+    """Something in the graph whose part in a program cannot be told by looking at it."""
+
+
+def fingerprint(graph: Any, variables: Sequence[Variable], apart: Collection[str] = ()) -> Hashable | None:
+    """What a program that is traced from `graph` depends on.
+
+    Objects of Gazelle's own classes are described by their attributes, variables by their place in `variables`, arrays
+    by their contents, functions of Gazelle's, JAX's and NumPy's modules by themselves.
+
+    Args:
+        graph: Any objects.
+        variables: The variables whose values are arguments of the program.
+        apart: Names of attributes that no program depends on.
+
+    Returns:
+        A hashable description; None where the graph holds something else, such as a function or a class of the user's,
+        which may depend on anything.
+    """
+    try:
+        return _Walk(variables, frozenset(apart)).describe(graph)
+    except _Unknown:
+        return None
+
+
+class _Walk:
+    def __init__(self, variables: Sequence[Variable], apart: frozenset[str]):
+        self._places = {id(variable): place for place, variable in enumerate(variables)}
+        self._apart = apart
+        self._seen: dict[int, int] = {}  # objects on the way, by their number: graphs have circles
+
+    def describe(self, value: Any) -> Hashable:
+        if isinstance(value, _PLAIN):
+            return type(value), value
+        if isinstance(value, tuple):
+            return type(value), tuple(self.describe(item) for item in value)
+        if callable(value) and hasattr(value, "__qualname__") and not isinstance(value, types.MethodType):
+            return _lasting(value)
+        if isinstance(value, np.ndarray | jax.Array):
+            array = np.asarray(value)
+            return array.shape, array.dtype.str, hashlib.sha256(array.tobytes()).digest()
+        if id(value) in self._seen:
+            return "seen", self._seen[id(value)]
+        self._seen[id(value)] = len(self._seen)
+        if isinstance(value, Variable):
+            return self._variable(value)
+        if isinstance(value, list):
+            return "list", tuple(self.describe(item) for item in value)
+        if isinstance(value, dict):
+            return "dict", tuple((self.describe(key), self.describe(item)) for key, item in value.items())
+        if isinstance(value, set | frozenset):
+            return "set", frozenset(self.describe(item) for item in value)
+        if isinstance(value, types.MethodType):
+            return self.describe(value.__func__), self.describe(value.__self__)
+        if isinstance(value, functools.partial):
+            return "partial", self.describe((value.func, value.args, value.keywords))
+        return self._object(value)
+
+    def _variable(self, variable: Variable) -> Hashable:
+        place = self._places.get(id(variable))
+        if place is None:  # its value would be a constant of the program
+            raise _Unknown
+        name = variable.name if variable.trainable else None  # weight decay looks at names
+        kept = (name, variable.shape, variable.dtype, variable.trainable, variable.autocast)
+        return "variable", place, *kept, self.describe((variable.regularizer, variable.constraint))
+
+    def _object(self, value: Any) -> Hashable:
+        kind = type(value)
+        if getattr(kind, "outside_programs", False):
+            return None
+        if kind.__module__.partition(".")[0] != "gazelle":
+            raise _Unknown
+        cached = (name for name in vars(value) if isinstance(getattr(kind, name, None), functools.cached_property))
+        apart = self._apart.union(cached)
+        return kind, tuple((name, self.describe(item)) for name, item in vars(value).items() if name not in apart)
+
+
+def _lasting(value: Any) -> Hashable:
+    """A function or class that its module holds under its name, and so is the same for the life of the process."""
+    module = value.__module__ or "builtins"
+    found: Any = sys.modules.get(module)
+    for name in value.__qualname__.split("."):
+        found = getattr(found, name, None)
+    if module.partition(".")[0] not in _OWN or found is not value:
+        raise _Unknown
+    return value

@@ -1,0 +1,193 @@
+"""Windows: which part of a feed's arrays is on the device, and in which order it lies there.
+
+On a CPU the device's memory is the host's. What is trained on in a new order is gathered there a window of some
+megabytes at a time, converted on the way: a batch is then a slice of memory that is still in the processor's cache, the
+whole data is never copied, and data that is mapped from a file is read as it is needed. Elsewhere arrays that fit into
+a share of the device's free memory are sent once and gathered on the device, and larger ones come in windows too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from gazelle._core.symbolic import leaves, map_structure
+from gazelle.data.feeds import ArrayFeed, device_dtype, to_device
+from gazelle.utils.memory import aligned_empty, is_aligned
+
+WINDOW_BYTES = 8 << 20
+ACCELERATOR_WINDOW_BYTES = 256 << 20
+_SHARE = 0.5  # of an accelerator's free memory that data may take
+_PIECE_BYTES = 1 << 20  # gathered and converted at a time
+
+
+class Piece(NamedTuple):
+    """Batches that are on the device."""
+
+    data: Any  # (x, y, sample_weight)
+    order: np.ndarray | None  # of the samples in `data`; None for their own
+    row: int  # where the first of the batches begins, in `order` or `data`
+    batches: int  # how many whole ones follow one another from there
+    tail: bool  # whether the shorter last batch follows these
+
+
+def on_device(feed: ArrayFeed) -> Resident | Window:
+    """The way in which this feed's arrays come to the device that programs run on now."""
+    parts = [array for array in leaves((feed.x, feed.y, feed.sample_weight)) if array is not None]
+    if jax.default_backend() == "cpu":
+        in_order = feed.shuffle is False or feed.shuffle is None
+        if in_order and all(_used_in_place(array) for array in parts):
+            return Resident(feed)
+        return Window(feed, WINDOW_BYTES)
+    size = sum(array.size * device_dtype(array.dtype).itemsize for array in parts)
+    if size <= _SHARE * _free_memory():
+        return Resident(feed)
+    return Window(feed, ACCELERATOR_WINDOW_BYTES)
+
+
+class Resident:
+    """The whole arrays, sent once."""
+
+    def __init__(self, feed: ArrayFeed):
+        self._feed = feed
+        self._data = map_structure(to_device, (feed.x, feed.y, feed.sample_weight))
+        self._order: np.ndarray | None = None
+
+    def begin(self, order: np.ndarray | None) -> None:
+        """Start a pass over the data in this order of the samples, None for their own."""
+        self._order = None if order is None else order.astype(np.int32)
+
+    def piece(self, batch: int) -> Piece:
+        """The batches from number `batch` on."""
+        feed = self._feed
+        return Piece(self._data, self._order, batch * feed.batch_size, feed.full_batches - batch, feed.tail > 0)
+
+    def prepare(self, batch: int) -> None:
+        """Get ready for `batch`, the first one after a piece."""
+
+
+class Window:
+    """Two buffers of equal shape that hold some batches each; one is filled while a program reads the other.
+
+    Args:
+        feed: The data.
+        limit: Bytes that one buffer may take; it holds at least one batch.
+    """
+
+    def __init__(self, feed: ArrayFeed, limit: int):
+        self._feed = feed
+        self._source = (feed.x, feed.y, feed.sample_weight)
+        arrays = [array for array in leaves(self._source) if array is not None]
+        bytes_a_row = sum(_row_size(array) * device_dtype(array.dtype).itemsize for array in arrays)
+        self._batches = min(feed.full_batches, max(1, limit // max(1, bytes_a_row * feed.batch_size)))
+        self._rows = self._batches * feed.batch_size + feed.tail
+        self._current: _Buffer | None = None
+        self._other: _Buffer | None = None  # small data, whose passes each fit into one window, never needs it
+        self._order: np.ndarray | None = None
+
+    def begin(self, order: np.ndarray | None) -> None:
+        """Start a pass over the data in this order of the samples, None for their own."""
+        unchanged = order is None and self._order is None
+        self._order = order
+        if unchanged:
+            return
+        for buffer in (self._current, self._other):
+            if buffer is not None:
+                buffer.first = -1
+
+    def piece(self, batch: int) -> Piece:
+        """The batches from number `batch` on, as far as the window reaches."""
+        feed = self._feed
+        if self._current is None or not self._holds(self._current, batch):
+            if self._other is not None and self._other.first == batch:
+                self._current, self._other = self._other, self._current
+            else:
+                self._current = self._filled(self._current, batch)
+        first = self._current.first
+        stop = min(first + self._batches, feed.full_batches)
+        tail = feed.tail > 0 and stop == feed.full_batches
+        return Piece(self._current.data, None, (batch - first) * feed.batch_size, stop - batch, tail)
+
+    def prepare(self, batch: int) -> None:
+        """Fill the buffer that no program reads from number `batch` on."""
+        self._other = self._filled(self._other, batch)
+
+    def _filled(self, buffer: _Buffer | None, batch: int) -> _Buffer:
+        feed = self._feed
+        start, stop = batch * feed.batch_size, (batch + self._batches) * feed.batch_size
+        if stop >= feed.full_batches * feed.batch_size:
+            stop = feed.samples
+        buffer = buffer or _Buffer(self._source, self._rows)
+        buffer.fill(self._source, slice(start, stop) if self._order is None else self._order[start:stop])
+        buffer.first = batch
+        return buffer
+
+    def _holds(self, buffer: _Buffer, batch: int) -> bool:
+        """Whether a batch is in a buffer: the shorter last one lies behind the last whole one."""
+        stop = buffer.first + self._batches
+        return 0 <= buffer.first <= batch < stop + (stop >= self._feed.full_batches)
+
+
+class _Buffer:
+    """Memory for one window, and the arrays that programs are given for it.
+
+    On a CPU these arrays are that memory itself: filling it anew is all that it takes. The loop has read the results of
+    the programs before, so none of them reads it any more.
+    """
+
+    def __init__(self, source: Any, rows: int):
+        self.first = -1  # number of the first batch in it; -1 for none
+        self._memory = map_structure(lambda array: _room_for(array, rows), source)
+        self.data: Any = jax.device_put(self._memory)
+        pairs = zip(jax.tree.leaves(self._memory), jax.tree.leaves(self.data), strict=True)
+        self._in_place = jax.default_backend() == "cpu" and all(
+            array.unsafe_buffer_pointer() == memory.ctypes.data for memory, array in pairs
+        )
+
+    def fill(self, source: Any, rows: np.ndarray | slice) -> None:
+        """Gather the rows of each array."""
+        for array, memory in zip(leaves(source), leaves(self._memory), strict=True):
+            if array is not None:
+                count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+                gather(np.asarray(array), rows, memory[:count])
+        if not self._in_place:
+            self.data = jax.block_until_ready(jax.device_put(self._memory))
+
+
+def gather(array: np.ndarray, rows: np.ndarray | slice, out: np.ndarray) -> None:
+    """Write `array[rows]` into `out`, converted to its type; floats that do not fit become infinite."""
+    if isinstance(rows, slice):
+        with np.errstate(over="ignore"):
+            np.copyto(out, array[rows], casting="unsafe")
+    elif array.dtype == out.dtype and array.flags.c_contiguous:
+        np.take(array, rows, axis=0, out=out, mode="clip")  # with "raise" NumPy would gather into a buffer of its own
+    else:
+        step = max(1, _PIECE_BYTES // max(1, _row_size(array) * array.itemsize))
+        with np.errstate(over="ignore"):
+            for at in range(0, len(rows), step):
+                out[at : at + step] = array[rows[at : at + step]]
+
+
+def _row_size(array: Any) -> int:
+    """Numbers in one sample."""
+    return int(np.prod(array.shape[1:], dtype=np.int64))
+
+
+def _room_for(array: Any, rows: int) -> np.ndarray | None:
+    return None if array is None else aligned_empty((rows, *array.shape[1:]), device_dtype(array.dtype))
+
+
+def _used_in_place(array: Any) -> bool:
+    """Whether the CPU's programs can use an array where it is."""
+    if isinstance(array, jax.Array):
+        return array.dtype == device_dtype(array.dtype)
+    return array.dtype == device_dtype(array.dtype) and is_aligned(array)
+
+
+def _free_memory() -> int:
+    """Bytes that the accelerator has left; without limit where it does not tell."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    limit = stats.get("bytes_limit")
+    return limit - stats.get("bytes_in_use", 0) if limit else 1 << 62

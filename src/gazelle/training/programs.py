@@ -1,0 +1,100 @@
+"""Compiled programs, found again by what they compute: a second model of the same architecture compiles nothing."""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
+
+import jax
+
+from gazelle._core.dtypes import dtype_policy, epsilon, floatx
+
+_LIMIT = 128  # programs of the whole process; the one that was used longest ago goes first
+
+# Settings of JAX that a program depends on, and those under which JAX is to run the program in its own way.
+_SETTINGS = (
+    "jax_enable_x64",
+    "jax_default_matmul_precision",
+    "jax_default_device",
+    "jax_default_prng_impl",
+    "jax_threefry_partitionable",
+    "jax_numpy_dtype_promotion",
+    "jax_numpy_rank_promotion",
+)
+_DEBUGGING = ("jax_disable_jit", "jax_debug_nans", "jax_debug_infs", "jax_check_tracer_leaks")
+
+
+class Program(NamedTuple):
+    """A compiled program and the names of the logs that it gives, if they are known before it runs."""
+
+    run: Callable[..., Any]
+    log_names: list[str]
+
+
+_shared: OrderedDict[Hashable, Program] = OrderedDict()
+
+
+def settings() -> tuple:
+    """The settings of JAX that a program depends on, as they are here and now."""
+    return tuple(getattr(jax.config, name) for name in (*_SETTINGS, *_DEBUGGING))
+
+
+def forget_programs() -> None:
+    """Let go of all programs that no model holds."""
+    _shared.clear()
+
+
+class Programs:
+    """The programs of one engine.
+
+    Args:
+        fingerprint: Gives what the programs depend on besides their arguments, or None where that cannot be told.
+        log_names: Gives the names of the logs of the program that was traced last.
+    """
+
+    def __init__(self, fingerprint: Callable[[], Hashable | None], log_names: Callable[[], list[str]]):
+        self._fingerprint = fingerprint
+        self._log_names = log_names
+        self._own: dict[Hashable, Program] = {}
+
+    def find(self, function: Callable[..., Any], state: tuple, arguments: tuple, **static: Any) -> Program:
+        """The program of `function(*state, *arguments, **static)`, compiled if there is none yet.
+
+        Args:
+            function: A method of the engine, traced with these arguments.
+            state: Lists of variables' values, whose shapes follow from the fingerprint; the first list is donated.
+            arguments: Everything else that the program is given.
+            **static: What is a constant in the program.
+        """
+        flat, tree = jax.tree.flatten(arguments)
+        key = (function.__name__, tuple(static.items()), settings(), tree, tuple(_kind(leaf) for leaf in flat))
+        program = self._own.get(key)
+        if program is None:
+            jitted = jax.jit(function, static_argnames=tuple(static), donate_argnums=0)
+            if any(getattr(jax.config, name) for name in _DEBUGGING):
+                program = Program(functools.partial(jitted, **static), [])
+            else:
+                program = self._shared_or_compiled(key, lambda: jitted.lower(*state, *arguments, **static).compile())
+            self._own[key] = program
+        return program
+
+    def _shared_or_compiled(self, key: Hashable, compiled: Callable[[], Callable[..., Any]]) -> Program:
+        mark = self._fingerprint()
+        whole = (key, mark, floatx(), epsilon(), dtype_policy().name)
+        if mark is not None and whole in _shared:
+            _shared.move_to_end(whole)
+            return _shared[whole]
+        program = Program(compiled(), list(self._log_names()))
+        if mark is not None:
+            _shared[whole] = program
+            if len(_shared) > _LIMIT:
+                _shared.popitem(last=False)
+        return program
+
+
+def _kind(leaf: Any) -> Hashable:
+    """What a program's compilation depends on of an argument."""
+    placed = leaf.sharding if getattr(leaf, "committed", False) else None
+    return leaf.shape, leaf.dtype, getattr(leaf, "weak_type", False), placed
