@@ -1,5 +1,8 @@
 """Which batches an epoch trains and validates on: splits, steps, generators, datasets, weights."""
 
+import os
+import signal
+import threading
 import warnings
 
 import numpy as np
@@ -307,3 +310,37 @@ def test_train_on_batch_weighs_classes_too(both, net, data):
 
     expected, found = both(run)
     assert found == pytest.approx(float(expected), rel=1e-5)
+
+
+# Epochs that are started before the last one is looked at -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [{}, {"shuffle": False}, {"steps_per_epoch": 1}, {"initial_epoch": 3}])
+def test_a_callback_between_epochs_changes_no_number(net, data, arguments):
+    def run(callbacks):
+        np.random.seed(0)  # noqa: NPY002
+        model = net(gazelle, loss="mse", metrics=["mae"])
+        model.fit(*data, batch_size=16, verbose=0)  # learns the pace: an epoch is one chunk from here on
+        history = model.fit(*data, batch_size=16, epochs=7, verbose=0, callbacks=callbacks, **arguments)
+        return history.epoch, history.history, model.get_weights()
+
+    noted = []
+    watched = run([gazelle.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: noted.append(epoch))])
+    epochs, history, weights = run(None)
+    assert epochs == watched[0] == noted
+    assert history == watched[1]
+    for one, other in zip(weights, watched[2], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_ctrl_c_counts_every_epoch_that_was_trained(net, data):
+    model = net(gazelle, loss="mse")
+    model.fit(*data, verbose=0)
+    before = int(model.optimizer.iterations.numpy())
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    history = model.fit(*data, epochs=10**6, verbose=0)
+    timer.join()
+    assert 0 < len(history.epoch) < 10**6
+    assert len(history.history["loss"]) == len(history.epoch)
+    assert int(model.optimizer.iterations.numpy()) == before + 3 * len(history.epoch)

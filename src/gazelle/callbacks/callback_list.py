@@ -7,6 +7,7 @@ from typing import Any
 
 from gazelle._core.errors import ArgumentTypeError
 from gazelle.callbacks.base import HOOKS, Callback, Logs
+from gazelle.callbacks.csv_logger import CSVLogger
 from gazelle.callbacks.history import History
 from gazelle.callbacks.progress import ProgbarLogger
 
@@ -15,6 +16,9 @@ _BATCH_HOOKS = {
     "test": ("on_test_batch_begin", "on_test_batch_end"),
     "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
 }
+
+# Callbacks that look at the logs and at nothing else: they may be told of an epoch while the next one runs.
+WATCHERS = (History, ProgbarLogger, CSVLogger)
 
 # The base class passes these hooks on to older names.
 _OLDER_NAMES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
@@ -86,6 +90,11 @@ class CallbackList:
             stage: `"train"`, `"test"` or `"predict"`.
         """
         return any(self._listeners[name] for name in _BATCH_HOOKS[stage])
+
+    @property
+    def only_watch(self) -> bool:
+        """Whether no callback can change anything between two epochs, nor sees the model there."""
+        return all(type(callback) in WATCHERS for callback in self.callbacks)
 
     def on_progress(self, stage: str, step: int, logs: Logs | None = None) -> None:
         """Tell how far the epoch or pass is; see `Callback.on_progress`."""

@@ -55,7 +55,9 @@ class Resident:
         self._data = map_structure(to_device, (feed.x, feed.y, feed.sample_weight))
         self._order: np.ndarray | None = None
 
-    def begin(self, order: np.ndarray | None) -> None:
+    whole = True  # whether a pass is one piece
+
+    def begin(self, order: np.ndarray | None, *, busy: bool = False) -> None:
         """Start a pass over the data in this order of the samples, None for their own."""
         self._order = None if order is None else order.astype(np.int32)
 
@@ -65,7 +67,7 @@ class Resident:
         return Piece(self._data, self._order, batch * feed.batch_size, feed.full_batches - batch, feed.tail > 0)
 
     def prepare(self, batch: int) -> None:
-        """Get ready for `batch`, the first one after a piece."""
+        """Get ready for number `batch`."""
 
 
 class Window:
@@ -87,12 +89,24 @@ class Window:
         self._other: _Buffer | None = None  # small data, whose passes each fit into one window, never needs it
         self._order: np.ndarray | None = None
 
-    def begin(self, order: np.ndarray | None) -> None:
-        """Start a pass over the data in this order of the samples, None for their own."""
+    @property
+    def whole(self) -> bool:
+        """Whether a pass is one piece."""
+        return self._batches == self._feed.full_batches
+
+    def begin(self, order: np.ndarray | None, *, busy: bool = False) -> None:
+        """Start a pass over the data in this order of the samples, None for their own.
+
+        Args:
+            order: The order.
+            busy: Whether a program may still be reading the last piece.
+        """
         unchanged = order is None and self._order is None
         self._order = order
         if unchanged:
             return
+        if busy:
+            self._current, self._other = self._other, self._current
         for buffer in (self._current, self._other):
             if buffer is not None:
                 buffer.first = -1
@@ -111,8 +125,9 @@ class Window:
         return Piece(self._current.data, None, (batch - first) * feed.batch_size, stop - batch, tail)
 
     def prepare(self, batch: int) -> None:
-        """Fill the buffer that no program reads from number `batch` on."""
-        self._other = self._filled(self._other, batch)
+        """Fill the buffer that no program reads from number `batch` on, unless that is on the device already."""
+        if self._current is None or not self._holds(self._current, batch):
+            self._other = self._filled(self._other, batch)
 
     def _filled(self, buffer: _Buffer | None, batch: int) -> _Buffer:
         feed = self._feed

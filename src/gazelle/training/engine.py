@@ -27,6 +27,7 @@ from gazelle.metrics import Mean
 from gazelle.training.interrupt import undisturbed
 from gazelle.training.measures import Measures
 from gazelle.training.objective import Objective
+from gazelle.training.pace import Pace
 from gazelle.training.programs import Programs
 
 # Attributes that no program depends on: names, records of calls, what fit and compile keep.
@@ -112,6 +113,7 @@ class Engine:
         self.slots = list(optimizer.variables) if optimizer is not None else []
         self.sums = _unique([v for metric in counted for v in metric.variables] + measures.variables)
         self.log_names: list[str] = []
+        self.paces: dict[tuple[str, int | None], Pace] = {}  # by stage and batch size
         self._programs = Programs(self._fingerprint, lambda: self.log_names)
 
     def model_state_matches(self) -> bool:

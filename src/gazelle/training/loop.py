@@ -9,32 +9,23 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from gazelle._core.symbolic import map_structure
 from gazelle.data.feeds import ArrayFeed, Feed, StreamFeed, to_device, warn_out_of_data
 from gazelle.data.windows import Resident, Window, on_device
 from gazelle.training.engine import Engine
-
-CHUNK_SECONDS = 0.1
+from gazelle.training.pace import Pace
 
 
 @dataclass
-class Pace:
-    """How many steps make a chunk of about `CHUNK_SECONDS`, learned from the chunks before."""
+class Chunk:
+    """A program that was started: its logs can be read when it is done."""
 
-    size: int = 1
-    chunks: int = 0
-
-    def learn(self, steps: int, seconds: float) -> None:
-        """Take a chunk's time into account; the first one, which compiles, says nothing."""
-        self.chunks += 1
-        if self.chunks == 1:
-            self.size = 8
-        elif steps:
-            wanted = int(steps * CHUNK_SECONDS / max(seconds, 1e-6))
-            self.size = max(1, min(wanted, 16 * max(self.size, steps)))
+    result: Any
+    steps: int
+    begun: float
 
 
 @dataclass
@@ -58,44 +49,80 @@ class Runner:
     eager: bool = False
     group: int = 1
     stopped: Callable[[], bool] = lambda: False
-    pace: Pace = field(default_factory=Pace)
     position: int = 0  # the next batch of the pass; an epoch of fewer steps than batches goes on where the last ended
     order: Any = None
     source: Resident | Window | None = None  # of the batches, once they are on the device
 
     def epoch(self) -> dict[str, Any]:
         """Run one epoch and give its logs."""
-        self.hooked = self.callbacks.has_batch_hooks(self.stage)
         if isinstance(self.feed, StreamFeed):
             return self._stream_epoch(self.feed)
         if self.eager:
             return self._eager_epoch(self.feed)
         return self._array_epoch(self.feed)
 
+    def start_epoch(self, *, busy: bool = False) -> Chunk | None:
+        """Start a whole epoch that is a single chunk, to be ended by `end_epoch`; None where it takes more.
+
+        Args:
+            busy: Whether the chunk before may still be running.
+        """
+        feed = self.feed
+        if isinstance(feed, StreamFeed) or self.eager or self.hooked or self.stopped():
+            return None
+        if min(feed.batches, feed.steps or feed.batches) > self._pace.size:
+            return None
+        source = self.source = self.source or on_device(feed)
+        if not source.whole:
+            return None
+        return self._start(source, self._begin(feed, busy=busy), fresh=True)
+
+    def end_epoch(self, chunk: Chunk, *, alone: bool = True) -> dict[str, Any]:
+        """Wait for an epoch that was started, and give its logs; `alone`: nothing ran beside it, so its time counts."""
+        logs = self.engine.read_logs(chunk.result)
+        if alone:
+            self._pace.learn(chunk.steps, time.perf_counter() - chunk.begun)
+        self._tell(chunk.steps, logs)
+        return logs
+
+    @property
+    def hooked(self) -> bool:
+        """Whether a callback wants to be called at every step."""
+        return self.callbacks.has_batch_hooks(self.stage)
+
+    @property
+    def _pace(self) -> Pace:
+        """Steps a chunk with batches of this size."""
+        return self.engine.paces.setdefault((self.stage, getattr(self.feed, "batch_size", None)), Pace())
+
     def _array_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
         source = self.source = self.source or on_device(feed)
-        steps = self._begin(feed)
-        done, logs, fresh = 0, {}, True
-        run = self.engine.train if self.stage == "train" else self.engine.test
+        steps, pace = self._begin(feed), self._pace
+        done, logs = 0, {}
         while done < steps and not (done and self.stopped()):
             single = self.hooked or self.stopped()  # stopped before the first step: that one is done, as in Keras
-            begun = time.perf_counter()
-            piece = source.piece(self.position)
-            there = piece.batches + piece.tail
-            count = min(steps - done, there, self.group if single else self.pace.size)
             if self.hooked:
                 self._batch_begin(done)
-            whole = min(count, piece.batches)
-            last = whole < count
-            result = run(piece, whole, last=last, batch_size=feed.batch_size, tail=feed.tail, fresh=fresh)
-            done, fresh = done + count, False
-            self.position += count
-            if count == there and done < steps:
+            chunk = self._start(source, min(steps - done, self.group if single else pace.size), fresh=done == 0)
+            done += chunk.steps
+            if done < steps:
                 source.prepare(self.position)  # while the program runs
-            logs = self.engine.read_logs(result)
-            self.pace.learn(count, time.perf_counter() - begun)
+            logs = self.engine.read_logs(chunk.result)
+            pace.learn(chunk.steps, time.perf_counter() - chunk.begun)
             self._tell(done, logs)
         return logs
+
+    def _start(self, source: Resident | Window, steps: int, *, fresh: bool) -> Chunk:
+        """Start a program for up to so many steps, as many as are on the device."""
+        begun = time.perf_counter()
+        feed: Any = self.feed
+        piece = source.piece(self.position)
+        steps = min(steps, piece.batches + piece.tail)
+        whole = min(steps, piece.batches)
+        run = self.engine.train if self.stage == "train" else self.engine.test
+        result = run(piece, whole, last=whole < steps, batch_size=feed.batch_size, tail=feed.tail, fresh=fresh)
+        self.position += steps
+        return Chunk(result, steps, begun)
 
     def _eager_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
         steps = self._begin(feed)
@@ -132,12 +159,12 @@ class Runner:
         self._tell(done + 1, logs)
         return logs
 
-    def _begin(self, feed: ArrayFeed) -> int:
+    def _begin(self, feed: ArrayFeed, *, busy: bool = False) -> int:
         """Start or go on with a pass over the data; gives the number of steps of this epoch."""
         if self.stage == "test" or self.position >= feed.batches or (self.position == 0 and self.order is None):
             self.position, self.order = 0, feed.order()
             if self.source is not None:
-                self.source.begin(self.order)
+                self.source.begin(self.order, busy=busy)
         left = feed.batches - self.position
         if feed.steps is None:
             return left
@@ -194,16 +221,26 @@ def fit(
     logs: dict[str, Any] = {}
     try:
         callbacks.on_train_begin({})
+        # Where nobody acts between two epochs, the next one is started before the results of the last are looked at.
+        ahead = validate is None and callbacks.only_watch
+        started: Chunk | None = None
         for epoch in range(initial_epoch, epochs):
             callbacks.on_epoch_begin(epoch, {})
-            results = runner.epoch()
+            alone = started is None
+            started = started or runner.start_epoch()
+            if started is None:
+                results = runner.epoch()
+            else:
+                following = runner.start_epoch(busy=True) if ahead and epoch + 1 < epochs else None
+                results = runner.end_epoch(started, alone=alone and following is None)
+                started = following
             if not results:  # the data has come to its end
                 break
             if validate is not None and validates(epoch):
                 results |= {f"val_{name}": value for name, value in validate().items()}
             logs = dict(sorted(results.items()))
             callbacks.on_epoch_end(epoch, logs)
-            if stopped():
+            if stopped() and started is None:
                 break
     except BaseException:
         _end_all(callbacks, logs)
