@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -14,9 +15,11 @@ from gazelle.data.feeds import ArrayFeed, Feed, device_dtype, to_device
 from gazelle.training.engine import Engine
 from gazelle.training.programs import settings
 
-# The largest block: so many samples, as long as they hold no more than so many numbers.
-_MAX_ROWS = 4096
-_MAX_NUMBERS = 1 << 23
+# The largest block: so many samples, as long as they hold no more than so many numbers. Larger ones were measured
+# slower: what the layers give no longer stays in the processor's cache.
+_MAX_ROWS = 16384
+_MAX_NUMBERS = 1 << 20
+_IN_FLIGHT = 2  # blocks that are computed while another one is made ready or read
 
 
 def predict(engine: Engine, feed: Feed, callbacks: Any, *, eager: bool = False) -> Any:
@@ -33,19 +36,52 @@ def predict(engine: Engine, feed: Feed, callbacks: Any, *, eager: bool = False) 
     """
     callbacks.on_predict_begin({})
     hooked = callbacks.has_batch_hooks("predict")
-    blocks: list[Any] = []
+    results = _Results(feed.samples if isinstance(feed, ArrayFeed) else None)
+    waiting: deque[tuple[int, Any]] = deque()  # blocks under way, with their numbers of samples
     for step, x in enumerate(_blocks(feed, hooked)):
         if hooked:
             callbacks.on_predict_batch_begin(step, {})
-        outputs = _block(engine, x, eager)
-        blocks.append(outputs)
+        waiting.append((len(leaves(x)[0]), _started(engine, x, eager)))
         if hooked:
-            callbacks.on_predict_batch_end(step, {"outputs": outputs})
+            rows, outputs = waiting.pop()
+            callbacks.on_predict_batch_end(step, {"outputs": results.add(rows, outputs)})
+        elif len(waiting) > _IN_FLIGHT:
+            results.add(*waiting.popleft())
         callbacks.on_progress("predict", step + 1, {})
+    for rows, outputs in waiting:
+        results.add(rows, outputs)
     callbacks.on_predict_end({})
-    if len(blocks) == 1:
-        return jax.tree.map(np.array, blocks[0])  # a copy, which the user may write to
-    return jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
+    return results.whole()
+
+
+class _Results:
+    """The outputs of all blocks, each written into its place as it comes; `samples` is None where it is not known."""
+
+    def __init__(self, samples: int | None):
+        self._samples = samples
+        self._arrays: Any = None
+        self._parts: list[Any] = []
+        self._done = 0
+
+    def add(self, rows: int, outputs: Any) -> Any:
+        """Take the next block's outputs, the first `rows` of them, and give them back as NumPy arrays."""
+        block = map_structure(lambda array: np.asarray(array)[:rows], outputs)
+        samples = self._samples
+        if samples is None:
+            self._parts.append(block)
+            return block
+        if self._arrays is None:
+            self._arrays = map_structure(lambda array: np.empty((samples, *array.shape[1:]), array.dtype), block)
+        for whole, part in zip(leaves(self._arrays), leaves(block), strict=True):
+            whole[self._done : self._done + rows] = part
+        self._done += rows
+        return block
+
+    def whole(self) -> Any:
+        """All outputs."""
+        if self._samples is None:
+            return map_structure(lambda *parts: np.concatenate(parts), *self._parts)
+        return map_structure(lambda array: array[: self._done], self._arrays)
 
 
 class Shortcut:
@@ -127,8 +163,8 @@ def _largest_block(arrays: list[Any]) -> int:
     return max(1, min(_MAX_ROWS, 1 << max(_MAX_NUMBERS // max(numbers, 1), 1).bit_length() - 1))
 
 
-def _block(engine: Engine, x: Any, eager: bool) -> Any:
-    """Outputs for one block, padded to a power of two with copies of its last sample and cut back."""
+def _started(engine: Engine, x: Any, eager: bool) -> Any:
+    """Outputs under way for one block, padded to a power of two with copies of its last sample."""
     rows = leaves(x)[0].shape[0]
     size = padded_size(rows)
 
@@ -138,5 +174,4 @@ def _block(engine: Engine, x: Any, eager: bool) -> Any:
         array = np.asarray(array)
         return np.concatenate([array, np.broadcast_to(array[-1:], (size - rows, *array.shape[1:]))])
 
-    outputs = engine.predict_batch(map_structure(lambda array: to_device(pad(array)), x), eager=eager)
-    return map_structure(lambda array: np.asarray(array)[:rows], outputs)
+    return engine.predict_batch(map_structure(lambda array: to_device(pad(array)), x), eager=eager)
