@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from gazelle._core.checks import in_range
 from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle._core.registry import builtin
 from gazelle.layers.base import Layer
-from gazelle.random import SeedGenerator
+from gazelle.random import SeedGenerator, threefry
 
 _SELU_SATURATION = -1.6732632423543772 * 1.0507009873554805
 
@@ -100,7 +99,7 @@ class Dropout(_Dropping):
         if self.rate == 1:
             return jnp.zeros_like(inputs)
         keep = 1.0 - self.rate
-        mask = jax.random.bernoulli(self.seed_generator.next(), keep, self._mask_shape(inputs.shape))
+        mask = threefry.bernoulli(self.seed_generator.next(), keep, self._mask_shape(inputs.shape))
         return jnp.where(mask, inputs / jnp.asarray(keep, self.compute_dtype), 0).astype(self.compute_dtype)
 
 
@@ -127,7 +126,7 @@ class AlphaDropout(_Dropping):
     def _randomize(self, inputs: Any) -> Any:
         if self.rate == 0:
             return inputs
-        kept = jax.random.uniform(self.seed_generator.next(), self._mask_shape(inputs.shape)) >= self.rate
+        kept = threefry.uniform(self.seed_generator.next(), self._mask_shape(inputs.shape)) >= self.rate
         if self.rate == 1:
             return jnp.zeros_like(inputs)
         a = ((1 - self.rate) * (1 + self.rate * _SELU_SATURATION**2)) ** -0.5
@@ -157,7 +156,7 @@ class GaussianDropout(_Random):
     def _randomize(self, inputs: Any) -> Any:
         if self.rate == 0:
             return inputs
-        noise = jax.random.normal(self.seed_generator.next(), inputs.shape, self.compute_dtype)
+        noise = threefry.normal(self.seed_generator.next(), inputs.shape, self.compute_dtype)
         return inputs * (1 + noise * (self.rate / (1 - self.rate)) ** 0.5)
 
     def get_config(self) -> dict[str, Any]:
@@ -186,7 +185,7 @@ class GaussianNoise(_Random):
     def _randomize(self, inputs: Any) -> Any:
         if self.stddev == 0:
             return inputs
-        return inputs + jax.random.normal(self.seed_generator.next(), inputs.shape, self.compute_dtype) * self.stddev
+        return inputs + threefry.normal(self.seed_generator.next(), inputs.shape, self.compute_dtype) * self.stddev
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
