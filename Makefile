@@ -30,8 +30,8 @@ format: .venv/ready-dev  ## put the code into shape
 hooks: .venv/ready-dev  ## run the checks of `make lint` before each commit
 	@$(BIN)/pre-commit install
 
-bench: .venv-bench/ready  ## time the article's network under Gazelle and its peers (long; nothing else should run)
-	@.venv-bench/bin/python benchmarks/article.py
+bench: .venv-bench/ready  ## time Gazelle and its peers and write docs/benchmarks.md (25 minutes; nothing else should run)
+	@.venv-bench/bin/python benchmarks/bench.py --docs docs
 
 clean:  ## remove environments and caches
 	rm -rf .venv .venv-bench build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -57,8 +57,11 @@ clean:  ## remove environments and caches
 	@$(PIP) --editable '.[dev]'
 	@touch $@ .venv/ready-run .venv/ready-test
 
-.venv-bench/ready: pyproject.toml benchmarks/requirements.txt
+.venv-bench/ready: pyproject.toml benchmarks/requirements.txt benchmarks/nightly.txt
 	@echo "installing gazelle and its peers into .venv-bench"
 	@$(PYTHON) -m venv .venv-bench
 	@.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --requirement benchmarks/requirements.txt
+	@rm -rf .venv-bench/keras-nightly
+	@.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --target .venv-bench/keras-nightly \
+		--requirement benchmarks/nightly.txt || echo "Keras's nightly cannot be installed: the benchmark goes on without it"
 	@touch $@

@@ -3,16 +3,29 @@
 The yardstick for Gazelle's engine: no layers, no callbacks, no progress, nothing that is not needed.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from common import BATCH, EPSILON, LEARNING_RATE, SEED, Record, initial_parameters
+from common import (
+    EPSILON,
+    SEED,
+    Job,
+    clocked,
+    count_compilations,
+    flat_float32,
+    initial_parameters,
+    load,
+    timed_cases,
+    timed_predictions,
+)
 
 BETA_1, BETA_2 = 0.9, 0.999
 
 
 def forward(parameters, x):
-    """Logits `(batch, 10)` of rows `(batch, 3072)`, bytes or float32."""
+    """Logits `(batch, outputs)` of rows `(batch, features)`, bytes or float32."""
     if x.dtype == jnp.uint8:
         x = x.astype(jnp.float32) * (1 / 255)
     *hidden, (kernel, bias) = parameters
@@ -22,59 +35,148 @@ def forward(parameters, x):
 
 
 def loss_and_correct(parameters, x, y):
-    """Mean cross entropy of the batch, and how many labels are hit."""
+    """Mean cross entropy of the batch, and how many labels are hit; one output unit is the logit of the label 1."""
     logits = forward(parameters, x)
+    if logits.shape[1] == 1:
+        logit = logits[:, 0]
+        loss = jnp.mean(jnp.maximum(logit, 0) - logit * y + jnp.log1p(jnp.exp(-jnp.abs(logit))))
+        return loss, jnp.sum((logit > 0) == (y > 0))
     log_p = jax.nn.log_softmax(logits)
     loss = -jnp.sum(jnp.where(y[:, None] == jnp.arange(log_p.shape[1]), log_p, 0.0)) / len(y)
     return loss, jnp.sum(jnp.argmax(logits, axis=1) == y)
 
 
-def step(carry, rows, x, y):
+def step(carry, rows, x, y, rate):
     """One batch: Adam as Keras writes it (epsilon beside the uncorrected root)."""
     parameters, first, second, count, loss_sum, correct = carry
     (loss, hits), grads = jax.value_and_grad(loss_and_correct, has_aux=True)(parameters, x[rows], y[rows])
     count = count + 1
-    rate = LEARNING_RATE * jnp.sqrt(1 - BETA_2**count) / (1 - BETA_1**count)
+    rate = rate * jnp.sqrt(1 - BETA_2**count) / (1 - BETA_1**count)
     first = jax.tree.map(lambda m, g: m + (1 - BETA_1) * (g - m), first, grads)
     second = jax.tree.map(lambda v, g: v + (1 - BETA_2) * (g * g - v), second, grads)
     parameters = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) + EPSILON), parameters, first, second)
     return parameters, first, second, count, loss_sum + loss * len(rows), correct + hits
 
 
-@jax.jit(donate_argnames="state")
-def epoch(state, order, x, y):
+@partial(jax.jit, static_argnames="batch", donate_argnames="state")
+def epoch(state, order, x, y, rate, batch):
     """All batches of `order` `(rows,)`, the last one shorter; returns the state and the epoch's mean loss."""
-    steps = len(order) // BATCH
+    steps = len(order) // batch
     carry = (*state, jnp.float32(0), jnp.int32(0))
     carry, _ = jax.lax.scan(
-        lambda c, rows: (step(c, rows, x, y), None), carry, order[: steps * BATCH].reshape(-1, BATCH)
+        lambda c, rows: (step(c, rows, x, y, rate), None), carry, order[: steps * batch].reshape(-1, batch)
     )
-    if len(order) % BATCH:
-        carry = step(carry, order[steps * BATCH :], x, y)
+    if len(order) % batch:
+        carry = step(carry, order[steps * batch :], x, y, rate)
     *state, loss_sum, correct = carry
     return tuple(state), loss_sum / len(order), correct / len(order)
 
 
-def main() -> None:
-    record = Record()
-    x_train, y_train, x_test, y_test = record.load()
-    if record.mode == "bytes":
-        x_train, x_test = (jnp.asarray(x.reshape(len(x), -1)) for x in (x_train, x_test))
-    else:
-        x_train, x_test = (jnp.asarray(record.flat_float32(x)) for x in (x_train, x_test))
-    y_train, y_test = jnp.asarray(y_train, jnp.int32), jnp.asarray(y_test, jnp.int32)
+class Network:
+    """Parameters and slots, and the loop over epochs."""
+
+    def __init__(self, case: dict) -> None:
+        self.case = case
+        self.parameters = jax.tree.map(jnp.asarray, initial_parameters(case))
+        zeros = [jax.tree.map(lambda p: jnp.asarray(np.zeros(p.shape, np.float32)), self.parameters) for _ in range(2)]
+        self.state = (self.parameters, *zeros, jnp.float32(0))
+        self.rng = np.random.default_rng(SEED)
+        self.rate = jnp.float32(case["learning_rate"])
+
+    def train(self, x, y, epochs: int, after=lambda: None) -> None:
+        """Each epoch's loss and accuracy are read on the host, as `fit` does for its history."""
+        for _ in range(epochs):
+            order = self.rng.permutation(len(x)).astype(np.int32)
+            self.state, loss, accuracy = epoch(self.state, order, x, y, self.rate, self.case["batch"])
+            float(loss), float(accuracy)
+            after()
+
+    def evaluate(self, x, y) -> tuple[float, float]:
+        loss, correct = evaluated(self.state[0], x, y)
+        return float(loss), int(correct) / len(x)
+
+
+evaluated = jax.jit(loss_and_correct)
+
+
+def on_device(x: np.ndarray):
+    """Rows as one of the dtypes that the programs take: bytes stay bytes."""
+    return jnp.asarray(x.reshape(len(x), -1) if x.dtype == np.uint8 else flat_float32(x))
+
+
+def arrays(case: dict):
+    x, y, x_test, y_test = load(case["data"], case.get("rows"))
+    if case.get("float64"):
+        x, x_test = flat_float32(x), flat_float32(x_test)
+    x, x_test = on_device(x), on_device(x_test)
+    return x, jnp.asarray(y.ravel(), jnp.int32), x_test, jnp.asarray(y_test.ravel(), jnp.int32)
+
+
+def fit(job: Job) -> None:
+    def prepare(case: dict):
+        x, y, x_test, y_test = arrays(case)
+        network = Network(case)
+        evaluate = partial(network.evaluate, x_test, y_test)
+        return partial(network.train, x, y), partial(network.train, x, y, after=evaluate), evaluate
+
+    timed_cases(job, prepare)
+
+
+def fit_and_products(job: Job) -> None:
+    """The task "fit"; with `job["products"]` also what the matrix products of one layer take by themselves."""
+    fit(job)
+    if job.get("products"):
+        job.figure("the products of a layer (\u00b5s)", 1e6 * seconds_of_products(**job["products"]))
+
+
+def seconds_of_products(rows: int, units: int, times: int = 20_000) -> float:
+    """One layer's three products (forward, gradient of the kernel, gradient of the input), in a loop of one program."""
     rng = np.random.default_rng(SEED)
-    parameters = jax.tree.map(jnp.asarray, initial_parameters(x_train.shape[1]))
-    zeros = [jax.tree.map(lambda p: jnp.asarray(np.zeros(p.shape, np.float32)), parameters) for _ in range(2)]
-    state = (parameters, *zeros, jnp.float32(0))
+    x, kernel = (jnp.asarray(rng.normal(0, 0.1, (size, units)), jnp.float32) for size in (rows, units))
 
-    record.fit_begins()
-    for _ in range(record.epochs):
-        state, loss, _ = epoch(state, rng.permutation(len(x_train)).astype(np.int32), x_train, y_train)
-        record.epoch_ends(loss)
+    @jax.jit
+    def loop(x, kernel):
+        def turn(carry, _):
+            x, kernel = carry
+            y = x @ kernel
+            kernel_gradient, x_gradient = x.T @ y, y @ kernel.T
+            return (1e-3 * x_gradient, 1e-3 * kernel_gradient), None  # each turn needs the one before
 
-    loss, correct = jax.jit(loss_and_correct)(state[0], x_test, y_test)
-    record.evaluated(loss, int(correct) / len(y_test), "jax")
+        return jax.lax.scan(turn, (x, kernel), length=times)[0]
+
+    jax.block_until_ready(loop(x, kernel))
+    return clocked(lambda: jax.block_until_ready(loop(x, kernel)), 3) / times
 
 
-main()
+def predict(job: Job) -> None:
+    """A jitted function; rows are padded to the next power of two, so that few sizes are compiled."""
+    parameters = jax.tree.map(jnp.asarray, initial_parameters(job["cases"][0]))
+    compilations = count_compilations()
+    probabilities = jax.jit(lambda parameters, x: jax.nn.sigmoid(forward(parameters, x)))
+
+    def call(x: np.ndarray) -> np.ndarray:
+        return np.asarray(probabilities(parameters, x))
+
+    def padded(x: np.ndarray) -> np.ndarray:
+        room = np.zeros((1 << (len(x) - 1).bit_length(), x.shape[1]), x.dtype)
+        room[: len(x)] = x
+        return call(room)[: len(x)]
+
+    def rows(x: np.ndarray) -> np.ndarray:
+        """Blocks that stay in the processor's caches, the last one padded."""
+        return np.concatenate([padded(x[at : at + 8192]) for at in range(0, len(x), 8192)])
+
+    timed_predictions(job, {"jitted call": call}, rows, compilations)
+
+
+TASKS = {"fit": fit_and_products, "predict": predict}
+
+
+def main() -> None:
+    job = Job()
+    TASKS[job["task"]](job)
+    job.write("jax")
+
+
+if __name__ == "__main__":
+    main()

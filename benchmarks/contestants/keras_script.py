@@ -1,40 +1,81 @@
-"""The article's program, for whoever has Keras's API: the package is the only thing that differs."""
+"""The tasks for whoever has Keras's API, Gazelle included: the package, `job["package"]`, is all that differs."""
 
+import importlib
 import random
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
-from common import BATCH, CLASSES, LEARNING_RATE, SEED, UNITS, Record
+from common import SEED, Job, count_compilations, timed_cases, timed_models, timed_predictions
+from keras_features import features
+from keras_images import images
+from keras_network import arrays, build, compiled
 
 
-def run(keras: ModuleType, *packages: str) -> None:
-    """Train and evaluate with `keras`, or a package with its names; `packages` are those whose versions to note."""
-    record = Record()
-    x_train, y_train, x_test, y_test = record.load()
+def fit(job: Job, keras: ModuleType) -> None:
+    """Train and evaluate; see `timed_cases`."""
+
+    def prepare(case: dict) -> tuple[Callable, Callable, Callable]:
+        x, y, x_test, y_test = arrays(keras, case)
+        model = compiled(keras, job, case, build(keras, case, "uint8" if x.dtype == np.uint8 else None))
+
+        def train(epochs: int, validation_data=None):
+            return model.fit(x, y, batch_size=case["batch"], epochs=epochs, validation_data=validation_data, verbose=0)
+
+        def evaluate() -> list[float]:
+            return model.evaluate(x_test, y_test, verbose=0)
+
+        return train, lambda epochs: train(epochs, (x_test, y_test)), evaluate
+
+    timed_cases(job, prepare)
+
+
+def many(job: Job, keras: ModuleType) -> None:
+    """Models made one after another; see `timed_models`."""
+    case = job["cases"][0]
+    x, y, _, _ = arrays(keras, case)
+
+    def build_and_fit() -> Callable[[], object]:
+        model = compiled(keras, job, case, build(keras, case))
+
+        def epoch():
+            return model.fit(x, y, batch_size=case["batch"], epochs=1, verbose=0)
+
+        epoch()
+        return epoch
+
+    timed_models(job, build_and_fit)
+
+
+def predict(job: Job, keras: ModuleType) -> None:
+    """Predictions through the three ways that there are; see `timed_predictions`."""
+    case = job["cases"][0]
+    compilations = count_compilations()
+    model = compiled(keras, job, case, build(keras, case))
+    one_row = {
+        "predict": lambda x: model.predict(x, verbose=0),
+        "predict_on_batch": lambda x: model.predict_on_batch(x),
+        "model(x)": lambda x: np.asarray(model(x)),
+    }
+    million = {"batch_size": job["million_batch"]} if job.get("million_batch") else {}
+
+    def rows(x: np.ndarray) -> np.ndarray:
+        return model.predict(x, verbose=0, **(million if len(x) > 5000 else {}))
+
+    timed_predictions(job, one_row, rows, compilations)
+
+
+TASKS = {"fit": fit, "many": many, "predict": predict, "features": features, "images": images}
+
+
+def main() -> None:
+    job = Job()
+    keras = importlib.import_module(job["package"])
     random.seed(SEED)  # not keras.utils.set_random_seed: it loads every backend that is installed
     np.random.seed(SEED)  # noqa: NPY002
-    if record.mode == "bytes":
-        inputs = keras.Input((32, 32, 3), dtype="uint8")
-        x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
-        loss = "sparse_categorical_crossentropy"
-    else:
-        y_train, y_test = (keras.utils.to_categorical(y, CLASSES) for y in (y_train, y_test))
-        inputs = keras.Input((32, 32, 3))
-        x = keras.layers.Flatten()(inputs)
-        loss = "categorical_crossentropy"
-    for units in UNITS:
-        x = keras.layers.Dense(units, activation="relu")(x)
-    outputs = keras.layers.Dense(CLASSES, activation="softmax")(x)
-    model = keras.Model(inputs, outputs)
-    model.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE), loss=loss, metrics=["accuracy"])
+    TASKS[job["task"]](job, keras)
+    job.write(*job["versions"])
 
-    class Clock(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            record.fit_begins()
 
-        def on_epoch_end(self, epoch, logs=None):
-            record.epoch_ends(logs["loss"])
-
-    model.fit(x_train, y_train, batch_size=BATCH, epochs=record.epochs, shuffle=True, verbose=0, callbacks=[Clock()])
-    test_loss, test_accuracy = model.evaluate(x_test, y_test, verbose=0)
-    record.evaluated(test_loss, test_accuracy, *packages)
+if __name__ == "__main__":
+    main()

@@ -244,8 +244,8 @@ def test_a_download_that_is_another_file_is_refused_and_not_kept(source, tmp_pat
     assert not [path for path in (tmp_path / "gazelle").rglob("*") if path.is_file()]
 
 
-def test_the_converter_of_the_benchmarks_writes_the_official_layout(source, tmp_path):
-    spec = importlib.util.spec_from_file_location("cifar10_data", ROOT / "benchmarks" / "cifar10_data.py")
+def test_the_converter_of_the_images_writes_the_official_layout(source, tmp_path):
+    spec = importlib.util.spec_from_file_location("cifar10_data", ROOT / "tests" / "datasets" / "cifar10_data.py")
     cifar10_data = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(cifar10_data)
     colors = np.arange(10) * 25

@@ -17,7 +17,7 @@ def load(path: Path):
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    data = load(ROOT / "benchmarks" / "cifar10_data.py")
+    data = load(ROOT / "tests" / "datasets" / "cifar10_data.py")
     if not data.ARCHIVE.exists():
         pytest.skip(f"the CIFAR-10 images are not there: {data.ARCHIVE.name} in ../shared/data")
     return data.binary_folder(tmp_path_factory.mktemp("cifar10"))

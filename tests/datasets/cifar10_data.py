@@ -1,4 +1,4 @@
-"""The CIFAR-10 images of the shared folder in the official binary layout, converted once (for benchmarks and tests)."""
+"""The CIFAR-10 images of the shared folder in the official binary layout, converted once for the tests."""
 
 import io
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-ARCHIVE = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar10-images.tar.xz"
+ARCHIVE = Path(__file__).resolve().parents[3] / "shared" / "data" / "cifar10-images.tar.xz"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TRAIN = [f"data_batch_{i}.bin" for i in range(1, 6)]
 ROWS = 10_000  # images a file

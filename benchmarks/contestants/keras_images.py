@@ -1,0 +1,34 @@
+"""The task "images": from a folder of JPEG files to the end of the first epoch, through the package's own loader."""
+
+import time
+from pathlib import Path
+from types import ModuleType
+
+from common import Job
+from keras_network import build, compiled
+
+
+def images(job: Job, keras: ModuleType) -> None:
+    """Gazelle decodes all files before `fit`, Keras while it trains: `decoding` is where each one does it."""
+    case = job["cases"][0]
+    begin, busy = time.perf_counter(), time.process_time()
+    folder = Path(case["data"]) / "photos"
+    dataset = keras.utils.image_dataset_from_directory(str(folder), image_size=(32, 32), batch_size=case["batch"])
+    if job["package"] != "gazelle":
+        begin, busy = time.perf_counter(), time.process_time()
+    else:
+        _note_decoding(job, begin, busy)
+    model = compiled(keras, job, case, build(keras, case, "uint8" if job["package"] == "gazelle" else None))
+    started = time.perf_counter()
+    history = model.fit(dataset, epochs=1, verbose=0).history
+    job.stamp("end of the first epoch")
+    job.figure("fit", time.perf_counter() - started)
+    if job["package"] != "gazelle":
+        _note_decoding(job, begin, busy)
+    job.reached["images"] = [history["loss"][-1], history["accuracy"][-1]]
+
+
+def _note_decoding(job: Job, begin: float, busy: float) -> None:
+    seconds = time.perf_counter() - begin
+    job.figure("decoding", seconds)
+    job.figure("decoding: cores busy", (time.process_time() - busy) / seconds)

@@ -1,0 +1,79 @@
+"""Runs one contestant in a fresh process and measures it from outside: wall clock, processor time, peak memory."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+LIMIT = 240.0  # seconds after which a run is ended and counts as failed
+# The one place that says on which device all run; `job["device"]` tells PyTorch.
+DEVICES = {"cpu": {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}, "gpu": {"JAX_PLATFORMS": "cuda"}}
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore", "TQDM_DISABLE": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def run(script: str, job: dict, environment: dict[str, str], work: Path, cache: Path) -> dict:
+    """One run of `contestants/<script>`: its record and the runner's own figures, or `{"failed": why}`.
+
+    `work` is a scratch folder; `cache` is where Gazelle keeps its compiled programs.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    (work / "result.json").unlink(missing_ok=True)
+    (work / "job.json").write_text(json.dumps(job))
+    command = [sys.executable, str(HERE / "contestants" / script), str(work / "job.json")]
+    environment = {**os.environ, **DEVICES[job["device"]], **QUIET, "GAZELLE_HOME": str(cache), **environment}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # all are imported as they are when installed: compiled
+    with (work / "log.txt").open("w") as log:
+        started = time.time()
+        child = subprocess.Popen(
+            command, env=environment, cwd=work, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        usage, late = _wait(child)
+        ended = time.time()
+    text = (work / "log.txt").read_text(errors="replace")[-2000:].strip()
+    for folder in (HERE, sys.prefix):  # a page is no place for this machine's folders
+        text = text.replace(f"{folder}/", "")
+    if late:
+        return {"failed": f"not done after {LIMIT:.0f} seconds", "log": text}
+    if child.returncode != 0 or not (work / "result.json").exists():
+        return {"failed": text.splitlines()[-1] if text else f"exit status {child.returncode}", "log": text}
+    record = json.loads((work / "result.json").read_text())
+    figures = record["figures"]
+    figures.update({f"start to {name}": moment - started for name, moment in record.pop("stamps").items()})
+    figures["peak MB"] = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+    return {**record, "wall_seconds": ended - started, "cpu_seconds": usage.ru_utime + usage.ru_stime}
+
+
+def _wait(child: subprocess.Popen):
+    """Waits for the child, and ends it (with all that it started) when it takes too long or Ctrl-C is pressed."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        os.killpg(child.pid, signal.SIGKILL)
+
+    timer = threading.Timer(LIMIT, end)
+    timer.start()
+    try:
+        _, status, usage = os.wait4(child.pid, 0)
+    except BaseException:
+        os.killpg(child.pid, signal.SIGKILL)
+        os.wait4(child.pid, 0)
+        child.returncode = -signal.SIGKILL
+        raise
+    finally:
+        timer.cancel()
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return usage, late.is_set()
+
+
+def emptied(folder: Path) -> Path:
+    """The folder, with nothing in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
