@@ -30,6 +30,7 @@ _KERAS = _keras("Keras on JAX", "jax", "jax")
 CONTESTANTS = {
     "gazelle_cold": Contestant("Gazelle, compile cache empty", "keras_script.py", _GAZELLE, empty_cache=True),
     "gazelle": Contestant("Gazelle", "keras_script.py", _GAZELLE),
+    "gazelle_xla": Contestant("Gazelle, XLA alone", "keras_script.py", _GAZELLE, {"GAZELLE_NATIVE": "off"}),
     "jax_by_hand": Contestant("JAX by hand, lax.scan", "jax_by_hand.py"),
     "keras_jax": _KERAS,
     "keras_jax_steps": _keras("Keras on JAX, best steps_per_execution", "jax", "jax"),

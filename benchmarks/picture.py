@@ -9,6 +9,7 @@ from workloads import Job
 
 # Colours that stay apart for colour-blind eyes, with a mark of its own each.
 LOOKS = {
+    "gazelle_xla": ("#2ca02c", "d"),
     "jax_by_hand": ("#000000", "|"),
     "keras_jax": ("#d55e00", "o"),
     "keras_jax_steps": ("#e69f00", "s"),

@@ -75,7 +75,8 @@ def _article(quick: bool, float64: bool) -> list[Job]:
         "fit",
         data,
         [{**case, "epochs": 3, "validated_epochs": 1}],
-        {"gazelle_cold": 2, "gazelle": 2, "jax_by_hand": 2, "keras_jax": 2, "keras_jax_steps": 2, "keras_nightly": 2}
+        {"gazelle_cold": 2, "gazelle": 2, "gazelle_xla": 2, "jax_by_hand": 2, "keras_jax": 2, "keras_jax_steps": 2}
+        | {"keras_nightly": 1}
         | dict.fromkeys(("keras_tensorflow", "pytorch", "scikit_learn", "keras_torch"), 1),
         {
             "gazelle_cold": {"epochs": 0, "validated_epochs": 0},
@@ -136,7 +137,8 @@ def _tiny(quick: bool) -> list[Job]:
         "fit",
         {"tiny": ("tiny", 10_000)},
         cases,
-        {"gazelle": 3, "jax_by_hand": 3, "keras_jax": 2, "keras_jax_steps": 2, "keras_nightly": 2, "scikit_learn": 2}
+        {"gazelle": 3, "gazelle_xla": 3, "jax_by_hand": 3, "keras_jax": 2, "keras_jax_steps": 2, "scikit_learn": 2}
+        | {"keras_nightly": 1}
         | dict.fromkeys(("pytorch", "keras_tensorflow", "keras_torch"), 1),
         {"keras_torch": {"repeats": 1}, "keras_tensorflow": {"repeats": 1}},
     )
@@ -203,7 +205,7 @@ def _wide_deep_large(quick: bool) -> list[Job]:
         "fit",
         {"deep": ("deep", rows)},
         cases,
-        {"gazelle": 3, "jax_by_hand": 3, "keras_jax": 1, "keras_jax_steps": 1, "pytorch": 1, "keras_tensorflow": 1},
+        {"gazelle": 3, "gazelle_xla": 2, "jax_by_hand": 3, "keras_jax": 1, "keras_jax_steps": 1, "pytorch": 1},
         settings={"products": {"rows": 32, "units": 64}},
         derive=lambda figures: _layer_time(figures, steps),
     )
@@ -277,7 +279,7 @@ def _features(quick: bool) -> Job:
         "features",
         {"tiny": ("tiny", 10_000)},
         [{**TINY, "rows": 1_000 if quick else 10_000, "epochs": 2 if quick else 10, "repeats": 3}],
-        {"gazelle": 2, "keras_jax": 1},
+        {"gazelle": 2, "gazelle_xla": 2, "keras_jax": 1},
         {"keras_jax": {"epochs": 3, "repeats": 1}},
     )
 

@@ -4,6 +4,7 @@ import collections
 import logging
 import math
 import re
+from collections import OrderedDict
 
 import jax
 import numpy as np
@@ -11,12 +12,14 @@ import pytest
 
 import gazelle
 from gazelle.callbacks import Callback
+from gazelle.training import programs
 from gazelle.training.predicting import padded_size
 
 
 @pytest.fixture
-def compiled(caplog):
+def compiled(caplog, monkeypatch):
     """`compiled(function)`: how often each program was compiled while `function()` ran, by the program's name."""
+    monkeypatch.setattr(programs, "_shared", OrderedDict())  # what other tests have compiled is not found again
 
     def count(function):
         caplog.clear()

@@ -25,6 +25,9 @@ class _Settings:
 class DTypePolicy:
     """The type of a layer's variables and the type it computes in.
 
+    Shorter types save memory traffic on accelerators. On a CPU they are slower: with `mixed_bfloat16` an epoch took 1.6
+    to 3.1 times as long as in float32 (AMD EPYC with AVX-512 BF16, three networks).
+
     Args:
         name: A float type (`"float32"`, `"bfloat16"`, ...), or `"mixed_bfloat16"` / `"mixed_float16"` for float32
             variables with arithmetic in the shorter type.

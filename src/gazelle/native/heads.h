@@ -28,6 +28,15 @@ struct Objective {
     Targets targets;
 };
 
+INLINE Vector clipped(Vector p, const Objective& o) { return at_most(at_least(p, o.low), o.high); }
+
+/// The slope of clipping, one half at the bounds, as JAX has it: near 1 probabilities are so few that many are `high`.
+INLINE Vector clip_slope(Vector p, const Objective& o) {
+    Vector half = splat(0.5f);
+    Vector above = pick(p > o.low, splat(1), pick(p == o.low, half, Vector{}));
+    return pick(p < o.high, above, pick(p == o.high, half, Vector{}));
+}
+
 struct Outcome {
     Vector loss{}, right{};
 };
@@ -57,11 +66,11 @@ inline Outcome softmax_head(const Objective& o, const float* a, float* d, long s
     Outcome result;
     if (o.head == SPARSE) {
         Vector p = own / sum;
-        Mask known = (label >= 0) & (label < units), inside = known & ((p >= o.low) & (p <= o.high));
-        Vector factor = pick(o.logits ? known : inside, splat(scale), Vector{});
+        Mask known = (label >= 0) & (label < units);
+        Vector slope = o.logits ? one : clip_slope(p, o), factor = pick(known, slope * scale, Vector{});
         for (int c = 0; c < units; c++)
             store(d + c * stride, (load(d + c * stride) * over - pick(label == c, one, Vector{})) * factor);
-        Vector log_p = o.logits ? own_z - log_sum : logarithm(at_most(at_least(p, o.low), o.high));
+        Vector log_p = o.logits ? own_z - log_sum : logarithm(clipped(p, o));
         result.loss = pick(known, -log_p, Vector{});
     } else {
         Vector most{}, weight{};
@@ -71,7 +80,7 @@ inline Outcome softmax_head(const Objective& o, const float* a, float* d, long s
             return t;
         };
         auto felt = [&](Vector t, Vector p) __attribute__((always_inline)) {  // the share of t that has a gradient
-            return o.logits ? t : pick((p >= o.low) & (p <= o.high), t, Vector{});
+            return o.logits ? t : t * clip_slope(p, o);
         };
         for (int c = 0; c < units; c++) {
             Vector t = target(c), p = load(d + c * stride) / sum;
@@ -79,8 +88,7 @@ inline Outcome softmax_head(const Objective& o, const float* a, float* d, long s
             most = pick(more, t, most);
             label = more ? Mask{} + c : label;
             weight += felt(t, p);
-            Vector log_p = o.logits ? load(a + c * stride) - top - log_sum
-                                    : logarithm(at_most(at_least(p, o.low), o.high));
+            Vector log_p = o.logits ? load(a + c * stride) - top - log_sum : logarithm(clipped(p, o));
             result.loss -= t * log_p;
         }
         for (int c = 0; c < units; c++) {
@@ -103,9 +111,9 @@ inline Outcome binary_head(const Objective& o, const float* a, float* d, long ro
         result.loss = t * at_least(-z, 0.f) + (1.f - t) * at_least(z, 0.f) + logarithm_1p(exponential(-magnitude));
         store(d, (p - t) * scale);
     } else {
-        Vector c = at_most(at_least(p, o.low), o.high);
+        Vector c = clipped(p, o);
         result.loss = -(t * logarithm(c) + (1.f - t) * logarithm(1.f - c));
-        store(d, (p - t) * pick((p >= o.low) & (p <= o.high), splat(scale), Vector{}));
+        store(d, (p - t) * clip_slope(p, o) * scale);
     }
     Mask right = (t == 1.f) ? (output > 0.5f) : ((t == 0.f) & (output <= 0.5f));
     result.right = pick(right, one, Vector{});

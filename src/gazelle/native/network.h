@@ -157,7 +157,8 @@ class Network {
         long batches = job_.batches();
         if (by_features_) {
             Range k = share(thread, layers_[0].in, BLOCK);
-            for (int q = k.from; q < k.to; q += BLOCK) first_product(thread, 0, job_.size(0), q, std::min(k.to, q + BLOCK), q == k.from, 0);
+            for (int q = k.from; q < k.to; q += BLOCK)
+                first_product(thread, 0, job_.size(0), q, std::min(k.to, q + BLOCK), q == k.from, 0);
             barrier_.wait();
         }
         for (long n = 0; n < batches; n++) {
@@ -292,7 +293,8 @@ class Network {
     /// Adam's update number t; the corrections in float32, as XLA computes them.
     Adam adam(const Parameter& p, long stride, long n) const {
         double t = double(*job_.iteration) + double(n) + 1;
-        float first = 1.f - float(std::pow(double(job_.beta1), t)), second = 1.f - float(std::pow(double(job_.beta2), t));
+        float first = 1.f - float(std::pow(double(job_.beta1), t));
+        float second = 1.f - float(std::pow(double(job_.beta2), t));
         Adam result;
         result.value = p.value, result.mean = p.mean, result.square = p.square, result.stride = stride;
         result.alpha = job_.rate * (std::sqrt(second) / first);

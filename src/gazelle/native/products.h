@@ -163,7 +163,7 @@ struct Adam {
     INLINE void fetch(int i, int j, int n) {
         long q = i * stride + j;
         for (int k = 0; k < n * LANES; k += 16)
-            __builtin_prefetch(value + q + k, 1), __builtin_prefetch(mean + q + k, 1), __builtin_prefetch(square + q + k, 1);
+            for (float* p : {value, mean, square}) __builtin_prefetch(p + q + k, 1);
     }
     INLINE void flush() {
         for (; done < rows; next_row())

@@ -24,6 +24,7 @@ from gazelle._core.symbolic import leaves, map_structure
 from gazelle._core.variable import Variable
 from gazelle.data.windows import Piece
 from gazelle.metrics import Mean
+from gazelle.native import plan_for
 from gazelle.training.interrupt import undisturbed
 from gazelle.training.measures import Measures
 from gazelle.training.objective import Objective
@@ -233,7 +234,12 @@ class Engine:
                 self._train_step(*_fetch(data, order, start, size))
                 return [variable._value for variable in variables]
 
-        values = _steps(step, self._start(variables, values, plan[3] > 0), plan, data, batch_size, tail)
+        values = self._start(variables, values, plan[3] > 0)
+        kernel = plan_for(self, data, order, batch_size=batch_size, tail=tail)
+        if kernel is not None:
+            values = kernel.run(values, data, plan)
+        else:
+            values = _steps(step, values, plan, data, batch_size, tail)
         return values, self._logs(variables, values)
 
     def _test_chunk(self, values: list, fixed: list, data: Any, plan: Any, *, batch_size: int, tail: int) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from gazelle import native
 from gazelle._core.dtypes import dtype_policy, epsilon, floatx
 
 _LIMIT = 128  # programs of the whole process; the one that was used longest ago goes first
@@ -37,8 +38,8 @@ _shared: OrderedDict[Hashable, Program] = OrderedDict()
 
 
 def settings() -> tuple:
-    """The settings of JAX that a program depends on, as they are here and now."""
-    return tuple(getattr(jax.config, name) for name in (*_SETTINGS, *_DEBUGGING))
+    """The settings that a program depends on, JAX's and the kernel's, as they are here and now."""
+    return (*(getattr(jax.config, name) for name in (*_SETTINGS, *_DEBUGGING)), *native.settings())
 
 
 def forget_programs() -> None:

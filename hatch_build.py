@@ -1,0 +1,42 @@
+"""Compiles the optional kernel (gazelle/native) while Gazelle is installed; without a compiler it is pure Python."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+NATIVE = "src/gazelle/native"
+
+
+class KernelHook(BuildHookInterface):
+    """Puts the kernel's libraries beside the sources and into the wheel; never fails."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, and mark the wheel as one for this kind of machine if there is something in it."""
+        if self.target_name != "wheel":
+            return
+        try:
+            import jaxlib
+
+            libraries = _building(Path(self.root)).build(Path(jaxlib.__file__).parent / "include")
+        except Exception as error:  # whatever it is, Gazelle trains with XLA alone
+            print(f"gazelle: installed without its native kernel: {error}", file=sys.stderr)
+            return
+        build_data["artifacts"] += [f"/{NATIVE}/{path.name}" for path in libraries]
+        build_data["pure_python"] = False
+        build_data["tag"] = "py3-none-linux_x86_64"
+
+
+def _building(root: Path) -> ModuleType:
+    """`gazelle.native.building`, without importing gazelle, whose dependencies are not here."""
+    spec = importlib.util.spec_from_file_location("building", root / NATIVE / "building.py")
+    if spec is None or spec.loader is None:
+        raise ImportError("building.py is missing")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
