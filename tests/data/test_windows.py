@@ -11,6 +11,12 @@ from gazelle.data.windows import Resident, Window, gather, on_device
 from gazelle.utils.memory import aligned_cast, aligned_empty
 
 
+@pytest.fixture
+def small(monkeypatch):
+    """Windows as small as they are asked for."""
+    monkeypatch.setattr(windows, "LARGEST_WINDOW_BYTES", 0)
+
+
 def batches_of(feed, source, order):
     """x and y of all batches of a pass, as lists of arrays."""
     source.begin(order)
@@ -33,7 +39,7 @@ def batches_of(feed, source, order):
 @pytest.mark.parametrize("samples", [3, 8, 16, 17, 50])
 @pytest.mark.parametrize("batches_a_window", [1, 2, 3, 100])
 @pytest.mark.parametrize("shuffled", [False, True])
-def test_a_window_gives_every_sample_once_and_in_order(samples, batches_a_window, shuffled):
+def test_a_window_gives_every_sample_once_and_in_order(samples, batches_a_window, shuffled, small):
     x, y = np.arange(samples * 3, dtype="float64").reshape(samples, 3), np.arange(samples)
     feed = ArrayFeed(x, y, batch_size=8)
     window = Window(feed, batches_a_window * 8 * (3 * 4 + 4))
@@ -82,7 +88,7 @@ def test_data_that_is_read_in_its_order_is_used_where_it_is():
     assert isinstance(on_device(ArrayFeed(np.ones((20, 16)), shuffle=False)), Window)  # float64 must be converted
 
 
-def test_a_device_of_its_own_gets_the_whole_data_or_windows(monkeypatch):
+def test_a_device_of_its_own_gets_the_whole_data_or_windows(monkeypatch, small):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     feed = ArrayFeed(np.arange(80.0).reshape(20, 4), np.arange(20), batch_size=8, shuffle=True)
     order = np.random.default_rng(0).permutation(20)
@@ -104,7 +110,7 @@ def trained(x, y, **arguments):
 
 
 @pytest.mark.parametrize("arguments", [{}, {"shuffle": False}, {"shuffle": "batch"}, {"steps_per_epoch": 4}])
-def test_small_windows_change_no_number(arguments, monkeypatch):
+def test_small_windows_change_no_number(arguments, monkeypatch, small):
     x = np.random.default_rng(0).normal(size=(130, 4))
     y = x[:, :1] * x[:, 1:2]
     history, weights = trained(x, y, **arguments)
@@ -115,7 +121,7 @@ def test_small_windows_change_no_number(arguments, monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_file_mapped_into_memory_trains_like_an_array(tmp_path, monkeypatch):
+def test_a_file_mapped_into_memory_trains_like_an_array(tmp_path, monkeypatch, small):
     monkeypatch.setattr(windows, "WINDOW_BYTES", 1000)
     x = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
     np.save(tmp_path / "x.npy", x)
@@ -132,3 +138,10 @@ def test_data_that_a_callback_changes_between_epochs_is_trained_on_as_changed():
     model = gazelle.Sequential([gazelle.Input((4,)), gazelle.layers.Dense(1, use_bias=False)])
     model.compile("sgd", "mse")
     assert model.fit(x, y, epochs=2, verbose=0, callbacks=[Clears()]).history["loss"][1] == 0
+
+
+def test_a_window_holds_some_batches_even_where_they_are_large():
+    feed = ArrayFeed(np.zeros((100, 4), "float32"), batch_size=10)
+    window = Window(feed, 1)
+    window.begin(np.arange(100))
+    assert window.piece(0).batches == 4

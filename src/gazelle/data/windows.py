@@ -18,6 +18,7 @@ from gazelle.data.feeds import ArrayFeed, device_dtype, to_device
 from gazelle.utils.memory import aligned_empty, is_aligned
 
 WINDOW_BYTES = 8 << 20
+LARGEST_WINDOW_BYTES = 64 << 20  # with batches so large that fewer than four fit into the former
 ACCELERATOR_WINDOW_BYTES = 256 << 20
 _SHARE = 0.5  # of an accelerator's free memory that data may take
 _PIECE_BYTES = 1 << 20  # gathered and converted at a time
@@ -83,7 +84,9 @@ class Window:
         self._source = (feed.x, feed.y, feed.sample_weight)
         arrays = [array for array in leaves(self._source) if array is not None]
         bytes_a_row = sum(_row_size(array) * device_dtype(array.dtype).itemsize for array in arrays)
-        self._batches = min(feed.full_batches, max(1, limit // max(1, bytes_a_row * feed.batch_size)))
+        batch_bytes = max(1, bytes_a_row * feed.batch_size)
+        few = min(4, LARGEST_WINDOW_BYTES // batch_bytes)
+        self._batches = min(feed.full_batches, max(1, few, limit // batch_bytes))
         self._rows = self._batches * feed.batch_size + feed.tail
         self._current: _Buffer | None = None
         self._other: _Buffer | None = None  # small data, whose passes each fit into one window, never needs it
