@@ -228,3 +228,12 @@ def test_a_variable_made_of_a_variable_has_a_life_of_its_own(data):
     model.fit(*data, verbose=0)
     np.testing.assert_array_equal(copy.numpy(), before)
     assert not np.array_equal(model.layers[0].kernel.numpy(), before)
+
+
+@pytest.mark.parametrize("setting", [jax.disable_jit, lambda: jax.debug_nans(True)], ids=["disable_jit", "debug_nans"])
+def test_jax_s_settings_for_debugging_work_in_fit(net, data, setting):
+    plain, watched = net(gazelle, loss="mse"), net(gazelle, loss="mse")
+    expected = plain.fit(*data, epochs=2, verbose=0, shuffle=False).history["loss"]
+    with setting():
+        found = watched.fit(*data, epochs=2, verbose=0, shuffle=False).history["loss"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -42,11 +42,6 @@ def settings() -> tuple:
     return (*(getattr(jax.config, name) for name in (*_SETTINGS, *_DEBUGGING)), *native.settings())
 
 
-def forget_programs() -> None:
-    """Let go of all programs that no model holds."""
-    _shared.clear()
-
-
 class Programs:
     """The programs of one engine.
 
