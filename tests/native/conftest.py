@@ -1,12 +1,14 @@
 """What the tests of the kernel share: it is there and used, or the test is skipped and says why."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 
 import gazelle
 from gazelle import native
 from gazelle.native import library
-from gazelle.training import engine
+from gazelle.training import engine, programs
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def plans(monkeypatch):
         return found[-1]
 
     monkeypatch.setattr(engine, "plan_for", noting)
-    gazelle.training.programs.forget_programs()
+    monkeypatch.setattr(programs, "_shared", OrderedDict())  # nothing compiled before is found again
     return found
 
 
