@@ -1,5 +1,6 @@
 """The task "images": from a folder of JPEG files to the end of the first epoch, through the package's own loader."""
 
+import resource
 import time
 from pathlib import Path
 from types import ModuleType
@@ -11,11 +12,11 @@ from keras_network import build, compiled
 def images(job: Job, keras: ModuleType) -> None:
     """Gazelle decodes all files before `fit`, Keras while it trains: `decoding` is where each one does it."""
     case = job["cases"][0]
-    begin, busy = time.perf_counter(), time.process_time()
+    begin, busy = time.perf_counter(), _busy()
     folder = Path(case["data"]) / "photos"
     dataset = keras.utils.image_dataset_from_directory(str(folder), image_size=(32, 32), batch_size=case["batch"])
     if job["package"] != "gazelle":
-        begin, busy = time.perf_counter(), time.process_time()
+        begin, busy = time.perf_counter(), _busy()
     else:
         _note_decoding(job, begin, busy)
     model = compiled(keras, job, case, build(keras, case, "uint8" if job["package"] == "gazelle" else None))
@@ -31,4 +32,10 @@ def images(job: Job, keras: ModuleType) -> None:
 def _note_decoding(job: Job, begin: float, busy: float) -> None:
     seconds = time.perf_counter() - begin
     job.figure("decoding", seconds)
-    job.figure("decoding: cores busy", (time.process_time() - busy) / seconds)
+    job.figure("decoding: cores busy", (_busy() - busy) / seconds)
+
+
+def _busy() -> float:
+    """Processor seconds of this process and of those that it started and that have ended (Gazelle's workers)."""
+    parts = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(part.ru_utime + part.ru_stime for part in parts)

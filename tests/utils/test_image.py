@@ -11,7 +11,7 @@ from PIL import Image
 
 from gazelle._core.errors import ArgumentError, DataError, ShapeError
 from gazelle.utils import array_to_img, img_to_array, load_img, save_img
-from gazelle.utils.image import FORMATS
+from gazelle.utils.decoding import FORMATS
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (12, 16, 4), np.uint8)

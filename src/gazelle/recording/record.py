@@ -18,6 +18,7 @@ import numpy as np
 
 from gazelle import runs
 from gazelle._core.errors import ArgumentError, DataError
+from gazelle._core.machine import cores
 from gazelle.models import Functional, Sequential, describe
 from gazelle.plots.network import network as draw_network
 from gazelle.recording.answers import as_probabilities, class_numbers, is_classifier, loss_name, wants_scores
@@ -152,8 +153,7 @@ def device() -> str:
     devices = jax.devices()
     kind = devices[0].device_kind
     if devices[0].platform == "cpu":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return f"{kind} ({platform.machine()}, {cores} {'core' if cores == 1 else 'cores'})"
+        return f"{kind} ({platform.machine()}, {cores()} {'core' if cores() == 1 else 'cores'})"
     return kind if len(devices) == 1 else f"{len(devices)} x {kind}"
 
 

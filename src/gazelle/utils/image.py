@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,26 +10,12 @@ import numpy as np
 
 from gazelle._core.checks import one_of
 from gazelle._core.dtypes import floatx
-from gazelle._core.errors import ArgumentError, DataError, ShapeError
+from gazelle._core.errors import ArgumentError, ShapeError
+from gazelle.utils.decoding import INTERPOLATIONS, MODES, decoded, opened, resized
 from gazelle.utils.files import atomic_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
-MAX_PIXELS = 64_000_000  # an image with more is refused before it is decoded
-MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
-CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
-INTERPOLATIONS = {
-    "nearest": "NEAREST",
-    "bilinear": "BILINEAR",
-    "bicubic": "BICUBIC",
-    "lanczos": "LANCZOS",
-    "lanczos3": "LANCZOS",
-    "box": "BOX",
-    "area": "BOX",
-    "hamming": "HAMMING",
-}
 
 
 def load_img(
@@ -160,99 +145,6 @@ def save_img(
                 expected="a file name that ends with .png, .jpg, ..., or file_format",
                 received=repr(file_format or Path(path).suffix),
             ) from error
-
-
-def opened(path: Any) -> Image:
-    """An image file, opened and not decoded yet.
-
-    Raises:
-        DataError: It is missing, no image, or has more than `MAX_PIXELS`.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        image = Image.open(path, formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(path, str(error)) from error
-    except (OSError, ValueError, SyntaxError, EOFError, OverflowError, struct.error) as error:
-        what = "empty or no image of a known format" if isinstance(error, UnidentifiedImageError) else error
-        raise DataError(
-            f"Could not read the image {_name(path)}.",
-            expected=f"an image file ({', '.join(FORMATS)})",
-            received=what,
-            fix="remove or replace this file",
-        ) from error
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        image.close()
-        raise _too_large(path, f"{width} x {height} pixels")
-    return image
-
-
-def decoded(image: Image, color_mode: str, path: Any) -> Image:
-    """Decode an opened image into 8 bits a channel.
-
-    Raises:
-        DataError: It is cut off, damaged, or of a kind without a scale.
-    """
-    from PIL import Image
-
-    try:
-        image.load()
-        if image.mode.startswith("I;16"):
-            image = Image.fromarray((np.asarray(image) >> 8).astype("uint8"))
-        elif image.mode in ("I", "F"):
-            raise ValueError(f"values of 32 bits (mode {image.mode}), whose range is not known")
-        return image if image.mode == MODES[color_mode] else image.convert(MODES[color_mode])
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error) as error:
-        raise DataError(
-            f"Could not decode the image {_name(path)}.",
-            expected="a whole image of 8 or 16 bits a channel",
-            received=error,
-            fix="remove or replace this file",
-        ) from error
-
-
-def resized(image: Image, size: tuple[int, int], interpolation: str, fit: str) -> Image:
-    """An image of `size`, `(height, width)`.
-
-    Args:
-        image: A Pillow image.
-        size: Wanted height and width.
-        interpolation: A name in `INTERPOLATIONS`. Shrinking averages over all pixels (antialiasing).
-        fit: How other proportions fit: `"stretch"`, `"crop"` (the middle is cut out) or `"pad"` (black beside).
-    """
-    from PIL import Image
-
-    height, width = size
-    filter_ = Image.Resampling[INTERPOLATIONS[interpolation]]
-    if image.size == (width, height):
-        return image
-    if fit == "stretch":
-        return image.resize((width, height), filter_)
-    if fit == "crop":
-        kept_width = min(image.width, max(1, image.height * width // height))
-        kept_height = min(image.height, max(1, image.width * height // width))
-        left, top = (image.width - kept_width) // 2, (image.height - kept_height) // 2
-        return image.resize((width, height), filter_, (left, top, left + kept_width, top + kept_height))
-    ratio = min(width / image.width, height / image.height)
-    inner = max(1, round(image.width * ratio)), max(1, round(image.height * ratio))
-    canvas = Image.new(image.mode, (width, height))
-    canvas.paste(image.resize(inner, filter_), ((width - inner[0]) // 2, (height - inner[1]) // 2))
-    return canvas
-
-
-def _too_large(path: Any, received: str) -> DataError:
-    return DataError(
-        f"The image {_name(path)} is too large to be decoded safely.",
-        expected=f"at most {MAX_PIXELS} pixels",
-        received=received,
-        fix="make it smaller with an image program, or remove it",
-    )
-
-
-def _name(path: Any) -> str:
-    return str(path) if isinstance(path, (str, os.PathLike)) else str(getattr(path, "name", "in memory"))
 
 
 def _data_format(data_format: str | None) -> str:

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,11 +16,11 @@ import numpy as np
 from gazelle._core.checks import one_of, positive_int
 from gazelle._core.errors import ArgumentError, DataError
 from gazelle.utils.dataset import ImageDataset
-from gazelle.utils.image import CHANNELS, INTERPOLATIONS, MODES, decoded, opened, resized
+from gazelle.utils.decoding import INTERPOLATIONS, MODES, Wanted, opened
+from gazelle.utils.image_crew import decode_all
 from gazelle.utils.memory import aligned_empty
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
-_TASK = 32  # files a thread takes at a time
 
 
 def image_dataset_from_directory(
@@ -108,7 +108,7 @@ def image_dataset_from_directory(
             x[part.start - wanted.start : part.stop - wanted.start],
             None if y is None else y[part],
             found.names or None,
-            [str(file) for file in files[part]],
+            files[part],
             batch_size,
             shuffle,
         )
@@ -118,7 +118,7 @@ def image_dataset_from_directory(
 
 
 class _Found(NamedTuple):
-    files: list[Path]
+    files: list[str]
     numbers: np.ndarray | None  # the class of each file
     names: list[str]  # empty without classes
 
@@ -156,7 +156,7 @@ def _index(
         raise ArgumentError(
             'class_names goes with labels="inferred".', received=f"labels={labels!r}", fix="leave class_names out"
         )
-    files = sorted(_images(root, follow_links))
+    files = sorted(_images(root, follow_links), key=_parts_of)
     if not files:
         raise DataError(f"No images in {root}.", expected=f"files ending with {', '.join(ENDINGS)}", received="none")
     if labels is None or isinstance(labels, str):
@@ -192,12 +192,12 @@ def _by_class(root: Path, class_names: Sequence[str] | None, follow_links: bool)
             received="images without folders" if loose else "no folders and no images",
             fix="pass labels=None, label_mode=None to read them without classes" if loose else None,
         )
-    files: list[Path] = []
+    files: list[str] = []
     counts = []
     for name in names:
         if not follow_links:
             _refuse_link(root / name)
-        members = sorted(_images(root / name, follow_links))
+        members = sorted(_images(root / name, follow_links), key=_parts_of)
         if not members:
             raise DataError(
                 f"The class {name!r} has no images.",
@@ -210,7 +210,7 @@ def _by_class(root: Path, class_names: Sequence[str] | None, follow_links: bool)
     return _Found(files, np.repeat(np.arange(len(names), dtype=np.int32), counts), names)
 
 
-def _images(folder: Path, follow_links: bool) -> Iterator[Path]:
+def _images(folder: Path, follow_links: bool) -> Iterator[str]:
     """All image files in a folder and the folders within."""
     seen: set[str] = set()
     for here, folders, files in os.walk(folder, followlinks=follow_links):
@@ -222,7 +222,13 @@ def _images(folder: Path, follow_links: bool) -> Iterator[Path]:
             continue
         seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(here, n) for n in files if n.lower().endswith(ENDINGS) and not n.startswith("."))
+        start = str(Path(here, "x"))[:-1]  # a Path for each of many files would take longer than finding them
+        yield from (start + n for n in files if n.lower().endswith(ENDINGS) and not n.startswith("."))
+
+
+def _parts_of(file: str) -> list[str]:
+    """What paths are sorted by: folders within a folder come together, as with `Path`."""
+    return os.path.normcase(file).split(os.sep)
 
 
 def _refuse_link(folder: Path) -> None:
@@ -282,45 +288,22 @@ def _labels(numbers: np.ndarray, label_mode: str, classes: int) -> np.ndarray:
 
 
 def _read(
-    files: list[Path], color_mode: str, size: tuple[int, int] | None, interpolation: str, fit: str, verbose: bool
+    files: list[str], color_mode: str, size: tuple[int, int] | None, interpolation: str, fit: str, verbose: bool
 ) -> np.ndarray:
     """All images, uint8 `(n, height, width, channels)`."""
     height, width = size or _own_size(files[0])
-    shape = (len(files), height, width, CHANNELS[color_mode])
+    wanted = Wanted(height, width, color_mode, interpolation, fit, "" if size else files[0])
+    shape = (len(files), *wanted.shape)
     _check_memory(shape)
     x = aligned_empty(shape, np.uint8)
-
-    def read(start: int) -> int:
-        stop = min(start + _TASK, len(files))
-        for i in range(start, stop):
-            with opened(files[i]) as image:
-                if size is None and (image.height, image.width) != (height, width):
-                    raise _sizes_differ(files[0], (height, width), files[i], (image.height, image.width))
-                picture = resized(decoded(image, color_mode, files[i]), (height, width), interpolation, fit)
-            x[i] = np.asarray(picture).reshape(shape[1:])
-        return stop - start
-
     with _progress(len(files), verbose) as advance:
-        for count in _in_threads(read, range(0, len(files), _TASK)):
-            advance(count)
+        decode_all(x, files, wanted, advance)
     return x
 
 
-def _own_size(file: Path) -> tuple[int, int]:
+def _own_size(file: str) -> tuple[int, int]:
     with opened(file) as image:
         return image.height, image.width
-
-
-def _in_threads(function: Callable[[int], int], items: Iterable[int]) -> Iterator[int]:
-    """Results in order; the first error ends the rest."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            yield from pool.map(function, items)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _check_memory(shape: tuple[int, ...]) -> None:
@@ -336,15 +319,6 @@ def _check_memory(shape: tuple[int, ...]) -> None:
             received=f"{needed / 1e9:.1f} GB",
             fix="pass a smaller image_size; a dense network seldom profits from more than 64 x 64",
         )
-
-
-def _sizes_differ(first: Path, size: tuple[int, int], other: Path, other_size: tuple[int, int]) -> DataError:
-    return DataError(
-        "The images have different sizes.",
-        expected=f"{size[0]} x {size[1]} pixels (height x width), as {first} has",
-        received=f"{other_size[0]} x {other_size[1]} pixels in {other}",
-        fix=f"pass image_size=({size[0]}, {size[1]}) or another size to bring all to it",
-    )
 
 
 @contextmanager
