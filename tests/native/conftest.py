@@ -15,6 +15,7 @@ from gazelle.training import engine, programs
 def kernel(monkeypatch):
     """`kernel(on, threads)`: switches the kernel on or off, on so many threads; skips where there is none."""
     monkeypatch.delenv("GAZELLE_NATIVE", raising=False)
+    monkeypatch.setattr(programs, "_shared", OrderedDict())  # nothing compiled before is found again
     if not native.available():
         pytest.skip("no library of the kernel was built for this machine: gazelle trains with XLA alone")
 
@@ -27,7 +28,7 @@ def kernel(monkeypatch):
 
 
 @pytest.fixture
-def plans(monkeypatch):
+def plans(kernel, monkeypatch):
     """The plans that training programs were given while they were traced; None for XLA."""
     found = []
 
@@ -36,7 +37,6 @@ def plans(monkeypatch):
         return found[-1]
 
     monkeypatch.setattr(engine, "plan_for", noting)
-    monkeypatch.setattr(programs, "_shared", OrderedDict())  # nothing compiled before is found again
     return found
 
 

@@ -1,5 +1,6 @@
-"""Training of a chain of Dense layers with Adam in float64, written out with NumPy: the kernel's independent oracle."""
+"""Training of a chain of layers with Adam in float64, written out with NumPy: the kernel's independent oracle."""
 
+import jax
 import numpy as np
 
 FUNCTIONS = {
@@ -11,12 +12,99 @@ FUNCTIONS = {
 LOW, HIGH = 1e-7, float(np.float32(1 - 1e-7))
 
 
+class Parameter:
+    """A weight with its gradient, Adam's slots and its penalty `(l1, l2)`."""
+
+    def __init__(self, value, penalty=(0.0, 0.0)):
+        self.value = np.float64(value)
+        self.mean, self.square, self.gradient = 0 * self.value, 0 * self.value, 0 * self.value
+        self.l1, self.l2 = penalty
+
+    def penalty(self):
+        return self.l1 * np.abs(self.value).sum() + self.l2 * (self.value**2).sum()
+
+    def update(self, alpha):
+        gradient = self.gradient + self.l1 * np.sign(self.value) + 2 * self.l2 * self.value
+        self.mean += 0.1 * (gradient - self.mean)
+        self.square += 0.001 * (gradient**2 - self.square)
+        self.value -= alpha * self.mean / (np.sqrt(self.square) + 1e-7)
+
+
+class Dense:
+    def __init__(self, kernel, bias=None, penalty=(0.0, 0.0), bias_penalty=(0.0, 0.0)):
+        self.kernel = Parameter(kernel, penalty)
+        self.bias = None if bias is None else Parameter(bias, bias_penalty)
+        self.parameters = [self.kernel] + [self.bias] * (bias is not None)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.kernel.value + (0 if self.bias is None else self.bias.value)
+
+    def backward(self, d):
+        self.kernel.gradient = self.x.T @ d
+        if self.bias is not None:
+            self.bias.gradient = d.sum(0)
+        return d @ self.kernel.value.T
+
+
+class Activation:
+    parameters = ()
+
+    def __init__(self, name):
+        self.function, self.slope = FUNCTIONS[name]
+
+    def forward(self, x):
+        self.y = self.function(x)
+        return self.y
+
+    def backward(self, d):
+        return d * self.slope(self.y)
+
+
+class Normalization:
+    def __init__(self, gamma, beta, mean, variance, epsilon=1e-3, momentum=0.99, penalty=(0.0, 0.0)):
+        self.gamma = Parameter(np.ones_like(mean) if gamma is None else gamma, penalty)
+        self.beta = Parameter(np.zeros_like(mean) if beta is None else beta)
+        self.parameters = [self.gamma] * (gamma is not None) + [self.beta] * (beta is not None)
+        self.moving = [np.float64(mean), np.float64(variance)]
+        self.epsilon, self.momentum = epsilon, momentum
+
+    def forward(self, x):
+        moments = x.mean(0), x.var(0)
+        self.moving = [a * self.momentum + b * (1 - self.momentum) for a, b in zip(self.moving, moments, strict=True)]
+        self.deviation = np.sqrt(moments[1] + self.epsilon)
+        self.normal = (x - moments[0]) / self.deviation
+        return self.normal * self.gamma.value + self.beta.value
+
+    def backward(self, d):
+        self.gamma.gradient, self.beta.gradient = (d * self.normal).sum(0), d.sum(0)
+        d = d * self.gamma.value
+        return (d - d.mean(0) - self.normal * (d * self.normal).mean(0)) / self.deviation
+
+
+class Dropout:
+    """Masks from JAX's own generator, whose key is `[seed, number of the batch]`."""
+
+    parameters = ()
+
+    def __init__(self, rate, seed):
+        self.keep, self.key = 1 - rate, np.array([seed, 0], np.uint32)
+
+    def forward(self, x):
+        self.mask = np.asarray(jax.random.bernoulli(self.key, self.keep, x.shape)) / self.keep
+        self.key = self.key + np.array([0, 1], np.uint32)
+        return x * self.mask
+
+    def backward(self, d):
+        return d * self.mask
+
+
 def head(kind, z, y):
     """Loss of each sample, gradient by z (not divided by the batch), right answers; `kind` ends in " logits" or not."""
     kind, _, logits = kind.partition(" ")
     if kind == "squared":
         y = y.reshape(z.shape)
-        return ((z - y) ** 2).mean(1), 2 * (z - y) / z.shape[1], None
+        return ((z - y) ** 2).mean(1), 2 * (z - y) / z.shape[1], np.zeros(len(z))
     if kind == "binary":
         y = y.reshape(z.shape) * 1.0
         p = 1 / (1 + np.exp(-np.clip(z, -700, 700)))
@@ -31,33 +119,26 @@ def head(kind, z, y):
     return -(t * np.log(c)).sum(1), p * felt.sum(1, keepdims=True) - felt, p.argmax(1) == t.argmax(1)
 
 
-def train(x, y, weights, activation, kind, *, bias, batch, epochs, rate=1e-3, iteration=0):
-    """Weights, and loss and accuracy of the last epoch, after epochs over the samples in their order."""
-    weights = [np.float64(w) for w in weights]
-    m, v = [0 * w for w in weights], [0 * w for w in weights]
-    step = 2 if bias else 1
-    layers = len(weights) // step
-    x = np.float64(x).reshape(len(x), -1)
-    function, slope = FUNCTIONS[activation]
+def train(layers, x, y, kind, *, batch, epochs, rate=1e-3, sample_weight=None):
+    """Train layers over the samples in their order; loss and accuracy of the last epoch."""
+    x, iteration = np.float64(x).reshape(len(x), -1), 0
+    sample_weight = np.ones(len(x)) if sample_weight is None else np.float64(sample_weight)
+    parameters = [parameter for layer in layers for parameter in layer.parameters]
     for _ in range(epochs):
         loss = right = 0.0
         for start in range(0, len(x), batch):
-            a, rows = [x[start : start + batch]], slice(start, start + batch)
-            for layer in range(layers):
-                z = a[-1] @ weights[layer * step] + (weights[layer * step + 1] if bias else 0)
-                a.append(function(z) if layer < layers - 1 else z)
-            losses, d, correct = head(kind, a[-1], y[rows])
-            loss, right = loss + losses.sum(), right + (0 if correct is None else correct.sum())
-            d, gradients = d / len(losses), [np.zeros(0)] * len(weights)
-            for layer in reversed(range(layers)):
-                gradients[layer * step] = a[layer].T @ d
-                if bias:
-                    gradients[layer * step + 1] = d.sum(0)
-                d = (d @ weights[layer * step].T) * slope(a[layer])
+            rows = slice(start, start + batch)
+            a = x[rows]
+            for layer in layers:
+                a = layer.forward(a)
+            losses, d, correct = head(kind, a, y[rows])
+            loss += (losses * sample_weight[rows]).sum() + sum(one.penalty() for one in parameters) * len(a)
+            right += correct.sum()
+            d = d * sample_weight[rows, None] / len(a)
+            for layer in reversed(layers):
+                d = layer.backward(d)
             iteration += 1
             alpha = rate * np.sqrt(1 - 0.999**iteration) / (1 - 0.9**iteration)
-            for i, g in enumerate(gradients):
-                m[i] += 0.1 * (g - m[i])
-                v[i] += 0.001 * (g * g - v[i])
-                weights[i] = weights[i] - alpha * m[i] / (np.sqrt(v[i]) + 1e-7)
-    return weights, loss / len(x), right / len(x)
+            for parameter in parameters:
+                parameter.update(alpha)
+    return loss / len(x), right / len(x)

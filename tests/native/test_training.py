@@ -122,13 +122,13 @@ def test_no_thread_is_left_after_training(kernel, network):
 
 
 def test_on_a_processor_that_no_library_is_for_xla_trains(monkeypatch, network):
-    library.target.cache_clear()
+    library.loaded.cache_clear()
     monkeypatch.setattr(library, "_processor_flags", frozenset)
     try:
-        assert library.target() is None
+        assert library.target("train") is None
         assert fitted(network(X, (16, 3), "softmax", SPARSE), epochs=1)[1]["loss"]
     finally:
-        library.target.cache_clear()
+        library.loaded.cache_clear()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="what is loaded cannot be seen here")
@@ -169,13 +169,32 @@ def dense(units, *args, **kwargs):
     return L.Dense(units, *args, **kwargs)
 
 
+W = rng.normal(size=(6, 8)).astype("float32")
+ORTHOGONAL = gazelle.regularizers.OrthogonalRegularizer()
+
+
+def largest(y_true, y_pred):
+    return y_pred.max()
+
+
+class Largest(gazelle.metrics.MeanMetricWrapper):
+    def __init__(self):
+        super().__init__(largest, name="largest")
+
+
 # What the kernel does not know: layers of the chain, compile's arguments, fit's arguments.
 OTHERS = {
-    "dropout": ([dense(8, "relu"), L.Dropout(0.2), dense(3, "softmax")], {}, {}),
-    "batch normalization": ([dense(8, "relu"), L.BatchNormalization(), dense(3, "softmax")], {}, {}),
+    "dropout first": ([L.Dropout(0.2), dense(3, "softmax")], {}, {}),
+    "dropout of everything": ([dense(8, "relu"), L.Dropout(1.0), dense(3, "softmax")], {}, {}),
+    "dropout of whole units": ([dense(8, "relu"), L.Dropout(0.2, noise_shape=(1, None)), dense(3, "softmax")], {}, {}),
+    "alpha dropout": ([dense(8, "selu"), L.AlphaDropout(0.2), dense(3, "softmax")], {}, {}),
+    "normalization first": ([L.BatchNormalization(), dense(3, "softmax")], {}, {}),
+    "normalization last": ([dense(8), L.BatchNormalization()], {"loss": "mse", "metrics": []}, {"target": X @ W}),
+    "renormalization": ([dense(8, "relu"), L.BatchNormalization(renorm=True), dense(3, "softmax")], {}, {}),
+    "frozen normalization": ([dense(8, "relu"), L.BatchNormalization(trainable=False), dense(3, "softmax")], {}, {}),
+    "layer normalization": ([dense(8, "relu"), L.LayerNormalization(), dense(3, "softmax")], {}, {}),
     "gelu": ([dense(8, "gelu"), dense(3, "softmax")], {}, {}),
-    "kernel regularizer": ([dense(8, "relu", kernel_regularizer="l2"), dense(3, "softmax")], {}, {}),
-    "bias regularizer": ([dense(8, "relu", bias_regularizer="l2"), dense(3, "softmax")], {}, {}),
+    "orthogonal rows": ([dense(4, "relu", kernel_regularizer=ORTHOGONAL), dense(3, "softmax")], {}, {}),
     "activity regularizer": ([dense(8, "relu", activity_regularizer="l2"), dense(3, "softmax")], {}, {}),
     "constraint": ([dense(8, "relu", kernel_constraint="max_norm"), dense(3, "softmax")], {}, {}),
     "lora": ([dense(8, "relu", lora_rank=2), dense(3, "softmax")], {}, {}),
@@ -202,11 +221,9 @@ OTHERS = {
         {"optimizer": gazelle.optimizers.Adam(gazelle.optimizers.schedules.ExponentialDecay(0.01, 5, 0.9))},
         {},
     ),
-    "two metrics": (None, {"metrics": ["accuracy", SPARSE]}, {}),
-    "other metric": (None, {"metrics": [SPARSE]}, {}),
-    "weighted metric": (None, {"metrics": [], "weighted_metrics": ["accuracy"]}, {}),
-    "sample weights": (None, {}, {"sample_weight": np.linspace(0, 2, 330)}),
-    "class weights": (None, {}, {"class_weight": {0: 1.0, 1: 2.0, 2: 3.0}}),
+    "own metric": (None, {"metrics": ["accuracy", largest]}, {}),
+    "own class of metric": (None, {"metrics": [Largest]}, {}),
+    "metric from a loss": (None, {"metrics": [gazelle.losses.SparseCategoricalCrossentropy()]}, {}),
 }
 
 
@@ -214,7 +231,7 @@ OTHERS = {
 def test_what_the_kernel_does_not_know_goes_to_xla_and_trains_as_without_it(name, kernel, plans):
     layers, compiled, given = OTHERS[name]
     given = dict(given)
-    y = np.eye(3, dtype="float32")[Y] if given.pop("one_hot", False) else Y
+    y = np.eye(3, dtype="float32")[Y] if given.pop("one_hot", False) else given.pop("target", Y)
     results = []
     for on in (True, False):
         kernel(on)

@@ -58,7 +58,7 @@ def build(include: Path) -> list[Path]:
     for level, path in missing.items():
         output = path.with_suffix(f".{os.getpid()}.tmp")  # takes its name when it is whole
         command = [program, *_FLAGS, *_WIDE[level], f"-march=x86-64-{level}", "-isystem", str(include)]
-        command += [str(FOLDER / "train.cpp"), "-o", str(output)]
+        command += [str(FOLDER / "kernel.cpp"), "-o", str(output)]
         running.append((subprocess.Popen(command, stderr=subprocess.PIPE, text=True), output, path))
     errors = [_finish(*one) for one in running]
     if any(errors):

@@ -1,22 +1,28 @@
-"""Models that the kernel knows: a chain of scaling, flattening and Dense layers, a loss and Adam, nothing else."""
+"""Models that the kernel knows: a chain of scaling, flattening and Dense layers, a loss and Adam.
+
+Behind a Dense layer that is not the last there may be activations, batch normalization and dropout, in any order.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gazelle import activations, losses
 from gazelle._core.symbolic import KerasTensor, leaves
 from gazelle._core.variable import Variable
-from gazelle.layers import Activation, Dense, Flatten, InputLayer, Rescaling, Reshape
-from gazelle.metrics import BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy
-from gazelle.metrics.accuracy import binary_accuracy, categorical_accuracy, sparse_categorical_accuracy
+from gazelle.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, InputLayer, Rescaling, Reshape
 from gazelle.optimizers import Adam
+from gazelle.random import threefry
+from gazelle.regularizers import L1, L1L2, L2
 
 HIDDEN = {activations.linear: 0, activations.relu: 1, activations.tanh: 2, activations.sigmoid: 3}
 SPARSE, ONE_HOT, BINARY, SQUARED = range(4)  # heads, as in heads.h
+ACTIVATE, NORMALIZE, DROP = range(3)  # kinds of stages, as in stages.h
 
-# Loss -> head, the activation that goes before it, the accuracy that "accuracy" then is and its function.
+# Loss -> head, the activation that goes before it.
 _LOSSES = {
     losses.sparse_categorical_crossentropy: (SPARSE, activations.softmax),
     losses.categorical_crossentropy: (ONE_HOT, activations.softmax),
@@ -30,12 +36,15 @@ _LOSS_CLASSES = (
     losses.BinaryCrossentropy,
     losses.MeanSquaredError,
 )
-_ACCURACIES = {
-    SPARSE: (SparseCategoricalAccuracy, sparse_categorical_accuracy, {}),
-    ONE_HOT: (CategoricalAccuracy, categorical_accuracy, {}),
-    BINARY: (BinaryAccuracy, binary_accuracy, {"threshold": 0.5}),
-}
 _PLAIN_ARGUMENTS = {"ignore_class": (None,), "axis": (-1, 1), "label_smoothing": (0, 0.0), "from_logits": (True, False)}
+
+
+class Stage(NamedTuple):
+    """What follows a Dense layer and its activation."""
+
+    after: int  # which of the Dense layers
+    kind: int
+    layer: Any
 
 
 class Chain(NamedTuple):
@@ -48,6 +57,38 @@ class Chain(NamedTuple):
     functions: list[Any]  # the activation of each Dense layer
     kernels: list[Variable]
     biases: list[Variable | None]
+    stages: list[Stage]
+
+    def parameters(self) -> list[Variable]:
+        """What is trained, in the kernel's order."""
+        found: list[Any] = []
+        for place, pair in enumerate(zip(self.kernels, self.biases, strict=True)):
+            found += pair
+            for stage in self.stages:
+                if stage.after == place and stage.kind == NORMALIZE:
+                    found += [stage.layer.gamma, stage.layer.beta]
+        return [one for one in found if one is not None]
+
+    def attributes(self) -> dict[str, Any]:
+        """What the kernel's calls are told of the layers; a last activation that is not HIDDEN they do themselves."""
+        pairs = [_stage_numbers(*stage) for stage in self.stages]
+        return {
+            "scale": np.float32(self.scale),
+            "offset": np.float32(self.offset),
+            "sizes": np.array(self.sizes, np.int32),
+            "kinds": np.array([HIDDEN.get(function, 0) for function in self.functions], np.int32),
+            "biased": np.array([bias is not None for bias in self.biases], np.int32),
+            "stages": np.array([number for numbers, _ in pairs for number in numbers], np.int32),
+            "reals": np.array([real for _, reals in pairs for real in reals], np.float32),
+        }
+
+    def states(self) -> list[Variable]:
+        """What training changes besides, in the kernel's order."""
+        found: list[Variable] = []
+        for stage in self.stages:
+            if stage.kind == NORMALIZE:
+                found += [stage.layer.moving_mean, stage.layer.moving_variance]
+        return found + [stage.layer.seed_generator.state for stage in self.stages if stage.kind == DROP]
 
 
 def chain_of(model: Any) -> Chain | None:
@@ -58,7 +99,7 @@ def chain_of(model: Any) -> Chain | None:
     if len(graph.flat_inputs) != 1 or len(graph.flat_outputs) != 1 or isinstance(graph.inputs, dict):
         return None
     tensor = graph.flat_inputs[0]
-    chain = Chain(tensor, 1.0, 0.0, [], [], [], [])
+    chain = Chain(tensor, 1.0, 0.0, [], [], [], [], [])
     for node in graph.nodes:
         if isinstance(node.operation, InputLayer):
             continue
@@ -69,7 +110,10 @@ def chain_of(model: Any) -> Chain | None:
         if longer is None:
             return None
         chain, tensor = longer, node.outputs
-    return chain if tensor is graph.flat_outputs[0] and chain.kernels else None
+    last = len(chain.kernels) - 1
+    if tensor is not graph.flat_outputs[0] or last < 0 or any(stage.after == last for stage in chain.stages):
+        return None
+    return chain
 
 
 def _is_plain(layer: Any) -> bool:
@@ -90,8 +134,15 @@ def _with(chain: Chain, layer: Any, shape: Sequence[int | None]) -> Chain | None
         numbers = isinstance(layer.scale, int | float) and isinstance(layer.offset, int | float)
         fresh = not chain.kernels and (chain.scale, chain.offset) == (1.0, 0.0)
         return chain._replace(scale=float(layer.scale), offset=float(layer.offset)) if numbers and fresh else None
-    if kind is Activation and chain.kernels and chain.functions[-1] is activations.linear:
+    last = len(chain.kernels) - 1
+    staged = any(stage.after == last for stage in chain.stages)
+    if kind is Activation and chain.kernels and chain.functions[-1] is activations.linear and not staged:
         return chain._replace(functions=[*chain.functions[:-1], layer.activation])
+    if kind is Dropout and layer.rate == 0:
+        return chain
+    if kind in (Activation, BatchNormalization, Dropout):
+        found = _stage_of(layer) if chain.kernels and len(shape) == 2 else None
+        return None if found is None else chain._replace(stages=[*chain.stages, Stage(last, found, layer)])
     if kind is not Dense or len(shape) != 2 or layer.lora_kernel_a is not None or layer._kernel is None:
         return None
     inputs, units = layer._kernel.shape
@@ -103,6 +154,26 @@ def _with(chain: Chain, layer: Any, shape: Sequence[int | None]) -> Chain | None
         kernels=[*chain.kernels, layer._kernel],
         biases=[*chain.biases, layer.bias],
     )
+
+
+def _stage_of(layer: Any) -> int | None:
+    """The kind of stage that a layer is; None if the kernel does not know it."""
+    if type(layer) is Activation:
+        return ACTIVATE if layer.activation in HIDDEN else None
+    if type(layer) is Dropout:
+        return DROP if layer.rate < 1 and layer.noise_shape is None and threefry.is_drawn_here() else None
+    simple = layer.axis in (-1, 1) and not layer.renorm and layer.trainable
+    return NORMALIZE if simple else None
+
+
+def _stage_numbers(after: int, kind: int, layer: Any) -> tuple[list[int], list[float]]:
+    """A stage as `read_stages` in kernel.cpp takes it."""
+    if kind == ACTIVATE:
+        return [after, kind, HIDDEN[layer.activation], 0], [0.0, 0.0, 0.0]
+    if kind == DROP:
+        return [after, kind, 0, 0], [1.0 - layer.rate, 0.0, 0.0]
+    flags = (layer.beta is not None) + 2 * (layer.gamma is not None)
+    return [after, NORMALIZE, 0, flags], [layer.epsilon, layer.momentum, 1.0 - layer.momentum]
 
 
 def head_of(loss: Any, last: Any, units: int) -> tuple[int, bool] | None:
@@ -121,16 +192,14 @@ def head_of(loss: Any, last: Any, units: int) -> tuple[int, bool] | None:
     return (head, logits) if fits[head] else None
 
 
-def is_accuracy_of(head: int, metric: Any) -> bool:
-    """Whether a metric is what `"accuracy"` stands for at this head."""
-    kind, function, arguments = _ACCURACIES.get(head, (None, None, None))
-    return (
-        type(metric) is kind
-        and metric._fn is function
-        and metric._fn_kwargs == arguments
-        and not {"update_state", "result", "reset_state"} & vars(metric).keys()
-        and metric.dtype == "float32"
-    )
+def penalty_of(variable: Variable) -> tuple[float, float] | None:
+    """The factors of a weight's L1 and L2 penalty, both 0 without one; None for any other penalty."""
+    regularizer = variable.regularizer
+    if regularizer is None:
+        return 0.0, 0.0
+    if type(regularizer) not in (L1, L2, L1L2) or "__call__" in vars(regularizer):
+        return None
+    return float(getattr(regularizer, "l1", 0.0)), float(getattr(regularizer, "l2", 0.0))
 
 
 def is_plain_adam(optimizer: Any) -> bool:

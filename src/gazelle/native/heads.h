@@ -1,4 +1,4 @@
-// Losses of the last layer for LANES samples at a time: the loss, its gradient by the layer's sums, the accuracy.
+// Losses of the last layer for LANES samples at a time: the loss, its gradient by the layer's sums, the predictions.
 //
 // As in Keras probabilities are clipped to [low, high] before the logarithm, and the gradient vanishes where they are.
 #pragma once
@@ -26,6 +26,11 @@ struct Objective {
     bool logits;  // the loss is taken from the sums themselves, without clipping
     float low, high;
     Targets targets;
+    float* predictions;  // samples x units, or null where nobody asks
+    INLINE void predict(Vector p, long row, int valid, int units, int c) const {
+        if (predictions)
+            for (int i = 0; i < valid; i++) predictions[(row + i) * units + c] = p[i];
+    }
 };
 
 INLINE Vector clipped(Vector p, const Objective& o) { return at_most(at_least(p, o.low), o.high); }
@@ -37,21 +42,30 @@ INLINE Vector clip_slope(Vector p, const Objective& o) {
     return pick(p < o.high, above, pick(p == o.high, half, Vector{}));
 }
 
-struct Outcome {
-    Vector loss{}, right{};
-};
+/// Softmax of LANES samples' sums, in place; unit c's are at z + c * stride.
+inline void to_probabilities(float* z, long stride, int units) {
+    Vector top = load(z), sum{};
+    for (int c = 1; c < units; c++) {
+        Vector v = load(z + c * stride);
+        top = pick(v > top, v, top);
+    }
+    for (int c = 0; c < units; c++) {
+        Vector e = exponential(load(z + c * stride) - top);
+        store(z + c * stride, e);
+        sum += e;
+    }
+    for (int c = 0; c < units; c++) store(z + c * stride, load(z + c * stride) / sum);
+}
 
-/// `valid` samples from number `row` of the targets on. Unit c's sums are at a + c * stride, its gradient goes to
-/// d + c * stride, times `scale`.
-inline Outcome softmax_head(const Objective& o, const float* a, float* d, long stride, int units, long row, int valid,
-                            float scale) {
+/// The losses of `valid` samples from number `row` of the targets on. Unit c's sums are at a + c * stride, its gradient
+/// goes to d + c * stride, times `scale`.
+inline Vector softmax_head(const Objective& o, const float* a, float* d, long stride, int units, long row, int valid,
+                           Vector scale) {
     Vector top = load(a), sum{}, own{}, own_z{};
-    Mask best{}, label{};
+    Mask label{};
     for (int c = 1; c < units; c++) {
         Vector z = load(a + c * stride);
-        Mask more = z > top;
-        top = pick(more, z, top);
-        best = more ? Mask{} + c : best;
+        top = pick(z > top, z, top);
     }
     if (o.head == SPARSE)
         for (int i = 0; i < valid; i++) label[i] = o.targets.label(row + i);
@@ -62,8 +76,10 @@ inline Outcome softmax_head(const Objective& o, const float* a, float* d, long s
         own = pick(label == c, e, own);
         own_z = pick(label == c, z, own_z);
     }
-    Vector one = splat(1), over = 1.f / sum, log_sum = logarithm(sum);
-    Outcome result;
+    Vector one = splat(1), over = 1.f / sum, log_sum = logarithm(sum), loss{};
+    if (o.predictions)
+        for (int c = 0; c < units; c++)
+            o.predict(o.logits ? load(a + c * stride) : load(d + c * stride) * over, row, valid, units, c);
     if (o.head == SPARSE) {
         Vector p = own / sum;
         Mask known = (label >= 0) & (label < units);
@@ -71,9 +87,9 @@ inline Outcome softmax_head(const Objective& o, const float* a, float* d, long s
         for (int c = 0; c < units; c++)
             store(d + c * stride, (load(d + c * stride) * over - pick(label == c, one, Vector{})) * factor);
         Vector log_p = o.logits ? own_z - log_sum : logarithm(clipped(p, o));
-        result.loss = pick(known, -log_p, Vector{});
+        loss = pick(known, -log_p, Vector{});
     } else {
-        Vector most{}, weight{};
+        Vector weight{};
         auto target = [&](int c) __attribute__((always_inline)) {
             Vector t{};
             for (int i = 0; i < valid; i++) t[i] = o.targets.real((row + i) * units + c);
@@ -84,54 +100,45 @@ inline Outcome softmax_head(const Objective& o, const float* a, float* d, long s
         };
         for (int c = 0; c < units; c++) {
             Vector t = target(c), p = load(d + c * stride) / sum;
-            Mask more = c ? t > most : Mask{} - 1;
-            most = pick(more, t, most);
-            label = more ? Mask{} + c : label;
             weight += felt(t, p);
             Vector log_p = o.logits ? load(a + c * stride) - top - log_sum : logarithm(clipped(p, o));
-            result.loss -= t * log_p;
+            loss -= t * log_p;
         }
         for (int c = 0; c < units; c++) {
             Vector p = load(d + c * stride) / sum;
             store(d + c * stride, (p * weight - felt(target(c), p)) * scale);
         }
     }
-    result.right = pick((best == label) & (sum == sum), one, Vector{});  // with a NaN nothing is right
-    return result;
+    return loss;
 }
 
 /// One unit.
-inline Outcome binary_head(const Objective& o, const float* a, float* d, long row, int valid, float scale) {
-    Vector z = load(a), t{}, p = logistic(z), one = splat(1);
+inline Vector binary_head(const Objective& o, const float* a, float* d, long row, int valid, Vector scale) {
+    Vector z = load(a), t{}, p = logistic(z);
     for (int i = 0; i < valid; i++) t[i] = o.targets.real(row + i);
-    Outcome result;
-    Vector output = o.logits ? z : p;
+    o.predict(o.logits ? z : p, row, valid, 1, 0);
     if (o.logits) {
         Vector magnitude = pick(z < 0.f, -z, z);
-        result.loss = t * at_least(-z, 0.f) + (1.f - t) * at_least(z, 0.f) + logarithm_1p(exponential(-magnitude));
         store(d, (p - t) * scale);
-    } else {
-        Vector c = clipped(p, o);
-        result.loss = -(t * logarithm(c) + (1.f - t) * logarithm(1.f - c));
-        store(d, (p - t) * clip_slope(p, o) * scale);
+        return t * at_least(-z, 0.f) + (1.f - t) * at_least(z, 0.f) + logarithm_1p(exponential(-magnitude));
     }
-    Mask right = (t == 1.f) ? (output > 0.5f) : ((t == 0.f) & (output <= 0.5f));
-    result.right = pick(right, one, Vector{});
-    return result;
+    Vector c = clipped(p, o);
+    store(d, (p - t) * clip_slope(p, o) * scale);
+    return -(t * logarithm(c) + (1.f - t) * logarithm(1.f - c));
 }
 
-inline Outcome squared_head(const Objective& o, const float* a, float* d, long stride, int units, long row, int valid,
-                            float scale) {
-    Outcome result;
+inline Vector squared_head(const Objective& o, const float* a, float* d, long stride, int units, long row, int valid,
+                           Vector scale) {
+    Vector loss{};
     for (int c = 0; c < units; c++) {
         Vector t{};
         for (int i = 0; i < valid; i++) t[i] = o.targets.real((row + i) * units + c);
-        Vector error = load(a + c * stride) - t;
-        result.loss += error * error;
-        store(d + c * stride, error * (2.f / float(units) * scale));
+        Vector z = load(a + c * stride), error = z - t;
+        o.predict(z, row, valid, units, c);
+        loss += error * error;
+        store(d + c * stride, error * (2.f / float(units)) * scale);
     }
-    result.loss *= 1.f / float(units);
-    return result;
+    return loss * (1.f / float(units));
 }
 
 }  // namespace

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import jax
 
+from gazelle._core.machine import cores
 from gazelle.native import building
+
+__all__ = ["cores", "is_free", "loaded", "switched_on", "target"]
 
 # What /proc/cpuinfo calls the parts of x86-64-v3 and -v4.
 _V3 = frozenset({"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"})
@@ -21,15 +24,21 @@ def switched_on() -> bool:
     return os.environ.get("GAZELLE_NATIVE", "").lower() not in ("off", "0", "false", "no")
 
 
-@functools.cache
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+def is_free() -> bool:
+    """Whether the kernel may be used and JAX is set to run float32 programs on a CPU as they are."""
+    unusual = ("jax_enable_x64", "jax_disable_jit", "jax_debug_nans", "jax_debug_infs", "jax_check_tracer_leaks")
+    unusual += ("jax_default_matmul_precision", "jax_default_device")
+    return switched_on() and jax.default_backend() == "cpu" and not any(getattr(jax.config, name) for name in unusual)
+
+
+def target(call: str) -> str | None:
+    """The name under which XLA knows a call of the kernel, "train" or "predict"; None where there is no kernel."""
+    return None if loaded() is None else f"gazelle_{call}_{loaded()}"
 
 
 @functools.cache
-def target() -> str | None:
-    """The name under which XLA knows the kernel; None where no library was built for this processor or none loads."""
+def loaded() -> str | None:
+    """The name of the library, whose calls XLA now knows; None if none was built for this processor or none loads."""
     flags = _processor_flags()
     level = next((level for level, needed in _NEEDS.items() if needed <= flags), None)
     if level is None:
@@ -39,11 +48,13 @@ def target() -> str | None:
         return None
     name = path.stem.replace("-", "_")
     try:
-        function = ctypes.CDLL(str(path)).gazelle_train
-        jax.ffi.register_ffi_target(f"gazelle_{name}", jax.ffi.pycapsule(function), platform="cpu")
+        library = ctypes.CDLL(str(path))
+        for call in ("train", "predict"):
+            function = jax.ffi.pycapsule(getattr(library, f"gazelle_{call}"))
+            jax.ffi.register_ffi_target(f"gazelle_{call}_{name}", function, platform="cpu")
     except Exception:  # a broken file, or headers of another time than this XLA: it trains without
         return None
-    return f"gazelle_{name}"
+    return name
 
 
 def _processor_flags() -> frozenset[str]:

@@ -1,127 +1,102 @@
-// Trains a chain of Dense layers with Adam, batch after batch, on one or more threads.
+// Trains a chain of Dense layers with Adam, batch after batch, on one or more threads; and predicts with it.
 //
-// A step has two phases, each closed by a barrier:
+// A step of training has two phases, each closed by a barrier:
 //   samples: a thread takes its share of the batch through all layers, forward and backward, down to the gradients by
-//            every layer's sums. Arrays are transposed (units x batch), so that vectors run along the batch;
+//            every layer's sums. Arrays are transposed (units x batch), so that vectors run along the batch. Batch
+//            normalization needs the moments of all shares: there the threads meet in the middle of the phase;
 //   weights: a thread takes its share of every kernel's rows. A tile's gradient is summed over the batch in registers
 //            and Adam applied to it at once. Where the first layer is wide, the next batch's product with those rows of
 //            the first kernel follows while they are in the cache (`by_features`).
 // Shares depend on the number of threads alone, and sums are added in the order of the threads: results are the same
 // in every run, however the batches are divided into calls.
 #pragma once
-#include <sys/mman.h>
-
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <vector>
 
+#include "arena.h"
 #include "crew.h"
-#include "heads.h"
+#include "job.h"
+#include "masks.h"
 #include "products.h"
 
 namespace {
 
-constexpr int BLOCK = 64;  // features of a block of the converted batch
-
-inline long padded(long n) { return (n + LANES - 1) / LANES * LANES; }
-
-struct Parameter {
-    float *value = nullptr, *mean = nullptr, *square = nullptr;  // the weights and Adam's slots
-};
-
-struct Job {
-    const void* x;
-    bool bytes;  // x holds uint8, not float32
-    float scale, offset;  // of x
-    Objective objective;
-    long row, whole;  // the first sample; the number of whole batches
-    int batch, tail;  // samples of a whole batch; of the last, shorter one, 0 for none
-    int threads;
-    float rate, beta1, beta2, epsilon, c1, c2;  // c: 1 - beta, from doubles
-    int32_t* iteration;
-    float *loss_total, *loss_count, *right_total, *right_count;  // the last two null without accuracy
-    std::vector<int> sizes, kinds;
-    std::vector<Parameter> kernels, biases;  // a layer without bias has nulls
-    long batches() const { return whole + (tail > 0); }
-    int size(long n) const { return n < whole ? batch : tail; }
-    long start(long n) const { return row + n * batch; }
-};
-
-/// One piece of memory for everything, on huge pages where that pays.
-class Arena {
-   public:
-    explicit Arena(size_t bytes) {
-        constexpr size_t huge = 2 << 20;
-        size_t unit = bytes >= huge ? huge : 128;
-        bytes = (bytes + unit - 1) / unit * unit;
-        base_ = at_ = (char*)std::aligned_alloc(unit, bytes);
-        if (!base_) throw std::bad_alloc();
-        if (unit == huge) madvise(base_, bytes, MADV_HUGEPAGE);
-    }
-    ~Arena() { std::free(base_); }
-    Arena(const Arena&) = delete;
-    Arena& operator=(const Arena&) = delete;
-    static size_t room(size_t floats) { return (floats * 4 + 127) & ~size_t(127); }
-    float* zeros(size_t floats) {
-        float* p = (float*)at_;
-        at_ += room(floats);
-        std::memset(p, 0, floats * 4);
-        return p;
-    }
-
-   private:
-    char *base_, *at_;
-};
-
-struct Layer {
-    int in, out, wide, kind;  // wide: `out` padded to whole vectors
-    bool biased;
-    Parameter kernel, bias;  // rows of `wide`
-    float *a, *dt, *d;  // outputs and gradients by the sums, wide x batch; the gradients again, batch x wide
-};
-
 class Network {
    public:
     explicit Network(const Job& job)
-        : job_(job), threads_(job.threads), wide_(padded(std::max(job.batch, job.tail))), barrier_(job.threads) {
+        : job_(job), threads_(job.threads), wide_(padded(job.whole ? job.batch : job.tail)), barrier_(job.threads) {
         size_t depth = job.kinds.size(), need = 4096;
         blocks_ = (job.sizes[0] + BLOCK - 1) / BLOCK;
         for (size_t l = 0; l < depth; l++) {
             long wide = padded(job.sizes[l + 1]);
             need += 3 * Arena::room(job.sizes[l] * wide) + 3 * Arena::room(wide) + 3 * Arena::room(wide * wide_);
         }
+        for (const Stage& stage : job.stages) {
+            long wide = padded(job.sizes[stage.layer + 1]);
+            need += 2 * Arena::room(wide * wide_) + (6 + 7 * threads_) * Arena::room(wide);
+        }
         need += Arena::room(blocks_ * BLOCK * wide_) + threads_ * Arena::room(padded(job.sizes[1]) * wide_);
         arena_ = std::make_unique<Arena>(need);
         for (size_t l = 0; l < depth; l++) {
-            Layer k;
+            Layer k{};
             k.in = job.sizes[l], k.out = job.sizes[l + 1], k.kind = job.kinds[l], k.wide = padded(k.out);
             k.biased = job.biases[l].value != nullptr;
             each(k.kernel, job.kernels[l], [&](float* theirs) { return borrow(theirs, k.in, k); });
             each(k.bias, job.biases[l], [&](float* theirs) { return borrow(theirs, 1, k); });
-            k.a = arena_->zeros(k.wide * wide_), k.dt = arena_->zeros(k.wide * wide_);
-            k.d = arena_->zeros(k.wide * wide_);
+            k.z = arena_->zeros(k.wide * wide_);
+            if (trains()) k.dt = arena_->zeros(k.wide * wide_), k.d = arena_->zeros(k.wide * wide_);
             layers_.push_back(k);
         }
+        for (const Stage& stage : job.stages)
+            if (trains() || stage.kind != DROP) add(stage);
         x_ = arena_->zeros(blocks_ * BLOCK * wide_);
         for (int t = 0; t < threads_; t++) partial_.push_back(arena_->zeros(layers_[0].wide * wide_));
-        by_features_ = layers_[0].in >= (threads_ > 1 ? 512 : BLOCK);
-        sums_.resize(threads_);
+        by_features_ = trains() && layers_[0].in >= (threads_ > 1 ? 512 : BLOCK);
+        for (auto& sums : sums_) sums.resize(threads_);
+        if (mask_room_) masks_ = std::make_unique<Masks>(mask_room_), use_masks(masks_->at(0));
     }
 
     void train() {
-        together(threads_, [this](int thread) { work(thread); });
+        bool ahead = job_.aside && masks_ && job_.batches() >= Masks::FEWEST;
+        together(threads_ + ahead, [this](int thread) {
+            if (thread < threads_) return work(thread);
+            masks_->draw_ahead(job_.batches(), [this](uint16_t* to, long n) { draw_masks(to, whole_batch(n), n); });
+        });
+        count(job_.batches() - 1);
         *job_.iteration += int32_t(job_.batches());
+        auto theirs = job_.stages.begin();
         for (size_t l = 0; l < layers_.size(); l++) {
-            give_back(layers_[l].kernel, job_.kernels[l], layers_[l].in, layers_[l]);
-            if (layers_[l].biased) give_back(layers_[l].bias, job_.biases[l], 1, layers_[l]);
+            Layer& k = layers_[l];
+            give_back(k.kernel, job_.kernels[l], k.in, k);
+            give_back(k.bias, job_.biases[l], 1, k);
+            for (Stage& stage : k.stages) {
+                give_back(stage.gamma, theirs->gamma, 1, k);
+                give_back(stage.beta, theirs++->beta, 1, k);
+                if (stage.seed) stage.seed[1] += uint32_t(job_.batches());
+            }
+        }
+    }
+
+    /// The predictions for all samples, samples x units; on one thread.
+    void predict(float* to, bool softmax) {
+        Layer& last = layers_.back();
+        for (long n = 0; n < job_.batches(); n++) {
+            int size = job_.size(n);
+            through(whole_batch(n), n);
+            if (softmax)
+                for (int b = 0; b < size; b += LANES) to_probabilities(last.z + b, wide_, last.out);
+            for (int r = 0; r < size; r++, to += last.out)
+                for (int c = 0; c < last.out; c++) to[c] = last.outputs()[c * wide_ + r];
         }
     }
 
    private:
+    bool trains() const { return job_.iteration; }
     struct alignas(128) Sums {
-        double loss = 0, right = 0;
+        double loss = 0;
+        Vector penalty{};
     };
     struct Range {
         int from, to;
@@ -129,7 +104,9 @@ class Network {
 
     template <class Function>
     static void each(Parameter& mine, const Parameter& theirs, Function function) {
-        mine.value = function(theirs.value), mine.mean = function(theirs.mean), mine.square = function(theirs.square);
+        mine.l1 = theirs.l1, mine.l2 = theirs.l2;
+        mine.value = function(theirs.value);
+        if (theirs.mean) mine.mean = function(theirs.mean), mine.square = function(theirs.square);
     }
     static bool in_place(const float* theirs, const Layer& k) {
         return theirs && k.out == k.wide && (uintptr_t)theirs % sizeof(Vector) == 0;
@@ -144,7 +121,20 @@ class Network {
     static void give_back(const Parameter& mine, const Parameter& theirs, int rows, const Layer& k) {
         float* pairs[3][2] = {{theirs.value, mine.value}, {theirs.mean, mine.mean}, {theirs.square, mine.square}};
         for (auto& [to, from] : pairs)
-            for (long i = 0; to != from && i < rows; i++) std::memcpy(to + i * k.out, from + i * k.wide, k.out * 4);
+            for (long i = 0; to && to != from && i < rows; i++) std::memcpy(to + i * k.out, from + i * k.wide, k.out * 4);
+    }
+
+    void add(Stage stage) {
+        Layer& k = layers_[stage.layer];
+        auto padded_row = [&](float* theirs) { return theirs ? borrow(theirs, 1, k) : nullptr; };
+        for (Parameter* one : {&stage.gamma, &stage.beta}) each(*one, Parameter(*one), padded_row);
+        stage.out = arena_->zeros(k.wide * wide_);
+        if (stage.kind == DROP) mask_room_ += k.wide * wide_ / LANES;
+        for (int t = 0; stage.kind == NORMALIZE && trains() && t < threads_; t++) {
+            auto row = [&] { return arena_->zeros(k.wide); };
+            stage.moments.push_back({row(), row(), row(), row(), row(), row(), row()});
+        }
+        k.stages.push_back(stage);
     }
 
     /// A thread's share of n things that go by units.
@@ -205,27 +195,60 @@ class Network {
         int size = job_.size(n), vectors = (size + LANES - 1) / LANES;
         Range own = share(thread, vectors, 1);
         int b0 = own.from * LANES, b1 = own.to * LANES;
-        sums_[thread] = Sums();
-        if (b0 == b1) return;
-        Layer& first = layers_[0];
-        if (!by_features_)
-            for (int k = 0; k < first.in; k += BLOCK)
-                first_product(0, b0, std::min(b1, size), k, std::min(first.in, k + BLOCK), k == 0, n);
-        first_outputs(b0, b1);
-        for (size_t l = 1; l < layers_.size(); l++) {
-            Layer &k = layers_[l], &before = layers_[l - 1];
-            product(Operand{k.kernel.value, 1, k.wide}, before.a, wide_, k.in, 0, k.out, b0, b1,
-                    Forward{k.bias.value, k.a, wide_, k.kind});
-        }
+        Samples samples{thread, threads_, b0, b1, size};
+        auto wait = [this] { barrier_.wait(); };
+        sums_[n & 1][thread] = Sums();
+        if (masks_ && threads_ > 1)
+            draw_masks(masks_->at(0), samples, n);
+        else if (masks_)
+            use_masks(masks_->get(n, [&](uint16_t* to, long) { draw_masks(to, samples, n); }));
+        through(samples, n);
         loss(thread, n, b0, b1);
         for (size_t l = layers_.size(); l-- > 0;) {
             Layer& k = layers_[l];
-            if (l > 0) {
-                Layer& before = layers_[l - 1];
-                product(Operand{k.kernel.value, k.wide, 1}, k.dt, wide_, k.out, 0, k.in, b0, b1,
-                        Backward{before.a, before.dt, wide_, before.kind});
-            }
             turn(k, b0, b1);
+            if (l == 0) break;
+            Layer& before = layers_[l - 1];
+            bool plain = before.stages.empty();
+            product(Operand{k.kernel.value, k.wide, 1}, k.dt, wide_, k.out, 0, k.in, b0, b1,
+                    Backward{before.z, before.dt, wide_, plain ? before.kind : LINEAR});
+            for (size_t i = before.stages.size(); i-- > 0;)
+                backward(before.stages[i], before.inputs_of(i), before.dt, before.out, wide_, samples, wait);
+            if (!plain && before.kind != LINEAR) slope(before, b0, b1);
+        }
+        if (masks_ && threads_ == 1) masks_->give_back(n);
+    }
+
+    /// All samples of batch n, for one thread.
+    Samples whole_batch(long n) const { return {0, 1, 0, int(padded(job_.size(n))), job_.size(n)}; }
+
+    /// Draws all masks of samples of batch n; they lie one behind the other.
+    void draw_masks(uint16_t* to, const Samples& s, long n) {
+        for (Layer& k : layers_)
+            for (Stage& stage : k.stages)
+                if (stage.kind == DROP) draw(stage, to, k.out, wide_, s, n), to += k.wide * wide_ / LANES;
+    }
+
+    void use_masks(uint16_t* masks) {
+        for (Layer& k : layers_)
+            for (Stage& stage : k.stages)
+                if (stage.kind == DROP) stage.passed = masks, masks += k.wide * wide_ / LANES;
+    }
+
+    /// A thread's samples of batch n through all layers.
+    void through(const Samples& s, long n) {
+        auto wait = [this] { barrier_.wait(); };
+        int in = layers_[0].in;
+        for (int k = 0; !by_features_ && k < in; k += BLOCK)
+            first_product(0, s.b0, std::min(s.b1, s.size), k, std::min(in, k + BLOCK), k == 0, n);
+        first_outputs(s.b0, s.b1);
+        for (size_t l = 0; l < layers_.size(); l++) {
+            Layer& k = layers_[l];
+            if (l)
+                product(Operand{k.kernel.value, 1, k.wide}, layers_[l - 1].outputs(), wide_, k.in, 0, k.out, s.b0, s.b1,
+                        Forward{k.bias.value, k.z, wide_, k.kind});
+            for (size_t i = 0; i < k.stages.size(); i++)
+                forward(k.stages[i], k.inputs_of(i), k.out, wide_, s, wait);
         }
     }
 
@@ -245,8 +268,15 @@ class Network {
                 transpose(t);
 #pragma GCC unroll 16
                 for (int i = 0; i < LANES; i++)
-                    store(k.a + long(j + i) * wide_ + b, activate(k.kind, t[i] + k.bias.value[j + i]));
+                    store(k.z + long(j + i) * wide_ + b, activate(k.kind, t[i] + k.bias.value[j + i]));
             }
+    }
+
+    /// The gradients by a layer's activated sums become those by the sums.
+    void slope(Layer& k, int b0, int b1) {
+        for (int j = 0; j < k.out; j++)
+            for (long at = j * wide_ + b0; at < j * wide_ + b1; at += LANES)
+                store(k.dt + at, sloped(k.kind, load(k.dt + at), load(k.z + at)));
     }
 
     /// The gradients by a layer's sums, transposed for the weights phase.
@@ -266,32 +296,34 @@ class Network {
         Layer& k = layers_.back();
         const Objective& o = job_.objective;
         int size = job_.size(n);
-        float scale = 1.f / float(size);
         for (int b = b0; b < b1; b += LANES) {
             int valid = std::min(LANES, size - b);
             long row = job_.start(n) + b;
-            Outcome found = o.head == BINARY    ? binary_head(o, k.a + b, k.dt + b, row, valid, scale)
-                            : o.head == SQUARED ? squared_head(o, k.a + b, k.dt + b, wide_, k.out, row, valid, scale)
-                                                : softmax_head(o, k.a + b, k.dt + b, wide_, k.out, row, valid, scale);
-            for (int i = 0; i < valid; i++)
-                sums_[thread].loss += found.loss[i], sums_[thread].right += found.right[i];
+            Vector weight = splat(1);
+            for (int i = 0; job_.importance && i < valid; i++) weight[i] = job_.importance[row + i];
+            Vector scale = weight / float(size);
+            Vector found = o.head == BINARY    ? binary_head(o, k.z + b, k.dt + b, row, valid, scale)
+                           : o.head == SQUARED ? squared_head(o, k.z + b, k.dt + b, wide_, k.out, row, valid, scale)
+                                               : softmax_head(o, k.z + b, k.dt + b, wide_, k.out, row, valid, scale);
+            found *= weight;
+            for (int i = 0; i < valid; i++) sums_[n & 1][thread].loss += found[i];
         }
     }
 
-    /// Counts a batch in, as the metrics do: in float32, the batch's mean times its size.
+    /// Counts batch n in, as the metric does: in float32, the batch's mean times its size.
     void count(long n) {
-        double loss = 0, right = 0;
-        for (const Sums& sums : sums_) loss += sums.loss, right += sums.right;
+        double loss = 0, penalty = 0;
+        for (const Sums& sums : sums_[n & 1]) {
+            loss += sums.loss;
+            for (int i = 0; i < LANES; i++) penalty += sums.penalty[i];
+        }
         float size = float(job_.size(n));
-        *job_.loss_total += float(loss / size) * size;
+        *job_.loss_total += (float(loss / size) + float(penalty)) * size;
         *job_.loss_count += size;
-        if (!job_.right_total) return;
-        *job_.right_total += float(right);
-        *job_.right_count += size;
     }
 
     /// Adam's update number t; the corrections in float32, as XLA computes them.
-    Adam adam(const Parameter& p, long stride, long n) const {
+    Adam adam(const Parameter& p, long stride, int thread, long n) {
         double t = double(*job_.iteration) + double(n) + 1;
         float first = 1.f - float(std::pow(double(job_.beta1), t));
         float second = 1.f - float(std::pow(double(job_.beta2), t));
@@ -299,20 +331,25 @@ class Network {
         result.value = p.value, result.mean = p.mean, result.square = p.square, result.stride = stride;
         result.alpha = job_.rate * (std::sqrt(second) / first);
         result.c1 = job_.c1, result.c2 = job_.c2, result.epsilon = job_.epsilon;
+        result.l1 = p.l1, result.l2 = p.l2;
+        result.penalty = p.l1 || p.l2 ? &sums_[n & 1][thread].penalty : nullptr;
         return result;
     }
 
     void weights_phase(int thread, long n) {
         int size = job_.size(n);
         bool more = n + 1 < job_.batches();
-        if (thread == 0) count(n);
+        if (thread == 0 && n) count(n - 1);  // all its parts are there since the last barrier
         for (size_t l = layers_.size(); l-- > 0;) {
             Layer& k = layers_[l];
             Range own = share(thread, k.in, l || !by_features_ ? 4 : BLOCK);
-            if (thread == threads_ - 1 && k.biased) update_bias(k, size, n);
-            Adam update = adam(k.kernel, k.wide, n);
+            if (thread == threads_ - 1) {
+                if (k.biased) update_bias(k, size, thread, n);
+                for (Stage& stage : k.stages) update_normalization(stage, k.wide, thread, n);
+            }
+            Adam update = adam(k.kernel, k.wide, thread, n);
             if (l) {
-                product(Operand{layers_[l - 1].a, wide_, 1}, k.d, k.wide, size, own.from, own.to, 0, k.wide, update);
+                product(Operand{layers_[l - 1].outputs(), wide_, 1}, k.d, k.wide, size, own.from, own.to, 0, k.wide, update);
                 continue;
             }
             for (int q = own.from, end; q < own.to; q = end) {
@@ -324,12 +361,22 @@ class Network {
         }
     }
 
-    void update_bias(Layer& k, int size, long n) {
-        Adam update = adam(k.bias, k.wide, n);
+    void update_bias(Layer& k, int size, int thread, long n) {
+        Adam update = adam(k.bias, k.wide, thread, n);
         for (int j = 0; j < k.wide; j += LANES) {
             Vector g{};
             for (long b = 0; b < size; b++) g += load(k.d + b * k.wide + j);
             update.apply(j, g);
+        }
+    }
+
+    void update_normalization(Stage& stage, int wide, int thread, long n) {
+        Adam gamma = adam(stage.gamma, wide, thread, n), beta = adam(stage.beta, wide, thread, n);
+        for (int j = 0; stage.kind == NORMALIZE && j < wide; j += LANES) {
+            Vector flow{}, slope{};
+            for (const Stage::Moments& m : stage.moments) flow += load(m.flow + j), slope += load(m.slope + j);
+            if (stage.gamma.value) gamma.apply(j, slope);
+            if (stage.beta.value) beta.apply(j, flow);
         }
     }
 
@@ -342,7 +389,9 @@ class Network {
     float* x_ = nullptr;  // the converted batch: blocks of features, each batch x BLOCK
     std::vector<float*> partial_;  // the first layer's sums, batch x wide, a thread's part each
     bool by_features_ = false;
-    std::vector<Sums> sums_;
+    std::unique_ptr<Masks> masks_;  // null without dropout
+    size_t mask_room_ = 0;
+    std::vector<Sums> sums_[2];  // of the batches with even and with odd numbers, a thread's each
 };
 
 }  // namespace

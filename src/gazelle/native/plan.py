@@ -16,9 +16,16 @@ import jax
 import numpy as np
 
 from gazelle._core.dtypes import epsilon
-from gazelle._core.variable import Variable
 from gazelle.native import library
-from gazelle.native.chain import HIDDEN, SPARSE, Chain, chain_of, head_of, is_accuracy_of, is_plain_adam
+from gazelle.native.chain import (
+    HIDDEN,
+    SPARSE,
+    Chain,
+    chain_of,
+    head_of,
+    is_plain_adam,
+    penalty_of,
+)
 
 MOST_WEIGHTS = 3 << 18  # in all kernels; with Adam's slots 9 MB
 LARGEST_STEP = 160 << 20  # weights times samples of a batch
@@ -33,26 +40,32 @@ class Plan(NamedTuple):
     target: str
     rate: int  # which of the program's values the learning rate is
     state: list[int]  # and which ones the kernel changes
+    units: int  # of the output; 0 where nobody asks for predictions
     attributes: dict[str, Any]
 
-    def run(self, values: list, data: Any, steps: Any) -> list:
-        """The program's values after the steps.
+    def run(self, values: list, data: Any, steps: Any) -> tuple[list, Any]:
+        """The program's values after the steps, and what the model predicted in them.
 
         Args:
             values: The values of the engine's variables.
-            data: `(x, y, None)`, the arrays on the device.
+            data: `(x, y, sample_weight)`, the arrays on the device.
             steps: First row, number of whole batches, 1 if the shorter last one follows; int32.
+
+        Returns:
+            The values; the predictions, `(samples, units)`: rows that no step took hold anything.
         """
+        x, y, sample_weight = data
+        weights = np.zeros(0, np.float32) if sample_weight is None else sample_weight
         state = [values[place] for place in self.state]
+        results = [jax.ShapeDtypeStruct(value.shape, value.dtype) for value in state]
         call = jax.ffi.ffi_call(
             self.target,
-            [jax.ShapeDtypeStruct(value.shape, value.dtype) for value in state],
-            input_output_aliases={4 + i: i for i in range(len(state))},
+            [*results, jax.ShapeDtypeStruct((x.shape[0], self.units), np.float32)],
+            input_output_aliases={5 + i: i for i in range(len(state))},
         )
-        changed = dict(
-            zip(self.state, call(*data[:2], steps, values[self.rate], *state, **self.attributes), strict=True)
-        )
-        return [changed.get(place, value) for place, value in enumerate(values)]
+        *changed, predictions = call(x, y, weights, steps, values[self.rate], *state, **self.attributes)
+        found = dict(zip(self.state, changed, strict=True))
+        return [found.get(place, value) for place, value in enumerate(values)], predictions
 
 
 def plan_for(engine: Any, data: Any, order: Any, *, batch_size: int, tail: int) -> Plan | None:
@@ -65,7 +78,7 @@ def plan_for(engine: Any, data: Any, order: Any, *, batch_size: int, tail: int) 
         batch_size: Samples a batch.
         tail: Samples in the last batch, 0 if none is shorter.
     """
-    if order is not None or not library.switched_on() or not _runs_plainly() or not _is_simple(engine):
+    if order is not None or not library.is_free() or not _is_simple(engine):
         return None
     chain = chain_of(engine.model)
     if chain is None or any(function not in HIDDEN for function in chain.functions[:-1]):
@@ -73,25 +86,24 @@ def plan_for(engine: Any, data: Any, order: Any, *, batch_size: int, tail: int) 
     found = head_of(engine.objective.losses[0], chain.functions[-1], chain.sizes[-1])
     if found is None or not _data_fits(data, chain.source, chain.sizes, found[0]):
         return None
-    accuracies = [metric for _, metric, _, _ in engine.measures.entries]
-    if not all(is_accuracy_of(found[0], metric) for metric in accuracies):
-        return None
     batch = max(tail, min(batch_size, data[0].shape[0]))
     threads = threads_for(sum(a * b for a, b in pairwise(chain.sizes)), batch, library.cores())
-    weights = [one for pair in zip(chain.kernels, chain.biases, strict=True) for one in pair if one is not None]
-    places = _places(engine, accuracies, weights)
-    target = library.target() if threads else None
-    if target is None or places is None:
+    places, penalties = _places(engine, chain), [penalty_of(one) for one in chain.parameters()]
+    target = library.target("train") if threads else None
+    if target is None or places is None or None in penalties:
         return None
     attributes = _attributes(chain, engine.optimizer) | {
         "batch": np.int32(batch),
         "tail": np.int32(tail),
         "threads": np.int32(threads),
+        "aside": np.int32(library.cores() > 1),
         "head": np.int32(found[0]),
         "logits": np.int32(found[1]),
-        "accuracy": np.int32(len(accuracies)),
+        "l1": np.array([one[0] for one in penalties if one], np.float32),
+        "l2": np.array([one[1] for one in penalties if one], np.float32),
     }
-    return Plan(target, places[0], places[1:], attributes)
+    units = chain.sizes[-1] if engine.measures.entries else 0
+    return Plan(target, places[0], places[1:], units, attributes)
 
 
 def threads_for(weights: int, batch: int, cores: int) -> int:
@@ -111,8 +123,6 @@ def threads_for(weights: int, batch: int, cores: int) -> int:
 def _attributes(chain: Chain, adam: Any) -> dict[str, Any]:
     """The constants of the kernel's call that the layers and the optimizer set."""
     floats = {
-        "scale": chain.scale,
-        "offset": chain.offset,
         "low": epsilon(),
         "high": 1.0 - epsilon(),
         "beta1": adam.beta_1,
@@ -121,32 +131,19 @@ def _attributes(chain: Chain, adam: Any) -> dict[str, Any]:
         "c2": 1.0 - adam.beta_2,
         "epsilon": adam.epsilon,
     }
-    lists = {
-        "sizes": chain.sizes,
-        "kinds": [*(HIDDEN[function] for function in chain.functions[:-1]), 0],  # the head takes the last one's sums
-        "biased": [bias is not None for bias in chain.biases],
-    }
-    attributes: dict[str, Any] = {name: np.float32(value) for name, value in floats.items()}
-    return attributes | {name: np.array(value, np.int32) for name, value in lists.items()}
-
-
-def _runs_plainly() -> bool:
-    """Whether JAX is set to run float32 programs on a CPU as they are."""
-    unusual = ("jax_enable_x64", "jax_disable_jit", "jax_debug_nans", "jax_debug_infs", "jax_check_tracer_leaks")
-    unusual += ("jax_default_matmul_precision", "jax_default_device")
-    return jax.default_backend() == "cpu" and not any(getattr(jax.config, name) for name in unusual)
+    layers = chain.attributes()
+    layers["kinds"][-1] = 0  # the head takes the last layer's sums
+    return layers | {name: np.float32(value) for name, value in floats.items()}
 
 
 def _is_simple(engine: Any) -> bool:
-    """Whether the step is: one loss, at most one metric, Adam, and nothing else that changes or adds."""
+    """Whether the step is: one loss, metrics that need not be counted batch by batch, Adam, and nothing else."""
     return (
         engine.compute_loss is None
         and not engine.attached
-        and not engine.frozen
         and len(engine.objective.losses) == 1
         and engine.objective.weights == [None]
-        and len(engine.measures.entries) <= 1
-        and not any(weighted for _, _, weighted, _ in engine.measures.entries)
+        and engine.measures.count_samples
         and is_plain_adam(engine.optimizer)
     )
 
@@ -154,7 +151,9 @@ def _is_simple(engine: Any) -> bool:
 def _data_fits(data: Any, source: Any, sizes: Sequence[int], head: int) -> bool:
     """Whether the kernel reads these arrays."""
     x, y, sample_weight = data
-    if sample_weight is not None or not all(isinstance(array, jax.Array) for array in (x, y)):
+    if not all(isinstance(array, jax.Array) for array in (x, y)):
+        return False
+    if sample_weight is not None and (str(sample_weight.dtype) != "float32" or sample_weight.size != x.shape[0]):
         return False
     features, units = math.prod(x.shape[1:]), sizes[-1]
     if str(x.dtype) not in ("float32", "uint8") or source.dtype not in ("float32", str(x.dtype)):
@@ -168,22 +167,21 @@ def _data_fits(data: Any, source: Any, sizes: Sequence[int], head: int) -> bool:
     return str(y.dtype) in ("float32", "int32", "uint8", "bool")
 
 
-def _places(engine: Any, accuracies: list[Any], weights: list[Variable]) -> list[int] | None:
+def _places(engine: Any, chain: Chain) -> list[int] | None:
     """The places of the rate and of all that the kernel changes among the values; None if it does not know them all."""
-    adam = engine.optimizer
-    sums = [variable for mean in (engine.loss_tracker, *accuracies) for variable in (mean.total, mean.count)]
+    adam, weights = engine.optimizer, chain.parameters()
+    if {id(weight) for weight in weights} != {id(weight) for weight in engine.trainable}:
+        return None  # some are frozen
     slots = [
         group[adam._get_variable_index(weight)] for group in (adam._momentums, adam._velocities) for weight in weights
     ]
-    wanted = [adam._learning_rate, adam._iterations, *sums, *weights, *slots]
+    loss = [engine.loss_tracker.total, engine.loss_tracker.count]
+    floats = [adam._learning_rate, *loss, *weights, *slots]
+    wanted = [adam._learning_rate, adam._iterations, *loss, *weights, *slots, *chain.states()]
+    measured = {id(variable) for variable in engine.measures.variables}
     present = [*engine.trainable, *engine.frozen, *engine.slots, *engine.sums]
     places = {id(variable): place for place, variable in enumerate(present)}
-    plain = all(
-        variable.regularizer is None
-        and variable.constraint is None
-        and variable.dtype == ("int32" if variable is adam._iterations else "float32")
-        for variable in wanted
-    )
-    if not plain or {id(variable) for variable in wanted} != places.keys():
+    plain = all(variable.constraint is None and variable.dtype == "float32" for variable in floats)
+    if not plain or {id(variable) for variable in wanted} | measured != places.keys():
         return None
     return [places[id(variable)] for variable in wanted]

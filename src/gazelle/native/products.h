@@ -109,6 +109,14 @@ INLINE Vector activate(int kind, Vector z) {
     return z;
 }
 
+/// The gradient `d` by an activation's outputs `v` becomes the one by its inputs.
+INLINE Vector sloped(int kind, Vector d, Vector v) {
+    if (kind == RELU) return pick(v > 0.f, d, Vector{});
+    if (kind == SIGMOID) return d * (v * (1.f - v));
+    if (kind == TANH) return d * (1.f - v * v);
+    return d;
+}
+
 /// Activation of product + bias; a unit is a row.
 struct Forward {
     static constexpr bool lazy = false;
@@ -129,11 +137,7 @@ struct Backward {
     int kind;
     INLINE Vector start(int, int) { return Vector{}; }
     INLINE void end(int i, int j, Vector d) {
-        Vector v = load(a + i * stride + j);
-        if (kind == RELU) d = pick(v > 0.f, d, Vector{});
-        if (kind == SIGMOID) d = d * (v * (1.f - v));
-        if (kind == TANH) d = d * (1.f - v * v);
-        store(out + i * stride + j, d);
+        store(out + i * stride + j, sloped(kind, d, load(a + i * stride + j)));
     }
 };
 
@@ -144,6 +148,8 @@ struct Adam {
     float *value, *mean, *square;  // the weights and their two slots
     long stride;
     float alpha, c1, c2, epsilon;
+    float l1, l2;  // factors of the penalty
+    Vector* penalty;  // where the penalties of the weights before the update are summed; null without
     Vector kept[ROWS * 3];
     const Vector* gradient = kept;
     long at = 0;
@@ -151,12 +157,17 @@ struct Adam {
 
     INLINE Vector start(int, int) { return Vector{}; }
     INLINE void apply(long at, Vector g) {
-        Vector m = load(mean + at), v = load(square + at);
+        Vector m = load(mean + at), v = load(square + at), w = load(value + at);
+        if (penalty) {
+            Vector magnitude = pick(w < 0.f, -w, w);
+            *penalty += magnitude * (l1 + l2 * magnitude);
+            g += pick(w > 0.f, splat(l1), pick(w < 0.f, splat(-l1), Vector{})) + w * (2.f * l2);
+        }
         m += (g - m) * c1;
         v += (g * g - v) * c2;
         store(mean + at, m);
         store(square + at, v);
-        store(value + at, load(value + at) - alpha * m / (root(v) + epsilon));
+        store(value + at, w - alpha * m / (root(v) + epsilon));
     }
     INLINE void apply_kept(int n) { apply(at + n * LANES, gradient[n]); }
     INLINE void next_row() { at += stride, gradient += vectors, done++; }

@@ -21,6 +21,21 @@ typedef int32_t Mask __attribute__((vector_size(4 * LANES)));  // also whole num
 INLINE Vector load(const float* p) { return *(const Vector*)p; }
 INLINE void store(float* p, Vector v) { *(Vector*)p = v; }
 INLINE Vector splat(float f) { return f - Vector{}; }
+/// 0, 1, 2, ...
+INLINE Mask numbers() {
+    Mask lane{};
+    for (int i = 0; i < LANES; i++) lane[i] = i;
+    return lane;
+}
+/// A bit for each number that is not 0.
+INLINE uint16_t bits_of(Mask mask) {
+#if defined(__AVX512F__)
+    return _mm512_movepi32_mask((__m512i)mask);
+#else
+    return uint16_t(_mm256_movemask_ps((__m256)mask));
+#endif
+}
+INLINE Mask mask_of(uint16_t bits) { return ((Mask{} + bits) & ((Mask{} + 1) << numbers())) != 0; }
 INLINE Vector pick(Mask mask, Vector a, Vector b) { return mask ? a : b; }
 
 // A NaN in `v` stays: the comparison with it is false.

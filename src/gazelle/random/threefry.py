@@ -54,10 +54,14 @@ def normal(key: Any, shape: tuple[int, ...], dtype: str = "float32") -> jax.Arra
     return np.float32(np.sqrt(2)) * jax.lax.erf_inv(uniform(key, shape, low, 1.0))
 
 
-def _written_out(key: Any) -> bool:
-    plain = getattr(key, "shape", None) == (2,) and key.dtype == jnp.uint32
+def is_drawn_here() -> bool:
+    """Whether keys of two words are drawn from by these functions, as JAX is set; else JAX draws."""
     settings = getattr(jax.config, "jax_default_prng_impl", None), getattr(jax.config, "jax_threefry_partitionable", 0)
-    return plain and settings == ("threefry2x32", True)
+    return settings == ("threefry2x32", True)
+
+
+def _written_out(key: Any) -> bool:
+    return getattr(key, "shape", None) == (2,) and key.dtype == jnp.uint32 and is_drawn_here()
 
 
 def _bits(key: Any, shape: tuple[int, ...]) -> jax.Array:

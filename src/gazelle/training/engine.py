@@ -24,7 +24,7 @@ from gazelle._core.symbolic import leaves, map_structure
 from gazelle._core.variable import Variable
 from gazelle.data.windows import Piece
 from gazelle.metrics import Mean
-from gazelle.native import plan_for
+from gazelle.native import plan_for, predicted
 from gazelle.training.interrupt import undisturbed
 from gazelle.training.measures import Measures
 from gazelle.training.objective import Objective
@@ -237,7 +237,10 @@ class Engine:
         values = self._start(variables, values, plan[3] > 0)
         kernel = plan_for(self, data, order, batch_size=batch_size, tail=tail)
         if kernel is not None:
-            values = kernel.run(values, data, plan)
+            values, y_pred = kernel.run(values, data, plan)
+            rows = plan[0], plan[0] + plan[1] * batch_size + plan[2] * tail
+            known, size = len(values) - len(self.sums), min(batch_size, y_pred.shape[0])
+            values[known:] = self.measures.counted(self.sums, values[known:], data, y_pred, rows, size)
         else:
             values = _steps(step, values, plan, data, batch_size, tail)
         return values, self._logs(variables, values)
@@ -269,7 +272,8 @@ class Engine:
 
     def _predict_batch(self, _: tuple, values: list, x: Any) -> Any:
         with borrowed([*self.trainable, *self.frozen], values), context.collected_losses():
-            return self.model(x, training=False)
+            found = predicted(self.model, x)
+            return self.model(x, training=False) if found is None else found
 
     def _start(self, variables: list[Variable], values: list, fresh: Any) -> list:
         """The values with the sums of the metrics set back, where `fresh`."""

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
+
+import jax
+import jax.numpy as jnp
 
 from gazelle import metrics as metrics_room
 from gazelle._core.errors import ArgumentError, ArgumentTypeError
 from gazelle._core.names import snake_case
+from gazelle._core.pure import borrowed
 from gazelle._core.symbolic import leaves
 from gazelle._core.variable import Variable
+from gazelle.metrics.counting import counts_samples, counts_whole_numbers
 from gazelle.metrics.resolve import accuracy_for, crossentropy_for
 from gazelle.training.align import Outputs
+
+_TOGETHER = 1024  # samples whose batches `counted` takes together
 
 
 class Measures:
@@ -54,19 +62,81 @@ class Measures:
     @property
     def variables(self) -> list[Variable]:
         """The state of all metrics."""
-        found = [variable for metric in self.metrics for variable in metric.variables]
-        return list({id(variable): variable for variable in found}.values())
+        return _variables(self.entries)
+
+    @property
+    def count_samples(self) -> bool:
+        """Whether all metrics give the same when samples are counted in together instead of batch by batch."""
+        return all(counts_samples(metric) for metric in self.metrics)
 
     def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count one batch in."""
-        if not self.entries:
+        self._update(self.entries, y_true, y_pred, sample_weight)
+
+    def _update(self, entries: list, y_true: Any, y_pred: Any, sample_weight: Any, wanted: Any = None) -> None:
+        """Count samples in: all of them, or those with 1 and not with 0 in `wanted`, `(n,)`."""
+        if not entries:
             return
         truths = self.outputs.spread(y_true, "y")
         weights = self.outputs.spread(sample_weight, "sample_weight", repeat=True, partial=True)
         predictions = leaves(y_pred)
-        for i, metric, weighted, _ in self.entries:
-            if truths[i] is not None:
-                metric.update_state(truths[i], predictions[i], sample_weight=weights[i] if weighted else None)
+        for i, metric, weighted, _ in entries:
+            if truths[i] is None:
+                continue
+            weight = weights[i] if weighted else None
+            if wanted is not None:
+                weight = wanted if weight is None else weight.reshape(wanted.shape) * wanted
+            metric.update_state(truths[i], predictions[i], sample_weight=weight)
+
+    def counted(
+        self, sums: list[Variable], values: list, data: Any, y_pred: Any, rows: tuple[Any, Any], batch_size: int
+    ) -> list:
+        """The values of `sums` after all metrics have counted in the samples of some rows; only where `count_samples`.
+
+        What each batch adds is computed for many batches at once and then added batch by batch: so the numbers are
+        the same however the batches of an epoch are divided. Whole numbers can be added in any order.
+
+        Args:
+            sums: Variables, among them those of the metrics.
+            values: Their values before.
+            data: `(x, y, sample_weight)`, arrays.
+            y_pred: Predictions, `(samples, units)`, of the rows; the others may be anything.
+            rows: The first row and the one behind the last.
+            batch_size: Samples a batch, at most as many as there are.
+        """
+        if not self.entries:
+            return values
+        (first, stop), (_, y_true, sample_weight) = rows, data
+        batches = max(1, min(_TOGETHER, y_pred.shape[0]) // batch_size)
+        size = batches * batch_size
+        whole = [entry for entry in self.entries if not entry[2] and counts_whole_numbers(entry[1])]
+        others = [entry for entry in self.entries if entry not in whole]
+
+        def count(block: Any, values: list) -> list:
+            begin = first + block * size
+            row = begin + jnp.arange(size)
+            wanted = row < stop
+            row = jnp.where(wanted, row, begin)  # of the others not even the predictions are known
+            samples = [None if array is None else array[row] for array in (y_true, y_pred, sample_weight)]
+            samples.append(wanted.astype("float32"))
+            with borrowed(sums, values):
+                self._update(whole, *samples)
+                parts = [None if array is None else array.reshape(batches, -1, *array.shape[1:]) for array in samples]
+                _add_up(_variables(others), jax.vmap(self._added(others))(parts), batches)
+                return [variable._value for variable in sums]
+
+        return jax.lax.fori_loop(0, (stop - first + size - 1) // size, count, values)
+
+    def _added(self, entries: list) -> Callable[[list], list]:
+        """What a batch adds to the state of metrics."""
+        variables = _variables(entries)
+
+        def added(samples: list) -> list:
+            with borrowed(variables, [jnp.zeros_like(variable._value) for variable in variables]):
+                self._update(entries, *samples)
+                return [variable._value for variable in variables]
+
+        return added
 
     @property
     def names(self) -> list[str]:
@@ -80,6 +150,22 @@ class Measures:
             result = metric.result()
             found |= result if isinstance(result, dict) else {name: result}
         return found
+
+
+def _variables(entries: list) -> list[Variable]:
+    found = [variable for _, metric, _, _ in entries for variable in metric.variables]
+    return list({id(variable): variable for variable in found}.values())
+
+
+def _add_up(variables: list[Variable], parts: list, count: int) -> None:
+    """Add to each variable its parts, `(count, ...)`, one after the other."""
+
+    def add(i: Any, values: list) -> list:
+        return [value + part[i] for value, part in zip(values, parts, strict=True)]
+
+    values = jax.lax.fori_loop(0, count, add, [variable._value for variable in variables])
+    for variable, value in zip(variables, values, strict=True):
+        variable._value = value
 
 
 def _per_output(given: Any, outputs: Outputs, what: str) -> list[list[Any]]:
