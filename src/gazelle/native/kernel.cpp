@@ -80,8 +80,8 @@ size_t give(Job& job, const std::vector<void*>& arrays, size_t first, size_t par
 ffi::Error train(ffi::AnyBuffer x, ffi::AnyBuffer y, ffi::Buffer<ffi::F32> weights, ffi::Buffer<ffi::S32> plan,
                  ffi::Buffer<ffi::F32> rate, ffi::RemainingArgs arguments, ffi::RemainingRets outputs, Numbers sizes,
                  Numbers kinds, Numbers biased, Numbers stages, Reals reals, Reals l1, Reals l2, int32_t batch,
-                 int32_t tail, int32_t threads, int32_t aside, int32_t head, int32_t logits, float scale, float offset, float low,
-                 float high, float beta1, float beta2, float c1, float c2, float epsilon) {
+                 int32_t tail, int32_t threads, int32_t aside, int32_t head, int32_t logits, float scale, float offset,
+                 float low, float high, float beta1, float beta2, float c1, float c2, float epsilon) {
     size_t layers = kinds.size(), parameters = l1.size();
     if (sizes.size() != layers + 1 || biased.size() != layers || outputs.size() != arguments.size() + 1)
         return ffi::Error::InvalidArgument("gazelle: the number of arrays does not fit the layers");
