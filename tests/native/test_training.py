@@ -279,3 +279,14 @@ def test_a_branch_and_a_subclass_are_xlas(kernel, plans):
         model.compile("adam", SPARSE)
         fitted(model, epochs=1)
     assert plans == [None, None]
+
+
+@pytest.mark.parametrize("make", [lambda: L.BatchNormalization(), lambda: L.Dropout(0.3, seed=3)])
+def test_a_layer_that_is_called_twice_is_xlas(make, kernel, plans):
+    kernel(True)
+    source, twice = gazelle.Input((6,)), make()
+    x = twice(L.Dense(8, "relu")(twice(L.Dense(8, "relu")(source))))
+    model = gazelle.Model(source, L.Dense(3, "softmax")(x))
+    model.compile("adam", SPARSE)
+    fitted(model, epochs=1)
+    assert plans == [None]

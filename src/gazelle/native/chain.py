@@ -6,6 +6,7 @@ Behind a Dense layer that is not the last there may be activations, batch normal
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,13 +83,18 @@ class Chain(NamedTuple):
             "reals": np.array([real for _, reals in pairs for real in reals], np.float32),
         }
 
-    def states(self) -> list[Variable]:
-        """What training changes besides, in the kernel's order."""
-        found: list[Variable] = []
-        for stage in self.stages:
-            if stage.kind == NORMALIZE:
-                found += [stage.layer.moving_mean, stage.layer.moving_variance]
-        return found + [stage.layer.seed_generator.state for stage in self.stages if stage.kind == DROP]
+    def moments(self) -> list[Variable]:
+        """The moving moments, in the kernel's order."""
+        layers = [stage.layer for stage in self.stages if stage.kind == NORMALIZE]
+        return [moment for layer in layers for moment in (layer.moving_mean, layer.moving_variance)]
+
+    def keys(self) -> list[Variable]:
+        """The keys of dropout, in the kernel's order."""
+        return [stage.layer.seed_generator.state for stage in self.stages if stage.kind == DROP]
+
+    def weights(self) -> int:
+        """Elements of all kernels."""
+        return sum(a * b for a, b in pairwise(self.sizes))
 
 
 def chain_of(model: Any) -> Chain | None:
@@ -141,7 +147,8 @@ def _with(chain: Chain, layer: Any, shape: Sequence[int | None]) -> Chain | None
     if kind is Dropout and layer.rate == 0:
         return chain
     if kind in (Activation, BatchNormalization, Dropout):
-        found = _stage_of(layer) if chain.kernels and len(shape) == 2 else None
+        again = kind is not Activation and any(stage.layer is layer for stage in chain.stages)
+        found = _stage_of(layer) if chain.kernels and len(shape) == 2 and not again else None
         return None if found is None else chain._replace(stages=[*chain.stages, Stage(last, found, layer)])
     if kind is not Dense or len(shape) != 2 or layer.lora_kernel_a is not None or layer._kernel is None:
         return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -87,7 +86,7 @@ def plan_for(engine: Any, data: Any, order: Any, *, batch_size: int, tail: int) 
     if found is None or not _data_fits(data, chain.source, chain.sizes, found[0]):
         return None
     batch = max(tail, min(batch_size, data[0].shape[0]))
-    threads = threads_for(sum(a * b for a, b in pairwise(chain.sizes)), batch, library.cores())
+    threads = threads_for(chain.weights(), batch, library.cores())
     places, penalties = _places(engine, chain), [penalty_of(one) for one in chain.parameters()]
     target = library.target("train") if threads else None
     if target is None or places is None or None in penalties:
@@ -177,7 +176,7 @@ def _places(engine: Any, chain: Chain) -> list[int] | None:
     ]
     loss = [engine.loss_tracker.total, engine.loss_tracker.count]
     floats = [adam._learning_rate, *loss, *weights, *slots]
-    wanted = [adam._learning_rate, adam._iterations, *loss, *weights, *slots, *chain.states()]
+    wanted = [adam._learning_rate, adam._iterations, *loss, *weights, *slots, *chain.moments(), *chain.keys()]
     measured = {id(variable) for variable in engine.measures.variables}
     present = [*engine.trainable, *engine.frozen, *engine.slots, *engine.sums]
     places = {id(variable): place for place, variable in enumerate(present)}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import jax
@@ -12,11 +10,11 @@ import numpy as np
 from gazelle import activations
 from gazelle.native import library
 from gazelle.native.chain import HIDDEN, Chain, chain_of
+from gazelle.native.plan import MOST_THREADS
 
 # Larger networks are XLA's, which does not start a product anew for each block of samples.
 MOST_WEIGHTS = 1 << 16
 ONE_THREAD = 4 << 20  # weights times samples: up to so many one thread is fastest
-MOST_THREADS = 4
 
 
 def predicted(model: Any, x: Any) -> Any | None:
@@ -38,14 +36,13 @@ def predicted(model: Any, x: Any) -> Any | None:
     if target is None:
         return None
     last, parameters = chain.functions[-1], chain.parameters()
-    still = [variable for variable in chain.states() if variable.dtype == "float32"]
     call = jax.ffi.ffi_call(target, jax.ShapeDtypeStruct((x.shape[0], chain.sizes[-1]), np.float32))
     return call(
         x,
-        *(variable._value for variable in (*parameters, *still)),
+        *(variable._value for variable in (*parameters, *chain.moments())),
         parameters=np.int32(len(parameters)),
         softmax=np.int32(last is activations.softmax),
-        threads=np.int32(threads_for(_weights(chain.sizes), x.shape[0], library.cores())),
+        threads=np.int32(threads_for(chain.weights(), x.shape[0], library.cores())),
         **chain.attributes(),
     )
 
@@ -55,14 +52,10 @@ def threads_for(weights: int, samples: int, cores: int) -> int:
     return 1 if weights * samples <= ONE_THREAD else min(cores, MOST_THREADS)
 
 
-def _weights(sizes: Sequence[int]) -> int:
-    return sum(a * b for a, b in pairwise(sizes))
-
-
 def _is_known(chain: Chain, x: Any) -> bool:
     known = all(function in HIDDEN for function in chain.functions[:-1])
     last = chain.functions[-1]
-    if not known or (last not in HIDDEN and last is not activations.softmax) or _weights(chain.sizes) > MOST_WEIGHTS:
+    if not known or (last not in HIDDEN and last is not activations.softmax) or chain.weights() > MOST_WEIGHTS:
         return False
     features = int(np.prod(x.shape[1:], dtype=np.int64))
     fits = features == chain.sizes[0] and x.shape[0] > 0 and (last is not activations.softmax or chain.sizes[-1] > 1)
