@@ -26,8 +26,8 @@ class Server(http.server.BaseHTTPRequestHandler):
         body = b"<!DOCTYPE html><p>Sign in first" if self.path == "/page" else CONTENT
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.server.hits += 1  # before the body: whoever has read it may look at once
         self.wfile.write(body[:100] if self.path == "/cut" else body)
-        self.server.hits += 1
         return None
 
     def log_message(self, *args):
