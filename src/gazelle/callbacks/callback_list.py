@@ -8,8 +8,13 @@ from typing import Any
 from gazelle._core.errors import ArgumentTypeError
 from gazelle.callbacks.base import HOOKS, Callback, Logs
 from gazelle.callbacks.csv_logger import CSVLogger
+from gazelle.callbacks.early_stopping import EarlyStopping
 from gazelle.callbacks.history import History
+from gazelle.callbacks.model_checkpoint import ModelCheckpoint
 from gazelle.callbacks.progress import ProgbarLogger
+from gazelle.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from gazelle.callbacks.swap_ema_weights import SwapEMAWeights
+from gazelle.callbacks.terminate_on_nan import TerminateOnNaN
 
 _BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end"),
@@ -19,6 +24,9 @@ _BATCH_HOOKS = {
 
 # Callbacks that look at the logs and at nothing else: they may be told of an epoch while the next one runs.
 WATCHERS = (History, ProgbarLogger, CSVLogger)
+
+# Callbacks that may change the model or end the training, but run no code of the user's.
+OWN = (*WATCHERS, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau, SwapEMAWeights, TerminateOnNaN)
 
 # The base class passes these hooks on to older names.
 _OLDER_NAMES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
@@ -95,6 +103,11 @@ class CallbackList:
     def only_watch(self) -> bool:
         """Whether no callback can change anything between two epochs, nor sees the model there."""
         return all(type(callback) in WATCHERS for callback in self.callbacks)
+
+    @property
+    def leave_data(self) -> bool:
+        """Whether no callback can change the data or draw random numbers."""
+        return all(type(callback) in OWN for callback in self.callbacks)
 
     def on_progress(self, stage: str, step: int, logs: Logs | None = None) -> None:
         """Tell how far the epoch or pass is; see `Callback.on_progress`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -134,8 +133,7 @@ class Trainer(Compilable):
         )
         validator = None
         if validation is not None:
-            runner = loop.Runner(engine, validation, "test", listed, eager=compiled.run_eagerly)
-            validator = functools.partial(loop.evaluate, runner)
+            validator = loop.Runner(engine, validation, "test", listed, eager=compiled.run_eagerly)
         with run.interrupt.heard():
             loop.fit(
                 engine,
@@ -143,7 +141,7 @@ class Trainer(Compilable):
                 listed,
                 initial_epoch=initial_epoch,
                 epochs=epochs,
-                validate=validator,
+                validation=validator,
                 validates=_validation_plan(validation_freq),
                 stopped=lambda: run.stop or run.interrupt.asked,
                 eager=compiled.run_eagerly,

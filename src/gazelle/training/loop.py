@@ -10,7 +10,9 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from gazelle._core.symbolic import map_structure
 from gazelle.data.feeds import ArrayFeed, Feed, StreamFeed, to_device, warn_out_of_data
@@ -26,6 +28,13 @@ class Chunk:
     result: Any
     steps: int
     begun: float
+
+
+class Prepared(NamedTuple):
+    """An epoch whose order is drawn and whose data is gathered, but that is not begun."""
+
+    steps: int
+    random_state: Any  # NumPy's, before the order was drawn
 
 
 @dataclass
@@ -52,6 +61,7 @@ class Runner:
     position: int = 0  # the next batch of the pass; an epoch of fewer steps than batches goes on where the last ended
     order: Any = None
     source: Resident | Window | None = None  # of the batches, once they are on the device
+    prepared: Prepared | None = None
 
     def epoch(self) -> dict[str, Any]:
         """Run one epoch and give its logs."""
@@ -76,6 +86,20 @@ class Runner:
         if not source.whole:
             return None
         return self._start(source, self._begin(feed, busy=busy), fresh=True)
+
+    def prepare_epoch(self) -> None:
+        """Draw the order of the next epoch and gather its data while the program of one chunk still runs."""
+        random_state = np.random.get_state(legacy=False)  # noqa: NPY002 (what `ArrayFeed.order` draws from)
+        feed: Any = self.feed
+        self.prepared = Prepared(self._begin(feed, busy=True), random_state)
+        if self.source is not None:
+            self.source.piece(self.position)
+
+    def forget_prepared(self) -> None:
+        """An epoch that was prepared does not come: NumPy's generator is as if it had never been thought of."""
+        if self.prepared is not None:
+            np.random.set_state(self.prepared.random_state)  # noqa: NPY002
+            self.prepared = None
 
     def end_epoch(self, chunk: Chunk, *, alone: bool = True) -> dict[str, Any]:
         """Wait for an epoch that was started, and give its logs; `alone`: nothing ran beside it, so its time counts."""
@@ -161,6 +185,9 @@ class Runner:
 
     def _begin(self, feed: ArrayFeed, *, busy: bool = False) -> int:
         """Start or go on with a pass over the data; gives the number of steps of this epoch."""
+        if self.prepared is not None:
+            steps, self.prepared = self.prepared.steps, None
+            return steps
         if self.stage == "test" or self.position >= feed.batches or (self.position == 0 and self.order is None):
             self.position, self.order = 0, feed.order()
             if self.source is not None:
@@ -195,7 +222,7 @@ def fit(
     *,
     initial_epoch: int,
     epochs: int,
-    validate: Callable[[], dict[str, Any]] | None,
+    validation: Runner | None,
     validates: Callable[[int], bool],
     stopped: Callable[[], bool],
     eager: bool = False,
@@ -209,7 +236,7 @@ def fit(
         callbacks: The callback list; it gets every hook in Keras's order.
         initial_epoch: Number of the first epoch, from 0.
         epochs: Number after the last epoch.
-        validate: Runs the validation and gives its logs, without `val_`; None for none.
+        validation: The runner of the validation; None for none.
         validates: Whether the epoch of a number (from 0) is followed by a validation.
         stopped: Whether to end; asked after each chunk and epoch.
         eager: Whether to run operation by operation.
@@ -222,7 +249,9 @@ def fit(
     try:
         callbacks.on_train_begin({})
         # Where nobody acts between two epochs, the next one is started before the results of the last are looked at.
-        ahead = validate is None and callbacks.only_watch
+        # Where somebody does, but neither touches the data nor draws random numbers, its data is made ready meanwhile.
+        ahead = validation is None and callbacks.only_watch
+        apart = callbacks.leave_data and (validation is None or isinstance(validation.feed, ArrayFeed))
         started: Chunk | None = None
         for epoch in range(initial_epoch, epochs):
             callbacks.on_epoch_begin(epoch, {})
@@ -231,13 +260,17 @@ def fit(
             if started is None:
                 results = runner.epoch()
             else:
-                following = runner.start_epoch(busy=True) if ahead and epoch + 1 < epochs else None
+                following = None
+                if epoch + 1 < epochs and ahead:
+                    following = runner.start_epoch(busy=True)
+                elif epoch + 1 < epochs and apart:
+                    runner.prepare_epoch()
                 results = runner.end_epoch(started, alone=alone and following is None)
                 started = following
             if not results:  # the data has come to its end
                 break
-            if validate is not None and validates(epoch):
-                results |= {f"val_{name}": value for name, value in validate().items()}
+            if validation is not None and validates(epoch):
+                results |= {f"val_{name}": value for name, value in evaluate(validation).items()}
             logs = dict(sorted(results.items()))
             callbacks.on_epoch_end(epoch, logs)
             if stopped() and started is None:
@@ -245,6 +278,8 @@ def fit(
     except BaseException:
         _end_all(callbacks, logs)
         raise
+    finally:
+        runner.forget_prepared()
     if epochs > initial_epoch and engine.optimizer is not None:
         engine.optimizer.finalize_variable_values(engine.trainable)
     callbacks.on_train_end(logs)
