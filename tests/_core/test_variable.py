@@ -176,7 +176,7 @@ def test_variables_are_compared_by_identity_so_that_they_can_be_keys():
 
 
 def destroyed_by_a_program(variable):
-    array = variable.take()
+    array = variable.lend()
     array.delete()
 
 
@@ -229,8 +229,8 @@ def test_a_held_array_survives_also_when_a_program_that_assigns_was_traced():
 def test_an_array_that_nobody_holds_is_given_without_a_copy():
     variable = Variable(VALUES)
     inside = variable._value
-    assert variable.take() is inside
+    assert variable.lend() is inside
     jax.jit(pure(lambda: variable.value + jnp.asarray(variable), [variable]))(
         [inside]
     )  # read by a program, not a person
-    assert variable.take() is inside
+    assert variable.lend() is inside

@@ -74,4 +74,4 @@ def test_the_weights_share_no_array_with_the_averages():
     callback, model = _callback()
     callback.on_train_end()
     weight, average = model.trainable_variables[0], model.optimizer._model_variables_moving_average[0]
-    assert weight.take() is not average.take()
+    assert weight.lend() is not average.lend()

@@ -475,7 +475,7 @@ def test_large_arrays_are_checked_without_a_copy_of_them():
 
 @pytest.mark.parametrize(
     "y",
-    [np.array([0, 1, 2, 5]), np.array([[0], [1.4], [1.6], [2.0]]), np.eye(3)[[0, 2, 1]], np.array([True, False])],
+    [np.array([0, 1, 2, 5]), np.array([[0.0], [1.0], [2.0], [2.0]]), np.eye(3)[[0, 2, 1]], np.array([True, False])],
 )
 def test_sample_weights_from_class_weights_are_keras(y):
     weights = {0: 0.5, 1: 2.0}

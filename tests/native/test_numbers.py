@@ -131,6 +131,7 @@ def test_wide_first_layers_are_taken_in_blocks_of_features(inputs, threads, kern
 
 @pytest.mark.parametrize("factor", [30, 100, 10_000])
 @pytest.mark.parametrize("name", ["sparse", "one-hot", "distribution", "binary"])
+@pytest.mark.filterwarnings("ignore:fit. no weight has changed")
 def test_where_probabilities_are_clipped_gradients_vanish_as_with_xla(name, factor, kernel, plans, network):
     end, units, loss, kind, y = HEADS[name]
     x = np.float32(factor) * X
@@ -139,6 +140,7 @@ def test_where_probabilities_are_clipped_gradients_vanish_as_with_xla(name, fact
     check(kernel, plans, make, x, y, kind, epochs=1, exact=factor == 10_000)
 
 
+@pytest.mark.filterwarnings("ignore:fit. the loss is nan")
 def test_nan_spreads_as_with_xla(kernel, network):
     x = X.copy()
     results = []

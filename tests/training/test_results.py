@@ -93,9 +93,8 @@ def _mean_gap(y_true, y_pred):
         lambda K: {"loss": "mse", "metrics": ["mae"], "weighted_metrics": ["mse"]},
         lambda K: {"loss": ["mse"], "metrics": [["mae"]], "loss_weights": [0.5]},
         lambda K: {"loss": "mse", "loss_weights": 2.0},
-        lambda K: {"metrics": ["mae"]},
     ],
-    ids=["loss", "classes", "instances", "functions", "weighted", "lists", "loss weight", "no loss"],
+    ids=["loss", "classes", "instances", "functions", "weighted", "lists", "loss weight"],
 )
 def test_results_of_one_output_are_those_of_keras(both, net, data, compiled):
     def make(K):

@@ -15,17 +15,26 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST_PROBLEM = 1000  # characters
+_LONGEST_PART = 500
+_MOST_NAMES = 30  # of all that are known
+
 
 def explain(problem: str, *, expected: object = None, received: object = None, fix: str | None = None) -> str:
-    """Put an error text together: the problem, then expected, received and fix, one line each."""
-    lines = [problem]
-    if expected is not None:
-        lines.append(f"  expected: {expected}")
-    if received is not None:
-        lines.append(f"  received: {received}")
-    if fix is not None:
-        lines.append(f"  fix: {fix}")
+    """Put an error text together: the problem, then expected, received and fix, one line each; long parts are cut."""
+    lines = [_cut(problem, _LONGEST_PROBLEM)]
+    for word, part in (("expected", expected), ("received", received), ("fix", fix)):
+        if part is not None:
+            lines.append(f"  {word}: {_cut(str(part), _LONGEST_PART)}")
     return "\n".join(lines)
+
+
+def _cut(text: str, most: int) -> str:
+    """`text` with its middle left out where it is longer than `most` characters."""
+    if len(text) <= most:
+        return text
+    half = most // 2 - 20
+    return f"{text[:half]} [... {len(text) - 2 * half:,} characters ...] {text[-half:]}"
 
 
 class GazelleError(Exception):
@@ -69,15 +78,16 @@ class DownloadError(GazelleError, OSError):
 class UnknownNameError(GazelleError, ValueError):
     """A name that stands for nothing; the message lists the nearest names that do."""
 
-    def __init__(self, kind: str, name: object, known: Iterable[str]):
+    def __init__(self, kind: str, name: object, known: Iterable[str], *, also: str | None = None):
         known = sorted(set(known))
-        near = nearest(str(name), known)
-        hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"use one of: {', '.join(known)}"
+        near = nearest(str(name)[:200], known)
+        listed = ", ".join(known[:_MOST_NAMES]) + (", ..." if len(known) > _MOST_NAMES else "")
+        hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"use one of: {listed}"
         super().__init__(
-            f"Could not interpret {kind} identifier: {name!r}.",
+            f"Could not interpret {kind} identifier: {str(name)[:80]!r}.",
             expected=f"a known name, a callable, an instance or its config; near names: {', '.join(near) or 'none'}",
             received=repr(name),
-            fix=hint,
+            fix=f"{hint}{f'; {also}' if also else ''}",
         )
 
 

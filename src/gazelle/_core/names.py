@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import defaultdict
 
+_lock = threading.Lock()
 _counts: defaultdict[str, int] = defaultdict(int)
 
 
@@ -17,8 +19,9 @@ def snake_case(name: str) -> str:
 
 def unique_name(prefix: str) -> str:
     """`prefix` the first time, then `prefix_1`, `prefix_2`, ... until `reset_names`."""
-    count = _counts[prefix]
-    _counts[prefix] += 1
+    with _lock:
+        count = _counts[prefix]
+        _counts[prefix] += 1
     return prefix if count == 0 else f"{prefix}_{count}"
 
 

@@ -6,20 +6,33 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import jax
+
+from gazelle._core.lending import borrowed_here
 from gazelle._core.variable import Variable
 
 
 @contextmanager
 def borrowed(variables: Sequence[Variable], values: Sequence[Any]) -> Iterator[None]:
-    """Within the block `variables` hold `values` (arrays or tracers); afterwards what they held before."""
-    kept = [(variable._value, variable._lent) for variable in variables]
-    for variable, value in zip(variables, values, strict=True):
-        variable._value = value
+    """Within the block `variables` hold `values` (arrays or tracers), for this thread alone."""
+    here = borrowed_here.values
+    kept = {variable: here[variable] for variable in variables if variable in here}
+    here.update(zip(variables, values, strict=True))
     try:
         yield
     finally:
-        for variable, (value, lent) in zip(variables, kept, strict=True):
-            variable._value, variable._lent = value, lent
+        for variable in variables:
+            here.pop(variable, None)
+        here.update(kept)
+
+
+def settled(result: Any) -> Any:
+    """`result` with every variable in it replaced by the value that it holds now.
+
+    Whatever leaves a block of `borrowed` goes through this within the block: read later, a variable would give its own
+    value and not the one that was computed.
+    """
+    return jax.tree.map(lambda leaf: leaf, result)  # to JAX a variable is a node whose only leaf is its value
 
 
 def pure(function: Callable[..., Any], variables: Sequence[Variable]) -> Callable[..., tuple[Any, list[Any]]]:
@@ -37,7 +50,7 @@ def pure(function: Callable[..., Any], variables: Sequence[Variable]) -> Callabl
 
     def pure_function(values: Sequence[Any], *args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
         with borrowed(variables, values):
-            result = function(*args, **kwargs)
+            result = settled(function(*args, **kwargs))
             return result, [variable._value for variable in variables]
 
     return pure_function

@@ -25,6 +25,11 @@ _builtins: dict[tuple[str, str], Any] = {}  # (module, class name or function na
 _custom: dict[str, Any] = {}  # registered name (`Package>Name`) or plain name -> object
 
 
+def is_own_class(kind: type) -> bool:
+    """Whether Gazelle itself brings a class."""
+    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
 class Catalogue:
     """All classes and functions of one kind (losses, optimizers, ...) and how to get one from a name or config.
 
@@ -272,5 +277,7 @@ def _find(name: str, known: dict[str, Any], catalogue: Catalogue | None) -> Any:
     named = catalogue.names if catalogue else {}
     candidates = {**{key[1]: value for key, value in _builtins.items()}, **named, **known}
     if name not in candidates:
-        raise UnknownNameError(catalogue.kind if catalogue else "object", name, candidates)
+        also = "a class or function of your own: pass custom_objects={name: it}, or register it with "
+        also += "@gazelle.saving.register_keras_serializable()"
+        raise UnknownNameError(catalogue.kind if catalogue else "object", name, candidates, also=also)
     return candidates[name]

@@ -12,6 +12,7 @@ import numpy as np
 from gazelle._core import context
 from gazelle._core.dtypes import is_float, standardize_dtype
 from gazelle._core.errors import ArgumentError, ShapeError
+from gazelle._core.lending import Guard, borrowed_here, check_process, note_use
 from gazelle._core.names import unique_name
 
 
@@ -79,10 +80,13 @@ class Variable:
                 self.dtype = "int32"
             else:
                 self.dtype = standardize_dtype(dtype)
+        note_use()
+        check_process()
         with jax.ensure_compile_time_eval():  # concrete also when a model is built while it is being traced
-            self._value: Any = _array(value, self.dtype)
-        self._lent = self._value is value  # whoever made the array may still hold it
-        self.shape: tuple[int, ...] = tuple(self._value.shape)
+            self._own: Any = _array(value, self.dtype)
+        self._lent = self._own is value  # whoever made the array may still hold it
+        self.guard = Guard()
+        self.shape: tuple[int, ...] = tuple(self._own.shape)
         if shape is not None and tuple(shape) != self.shape:
             raise ShapeError(
                 f"The initial value of variable {self.name!r} has the wrong shape.",
@@ -96,14 +100,31 @@ class Variable:
 
         Within the call of a layer that computes in another float type it is read in that type.
         """
-        value = self._read()
-        self._lent = self._lent or value is self._value
-        return value
-
-    def _read(self) -> Any:
-        """The value in the compute dtype of the layer that is being called."""
+        value = self._shared()
         dtype = context.compute_dtype() if self.autocast else None
-        return self._value if dtype in (None, self.dtype) or not is_float(self.dtype) else self._value.astype(dtype)
+        return value if dtype in (None, self.dtype) or not is_float(self.dtype) else value.astype(dtype)
+
+    def _shared(self) -> Any:
+        """The array that this thread sees; the variable's own one is marked, so that no program destroys it."""
+        here = borrowed_here.values
+        if self in here:
+            return here[self]
+        with self.guard.lock:
+            self._lent = True
+            return self._own
+
+    @property
+    def _value(self) -> Any:
+        """The array that this thread sees: the borrowed one, or the variable's own."""
+        return borrowed_here.values.get(self, self._own)
+
+    @_value.setter
+    def _value(self, value: Any) -> None:
+        here = borrowed_here.values
+        if self in here:
+            here[self] = value
+        else:
+            self._own = value
 
     @property
     def ndim(self) -> int:
@@ -134,35 +155,51 @@ class Variable:
                 received=tuple(value.shape),
                 fix="pass an array of the variable's own shape",
             )
-        self._value = value
-        self._lent = True  # the caller may hold this very array, which is given back too
+        if self in borrowed_here.values:
+            self._value = value
+            return value
+        with self.guard.lock:
+            self._own = value
+            self._lent = True  # the caller may hold this very array, which is given back too
         return value
 
     def assign_add(self, value: Any) -> jax.Array:
         """Add to the value."""
-        return self.assign(self._value + _plain(value))
+        with self.guard.lock:
+            return self.assign(self._value + _plain(value))
 
     def assign_sub(self, value: Any) -> jax.Array:
         """Subtract from the value."""
-        return self.assign(self._value - _plain(value))
+        with self.guard.lock:
+            return self.assign(self._value - _plain(value))
 
-    def take(self) -> jax.Array:
-        """The value for a program that may destroy it (donation): a copy where a user may still hold the array.
+    def lend(self, *, copy: bool = False) -> jax.Array:
+        """The value for a program that may destroy it (donation), under the guard's lock.
 
-        The program's result comes back by `give`; should it fail before it has begun, the variable is as it was.
+        A copy where a user may still hold the array. The program's result comes back by `restore`; should it fail
+        before it has begun, the variable is as it was.
+
+        Args:
+            copy: Whether to lend a copy in any case.
         """
-        return jnp.asarray(np.array(self._value)) if self._lent else self._value
+        return jnp.asarray(np.array(self._own)) if copy or self._lent else self._own
 
-    def give(self, value: jax.Array) -> None:
+    def restore(self, value: jax.Array) -> None:
         """Put a program's result in, an array that nobody else holds."""
-        self._value, self._lent = value, False
+        self._own, self._lent = value, False
+
+    @property
+    def current(self) -> jax.Array:
+        """The variable's own array, for a program that does not destroy it; under the guard."""
+        return self._own
 
     def numpy(self) -> np.ndarray:
         """A NumPy copy of the value."""
-        return np.array(self._value)
+        return self.__array__()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self._value, dtype=dtype)
+        with self.guard.lock:
+            return np.array(self._value, dtype=dtype)
 
     def __jax_array__(self) -> jax.Array:
         return self.value
@@ -171,28 +208,28 @@ class Variable:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
 
     def __len__(self) -> int:
-        return len(self._value)
+        return len(self._own)
 
     def __iter__(self) -> Any:
-        return iter(self._value)
+        return iter(self._shared())
 
     def __float__(self) -> float:
-        return float(self._value)
+        return float(self._shared())
 
     def __int__(self) -> int:
-        return int(self._value)
+        return int(self._shared())
 
     def __bool__(self) -> bool:
-        return bool(self._value)
+        return bool(self._shared())
 
     def __getitem__(self, index: Any) -> jax.Array:
         return self.value[index]  # `variable[:]` is the array itself
 
     def __neg__(self) -> jax.Array:
-        return -self._read()
+        return -self.value
 
     def __abs__(self) -> jax.Array:
-        return abs(self._read())
+        return abs(self.value)
 
 
 def _plain(value: Any) -> Any:
@@ -208,7 +245,7 @@ def _array(value: Any, dtype: str) -> Any:
 
 def _binary(name: str) -> Callable[[Variable, Any], jax.Array]:
     def operation(self: Variable, other: Any) -> jax.Array:
-        return getattr(self._read(), name)(other._read() if isinstance(other, Variable) else other)
+        return getattr(self.value, name)(other.value if isinstance(other, Variable) else other)
 
     operation.__name__ = name
     return operation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 Logs = dict[str, Any]
@@ -72,6 +73,13 @@ class Callback:
     def set_model(self, model: Any) -> None:
         """Take the model."""
         self.model = model
+
+    def check_run(self, names: Collection[str] | None) -> None:
+        """Called before the first step of `fit`: refuse, or warn of, what would fail or come to nothing later.
+
+        Args:
+            names: The names that the logs of an epoch will have; None where other callbacks may add some.
+        """
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Called once before the first epoch of `fit`."""

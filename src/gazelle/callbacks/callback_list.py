@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from gazelle._core.errors import ArgumentTypeError
@@ -108,6 +108,23 @@ class CallbackList:
     def leave_data(self) -> bool:
         """Whether no callback can change the data or draw random numbers."""
         return all(type(callback) in OWN for callback in self.callbacks)
+
+    def check_run(self, names: Collection[str] | None) -> None:
+        """Let every callback check what it will need in a fit.
+
+        Args:
+            names: The names that the logs of an epoch will have, but for what callbacks add; None if not known.
+        """
+        known = names if self.leave_data else None
+        for callback in self.callbacks:
+            check = getattr(callback, "check_run", None)  # callbacks of Keras's own do not have it
+            if check is not None:
+                check(known)
+
+    def note_seconds(self, seconds: float | None) -> None:
+        """Tell the progress line how long the epoch took, where its own clock cannot tell."""
+        if self._progbar is not None:
+            self._progbar.seconds = seconds
 
     def on_progress(self, stage: str, step: int, logs: Logs | None = None) -> None:
         """Tell how far the epoch or pass is; see `Callback.on_progress`."""

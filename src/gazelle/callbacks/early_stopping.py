@@ -35,6 +35,8 @@ class EarlyStopping(MonitorCallback):
         >>> callback = EarlyStopping(monitor="val_loss", patience=5, restore_best_weights=True)
     """
 
+    purpose = "Early stopping conditioned on"
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -68,7 +70,7 @@ class EarlyStopping(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Look at the epoch's value and ask the model to stop if patience is spent."""
-        value = self._monitored(logs, "Early stopping conditioned on")
+        value = self._monitored(logs)
         if value is None or epoch < self.start_from_epoch:
             return
         improved = self._is_improvement(value, self.best)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from gazelle._core.errors import ArgumentError
 from gazelle.callbacks.base import Logs
 from gazelle.callbacks.monitor import MonitorCallback
+from gazelle.utils.files import check_writable
 
 
 class ModelCheckpoint(MonitorCallback):
@@ -86,9 +88,32 @@ class ModelCheckpoint(MonitorCallback):
                 fix=f"pass {self.filepath + '.keras'!r}",
             )
 
+    def check_run(self, names: Collection[str] | None) -> None:
+        """Refuse, before the first step, a path that cannot be written.
+
+        Raises:
+            ArgumentError: Whole models cannot be saved yet, the path names values that will not be there, or the file
+                or its folder cannot be written.
+        """
+        if not self.save_weights_only:
+            fix = f"pass save_weights_only=True and {os.path.splitext(self.filepath)[0] + '.weights.h5'!r}"
+            raise ArgumentError(
+                f"ModelCheckpoint: whole models cannot be saved yet, so {self.filepath!r} could not be written.",
+                expected="save_weights_only=True and a path that ends in .weights.h5",
+                received=repr(self.filepath),
+                fix=fix,
+            )
+        if names is not None:
+            batch = None if self.save_freq == "epoch" else 0
+            path = self._path(0, batch, dict.fromkeys(names, 0.0))
+            if self.save_best_only and self.monitor not in names:
+                self._has_scalar(dict.fromkeys(names, 0.0))
+        else:
+            path = self.filepath.partition("{")[0]
+        check_writable(path)
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start counting; the best value so far stays."""
-        super().on_train_begin(logs)
         self._last_batch = 0
         self._batches = 0
 
@@ -116,7 +141,7 @@ class ModelCheckpoint(MonitorCallback):
         when = f"Epoch {epoch + 1}:"
         what = f"saving model to {path}"
         if self.save_best_only and self._has_scalar(logs):
-            value = self._monitored(logs, "")
+            value = self._monitored(logs)
             if value is None or not self._is_improvement(value, self.best):
                 if self.verbose > 0:
                     print(f"{when} {self.monitor} did not improve from {_number(self.best)}")
@@ -157,17 +182,21 @@ class ModelCheckpoint(MonitorCallback):
         return True
 
     def _would_spoil(self, path: str, logs: Logs) -> bool:
-        """Whether a file is there and the weights may be NaN."""
-        broken = {
+        """Whether a file is there and the weights are not finite, or the logs tell that they may not be."""
+        broken: dict[str, Any] = {
             name: logs[name]
             for name in ("loss", self.monitor)
             if np.size(logs.get(name, ())) == 1 and not math.isfinite(logs[name])
         }
-        if not broken or not os.path.exists(path):
+        if not os.path.exists(path):
+            return False
+        if not broken and not all(np.isfinite(array).all() for array in self.model.get_weights() if _is_float(array)):
+            broken = {"a weight": "NaN or infinite"}
+        if not broken:
             return False
         found = ", ".join(f"{name} is {value}" for name, value in broken.items())
         warnings.warn(
-            f"ModelCheckpoint keeps {path} as it is: {found}, so the weights may hold NaN.",
+            f"ModelCheckpoint keeps {path} as it is: {found}, so the weights cannot be trusted.",
             stacklevel=5,
         )
         return True
@@ -185,6 +214,10 @@ class ModelCheckpoint(MonitorCallback):
                 received=str(error),
                 fix="use only these names in braces",
             ) from error
+
+
+def _is_float(array: Any) -> bool:
+    return np.issubdtype(array.dtype, np.floating)
 
 
 def _number(value: Any) -> str:

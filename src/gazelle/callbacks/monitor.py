@@ -6,7 +6,7 @@ import math
 import operator
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -43,11 +43,16 @@ class MonitorCallback(Callback):
         self.monitor_op: Callable[[float, float], bool] | None = {"min": operator.lt, "max": operator.gt}.get(mode)
         self._warned = False
 
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Warn again, if need be."""
-        self._warned = False
+    purpose = "The callback watches"  # how a warning of a missing value begins
 
-    def _monitored(self, logs: Logs | None, purpose: str) -> float | None:
+    def check_run(self, names: Collection[str] | None) -> None:
+        """Warn before the first step where the watched value will not be there."""
+        self._warned = False
+        if names is not None and self.monitor not in names:
+            warnings.warn(_missing(self.monitor, names, self.purpose), stacklevel=4)
+            self._warned = True
+
+    def _monitored(self, logs: Logs | None) -> float | None:
         """The watched value, or None, with a warning once a run, where the logs do not have it.
 
         Raises:
@@ -57,7 +62,7 @@ class MonitorCallback(Callback):
         value = logs.get(self.monitor)
         if value is None:
             if not self._warned:
-                warnings.warn(_missing(self.monitor, logs, purpose), stacklevel=4)
+                warnings.warn(_missing(self.monitor, logs, self.purpose), stacklevel=4)
                 self._warned = True
             return None
         self._warned = True  # seen once: an epoch without validation is no reason to warn
@@ -119,11 +124,12 @@ def _leaves(metrics: Iterable[Any]) -> Iterator[Any]:
             yield metric
 
 
-def _missing(monitor: str, logs: Logs, purpose: str) -> str:
+def _missing(monitor: str, logs: Collection[str], purpose: str) -> str:
     near = nearest(monitor, logs)
     available = near + [name for name in logs if name not in near]
     if monitor.startswith("val_") and not any(name.startswith("val_") for name in logs):
-        fix = f"pass validation_data or validation_split to fit, or monitor={monitor.removeprefix('val_')!r}"
+        bare = monitor.removeprefix("val_")
+        fix = "pass validation_data or validation_split to fit" + (f", or monitor={bare!r}" if bare in logs else "")
     else:
         fix = "pass one of these names as monitor"
     return f"{purpose} metric `{monitor}` which is not available. Available metrics are: {','.join(available)}; {fix}."

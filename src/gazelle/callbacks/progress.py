@@ -60,6 +60,7 @@ class Progbar:
         self._start = time.perf_counter()
         self._stepped = self._start  # when the last step was done
         self._finished = False
+        self.seconds: float | None = None  # that the task took, where somebody else has measured it
 
     def update(
         self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
@@ -107,8 +108,8 @@ class Progbar:
     def _facts(self, now: float, final: bool) -> list[str]:
         """The step count, the time (left or, at the end, taken) and the time per step."""
         target = self._seen if final and self.target is None else self.target
-        elapsed = now - self._start
-        per_step = (self._stepped - self._start if self._stepped > self._start else elapsed) / max(self._seen, 1)
+        elapsed = now - self._start if self.seconds is None else self.seconds
+        per_step = self._stepping(elapsed) / max(self._seen, 1)
         facts = [f"{self._seen}/{'?' if target is None else target}"]
         if not self._seen:
             return facts
@@ -118,6 +119,11 @@ class Progbar:
             left = per_step * (target - self._seen)
             facts.append(f"{_duration(left) if left >= 1 else '<1s'} left")
         return [*facts, f"{_duration(per_step)}/{self.unit_name}"]
+
+    def _stepping(self, elapsed: float) -> float:
+        """Seconds that the steps took."""
+        by_clock = self.seconds is None and self._stepped > self._start
+        return self._stepped - self._start if by_clock else elapsed
 
     def _live_line(self, facts: list[str], metrics: list[str], room: int) -> tuple[str, int]:
         """A line that fits `room`, and its length: the bar gives way first, then the metrics, last first."""
@@ -186,6 +192,7 @@ class ProgbarLogger(Callback):
         self.epochs: int | None = 1
         self.target: int | None = None
         self._in_fit = False
+        self.seconds: float | None = None  # that the epoch took, where it ran beside the one before
         self._screen: Screen | None = None
         self._bar: Progbar | None = None
 
@@ -263,6 +270,7 @@ class ProgbarLogger(Callback):
             return
         steps = bar._seen or self.target or 0
         self.target = steps if self.target is None else self.target  # the next epoch's bar knows it
+        bar.seconds, self.seconds = self.seconds, None
         bar.show(steps, _shown("", logs), final=True)
 
     def _close(self) -> None:

@@ -36,6 +36,8 @@ class ReduceLROnPlateau(MonitorCallback):
         >>> callback = ReduceLROnPlateau(monitor="val_loss", factor=0.2, patience=5, min_lr=1e-5)
     """
 
+    purpose = "Learning rate reduction is conditioned on"
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -79,7 +81,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Look at the epoch's value and reduce the learning rate if patience is spent."""
-        value = self._monitored(logs, "Learning rate reduction is conditioned on")
+        value = self._monitored(logs)
         rate = current_learning_rate(self.model)
         if logs is not None:
             logs["learning_rate"] = rate

@@ -42,11 +42,18 @@ def check_lengths(arrays: Mapping[str, Any]) -> None:
     """
     sizes = {name: len(array) for name, array in arrays.items() if array is not None}
     if len(set(sizes.values())) > 1:
+        first = next(iter(sizes))
+        other = next(name for name in sizes if sizes[name] != sizes[first])
+        shown = dict.fromkeys([*list(sizes)[:3], other, list(sizes)[-1]])
+        fix = "give one row of each for every sample; did one of them lose rows in cleaning or splitting?"
+        if len(sizes) > 4 and len(sizes) - 1 == sizes[list(sizes)[-1]]:
+            fix = "a list of rows becomes one array with np.stack(rows)"
         raise ShapeError(
-            f"Data cardinality is ambiguous: {', '.join(sizes)} have different numbers of samples.",
+            f"Data cardinality is ambiguous: {first} and {other} have different numbers of samples.",
             expected="the same first dimension",
-            received=", ".join(f"{name}: {size}" for name, size in sizes.items()),
-            fix="give one row of each for every sample; did one of them lose rows in cleaning or splitting?",
+            received=", ".join(f"{name}: {sizes[name]}" for name in shown)
+            + (", ..." if len(sizes) > len(shown) else ""),
+            fix=fix,
         )
 
 
@@ -63,6 +70,7 @@ def check_class_weight(class_weight: Any, y: Any, num_classes: int | None = None
         ArgumentError: A key that is no label, or a weight that is no finite number >= 0.
     """
     y = np.asarray(y)
+    _check_are_classes(y)
     labels = _labels(y)
     if isinstance(class_weight, str) and class_weight == "balanced":
         found, counts = np.unique(labels, return_counts=True)
@@ -150,6 +158,27 @@ def check_sample_weight(sample_weight: Any, samples: int, name: str = "sample_we
     elif array.max() == 0:
         _warn(f"{name} is 0 for every sample: nothing will be learned.")
     return array
+
+
+def _check_are_classes(y: np.ndarray) -> None:
+    """Refuse targets that name no class per sample, which no weight of a class could be found for."""
+    columns = y.shape[-1] if y.ndim > 1 else 1
+    problem = fix = None
+    if y.ndim > 2 or (y.ndim == 2 and columns > 1 and not np.allclose(y.sum(axis=-1, dtype=np.float64), 1, atol=1e-3)):
+        problem = "rows that do not add up to 1: several classes per sample, or none, or quantities"
+        fix = "give sample_weight: for several labels per sample, (weights * y).sum(axis=-1) for example"
+    elif columns > 1 and y.min() < 0:
+        problem, fix = "negative values", "give one-hot rows, or sample_weight"
+    elif columns == 1 and not (y == np.round(y)).all():
+        problem = f"{y[y != np.round(y)][0]}, which is no class"
+        fix = "class_weight is for labels; for a quantity give sample_weight"
+    if problem is not None:
+        raise ArgumentError(
+            "class_weight needs targets that are classes.",
+            expected="labels (samples,) or one-hot rows (samples, classes)",
+            received=f"y of shape {y.shape} with {problem}",
+            fix=fix,
+        )
 
 
 def _labels(y: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -23,6 +23,7 @@ from gazelle.utils import ImageDataset, PyDataset, unpack_x_y_sample_weight
 from gazelle.utils.memory import aligned_cast
 
 DEFAULT_BATCH_SIZE = 32
+_MOST = 2**31 - 1  # programs count samples and steps with int32
 
 
 class ArrayFeed:
@@ -104,6 +105,13 @@ class ArrayFeed:
         Raises:
             ArgumentError: One side would be empty.
         """
+        is_number = isinstance(fraction, int | float | np.number) and not isinstance(fraction, bool)
+        if not is_number or not 0 < fraction < 1:
+            raise ArgumentError(
+                "validation_split must be a number between 0 and 1.",
+                expected="a share of the samples, such as 0.2",
+                received=repr(fraction),
+            )
         at = math.floor(self.samples * (1 - fraction))
         if not 0 < at < self.samples:
             raise ArgumentError(
@@ -164,6 +172,8 @@ class StreamFeed:
         self._kept: list[Any] = []
         self._waiting: list[Any] = []  # batches that were drawn already
         self._begun = False
+        self._weigh: Callable[[Any], Any] | None = None
+        self.drawn = 0  # batches so far
         self.first = self._peek()
 
     @property
@@ -212,18 +222,43 @@ class StreamFeed:
             return self._waiting.pop(0)
         if self._iterator is None:
             self._iterator = self._indices() if self.indexed else iter(self.source)
-        item = next(self._iterator, None)
-        if item is None:
+        item = next(self._iterator, _END)
+        if item is _END:
             self._iterator = None if self._repeatable else self._iterator
             return None
+        self.drawn += 1
+        if item is None:
+            raise DataError(
+                f"{self.label}x: batch {self.drawn} is None.",
+                expected="(x,), (x, y) or (x, y, sample_weight)",
+                received="None",
+                fix="return or yield a batch on every path; a generator ends with return",
+            )
         if isinstance(item, list) and not self.indexed:
             item = tuple(item)
         x, y, weight = unpack_x_y_sample_weight(item)
         names = (f"{self.label}x", f"{self.label}y", f"{self.label}sample_weight")
-        batch = tuple(_numeric(name, part) for name, part in zip(names, (x, y, weight), strict=True))
+        parts = [_numeric(name, part) for name, part in zip(names, (x, y, weight), strict=True)]
+        named = {}
+        for name, part in zip(names, parts, strict=True):
+            named |= named_leaves(name, part)
+        check_lengths(named)
+        batch = tuple(map_structure(_taken, part) for part in parts)
+        if self._weigh is not None:
+            batch = self._weigh(batch)
         if self._replay:
             self._kept.append(batch)
         return batch
+
+    def weigh(self, weights_of: Callable[[Any, Any], Any]) -> None:
+        """Give every batch the sample weights `weights_of(y, sample_weight)`."""
+
+        def weighed(batch: Any) -> Any:
+            x, y, sample_weight = batch
+            return x, y, weights_of(y, sample_weight)
+
+        self._weigh = weighed
+        self.first, *self._waiting = [weighed(batch) for batch in (self.first, *self._waiting)]
 
     def _indices(self) -> Iterator[Any]:
         count = self.batches
@@ -233,6 +268,14 @@ class StreamFeed:
         if self.shuffle:
             order = np.random.permutation(count)  # noqa: NPY002
         return (self.source[int(i)] for i in order)
+
+
+_END = object()  # of an iterator; None is a batch that somebody forgot to return
+
+
+def _taken(array: Any) -> Any:
+    """A batch's array as it is at this moment: a generator may write the next batch into the same memory."""
+    return aligned_cast(array, device_dtype(array.dtype)) if isinstance(array, np.ndarray) else array
 
 
 Feed = ArrayFeed | StreamFeed
@@ -332,7 +375,7 @@ def _numeric(name: str, structure: Any) -> Any:
     if isinstance(structure, dict):
         return {key: _numeric(f"{name}[{key!r}]", value) for key, value in structure.items()}
     if isinstance(structure, list | tuple) and any(
-        hasattr(item, "shape") or isinstance(item, dict) for item in structure
+        getattr(item, "shape", ()) != () or isinstance(item, dict) for item in structure
     ):
         return type(structure)(_numeric(f"{name}[{i}]", item) for i, item in enumerate(structure))
     array = as_numeric(name, structure)
@@ -342,8 +385,10 @@ def _numeric(name: str, structure: Any) -> Any:
 
 
 def _positive(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) <= 0:
-        raise ArgumentError(f"{name} must be a positive integer.", expected="an int > 0", received=repr(value))
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 < int(value) <= _MOST:
+        raise ArgumentError(
+            f"{name} must be a positive integer.", expected=f"an int from 1 to {_MOST:,}", received=repr(value)
+        )
     return int(value)
 
 

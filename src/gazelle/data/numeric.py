@@ -57,7 +57,7 @@ def as_numeric(name: str, value: Any) -> np.ndarray | jax.Array:
             array = array.astype(np.float64)
     if not _is_real(array.dtype):
         _refuse_kind(name, array, columns)
-    _check_range(name, array, columns)
+    check_range(name, array, columns)
     return array
 
 
@@ -110,6 +110,45 @@ def check_finite(name: str, array: np.ndarray | jax.Array, column_names: Sequenc
         if is_target(name)
         else "fill the gaps (np.nan_to_num, or the column's mean) or leave out these rows",
     )
+
+
+def check_range(name: str, array: np.ndarray | jax.Array, columns: Sequence[str] | None = None) -> None:
+    """Refuse numbers that turn into others on the device: integers past 32 bits, floats past the default float type.
+
+    Args:
+        name: What the array is called in messages.
+        array: Real numbers.
+        columns: Names of the columns of a 2-D array, or None.
+
+    Raises:
+        DataError: The first such number and its place.
+    """
+    if is_float(array.dtype):
+        target = jnp.dtype(floatx())
+        low, high = -float(jnp.finfo(target).max), float(jnp.finfo(target).max)
+        if float(jnp.finfo(array.dtype).max) <= high:
+            return
+        fix = "scale the column, or take its logarithm"
+    else:
+        target = np.dtype(jax.dtypes.canonicalize_dtype(array.dtype))
+        if target.itemsize == array.dtype.itemsize or target == np.bool_:
+            return
+        low, high = int(np.iinfo(target).min), int(np.iinfo(target).max)
+        fix = "for a quantity: .astype('float32'); for ids: number them with np.unique(..., return_inverse=True)"
+    for start, piece in pieces(array):
+        with np.errstate(all="ignore"):
+            if piece.min() >= low and piece.max() <= high:
+                continue
+            bad = (piece < low) | (piece > high)
+            bad &= np.isfinite(piece)
+        if bad.any():
+            index = np.unravel_index(int(bad.argmax()), bad.shape)
+            raise DataError(
+                f"{name} holds a number that {target} cannot hold.",
+                expected=f"numbers from {low:,} to {high:,}" if not is_float(target) else f"numbers up to {high:.3g}",
+                received=f"{piece[index]} at {place((index[0] + start, *index[1:]), columns)}",
+                fix=fix,
+            )
 
 
 def pieces(array: np.ndarray | jax.Array) -> Iterator[tuple[int, np.ndarray]]:
@@ -195,7 +234,7 @@ def _from_objects(name: str, array: np.ndarray, columns: Sequence[str] | None) -
     if item is None or type(item).__name__ in ("NAType", "NaTType"):
         raise _missing(name, repr(item), index, columns)
     if isinstance(item, str | bytes):
-        raise _text(name, item, index, columns)
+        raise _text(name, array, columns)
     if hasattr(item, "year") or hasattr(item, "days"):
         raise _dates(name, item, index, columns)
     nested = hasattr(item, "__len__")
@@ -212,7 +251,7 @@ def _refuse_kind(name: str, array: Any, columns: Sequence[str] | None) -> None:
     index = (0,) * array.ndim
     kind = array.dtype.kind
     if kind in "UST":
-        raise _text(name, array[index], index, columns)
+        raise _text(name, array, columns)
     if kind in "Mm":
         raise _dates(name, array[index], index, columns)
     if kind == "c":
@@ -230,17 +269,35 @@ def _refuse_kind(name: str, array: Any, columns: Sequence[str] | None) -> None:
     )
 
 
-def _text(name: str, item: Any, index: Sequence[Any], columns: Sequence[str] | None) -> DataError:
-    try:
-        float(item)
+def _text(name: str, array: np.ndarray, columns: Sequence[str] | None) -> DataError:
+    """The error for an array with text in it: it shows the first text that is no number, if there is one."""
+    texts = [(at, item) for at, item in enumerate(array.flat) if isinstance(item, str | bytes)]
+    numberless = next(((at, item) for at, item in texts if not _is_number(item)), None)
+    at, item = numberless or texts[0]
+    if numberless is None:
         fix = "these are numbers written as text: convert them with .astype('float32')"
+    elif any(not isinstance(item, str | bytes) or _is_number(item) for item in _column_of(array, at)):
+        fix = "find out what this text stands for. A missing value becomes NaN with pandas.to_numeric(column, "
+        fix += "errors='coerce') and is then filled or left out; encode a category with pandas.factorize"
+    elif is_target(name):
+        fix = "encode text as numbers: classes, y = np.unique(y, return_inverse=True)"
+    else:
+        fix = "encode text as numbers: pandas.get_dummies or pandas.factorize"
+    where = place(np.unravel_index(at, array.shape), columns)
+    return DataError(f"{name} holds text.", expected="numbers", received=f"{str(item)[:40]!r} at {where}", fix=fix)
+
+
+def _column_of(array: np.ndarray, at: int) -> np.ndarray:
+    """The column in which element number `at` of an array is; the whole array unless it is a table."""
+    return array[:, at % array.shape[1]] if array.ndim == 2 else array.ravel()
+
+
+def _is_number(text: Any) -> bool:
+    try:
+        float(text)
     except ValueError:
-        fix = "encode text as numbers: pandas.get_dummies, pandas.factorize or gazelle.layers.StringLookup"
-        if is_target(name):
-            fix = "encode text as numbers: classes, y = np.unique(y, return_inverse=True)"
-    return DataError(
-        f"{name} holds text.", expected="numbers", received=f"{str(item)[:40]!r} at {place(index, columns)}", fix=fix
-    )
+        return False
+    return True
 
 
 def _dates(name: str, item: Any, index: Sequence[Any], columns: Sequence[str] | None) -> DataError:
@@ -259,33 +316,3 @@ def _missing(name: str, item: str, index: Sequence[Any], columns: Sequence[str] 
         received=f"{item} at {place(index, columns)}",
         fix="leave out these rows (dropna) or fill the gaps (fillna, filled)",
     )
-
-
-def _check_range(name: str, array: np.ndarray | jax.Array, columns: Sequence[str] | None) -> None:
-    """Refuse numbers that turn into others on the device: integers past 32 bits, floats past the default float type."""
-    if is_float(array.dtype):
-        target = jnp.dtype(floatx())
-        low, high = -float(jnp.finfo(target).max), float(jnp.finfo(target).max)
-        if float(jnp.finfo(array.dtype).max) <= high:
-            return
-        fix = "scale the column, or take its logarithm"
-    else:
-        target = np.dtype(jax.dtypes.canonicalize_dtype(array.dtype))
-        if target.itemsize == array.dtype.itemsize or target == np.bool_:
-            return
-        low, high = int(np.iinfo(target).min), int(np.iinfo(target).max)
-        fix = "for a quantity: .astype('float32'); for ids: number them with np.unique(..., return_inverse=True)"
-    for start, piece in pieces(array):
-        with np.errstate(all="ignore"):
-            if piece.min() >= low and piece.max() <= high:
-                continue
-            bad = (piece < low) | (piece > high)
-            bad &= np.isfinite(piece)
-        if bad.any():
-            index = np.unravel_index(int(bad.argmax()), bad.shape)
-            raise DataError(
-                f"{name} holds a number that {target} cannot hold.",
-                expected=f"numbers from {low:,} to {high:,}" if not is_float(target) else f"numbers up to {high:.3g}",
-                received=f"{piece[index]} at {place((index[0] + start, *index[1:]), columns)}",
-                fix=fix,
-            )

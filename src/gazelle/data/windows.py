@@ -48,15 +48,41 @@ def on_device(feed: ArrayFeed) -> Resident | Window:
     return Window(feed, ACCELERATOR_WINDOW_BYTES)
 
 
-class Resident:
-    """The whole arrays, sent once."""
+class _Source:
+    """What both ways share: the feed, the order of the pass, and its shorter last batch."""
 
     def __init__(self, feed: ArrayFeed):
-        self._feed = feed
-        self._data = map_structure(to_device, (feed.x, feed.y, feed.sample_weight))
+        self.feed = feed
+        self._source = (feed.x, feed.y, feed.sample_weight)
         self._order: np.ndarray | None = None
+        self._last: Any = None  # the last batch of the data's own order
 
-    whole = True  # whether a pass is one piece
+    def last_batch(self) -> Any:
+        """The shorter last batch of the pass, `(x, y, sample_weight)` on the device."""
+        if self._order is None and self._last is not None:
+            return self._last
+        batch = map_structure(to_device, self.feed.batch(self.feed.full_batches, self._order))
+        self._last = batch if self._order is None else None
+        return batch
+
+
+class Resident(_Source):
+    """The whole arrays, where they are or sent once.
+
+    What is used in its own order comes in pieces of a power of two of batches, the last of which overlaps the one
+    before: so a program for it is found again when the data has grown.
+    """
+
+    def __init__(self, feed: ArrayFeed):
+        super().__init__(feed)
+        self._whole: Any = None  # on the device
+        self._pieces: dict[int, Any] = {}  # on the device, by the number of their first batch
+        self._batches = 1 << max(feed.full_batches.bit_length() - 1, 0)
+
+    @property
+    def whole(self) -> bool:
+        """Whether a pass is one piece."""
+        return self._batches == self.feed.full_batches
 
     def begin(self, order: np.ndarray | None, *, busy: bool = False) -> None:
         """Start a pass over the data in this order of the samples, None for their own."""
@@ -64,14 +90,24 @@ class Resident:
 
     def piece(self, batch: int) -> Piece:
         """The batches from number `batch` on."""
-        feed = self._feed
-        return Piece(self._data, self._order, batch * feed.batch_size, feed.full_batches - batch, feed.tail > 0)
+        feed, size = self.feed, self.feed.batch_size
+        if self._order is not None or not feed.full_batches:
+            if self._whole is None:
+                self._whole = map_structure(to_device, self._source)
+            return Piece(self._whole, self._order, batch * size, feed.full_batches - batch, feed.tail > 0)
+        first = min(batch // self._batches * self._batches, feed.full_batches - self._batches)
+        if first not in self._pieces:
+            rows = slice(first * size, (first + self._batches) * size)
+            self._pieces[first] = map_structure(lambda a: None if a is None else to_device(a[rows]), self._source)
+        stop = first + self._batches
+        tail = feed.tail > 0 and stop == feed.full_batches
+        return Piece(self._pieces[first], None, (batch - first) * size, stop - batch, tail)
 
     def prepare(self, batch: int) -> None:
         """Get ready for number `batch`."""
 
 
-class Window:
+class Window(_Source):
     """Two buffers of equal shape that hold some batches each; one is filled while a program reads the other.
 
     Args:
@@ -80,22 +116,21 @@ class Window:
     """
 
     def __init__(self, feed: ArrayFeed, limit: int):
-        self._feed = feed
-        self._source = (feed.x, feed.y, feed.sample_weight)
+        super().__init__(feed)
         arrays = [array for array in leaves(self._source) if array is not None]
         bytes_a_row = sum(_row_size(array) * device_dtype(array.dtype).itemsize for array in arrays)
         batch_bytes = max(1, bytes_a_row * feed.batch_size)
         few = min(4, LARGEST_WINDOW_BYTES // batch_bytes)
-        self._batches = min(feed.full_batches, max(1, few, limit // batch_bytes))
-        self._rows = self._batches * feed.batch_size + feed.tail
+        most = max(1, few, limit // batch_bytes)
+        self._batches = min(feed.full_batches, most)
+        self._rows = _buffer_rows(feed, most)
         self._current: _Buffer | None = None
         self._other: _Buffer | None = None  # small data, whose passes each fit into one window, never needs it
-        self._order: np.ndarray | None = None
 
     @property
     def whole(self) -> bool:
         """Whether a pass is one piece."""
-        return self._batches == self._feed.full_batches
+        return self._batches == self.feed.full_batches
 
     def begin(self, order: np.ndarray | None, *, busy: bool = False) -> None:
         """Start a pass over the data in this order of the samples, None for their own.
@@ -116,7 +151,7 @@ class Window:
 
     def piece(self, batch: int) -> Piece:
         """The batches from number `batch` on, as far as the window reaches."""
-        feed = self._feed
+        feed = self.feed
         if self._current is None or not self._holds(self._current, batch):
             if self._other is not None and self._other.first == batch:
                 self._current, self._other = self._other, self._current
@@ -133,7 +168,7 @@ class Window:
             self._other = self._filled(self._other, batch)
 
     def _filled(self, buffer: _Buffer | None, batch: int) -> _Buffer:
-        feed = self._feed
+        feed = self.feed
         start, stop = batch * feed.batch_size, (batch + self._batches) * feed.batch_size
         if stop >= feed.full_batches * feed.batch_size:
             stop = feed.samples
@@ -145,7 +180,7 @@ class Window:
     def _holds(self, buffer: _Buffer, batch: int) -> bool:
         """Whether a batch is in a buffer: the shorter last one lies behind the last whole one."""
         stop = buffer.first + self._batches
-        return 0 <= buffer.first <= batch < stop + (stop >= self._feed.full_batches)
+        return 0 <= buffer.first <= batch < stop + (stop >= self.feed.full_batches)
 
 
 class _Buffer:
@@ -186,6 +221,24 @@ def gather(array: np.ndarray, rows: np.ndarray | slice, out: np.ndarray) -> None
         with np.errstate(over="ignore"):
             for at in range(0, len(rows), step):
                 out[at : at + step] = array[rows[at : at + step]]
+
+
+def _buffer_rows(feed: ArrayFeed, most: int) -> int:
+    """Samples that a buffer has room for: few different numbers, so that programs are found again as data grows.
+
+    Args:
+        feed: The data.
+        most: Whole batches that a window may hold.
+    """
+    if not feed.full_batches:
+        return _power_of_two(feed.tail)
+    wanted = feed.full_batches + (feed.tail > 0)
+    return min(_power_of_two(wanted), most + 1) * feed.batch_size
+
+
+def _power_of_two(number: int) -> int:
+    """The next power of two, `number` itself included."""
+    return 1 << max(number - 1, 0).bit_length()
 
 
 def _row_size(array: Any) -> int:

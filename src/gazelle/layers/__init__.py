@@ -1,7 +1,8 @@
 """The layers of a dense network."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gazelle._core.doors import missing
 from gazelle.layers.activation import ELU, Activation, ActivityRegularization, LeakyReLU, PReLU, ReLU, Softmax
 from gazelle.layers.base import Layer
 from gazelle.layers.dense import Dense
@@ -90,21 +91,35 @@ _ELSEWHERE = (
     "Crop",
 )
 _NOT_YET = (
-    "Embedding",
-    "Normalization",
     "CategoryEncoding",
     "Discretization",
     "EinsumDense",
+    "Embedding",
+    "GroupNormalization",
+    "HashedCrossing",
+    "Hashing",
+    "IntegerLookup",
     "Masking",
+    "Normalization",
+    "RMSNormalization",
+    "ReversibleEmbedding",
+    "SpectralNormalization",
+    "StringLookup",
+    "TextVectorization",
     "TimeDistributed",
+    "Wrapper",
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name in _NOT_YET:
-        raise AttributeError(f"gazelle.layers has no {name} yet; Keras has it.")
-    if any(word in name for word in _ELSEWHERE):
-        raise AttributeError(
-            f"gazelle.layers has no {name}: Gazelle is for dense networks (multilayer perceptrons); Keras has {name}."
-        )
-    raise AttributeError(f"module 'gazelle.layers' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        sentence = None
+        if name in _NOT_YET:
+            sentence = f"gazelle.layers has no {name} yet; Keras has it."
+        elif any(word in name for word in _ELSEWHERE):
+            sentence = (
+                f"gazelle.layers has no {name}: Gazelle is for dense networks (multilayer perceptrons); "
+                f"Keras has {name}."
+            )
+        raise missing(__name__, name, sentence)

@@ -15,10 +15,12 @@ from gazelle import regularizers
 from gazelle._core import context
 from gazelle._core.dtypes import get_policy, is_float
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, GazelleError, StateError
+from gazelle._core.lending import check_process
 from gazelle._core.pure import pure
 from gazelle._core.registry import serialize
 from gazelle._core.symbolic import KerasTensor, Node, any_symbolic, infer, leaves, map_structure
 from gazelle._core.variable import Variable
+from gazelle.data.numeric import check_range
 from gazelle.layers.arguments import as_symbolic, checked_name, first_input_shape, is_plain, shapes_of, symbolic_inputs
 from gazelle.layers.holding import Holder
 from gazelle.layers.spec import InputSpec, check_input
@@ -176,6 +178,7 @@ class Layer(Holder):
         """
         if "_trained" not in self.__dict__:
             raise RuntimeError(_forgotten(self))
+        check_process()
         args, kwargs = self._named_inputs(args, kwargs)
         if any_symbolic(args, kwargs):
             return self._symbolic_call(args, kwargs)
@@ -204,6 +207,7 @@ class Layer(Holder):
                     received=f"dtype {value.dtype}",
                     fix="encode text as numbers first",
                 )
+            check_range(f"the input of layer {self.name!r}", value)
             value = jnp.asarray(value)
         return value.astype(self._cast(value.dtype)) if isinstance(value, jax.Array) else value
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from gazelle import losses
 from gazelle._core.errors import ArgumentTypeError
+from gazelle.losses.shapes import same_rank
 from gazelle.metrics.base import Metric, catalogue, divide_no_nan, function_from_config
 from gazelle.metrics.shapes import spread_weight
 
@@ -83,8 +84,9 @@ class MeanMetricWrapper(Mean):
     """The mean over all samples of a function of targets and predictions.
 
     Where the function gives one value per sample, the mean is over samples. Where it gives a single number, that
-    number counts once per batch, whatever the batch's size, as in Keras. The function gets targets and predictions as
-    they are: mind that `(n,) - (n, 1)` is `(n, n)`.
+    number counts once per batch, whatever the batch's size, as in Keras. Targets `(n,)` beside predictions `(n, 1)`,
+    and the other way round, are brought to the same rank first, as for a loss (in Keras they are not, and
+    `y_true - y_pred` is `(n, n)`).
 
     Args:
         fn: The function `(y_true, y_pred, **kwargs) -> array`.
@@ -118,7 +120,16 @@ class MeanMetricWrapper(Mean):
         Raises:
             ShapeError: Shapes that do not fit.
         """
-        super().update_state(self._fn(y_true, y_pred, **self._fn_kwargs), sample_weight)
+        y_true, y_pred = same_rank(jnp.asarray(y_true), jnp.asarray(y_pred))
+        values = self._fn(y_true, y_pred, **self._fn_kwargs)
+        if values is None:
+            raise ArgumentTypeError(
+                f"The metric function {self.name!r} returns None.",
+                expected="an array: one value per sample, or a scalar",
+                received="None",
+                fix="end the function with `return ...`",
+            )
+        super().update_state(values, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal metric."""

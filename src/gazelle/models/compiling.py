@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -12,8 +13,10 @@ from gazelle._core import context
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, StateError
 from gazelle._core.registry import deserialize, serialize
 from gazelle._core.symbolic import KerasTensor, leaves
+from gazelle.data.checks import CheckWarning
 from gazelle.layers import Layer
 from gazelle.models.graph import Graph
+from gazelle.models.protocol import check_protocol
 from gazelle.training.align import Outputs
 from gazelle.training.cache import enable_compile_cache
 from gazelle.training.engine import Engine
@@ -97,6 +100,7 @@ class Compilable(Layer):
             UnknownNameError: A name stands for nothing; the nearest known names are in the message.
             ArgumentError: Metrics that are no list or dict.
         """
+        check_protocol(self)
         before, self._shortcut = self._compiled, None
         if isinstance(optimizer, type):
             raise ArgumentTypeError(
@@ -157,12 +161,11 @@ class Compilable(Layer):
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of the logs, loss first."""
+        """The names of what `evaluate` returns, in its order: the loss first."""
         engine = self._compiled.engine if self._compiled is not None else None
         if engine is None:
             return ["loss"] if self.compiled else []
-        names = ["loss", *(tracker.name for tracker in engine.part_trackers.values())]
-        return names + engine.measures.names
+        return engine.result_names()
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """The arguments of `compile` as JSON-ready values; None before it."""
@@ -256,8 +259,16 @@ class Compilable(Layer):
 
     def _build_optimizer(self, engine: Engine) -> None:
         optimizer = engine.optimizer
-        optimizer.build(engine.trainable)  # once; refuses variables of another model
-        engine.slots = list(optimizer.variables)
+        if not engine.state.trainable:
+            warnings.warn(
+                f"The model {self.name!r} does not have any trainable weights: nothing will be learned. "
+                "Unfreeze layers (layer.trainable = True) and compile again, or use evaluate.",
+                CheckWarning,
+                stacklevel=3,
+            )
+        optimizer.build(engine.state.trainable)  # once; refuses variables of another model
+        if engine.state.slots != optimizer.variables:
+            engine.state.set_slots(optimizer.variables)
 
     def _predicting_engine(self, x: Any) -> Engine:
         """An engine for predictions: the compiled one, or a bare one for a model that is not compiled."""
@@ -281,12 +292,7 @@ class Compilable(Layer):
         """Logs as evaluate returns them: a float, a list with the loss first, or a dict."""
         if return_dict:
             return logs
-        parts = [tracker.name for tracker in engine.part_trackers.values()]
-        ordered = ["loss", *parts]
-        own = [name for name in engine.measures.names if name in logs]
-        ordered += own if engine.objective.outputs.single else sorted(set(logs) - set(ordered))
-        ordered += [name for name in sorted(logs) if name not in ordered]
-        values = [logs[name] for name in ordered]
+        values = [logs[name] for name in engine.result_names(logs)]
         return values[0] if len(values) == 1 else values
 
 

@@ -98,8 +98,9 @@ class Graph:
             raise ShapeError(
                 f"Model {self.name!r} got the wrong number of inputs.",
                 expected=f"{len(self.flat_inputs)}: {self.input_names}",
-                received=len(flat),
-                fix="pass a list with one array an input, or a dict by their names",
+                received=f"a list of {len(flat)} arrays" if isinstance(inputs, list | tuple) else len(flat),
+                fix="pass a list with one array per input, or a dict by their names; a list of rows becomes one array "
+                "with np.stack(rows)",
             )
         if isinstance(self.inputs, dict):
             warnings.warn(
@@ -133,6 +134,8 @@ class Graph:
 
 
 def _shape_fix(wanted: Sequence[int | None], found: Sequence[int | None]) -> str:
+    if len(found) == len(wanted) - 1:
+        return f"pass a batch of samples; a single sample x becomes one with x[np.newaxis], of shape {(1, *wanted[1:])}"
     known = [n for n in wanted[1:] if n is not None]
     product = 1
     for n in found[1:]:

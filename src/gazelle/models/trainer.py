@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.errors import ArgumentError, StateError
+from gazelle._core.registry import is_own_class
 from gazelle._core.symbolic import map_structure
 from gazelle.callbacks import CallbackList, History
 from gazelle.data.feeds import ArrayFeed, Feed, StreamFeed, as_feed, is_stream, to_device
@@ -131,10 +132,11 @@ class Trainer(Compilable):
             epochs=epochs,
             steps=loop.steps_of(feed),
         )
+        listed.check_run(_log_names(engine, validates_ever=validation is not None))
         validator = None
         if validation is not None:
             validator = loop.Runner(engine, validation, "test", listed, eager=compiled.run_eagerly)
-        with run.interrupt.heard():
+        with engine.session(fits=True), run.interrupt.heard():
             loop.fit(
                 engine,
                 feed,
@@ -193,7 +195,8 @@ class Trainer(Compilable):
         listed = CallbackList(
             callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=loop.steps_of(feed)
         )
-        logs = loop.evaluate(loop.Runner(engine, feed, "test", listed, eager=compiled.run_eagerly))
+        with engine.session():
+            logs = loop.evaluate(loop.Runner(engine, feed, "test", listed, eager=compiled.run_eagerly))
         return self._results(engine, logs, return_dict)
 
     def predict(
@@ -247,7 +250,8 @@ class Trainer(Compilable):
         check_before_training(engine, feed, None, self._graph_layers())
         self._build_optimizer(engine)
         batch = feed.on_device()
-        logs = engine.read_logs(engine.train_batch(batch, fresh=True, eager=self.run_eagerly))
+        with engine.session():
+            logs = engine.read_logs(engine.train_batch(batch, fresh=True, eager=self.run_eagerly))
         return self._results(engine, logs, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
@@ -256,7 +260,8 @@ class Trainer(Compilable):
         feed = ArrayFeed(x, y, sample_weight)
         engine = self._engine_for(feed.spec)
         check_before_training(engine, feed, None, self._graph_layers())
-        logs = engine.read_logs(engine.test_batch(feed.on_device(), fresh=True, eager=self.run_eagerly))
+        with engine.session():
+            logs = engine.read_logs(engine.test_batch(feed.on_device(), fresh=True, eager=self.run_eagerly))
         return self._results(engine, logs, return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -275,8 +280,7 @@ class Trainer(Compilable):
 
     def _note_shortcut(self, engine: Engine, x: Any) -> None:
         """Go the short way for such data from now on; a user's own class of models may change in ways not seen here."""
-        own = type(self).__module__.partition(".")[0] == "gazelle"
-        if own and self._graph is not None and isinstance(x, np.ndarray) and not self.run_eagerly:
+        if is_own_class(type(self)) and self._graph is not None and isinstance(x, np.ndarray) and not self.run_eagerly:
             self._shortcut = Shortcut(engine, self._graph, x)
 
 
@@ -292,6 +296,14 @@ def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Fe
             received=f"{len(data)} parts",
         )
     return as_feed(*data, batch_size=batch_size, steps=steps, label="validation ")
+
+
+def _log_names(engine: Engine, *, validates_ever: bool) -> list[str] | None:
+    """The names of the values that the logs of an epoch will have; None where that cannot be known."""
+    names = engine.log_names_ahead()
+    if names is None or not validates_ever:
+        return names
+    return names + [f"val_{name}" for name in names]
 
 
 def _validation_plan(freq: int | list[int]) -> Callable[[int], bool]:

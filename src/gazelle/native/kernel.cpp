@@ -1,6 +1,7 @@
 // The kernel as XLA calls it: batches of training, in place on the weights, Adam's slots and the loss's sums; and
 // predictions.
 #include <exception>
+#include <system_error>
 
 #include "network.h"
 #include "xla/ffi/api/ffi.h"
@@ -80,7 +81,7 @@ size_t give(Job& job, const std::vector<void*>& arrays, size_t first, size_t par
 ffi::Error train(ffi::AnyBuffer x, ffi::AnyBuffer y, ffi::Buffer<ffi::F32> weights, ffi::Buffer<ffi::S32> plan,
                  ffi::Buffer<ffi::F32> rate, ffi::RemainingArgs arguments, ffi::RemainingRets outputs, Numbers sizes,
                  Numbers kinds, Numbers biased, Numbers stages, Reals reals, Reals l1, Reals l2, int32_t batch,
-                 int32_t tail, int32_t threads, int32_t aside, int32_t head, int32_t logits, float scale, float offset,
+                 int32_t threads, int32_t aside, int32_t head, int32_t logits, float scale, float offset,
                  float low, float high, float beta1, float beta2, float c1, float c2, float epsilon) {
     size_t layers = kinds.size(), parameters = l1.size();
     if (sizes.size() != layers + 1 || biased.size() != layers || outputs.size() != arguments.size() + 1)
@@ -93,7 +94,7 @@ ffi::Error train(ffi::AnyBuffer x, ffi::AnyBuffer y, ffi::Buffer<ffi::F32> weigh
     Job job{x.untyped_data(), x.element_type() == ffi::U8, scale, offset,
             Objective{head, logits != 0, low, high, Targets{y.untyped_data(), type},
                       predictions->element_count() ? (float*)predictions->untyped_data() : nullptr},
-            span[0], span[1], batch, span[2] ? tail : 0, threads, aside != 0 && threads == 1,
+            span[0], span[1], batch, span[2], threads, aside != 0 && threads == 1,
             rate.typed_data()[0], beta1, beta2, epsilon, c1, c2,
             (int32_t*)state[0], (float*)state[1], (float*)state[2], floats(weights),
             {sizes.begin(), sizes.end()}, {kinds.begin(), kinds.end()}, {}, {}, read_stages(stages, reals)};
@@ -101,12 +102,16 @@ ffi::Error train(ffi::AnyBuffer x, ffi::AnyBuffer y, ffi::Buffer<ffi::F32> weigh
     size_t used = 3 + give(job, state, 3, parameters, biased, stages, l1.begin(), l2.begin());
     if (used != state.size())
         return ffi::Error::InvalidArgument("gazelle: the number of arrays does not fit the layers");
-    try {
-        Network(job).train();
-    } catch (const std::exception& error) {
-        return ffi::Error(ffi::ErrorCode::kResourceExhausted, error.what());
-    }
-    return ffi::Error::Success();
+    for (;;) try {
+            Network(job).train();
+            return ffi::Error::Success();
+        } catch (const std::system_error& error) {  // a thread cannot be had; nothing was done yet
+            if (!job.aside && job.threads == 1) return ffi::Error(ffi::ErrorCode::kResourceExhausted, error.what());
+            if (!job.aside) job.threads /= 2;
+            job.aside = false;
+        } catch (const std::exception& error) {
+            return ffi::Error(ffi::ErrorCode::kResourceExhausted, error.what());
+        }
 }
 
 /// Arguments: what `give` takes.
@@ -133,7 +138,12 @@ ffi::Error predict(ffi::AnyBuffer x, ffi::RemainingArgs arguments, ffi::Result<f
     try {
         std::vector<std::unique_ptr<Network>> networks;
         for (const Job& job : jobs) networks.push_back(std::make_unique<Network>(job));
-        together(int(jobs.size()), [&](int i) { networks[i]->predict(y->typed_data() + jobs[i].row * units, softmax); });
+        auto share = [&](int i) { networks[i]->predict(y->typed_data() + jobs[i].row * units, softmax); };
+        try {
+            together(int(jobs.size()), share);
+        } catch (const std::system_error&) {  // a thread cannot be had; nothing was done yet
+            for (int i = 0; i < int(jobs.size()); i++) share(i);
+        }
     } catch (const std::exception& error) {
         return ffi::Error(ffi::ErrorCode::kResourceExhausted, error.what());
     }
@@ -175,7 +185,6 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gazelle_train, train,
                                   .Attr<Reals>("l1")
                                   .Attr<Reals>("l2")
                                   .Attr<int32_t>("batch")
-                                  .Attr<int32_t>("tail")
                                   .Attr<int32_t>("threads")
                                   .Attr<int32_t>("aside")
                                   .Attr<int32_t>("head")

@@ -48,7 +48,7 @@ class Plan(NamedTuple):
         Args:
             values: The values of the engine's variables.
             data: `(x, y, sample_weight)`, the arrays on the device.
-            steps: First row, number of whole batches, 1 if the shorter last one follows; int32.
+            steps: First row, number of whole batches, samples of the shorter last one that follows (or 0); int32.
 
         Returns:
             The values; the predictions, `(samples, units)`: rows that no step took hold anything.
@@ -67,15 +67,14 @@ class Plan(NamedTuple):
         return [found.get(place, value) for place, value in enumerate(values)], predictions
 
 
-def plan_for(engine: Any, data: Any, order: Any, *, batch_size: int, tail: int) -> Plan | None:
+def plan_for(engine: Any, data: Any, order: Any, *, batch_size: int) -> Plan | None:
     """How the kernel runs the steps of a training program; None where XLA does it.
 
     Args:
         engine: The `Engine` whose program is traced.
         data: `(x, y, sample_weight)` of the program.
         order: The samples' order, None where they lie in it.
-        batch_size: Samples a batch.
-        tail: Samples in the last batch, 0 if none is shorter.
+        batch_size: Samples per batch.
     """
     if order is not None or not library.is_free() or not _is_simple(engine):
         return None
@@ -85,7 +84,7 @@ def plan_for(engine: Any, data: Any, order: Any, *, batch_size: int, tail: int) 
     found = head_of(engine.objective.losses[0], chain.functions[-1], chain.sizes[-1])
     if found is None or not _data_fits(data, chain.source, chain.sizes, found[0]):
         return None
-    batch = max(tail, min(batch_size, data[0].shape[0]))
+    batch = min(batch_size, data[0].shape[0])
     threads = threads_for(chain.weights(), batch, library.cores())
     places, penalties = _places(engine, chain), [penalty_of(one) for one in chain.parameters()]
     target = library.target("train") if threads else None
@@ -93,7 +92,6 @@ def plan_for(engine: Any, data: Any, order: Any, *, batch_size: int, tail: int) 
         return None
     attributes = _attributes(chain, engine.optimizer) | {
         "batch": np.int32(batch),
-        "tail": np.int32(tail),
         "threads": np.int32(threads),
         "aside": np.int32(library.cores() > 1),
         "head": np.int32(found[0]),
@@ -169,7 +167,7 @@ def _data_fits(data: Any, source: Any, sizes: Sequence[int], head: int) -> bool:
 def _places(engine: Any, chain: Chain) -> list[int] | None:
     """The places of the rate and of all that the kernel changes among the values; None if it does not know them all."""
     adam, weights = engine.optimizer, chain.parameters()
-    if {id(weight) for weight in weights} != {id(weight) for weight in engine.trainable}:
+    if {id(weight) for weight in weights} != {id(weight) for weight in engine.state.trainable}:
         return None  # some are frozen
     slots = [
         group[adam._get_variable_index(weight)] for group in (adam._momentums, adam._velocities) for weight in weights
@@ -178,8 +176,7 @@ def _places(engine: Any, chain: Chain) -> list[int] | None:
     floats = [adam._learning_rate, *loss, *weights, *slots]
     wanted = [adam._learning_rate, adam._iterations, *loss, *weights, *slots, *chain.moments(), *chain.keys()]
     measured = {id(variable) for variable in engine.measures.variables}
-    present = [*engine.trainable, *engine.frozen, *engine.slots, *engine.sums]
-    places = {id(variable): place for place, variable in enumerate(present)}
+    places = {id(variable): place for place, variable in enumerate(engine.state.variables)}
     plain = all(variable.constraint is None and variable.dtype == "float32" for variable in floats)
     if not plain or {id(variable) for variable in wanted} | measured != places.keys():
         return None

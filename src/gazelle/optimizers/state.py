@@ -225,7 +225,8 @@ class OptimizerState:
                 "another model perhaps.",
                 expected=", ".join(f"{variable.path} {variable.shape}" for variable in self._trainable_variables),
                 received=", ".join(f"{variable.path} {variable.shape}" for variable in variables),
-                fix="make a new optimizer for each model: type(optimizer).from_config(optimizer.get_config())",
+                fix='call compile again with a new optimizer: model.compile(optimizer="adam", ...); after a change of '
+                "layers too",
             )
 
     def _require_built(self, call: str) -> None:

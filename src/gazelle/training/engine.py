@@ -3,33 +3,38 @@
 The steps are written as they read, on stateful objects (`_train_step`, `_test_step`): variables are read and assigned.
 A program borrows the variables for a call (`_core/pure.py`), so that under JAX it is a pure function of their values.
 The loop's carry is the list of all values: weights, optimizer slots, sums of the metrics, random states. The number of
-steps is an argument, so that chunks of any length are the same program; the last, shorter batch is a loop of at most
-one turn in it, exact and not padded. The carry is donated: a step works in place.
+steps is an argument, so that chunks of any length are the same program. The last, shorter batch is a program of its own
+(the kernel takes it along): exact, not padded, and the large program does not depend on how many samples there are. The
+carry is donated: a step works in place.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Protocol
+import threading
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gazelle._core import context
+from gazelle._core.errors import ArgumentTypeError, StateError
 from gazelle._core.fingerprint import fingerprint
-from gazelle._core.pure import borrowed
+from gazelle._core.pure import borrowed, settled
+from gazelle._core.registry import is_own_class
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle._core.variable import Variable
 from gazelle.data.windows import Piece
 from gazelle.metrics import Mean
 from gazelle.native import plan_for, predicted
-from gazelle.training.interrupt import undisturbed
 from gazelle.training.measures import Measures
 from gazelle.training.objective import Objective
 from gazelle.training.pace import Pace
-from gazelle.training.programs import Programs
+from gazelle.training.programs import Program, Programs, settings
+from gazelle.training.state import State
 
 # Attributes that no program depends on: names, records of calls, what fit and compile keep.
 _APART = frozenset(
@@ -71,6 +76,14 @@ class Trainee(Protocol):
         ...
 
 
+class Logs(NamedTuple):
+    """What a program says of the epoch so far; the numbers are still on the device."""
+
+    names: list[str]
+    scalars: Any  # an array, one number per name
+    arrays: dict[str, Any]  # the results of metrics that give several numbers
+
+
 class Engine:
     """The programs that train, test and predict with one compiled model.
 
@@ -108,13 +121,19 @@ class Engine:
         self.part_trackers = {i: Mean(name=objective.log_name(i)) for i in tracked}
         counted = [self.loss_tracker, *self.part_trackers.values()]
         self._structure = model._structure
-        self.trainable = model.trainable_variables
         attached_variables = [variable for metric in self.attached for variable in metric.variables]
-        self.frozen = _unique([*model.non_trainable_variables, *attached_variables])
-        self.slots = list(optimizer.variables) if optimizer is not None else []
-        self.sums = _unique([v for metric in counted for v in metric.variables] + measures.variables)
+        self.state = State(
+            trainable=model.trainable_variables,
+            frozen=[*model.non_trainable_variables, *attached_variables],
+            slots=optimizer.variables if optimizer is not None else [],
+            sums=[v for metric in counted for v in metric.variables] + measures.variables,
+        )
+        self._busy = threading.RLock()  # held by whoever uses the sums: fit, evaluate and the like
+        self._fits = False
         self.log_names: list[str] = []
+        self._seen_names: list[str] = []  # of the last results
         self.paces: dict[tuple[str, int | None], Pace] = {}  # by stage and batch size
+        self._kernels: dict[Hashable, bool] = {}  # whether the kernel trains on data of a kind
         self._programs = Programs(self._fingerprint, lambda: self.log_names)
 
     def model_state_matches(self) -> bool:
@@ -122,11 +141,41 @@ class Engine:
         if self.model._structure is not self._structure:
             return False
         now = self.model.trainable_variables  # freezing layers changes them
-        return len(now) == len(self.trainable) and all(a is b for a, b in zip(now, self.trainable, strict=True))
+        known = self.state.trainable
+        return len(now) == len(known) and all(a is b for a, b in zip(now, known, strict=True))
+
+    @contextmanager
+    def session(self, *, fits: bool = False) -> Iterator[None]:
+        """Within the block this thread alone trains and evaluates: losses and metrics are counted in one place.
+
+        Others wait, but not for a whole fit.
+
+        Args:
+            fits: Whether this is a fit.
+
+        Raises:
+            StateError: Another thread is in a fit of this model.
+        """
+        if not self._busy.acquire(blocking=False):
+            if self._fits:
+                raise StateError(
+                    f"The model {self.model.name!r} is being trained by another thread.",
+                    expected="one fit or evaluation of a model at a time (predict works beside them)",
+                    received=f"a second one in thread {threading.current_thread().name!r}",
+                    fix="wait for the fit to end, or use a copy: gazelle.models.clone_model(model)",
+                )
+            self._busy.acquire()
+        outer, self._fits = self._fits, self._fits or fits
+        try:
+            yield
+        finally:
+            self._fits = outer
+            self._busy.release()
 
     def _fingerprint(self) -> Hashable | None:
         """What the programs depend on; None where they may depend on code of the user's."""
-        groups = (self.trainable, self.frozen, self.slots, self.sums)
+        state = self.state
+        groups = (state.trainable, state.frozen, state.slots, state.sums)
         outputs = self.objective.outputs
         names = self.model._routing_names, None if outputs.single else outputs.names
         trackers = [*self.part_trackers.items()]
@@ -138,142 +187,170 @@ class Engine:
 
     # Running the programs ---------------------------------------------------------------------------------------
 
-    def train(self, piece: Piece, count: int, *, last: bool, batch_size: int, tail: int, fresh: bool) -> Any:
-        """Train the first `count` whole batches of a piece, and then the shorter last batch if `last`.
+    def train(self, piece: Piece, count: int, *, batch_size: int, tail: int, fresh: bool) -> Logs:
+        """Train the first `count` whole batches of a piece and, only where `takes_tail`, the shorter last batch.
 
         Args:
             piece: Batches on the device.
             count: Number of whole batches.
-            last: Whether the shorter last batch follows.
-            batch_size: Samples a batch.
-            tail: Samples in the last batch, 0 if none is shorter.
+            batch_size: Samples per batch.
+            tail: Samples in the last batch that follows them, 0 for none.
             fresh: Whether the sums of the metrics start anew.
 
         Returns:
             The logs, still on the device: `read_logs` reads them.
         """
-        variables = [*self.trainable, *self.frozen, *self.slots, *self.sums]
-        with undisturbed():
-            values, logs = self._run(
-                self._train_chunk,
-                ([variable.take() for variable in variables],),
-                (piece.data, piece.order, np.array([piece.row, count, last, fresh], np.int32)),
-                batch_size=batch_size,
-                tail=tail,
-            )
-            _give(variables, values)
-        return logs
+        plan = np.array([piece.row, count, tail, fresh], np.int32)
+        return self._run(self._train_chunk, (piece.data, piece.order, plan), training=True, batch_size=batch_size)
 
-    def test(self, piece: Piece, count: int, *, last: bool, batch_size: int, tail: int, fresh: bool) -> Any:
-        """Evaluate the first `count` whole batches of a piece, and then the shorter last batch if `last`."""
-        changed = [*self.frozen, *self.sums]
-        with undisturbed():
-            values, logs = self._run(
-                self._test_chunk,
-                ([variable.take() for variable in changed], [variable._value for variable in self.trainable]),
-                (piece.data, np.array([piece.row, count, last, fresh], np.int32)),
-                batch_size=batch_size,
-                tail=tail,
-            )
-            _give(changed, values)
-        return logs
+    def takes_tail(self, piece: Piece, batch_size: int) -> bool:
+        """Whether `train` trains the shorter last batch too: the kernel does."""
+        kinds = tuple(None if array is None else (array.shape, array.dtype) for array in leaves(piece.data))
+        key = (kinds, piece.order is None, batch_size, settings())
+        if key not in self._kernels:
+            self._kernels[key] = plan_for(self, piece.data, piece.order, batch_size=batch_size) is not None
+        return self._kernels[key]
 
-    def train_batch(self, batch: Any, *, fresh: bool, eager: bool = False) -> Any:
+    def test(self, piece: Piece, count: int, *, batch_size: int, fresh: bool) -> Logs:
+        """Evaluate the first `count` whole batches of a piece."""
+        plan = np.array([piece.row, count, 0, fresh], np.int32)
+        return self._run(self._test_chunk, (piece.data, plan), training=False, batch_size=batch_size)
+
+    def train_batch(self, batch: Any, *, fresh: bool, eager: bool = False) -> Logs:
         """One training step on one batch `(x, y, sample_weight)`; `eager` runs it operation by operation."""
-        variables = [*self.trainable, *self.frozen, *self.slots, *self.sums]
-        with undisturbed():
-            state = ([variable.take() for variable in variables],)
-            values, logs = self._run(self._train_batch, state, (batch, np.bool_(fresh)), eager=eager)
-            _give(variables, values)
-        return logs
+        return self._run(self._train_batch, (batch, np.bool_(fresh)), training=True, eager=eager)
 
-    def test_batch(self, batch: Any, *, fresh: bool, eager: bool = False) -> Any:
+    def test_batch(self, batch: Any, *, fresh: bool, eager: bool = False) -> Logs:
         """One evaluation step on one batch."""
-        changed = [*self.frozen, *self.sums]
-        with undisturbed():
-            state = [variable.take() for variable in changed], [variable._value for variable in self.trainable]
-            values, logs = self._run(self._test_batch, state, (batch, np.bool_(fresh)), eager=eager)
-            _give(changed, values)
-        return logs
+        return self._run(self._test_batch, (batch, np.bool_(fresh)), training=False, eager=eager)
 
     def predict_batch(self, x: Any, *, eager: bool = False) -> Any:
         """The predictions for one batch, on the device."""
-        values = [variable._value for variable in (*self.trainable, *self.frozen)]
-        return self._run(self._predict_batch, ((), values), (x,), eager=eager)
+        variables = self.state.predicted
+        with self.state.reading(variables) as values:
+            if eager:
+                return self._predict_batch((), values, x)
+            return self._programs.find(self._predict_batch, ((), values), (x,)).run((), values, x)
 
     def predictor(self, x: Any) -> Callable[[Any], Any]:
         """`predict_batch` for arrays of the shape and dtype of `x`, without looking at them."""
-        variables = [*self.trainable, *self.frozen]
-        values = [variable._value for variable in variables]
-        run = self._programs.find(self._predict_batch, ((), values), (x,)).run
-        return lambda x: run((), [variable._value for variable in variables], x)
+        variables = self.state.predicted
+        with self.state.reading(variables) as values:
+            run = self._programs.find(self._predict_batch, ((), values), (x,)).run
 
-    def _run(self, function: Callable, state: tuple, arguments: tuple, *, eager: bool = False, **static: Any) -> Any:
-        """`function(*state, *arguments, **static)` as a compiled program, or operation by operation."""
+        def predict(x: Any) -> Any:
+            with self.state.reading(variables) as values:
+                return run((), values, x)
+
+        return predict
+
+    def _run(self, function: Callable, arguments: tuple, *, training: bool, eager: bool = False, **static: Any) -> Logs:
+        """Run a program that changes the state, compiled or operation by operation."""
         if eager:
-            return function(*state, *arguments, **static)
-        program = self._programs.find(function, state, arguments, **static)
-        if program.log_names:
-            self.log_names = program.log_names
-        return program.run(*state, *arguments)
+            program = Program(function, [])
+        else:
+            program = self._programs.find(function, self._kinds(training), arguments, **static)
+        state = (lambda lent, _: (lent,)) if training else (lambda lent, read: (lent, read))
+        logs = self.state.run(lambda lent, read: program.run(*state(lent, read), *arguments), training=training)
+        return Logs(program.log_names or self.log_names, *logs)
 
-    def read_logs(self, logs: tuple[Any, dict[str, Any]]) -> dict[str, Any]:
+    def _kinds(self, training: bool) -> tuple:
+        """The values that a program is traced with."""
+        state = self.state
+        groups = [state.variables] if training else [state.tested, state.trainable]
+        return tuple([variable.current for variable in group] for group in groups)
+
+    def read_logs(self, logs: Logs) -> dict[str, Any]:
         """Logs as floats by name, sorted; metrics with several numbers as arrays."""
-        scalars, arrays = logs
-        found: dict[str, Any] = dict(zip(self.log_names, np.asarray(scalars).tolist(), strict=True))
-        found |= {name: np.asarray(array) for name, array in arrays.items()}
+        try:
+            found: dict[str, Any] = dict(zip(logs.names, np.asarray(logs.scalars).tolist(), strict=True))
+            found |= {name: np.asarray(array) for name, array in logs.arrays.items()}
+        except BaseException as error:  # here is seen that a program has failed
+            self.state.recover(error)
+            raise
+        self._seen_names = sorted(found)
         return dict(sorted(found.items()))
+
+    def log_names_ahead(self) -> list[str] | None:
+        """The names that logs will have, told before any step; None where that cannot be known."""
+        names = ["loss", *(tracker.name for tracker in self.part_trackers.values())]
+        named = [(metric, name) for _, metric, _, name in self.measures.entries]
+        for metric, name in [*named, *((metric, metric.name) for metric in self.attached)]:
+            if is_own_class(type(metric)):
+                names.append(name)
+                continue
+            try:
+                result = jax.eval_shape(lambda metric=metric: settled(metric.result()))
+            except Exception:  # what is wrong with it is told when it is compiled
+                return None
+            names += result if isinstance(result, dict) else [name]
+        return names
+
+    def result_names(self, names: Collection[str] | None = None) -> list[str]:
+        """The names of results in the order in which `evaluate` returns them: the loss, its parts, the metrics.
+
+        Args:
+            names: The names; those of the last results (or, before the first, what is known of them) when None.
+        """
+        first = ["loss", *(tracker.name for tracker in self.part_trackers.values())]
+        known = [*first, *self.measures.names, *(metric.name for metric in self.attached)]
+        found = names if names is not None else self._seen_names or known
+        if self.objective.outputs.single:  # several outputs' metrics come sorted by name, as in Keras
+            first += self.measures.names
+        ordered = [name for name in first if name in found]
+        return ordered + sorted(name for name in found if name not in ordered)
 
     # The programs: pure functions of the values -----------------------------------------------------------------
 
-    def _train_chunk(self, values: list, data: Any, order: Any, plan: Any, *, batch_size: int, tail: int) -> Any:
-        variables = [*self.trainable, *self.frozen, *self.slots, *self.sums]
+    def _train_chunk(self, values: list, data: Any, order: Any, plan: Any, *, batch_size: int) -> Any:
+        variables = self.state.variables
 
-        def step(start: Any, size: int, values: list) -> list:
+        def step(start: Any, values: list) -> list:
             with borrowed(variables, values):
-                self._train_step(*_fetch(data, order, start, size))
+                self._train_step(*_fetch(data, order, start, batch_size))
                 return [variable._value for variable in variables]
 
         values = self._start(variables, values, plan[3] > 0)
-        kernel = plan_for(self, data, order, batch_size=batch_size, tail=tail)
+        kernel = plan_for(self, data, order, batch_size=batch_size)
         if kernel is not None:
             values, y_pred = kernel.run(values, data, plan)
-            rows = plan[0], plan[0] + plan[1] * batch_size + plan[2] * tail
-            known, size = len(values) - len(self.sums), min(batch_size, y_pred.shape[0])
-            values[known:] = self.measures.counted(self.sums, values[known:], data, y_pred, rows, size)
+            rows = plan[0], plan[0] + plan[1] * batch_size + plan[2]
+            sums = self.state.sums
+            known, size = len(values) - len(sums), min(batch_size, y_pred.shape[0])
+            values[known:] = self.measures.counted(sums, values[known:], data, y_pred, rows, size)
         else:
-            values = _steps(step, values, plan, data, batch_size, tail)
+            values = _steps(step, values, plan, batch_size)
         return values, self._logs(variables, values)
 
-    def _test_chunk(self, values: list, fixed: list, data: Any, plan: Any, *, batch_size: int, tail: int) -> Any:
-        changed = [*self.frozen, *self.sums]
+    def _test_chunk(self, values: list, fixed: list, data: Any, plan: Any, *, batch_size: int) -> Any:
+        changed = self.state.tested
 
-        def step(start: Any, size: int, values: list) -> list:
-            with borrowed(self.trainable, fixed), borrowed(changed, values):
-                self._test_step(*_fetch(data, None, start, size))
+        def step(start: Any, values: list) -> list:
+            with borrowed(self.state.trainable, fixed), borrowed(changed, values):
+                self._test_step(*_fetch(data, None, start, batch_size))
                 return [variable._value for variable in changed]
 
-        values = _steps(step, self._start(changed, values, plan[3] > 0), plan, data, batch_size, tail)
+        values = _steps(step, self._start(changed, values, plan[3] > 0), plan, batch_size)
         return values, self._logs(changed, values)
 
     def _train_batch(self, values: list, batch: Any, fresh: Any) -> Any:
-        variables = [*self.trainable, *self.frozen, *self.slots, *self.sums]
+        variables = self.state.variables
         with borrowed(variables, self._start(variables, values, fresh)):
             self._train_step(*batch)
             values = [variable._value for variable in variables]
         return values, self._logs(variables, values)
 
     def _test_batch(self, values: list, fixed: list, batch: Any, fresh: Any) -> Any:
-        changed = [*self.frozen, *self.sums]
-        with borrowed(self.trainable, fixed), borrowed(changed, self._start(changed, values, fresh)):
+        changed = self.state.tested
+        with borrowed(self.state.trainable, fixed), borrowed(changed, self._start(changed, values, fresh)):
             self._test_step(*batch)
             values = [variable._value for variable in changed]
         return values, self._logs(changed, values)
 
     def _predict_batch(self, _: tuple, values: list, x: Any) -> Any:
-        with borrowed([*self.trainable, *self.frozen], values), context.collected_losses():
+        with borrowed(self.state.predicted, values), context.collected_losses():
             found = predicted(self.model, x)
-            return self.model(x, training=False) if found is None else found
+            return settled(self.model(x, training=False)) if found is None else found
 
     def _start(self, variables: list[Variable], values: list, fresh: Any) -> list:
         """The values with the sums of the metrics set back, where `fresh`."""
@@ -292,6 +369,7 @@ class Engine:
             for metric in self.attached:
                 result = metric.result()
                 results |= result if isinstance(result, dict) else {metric.name: result}
+            results = settled(results)
         scalars = {name: value for name, value in results.items() if jnp.ndim(value) == 0}
         self.log_names = list(scalars)
         packed = jnp.stack([jnp.asarray(value, jnp.float32) for value in scalars.values()])
@@ -306,20 +384,25 @@ class Engine:
 
     def _train_step(self, x: Any, y: Any, sample_weight: Any) -> None:
         """Loss, gradients, update, metrics for one batch."""
-        kept = [variable._value for variable in self.frozen]
+        trainable, frozen = self.state.trainable, self.state.frozen
+        kept = [variable._value for variable in frozen]
 
         def loss_of(values: list) -> Any:
-            with borrowed(self.trainable, values), borrowed(self.frozen, kept), context.collected_losses() as added:
+            with borrowed(trainable, values), borrowed(frozen, kept), context.collected_losses() as added:
                 y_pred = self.model(x, training=True)
                 loss, parts = self._loss(x, y, y_pred, sample_weight, added, training=True)
                 scaled = self.optimizer.scale_loss(loss)
-                return scaled, (loss, parts, y_pred, [variable._value for variable in self.frozen])
+                return scaled, settled((loss, parts, y_pred, frozen))
 
-        values = [variable._value for variable in self.trainable]
-        gradients, (loss, parts, y_pred, frozen) = jax.grad(loss_of, has_aux=True)(values)
-        for variable, value in zip(self.frozen, frozen, strict=True):
+        values = [variable._value for variable in trainable]
+        if trainable:
+            gradients, (loss, parts, y_pred, changed) = jax.grad(loss_of, has_aux=True)(values)
+        else:  # frozen, or without weights: losses and metrics are computed all the same
+            gradients, (_, (loss, parts, y_pred, changed)) = [], loss_of(values)
+        for variable, value in zip(frozen, changed, strict=True):
             variable._value = value
-        self.optimizer.apply(gradients, self.trainable)
+        if trainable:
+            self.optimizer.apply(gradients, trainable)
         self._track(x, y, y_pred, sample_weight, loss, parts)
 
     def _test_step(self, x: Any, y: Any, sample_weight: Any) -> None:
@@ -334,8 +417,23 @@ class Engine:
     ) -> tuple[Any, dict[int, Any]]:
         if self.compute_loss is not None:
             mode = {"training": training} if self._loss_takes_training else {}
-            return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **mode), {}
+            loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **mode)
+            if loss is None:
+                raise ArgumentTypeError(
+                    f"compute_loss of the model {self.model.name!r} returns None.",
+                    expected="a scalar array",
+                    received="None",
+                    fix="end compute_loss with `return loss`",
+                )
+            return loss, {}
         loss, parts = self.objective(y, y_pred, sample_weight)
+        if training and not parts and not added:
+            raise StateError(
+                f"There is nothing to minimise: the model {self.model.name!r} has no loss.",
+                expected="a loss given to compile, or layers that call add_loss",
+                received="neither",
+                fix='model.compile(optimizer, loss="mse") with the loss that fits the targets',
+            )
         for term in (*added, *self.model.regularization_losses()):
             loss = loss + jnp.sum(jnp.asarray(term, loss.dtype))
         return loss, parts
@@ -349,17 +447,10 @@ class Engine:
         self.measures.update(y, y_pred, sample_weight)
 
 
-def _steps(
-    step: Callable[[Any, int, list], list], values: list, plan: Any, data: Any, batch_size: int, tail: int
-) -> list:
-    """`step(start, size, values)` for each batch of the plan: first row, number of whole batches, 1 for the tail."""
-    row, count, last, _ = plan
-    if leaves(data)[0].shape[0] >= batch_size:
-        values = jax.lax.fori_loop(0, count, lambda i, values: step(row + i * batch_size, batch_size, values), values)
-    if tail:  # a loop of no or one turn: unlike a conditional it works in place
-        row = row + count * batch_size
-        values = jax.lax.fori_loop(0, last, lambda _, values: step(row, tail, values), values)
-    return values
+def _steps(step: Callable[[Any, list], list], values: list, plan: Any, batch_size: int) -> list:
+    """`step(start, values)` for each whole batch of the plan: the first row, and how many batches."""
+    row, count = plan[0], plan[1]
+    return jax.lax.fori_loop(0, count, lambda i, values: step(row + i * batch_size, values), values)
 
 
 def _fetch(data: Any, order: Any, start: Any, size: int) -> Any:
@@ -370,13 +461,3 @@ def _fetch(data: Any, order: Any, start: Any, size: int) -> Any:
         )
     rows = jax.lax.dynamic_slice_in_dim(order, start, size)
     return map_structure(lambda array: None if array is None else array.at[rows].get(mode="promise_in_bounds"), data)
-
-
-def _give(variables: Sequence[Variable], values: Sequence[Any]) -> None:
-    """Hand the program's values back to their owners."""
-    for variable, value in zip(variables, values, strict=True):
-        variable.give(value)
-
-
-def _unique(variables: list[Variable]) -> list[Variable]:
-    return list({id(variable): variable for variable in variables}.values())

@@ -16,9 +16,11 @@ import numpy as np
 
 from gazelle._core.symbolic import map_structure
 from gazelle.data.feeds import ArrayFeed, Feed, StreamFeed, to_device, warn_out_of_data
-from gazelle.data.windows import Resident, Window, on_device
+from gazelle.data.windows import Piece, Resident, Window, on_device
 from gazelle.training.engine import Engine
 from gazelle.training.pace import Pace
+from gazelle.training.preflight import check_values
+from gazelle.training.watch import Watch
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Chunk:
     result: Any
     steps: int
     begun: float
+    done: float | None  # when it was done, if that was before the call of its program returned
 
 
 class Prepared(NamedTuple):
@@ -62,6 +65,7 @@ class Runner:
     order: Any = None
     source: Resident | Window | None = None  # of the batches, once they are on the device
     prepared: Prepared | None = None
+    ended: float = 0.0  # when the last epoch that was started by itself was done
 
     def epoch(self) -> dict[str, Any]:
         """Run one epoch and give its logs."""
@@ -104,8 +108,13 @@ class Runner:
     def end_epoch(self, chunk: Chunk, *, alone: bool = True) -> dict[str, Any]:
         """Wait for an epoch that was started, and give its logs; `alone`: nothing ran beside it, so its time counts."""
         logs = self.engine.read_logs(chunk.result)
+        done = chunk.done or time.perf_counter()
+        seconds = done - max(chunk.begun, self.ended)
+        self.ended = done
         if alone:
             self._pace.learn(chunk.steps, time.perf_counter() - chunk.begun)
+        else:
+            self.callbacks.note_seconds(seconds)
         self._tell(chunk.steps, logs)
         return logs
 
@@ -139,14 +148,27 @@ class Runner:
     def _start(self, source: Resident | Window, steps: int, *, fresh: bool) -> Chunk:
         """Start a program for up to so many steps, as many as are on the device."""
         begun = time.perf_counter()
-        feed: Any = self.feed
         piece = source.piece(self.position)
         steps = min(steps, piece.batches + piece.tail)
         whole = min(steps, piece.batches)
-        run = self.engine.train if self.stage == "train" else self.engine.test
-        result = run(piece, whole, last=whole < steps, batch_size=feed.batch_size, tail=feed.tail, fresh=fresh)
+        result = self._run(source, piece, whole, last=whole < steps, fresh=fresh)
         self.position += steps
-        return Chunk(result, steps, begun)
+        done = time.perf_counter() if result is not None and result.scalars.is_ready() else None
+        return Chunk(result, steps, begun, done)
+
+    def _run(self, source: Resident | Window, piece: Piece, whole: int, *, last: bool, fresh: bool) -> Any:
+        """Start the programs for some whole batches and, if `last`, for the shorter batch behind them."""
+        engine, feed, training = self.engine, source.feed, self.stage == "train"
+        size, result = feed.batch_size, None
+        along = last and training and engine.takes_tail(piece, size)
+        if training and (whole or along):
+            result = engine.train(piece, whole, batch_size=size, tail=feed.tail if along else 0, fresh=fresh)
+        elif whole:
+            result = engine.test(piece, whole, batch_size=size, fresh=fresh)
+        if last and not along:
+            run = engine.train_batch if training else engine.test_batch
+            result = run(source.last_batch(), fresh=fresh and not whole)
+        return result
 
     def _eager_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
         steps = self._begin(feed)
@@ -167,6 +189,7 @@ class Runner:
                 if feed.steps is not None or not done:
                     warn_out_of_data(done, feed.steps)
                 break
+            check_values(self.engine, batch, feed.label, place=f" in batch {done + 1}")
             logs = self._one(map_structure(to_device, batch), done)
             done += 1
         feed.end_epoch()
@@ -245,6 +268,7 @@ def fit(
     After an exception, Ctrl-C too, every callback's `on_train_end` is called before it goes on to the caller.
     """
     runner = Runner(engine, feed, "train", callbacks, eager=eager, group=group, stopped=stopped)
+    watch = Watch(engine)
     logs: dict[str, Any] = {}
     try:
         callbacks.on_train_begin({})
@@ -269,19 +293,21 @@ def fit(
                 started = following
             if not results:  # the data has come to its end
                 break
+            watch.look(epoch, results)
             if validation is not None and validates(epoch):
                 results |= {f"val_{name}": value for name, value in evaluate(validation).items()}
             logs = dict(sorted(results.items()))
             callbacks.on_epoch_end(epoch, logs)
             if stopped() and started is None:
                 break
-    except BaseException:
+    except BaseException as error:
+        engine.state.recover(error)
         _end_all(callbacks, logs)
         raise
     finally:
         runner.forget_prepared()
     if epochs > initial_epoch and engine.optimizer is not None:
-        engine.optimizer.finalize_variable_values(engine.trainable)
+        engine.optimizer.finalize_variable_values(engine.state.trainable)
     callbacks.on_train_end(logs)
 
 

@@ -106,7 +106,7 @@ class Shortcut:
         self._predictors: dict[int, Callable[[Any], Any]] = {}  # by the number of samples
 
     def predict(self, graph: Any, x: Any, *, exact: bool = False) -> Any:
-        """The outputs for `x`, `(samples, ...)`, or None where the long way must be gone.
+        """The outputs for `x`, `(samples, ...)`, or None where the full path is needed.
 
         Args:
             graph: The model's graph as it is now.
@@ -122,19 +122,29 @@ class Shortcut:
             or not 0 < len(x) <= self._most
         ):
             return None
-        rows = len(x)
+        rows, given = len(x), x
         size = rows if exact else padded_size(rows)
         if size != rows or x.dtype != self._dtype:
             padded = np.empty((size, *x.shape[1:]), self._dtype)
-            padded[:rows] = x
+            with np.errstate(over="ignore"):
+                padded[:rows] = x
             padded[rows:] = padded[rows - 1]
             x = padded
+            if given.dtype != self._dtype and not _same_numbers(given, x[:rows]):
+                return None  # the full path says what is wrong
         if size not in self._predictors:
             self._predictors[size] = self._engine.predictor(x)
         outputs = self._predictors[size](x)
         if isinstance(outputs, jax.Array):
             return np.array(outputs)[:rows]
         return map_structure(lambda array: np.array(array)[:rows], outputs)
+
+
+def _same_numbers(given: np.ndarray, cast: np.ndarray) -> bool:
+    """Whether a cast has kept all numbers: to floats, none became infinite; to integers, none became another."""
+    if cast.dtype.kind == "f":
+        return bool(np.isfinite(cast).all()) or bool((np.isfinite(given) == np.isfinite(cast)).all())
+    return bool((given == cast).all())
 
 
 def padded_size(rows: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import jax
 from gazelle import native
 from gazelle._core.dtypes import dtype_policy, epsilon, floatx
 
-_LIMIT = 128  # programs of the whole process; the one that was used longest ago goes first
+_LIMIT = 128  # programs of the whole process; the least recently used one goes first
 
 # Settings of JAX that a program depends on, and those under which JAX is to run the program in its own way.
 _SETTINGS = (
@@ -34,7 +35,16 @@ class Program(NamedTuple):
     log_names: list[str]
 
 
-_shared: OrderedDict[Hashable, Program] = OrderedDict()
+class _Place:
+    """Where a program is, or will be: whoever comes first compiles it, and the others wait."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.program: Program | None = None
+
+
+_shared: OrderedDict[Hashable, _Place] = OrderedDict()
+_shared_lock = threading.Lock()
 
 
 def settings() -> tuple:
@@ -54,6 +64,7 @@ class Programs:
         self._fingerprint = fingerprint
         self._log_names = log_names
         self._own: dict[Hashable, Program] = {}
+        self._tracing = threading.RLock()
 
     def find(self, function: Callable[..., Any], state: tuple, arguments: tuple, **static: Any) -> Program:
         """The program of `function(*state, *arguments, **static)`, compiled if there is none yet.
@@ -67,27 +78,38 @@ class Programs:
         flat, tree = jax.tree.flatten(arguments)
         key = (function.__name__, tuple(static.items()), settings(), tree, tuple(_kind(leaf) for leaf in flat))
         program = self._own.get(key)
-        if program is None:
-            jitted = jax.jit(function, static_argnames=tuple(static), donate_argnums=0)
-            if any(getattr(jax.config, name) for name in _DEBUGGING):
-                program = Program(functools.partial(jitted, **static), [])
-            else:
-                program = self._shared_or_compiled(key, lambda: jitted.lower(*state, *arguments, **static).compile())
-            self._own[key] = program
-        return program
+        if program is not None:
+            return program
+        with self._tracing:
+            if key not in self._own:
+                jitted = jax.jit(function, static_argnames=tuple(static), donate_argnums=0)
+                if any(getattr(jax.config, name) for name in _DEBUGGING):
+                    self._own[key] = Program(functools.partial(jitted, **static), [])
+                else:
+                    self._own[key] = self._shared_or_compiled(
+                        key, lambda: jitted.lower(*state, *arguments, **static).compile()
+                    )
+            return self._own[key]
 
     def _shared_or_compiled(self, key: Hashable, compiled: Callable[[], Callable[..., Any]]) -> Program:
         mark = self._fingerprint()
-        whole = (key, mark, floatx(), epsilon(), dtype_policy().name)
-        if mark is not None and whole in _shared:
-            _shared.move_to_end(whole)
-            return _shared[whole]
-        program = Program(compiled(), list(self._log_names()))
-        if mark is not None:
-            _shared[whole] = program
-            if len(_shared) > _LIMIT:
-                _shared.popitem(last=False)
-        return program
+        if mark is None:
+            return Program(compiled(), list(self._log_names()))
+        place = _place_of((key, mark, floatx(), epsilon(), dtype_policy().name))
+        with place.lock:
+            if place.program is None:
+                run = compiled()
+                place.program = Program(run, list(self._log_names()))
+            return place.program
+
+
+def _place_of(key: Hashable) -> _Place:
+    with _shared_lock:
+        place = _shared.setdefault(key, _Place())
+        _shared.move_to_end(key)
+        if len(_shared) > _LIMIT:
+            _shared.popitem(last=False)
+        return place
 
 
 def _kind(leaf: Any) -> Hashable:

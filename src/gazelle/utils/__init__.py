@@ -1,7 +1,7 @@
 """Helpers around models and data, as `keras.utils` has them."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gazelle._core.dtypes import standardize_dtype
 from gazelle._core.registry import (
@@ -58,7 +58,9 @@ __all__ = [
 _ELSEWHERE = {"Progbar": "gazelle.callbacks.progress", "plot_model": "gazelle.models"}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _ELSEWHERE:
-        return getattr(import_module(_ELSEWHERE[name]), name)
-    raise AttributeError(f"module 'gazelle.utils' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        if name in _ELSEWHERE:
+            return getattr(import_module(_ELSEWHERE[name]), name)
+        raise AttributeError(f"module 'gazelle.utils' has no attribute {name!r}")

@@ -7,11 +7,14 @@ import platform
 import secrets
 import shutil
 import sys
+import tempfile
 import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from gazelle._core.errors import ArgumentError
 
 _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 _STALE_AFTER = 24 * 3600.0  # seconds; a temporary file of another machine that nobody wrote to for so long is litter
@@ -53,6 +56,41 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
     if os.name == "posix":  # other systems have no handle of a folder to flush
         _sync(target.parent)
+
+
+def check_writable(path: str | os.PathLike[str], *, makes_folders: bool = True) -> None:
+    """Refuse a path at which no file could be written, before the work whose result is to go there. Leaves nothing.
+
+    Args:
+        path: The file to come; one that is there may be replaced.
+        makes_folders: Whether missing folders will be made.
+
+    Raises:
+        ArgumentError: It is a folder, lies in what is no folder, or may not be written.
+    """
+    target = Path(path)
+    folder = target.parent
+    while makes_folders and not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    problem = fix = None
+    if target.is_dir():
+        problem, fix = "it is a folder", "name a file in it"
+    elif not folder.is_dir():
+        problem, fix = f"{str(folder)!r} is not a folder", "make the folder, or name another one"
+    elif target.exists() and not os.access(target, os.W_OK):
+        problem, fix = "this user may not change it", "change its permissions, or name another file"
+    else:
+        try:
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            problem, fix = f"{error.strerror} in {str(folder)!r}", "change its permissions, or name another place"
+    if problem is not None:
+        raise ArgumentError(
+            f"The file {str(path)!r} cannot be written: {problem}.",
+            expected="a file in a folder that can be written to",
+            received=repr(str(path)),
+            fix=fix,
+        )
 
 
 def cache_folder(*parts: str) -> Path:
