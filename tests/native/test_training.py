@@ -11,6 +11,8 @@ import gazelle
 from gazelle.data import windows
 from gazelle.native import building, library
 from gazelle.native.plan import threads_for
+from gazelle.training import programs
+from gazelle.utils import memory
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(330, 6)).astype("float32")
@@ -68,6 +70,22 @@ def test_the_learning_rate_that_a_callback_sets_counts_from_the_next_chunk_on(ke
     assert len(plans) == 2  # one program each, whatever the rate
 
 
+@pytest.mark.parametrize("rows", [330, 20, 352])
+@pytest.mark.parametrize("aligned", [True, False])
+def test_data_used_in_place_gives_the_numbers_of_data_that_is_gathered(aligned, rows, kernel, network):
+    x, y = (memory.aligned_cast(array[:rows], array.dtype) for array in (np.r_[X, X], np.r_[Y, Y]))
+    if not aligned:
+        x, y = np.r_[x[:1], x][1:], np.r_[y[:1], y][1:]
+    results = []
+    for on, weights in ((True, None), (False, None), (True, np.ones(rows))):
+        kernel(on)
+        model = network(x, (16, 3), "softmax", SPARSE)
+        results.append(fitted(model, x, y, sample_weight=weights))
+        assert windows.on_device(windows.ArrayFeed(x, y)).__class__.__name__ == ("Resident" if aligned else "Window")
+    same(results[0], results[1])
+    same(results[0], results[2])
+
+
 def test_shuffled_training_with_validation_gives_the_numbers_of_xla(kernel, plans, network):
     results = []
     for on in (True, False):
@@ -106,10 +124,11 @@ def test_the_store_of_programs_knows_the_switch(kernel, plans, network):
     for on in (True, False, True, False):
         kernel(on)
         fitted(network(X, (16, 3), "softmax", SPARSE), epochs=1)
-    assert [plan is not None for plan in plans] == [True, False]
+    assert [plan is not None for plan in plans] == [True, False, True, False]
+    assert len([key for key in programs._shared if key[0][0] == "_train_chunk"]) == 2
     kernel(True, 2)
     fitted(network(X, (16, 3), "softmax", SPARSE), epochs=1)
-    assert len(plans) == 3
+    assert len(plans) == 5
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads cannot be counted here")

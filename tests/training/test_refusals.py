@@ -131,9 +131,9 @@ def test_every_batch_of_a_stream_is_checked():
     nan[5, 1] = np.nan
     with pytest.raises(DataError, match=r"x in batch 3 .*\n.*\n.*row 5, column 1"):
         make().fit(batches((2, (nan, Y[:32]))), verbose=0)
+    model = gazelle.Sequential([Dense(2, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
     with pytest.raises(DataError, match="y in batch 2 holds labels outside"):
-        model = gazelle.Sequential([Dense(2, activation="softmax")])
-        model.compile("sgd", "sparse_categorical_crossentropy")
         model.fit(batches((1, (X[:32], Y[:32] + 1))), verbose=0)
     with pytest.raises(DataError, match="validation y in batch 3"):
         make().fit(X, Y, validation_data=batches((2, (X[:32], np.full(32, np.nan)))), verbose=0)

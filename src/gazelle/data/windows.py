@@ -32,6 +32,7 @@ class Piece(NamedTuple):
     row: int  # where the first of the batches begins, in `order` or `data`
     batches: int  # how many whole ones follow one another from there
     tail: bool  # whether the shorter last batch follows these
+    holds_tail: bool  # whether `data` holds it too
 
 
 def on_device(feed: ArrayFeed) -> Resident | Window:
@@ -94,14 +95,14 @@ class Resident(_Source):
         if self._order is not None or not feed.full_batches:
             if self._whole is None:
                 self._whole = map_structure(to_device, self._source)
-            return Piece(self._whole, self._order, batch * size, feed.full_batches - batch, feed.tail > 0)
+            return Piece(self._whole, self._order, batch * size, feed.full_batches - batch, feed.tail > 0, True)
         first = min(batch // self._batches * self._batches, feed.full_batches - self._batches)
         if first not in self._pieces:
             rows = slice(first * size, (first + self._batches) * size)
             self._pieces[first] = map_structure(lambda a: None if a is None else to_device(a[rows]), self._source)
         stop = first + self._batches
         tail = feed.tail > 0 and stop == feed.full_batches
-        return Piece(self._pieces[first], None, (batch - first) * size, stop - batch, tail)
+        return Piece(self._pieces[first], None, (batch - first) * size, stop - batch, tail, False)
 
     def prepare(self, batch: int) -> None:
         """Get ready for number `batch`."""
@@ -160,7 +161,7 @@ class Window(_Source):
         first = self._current.first
         stop = min(first + self._batches, feed.full_batches)
         tail = feed.tail > 0 and stop == feed.full_batches
-        return Piece(self._current.data, None, (batch - first) * feed.batch_size, stop - batch, tail)
+        return Piece(self._current.data, None, (batch - first) * feed.batch_size, stop - batch, tail, True)
 
     def prepare(self, batch: int) -> None:
         """Fill the buffer that no program reads from number `batch` on, unless that is on the device already."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jax
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 from gazelle.utils.files import cache_folder
 
@@ -40,3 +44,30 @@ def enable_compile_cache() -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+@contextmanager
+def without_compile_cache(name: str) -> Iterator[None]:
+    """Within the block programs are compiled, not fetched; entries of programs of that name are removed before.
+
+    For an entry that is damaged, or that holds another program.
+
+    Args:
+        name: The function's name.
+    """
+    folder, ours = jax.config.values["jax_compilation_cache_dir"], compile_cache_folder()
+    if folder is not None and ours is not None and Path(folder) == ours:
+        for entry in ours.glob(f"jit_{name}-*"):
+            entry.unlink(missing_ok=True)
+    warnings.warn(
+        f"A stored program ({name}) was damaged or another one; it was removed and is compiled anew.", stacklevel=2
+    )
+    enabled = jax.config.values["jax_enable_compilation_cache"]
+    jax.config.update("jax_enable_compilation_cache", False)
+    reset_cache()
+    jax.clear_caches()  # what was fetched is kept in memory too
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_compilation_cache", enabled)
+        reset_cache()

@@ -160,7 +160,7 @@ class Runner:
         """Start the programs for some whole batches and, if `last`, for the shorter batch behind them."""
         engine, feed, training = self.engine, source.feed, self.stage == "train"
         size, result = feed.batch_size, None
-        along = last and training and engine.takes_tail(piece, size)
+        along = last and training and piece.holds_tail and engine.takes_tail(piece, size)
         if training and (whole or along):
             result = engine.train(piece, whole, batch_size=size, tail=feed.tail if along else 0, fresh=fresh)
         elif whole:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import jax
 
 from gazelle import native
 from gazelle._core.dtypes import dtype_policy, epsilon, floatx
+from gazelle.training.cache import without_compile_cache
 
 _LIMIT = 128  # programs of the whole process; the least recently used one goes first
 
@@ -86,9 +88,8 @@ class Programs:
                 if any(getattr(jax.config, name) for name in _DEBUGGING):
                     self._own[key] = Program(functools.partial(jitted, **static), [])
                 else:
-                    self._own[key] = self._shared_or_compiled(
-                        key, lambda: jitted.lower(*state, *arguments, **static).compile()
-                    )
+                    compiled = _compiler(function.__name__, lambda: jitted.lower(*state, *arguments, **static))
+                    self._own[key] = self._shared_or_compiled(key, compiled)
             return self._own[key]
 
     def _shared_or_compiled(self, key: Hashable, compiled: Callable[[], Callable[..., Any]]) -> Program:
@@ -101,6 +102,46 @@ class Programs:
                 run = compiled()
                 place.program = Program(run, list(self._log_names()))
             return place.program
+
+
+def _compiler(name: str, lower: Callable[[], Any]) -> Callable[[], Callable[..., Any]]:
+    """Compiles, or fetches from the compile cache, in such a way that a bad entry there does no harm."""
+
+    def compiled() -> Callable[..., Any]:
+        lowered = lower()
+        try:
+            run = lowered.compile()
+        except (AssertionError, EOFError, KeyError, ValueError, zlib.error):
+            run = None
+        if run is None:  # what is stored cannot be read; another error than a wrong entry comes again
+            with without_compile_cache(name):
+                return lowered.compile({})
+        return _FirstCall(run, name, lowered)
+
+    return compiled
+
+
+class _FirstCall:
+    """A program, whose first call shows whether the compile cache has given the right one."""
+
+    def __init__(self, run: Callable[..., Any], name: str, lowered: Any):
+        self._run = run
+        self._again: tuple[str, Any] | None = (name, lowered)
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self._again is None:
+            return self._run(*arguments)
+        try:
+            result = self._run(*arguments)
+        except (AssertionError, jax.errors.JaxRuntimeError) as error:
+            if isinstance(error, jax.errors.JaxRuntimeError) and "InputMismatch" not in str(error):
+                raise
+            name, lowered = self._again
+            with without_compile_cache(name):
+                self._run = lowered.compile({})  # an empty dict: `lowered` keeps the bad one
+            result = self._run(*arguments)
+        self._again = None
+        return result
 
 
 def _place_of(key: Hashable) -> _Place:
