@@ -14,7 +14,8 @@ from gazelle.pages.overview import header
 from gazelle.pages.regression import regression_section
 from gazelle.pages.settings import settings_section
 from gazelle.pages.training import training_section
-from gazelle.runs import REPORT, ClassificationMetrics, RegressionMetrics, Run, read_run, write_text
+from gazelle.runs import CONFIG, REPORT, ClassificationMetrics, RegressionMetrics, Run, read_run, write_text
+from gazelle.runs.reading import reading
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"  # the browser itself refuses all requests
 
@@ -32,7 +33,10 @@ def write_report(run_folder: str | os.PathLike[str]) -> Path:
         DataError: A file is missing or damaged; the message names it.
     """
     folder = Path(run_folder)
-    return write_text(folder / REPORT, page(read_run(folder)))
+    run = read_run(folder)
+    with reading(folder / CONFIG, "files that fit together"):
+        text = page(run)
+    return write_text(folder / REPORT, text)
 
 
 def page(run: Run) -> str:

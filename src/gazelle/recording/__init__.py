@@ -8,6 +8,7 @@ from typing import Any
 
 from gazelle.pages import write_report
 from gazelle.recording.answers import as_probabilities, class_numbers, is_classifier
+from gazelle.recording.reading import read_model
 from gazelle.recording.record import Facts, device, new_folder, record, versions
 
 
@@ -88,6 +89,7 @@ __all__ = [
     "device",
     "is_classifier",
     "new_folder",
+    "read_model",
     "record",
     "report",
     "versions",
