@@ -29,7 +29,7 @@ MOST_CHARACTERS = 1200  # of a message, the run folder's own path aside
 
 def make_run(folder: Path) -> Path:
     """A good run folder of a small network on images, with a model that has batch normalization and metrics."""
-    from gazelle import layers, models
+    from gazelle import layers, metrics, models
     from gazelle.recording import Facts, record
 
     lot = np.random.default_rng(0)
