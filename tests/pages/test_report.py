@@ -14,7 +14,7 @@ from sklearn.metrics import classification_report
 from gazelle import pages, runs
 from gazelle._core.errors import DataError
 
-VOID = {"meta", "link", "br"}
+VOID = {"meta", "link", "br", "wbr"}
 
 
 class Reader(HTMLParser):
@@ -89,7 +89,7 @@ def test_scores_are_those_of_scikit_learn(read, digits_run):
         found.labels, found.outputs.argmax(axis=1), target_names=names, output_dict=True, zero_division=0
     )  # fmt: skip
     rows = {
-        re.sub("<[^>]*>", "", row[0]): [re.sub("<[^>]*>", "", cell) for cell in row[1:]]
+        re.sub("<[^>]*>", "", row[0]): [re.sub("<small>.*?</small>|<[^>]*>", "", cell) for cell in row[1:]]
         for row in (re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in re.findall(r"<tr>(.*?)</tr>", text))
         if len(row) == 6
     }

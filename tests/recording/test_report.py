@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score, f1_score, r2_score, roc_auc_score
 
 import gazelle
 from gazelle import layers, losses, models, optimizers, runs
@@ -170,10 +170,15 @@ def test_a_model_with_several_outputs_is_refused_and_leaves_nothing(tmp_path):
     assert list(tmp_path.glob("runs/*")) == []
 
 
-def test_a_multi_label_model_is_refused():
+def test_of_several_labels_a_row_each_is_measured_as_scikit_learn_would():
     y = (X[:, :3] > 0).astype(np.float32)
-    with pytest.raises(DataError, match="one class for each row"):
-        gazelle.report(trained("binary_crossentropy", y, 3, "sigmoid"), X, y)
+    model = trained("binary_crossentropy", y, 3, "sigmoid", epochs=5)
+    page = gazelle.report(model, X, y, class_names=["a", "b", "c"])
+    metrics, said = runs.read_metrics(page.parent), model.predict(X) >= 0.5
+    assert runs.read_config(page.parent).task == "multilabel"
+    assert metrics.exact == accuracy_score(y, said)
+    assert [label.f1 for label in metrics.labels] == pytest.approx(f1_score(y, said, average=None))
+    assert [label.auc for label in metrics.labels] == pytest.approx(roc_auc_score(y, model.predict(X), average=None))
 
 
 def test_a_wrong_number_of_class_names_is_refused(tmp_path, colours):

@@ -6,15 +6,31 @@ import os
 from importlib import resources
 from pathlib import Path
 
-from gazelle.pages.classification import calibration_section, confusion_section, mistakes_section, scores_section
+from gazelle.pages.classification import (
+    calibration_section,
+    confusion_section,
+    mistakes_section,
+    scores_section,
+    thresholds_section,
+)
 from gazelle.pages.data import data_section
 from gazelle.pages.markup import Html, paragraph, tag
+from gazelle.pages.multilabel import multilabel_section
 from gazelle.pages.network import network_section
 from gazelle.pages.overview import header
 from gazelle.pages.regression import regression_section
 from gazelle.pages.settings import settings_section
 from gazelle.pages.training import training_section
-from gazelle.runs import CONFIG, REPORT, ClassificationMetrics, RegressionMetrics, Run, read_run, write_text
+from gazelle.runs import (
+    CONFIG,
+    REPORT,
+    ClassificationMetrics,
+    MultiLabelMetrics,
+    RegressionMetrics,
+    Run,
+    read_run,
+    write_text,
+)
 from gazelle.runs.reading import reading
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"  # the browser itself refuses all requests
@@ -69,10 +85,13 @@ def _sections(run: Run) -> list[tuple[str, str, Html]]:
         found.append(("training", "Training", training_section(run)))
     if isinstance(metrics, ClassificationMetrics):
         found.append(("scores", "Results", scores_section(metrics)))
+        found.append(("thresholds", "Threshold", thresholds_section(metrics)))
         found.append(("confusion", "Confusions", confusion_section(metrics)))
         found.append(("calibration", "Calibration", calibration_section(metrics)))
         found.append(("mistakes", "Mistakes", mistakes_section(run)))
     elif isinstance(metrics, RegressionMetrics):
-        found.append(("scores", "Results", regression_section(metrics, run.predictions)))
+        found.append(("scores", "Results", regression_section(metrics, run.predictions, run.worst)))
+    elif isinstance(metrics, MultiLabelMetrics):
+        found.append(("scores", "Results", multilabel_section(metrics)))
     found.append(("settings", "Settings", settings_section(run.config)))
     return [(identity, name, content) for identity, name, content in found if content is not None]

@@ -6,6 +6,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gazelle import runs
 from gazelle._core.context import variable_budget
 from gazelle._core.errors import ArgumentError
@@ -54,7 +56,7 @@ def read_model(folder: Path, config: runs.RunConfig | None = None) -> Any:
         model._require_built("reading a run")
     with reading(weights, "the weights of the model"):
         model.load_weights(weights)
-    _check_outputs(model, config, path)
+    _check_answers(model, config, path)
     if not verified:
         warnings.warn(
             f"The weights {weights} are not verified: they hold no digests, so that damage cannot be seen.",
@@ -83,11 +85,17 @@ def _check_size(config: Any) -> None:
             raise ValueError(f"more than {MOST_LAYERS:,} layers")
 
 
-def _check_outputs(model: Any, config: runs.RunConfig, path: Path) -> None:
-    if config.task != "classification":
+def _check_answers(model: Any, config: runs.RunConfig, path: Path) -> None:
+    """Let the model answer one row of zeros: what config.json says of rows and classes must be true of it."""
+    inputs = getattr(model, "inputs", None) or []
+    if len(inputs) != 1 or not config.input_shape or config.task != "classification":
         return
+    wanted = [n for n in inputs[0].shape[1:] if n != 1]
+    given = [n for n in config.input_shape if n != 1]
+    if len(wanted) != len(given) or any(w not in (None, g) for w, g in zip(wanted, given, strict=True)):
+        raise damaged(path, f"inputs {tuple(config.input_shape)}, as config.json says", f"inputs {inputs[0].shape[1:]}")
+    with reading(path, "a model that answers"):
+        shape = model.predict(np.zeros((1, *config.input_shape), np.float32), verbose=0).shape
     names = len(config.class_names)
-    outputs = getattr(model, "outputs", None) or []
-    shape = tuple(outputs[0].shape) if len(outputs) == 1 else None
-    if shape is None or len(shape) != 2 or not (shape[1] == names or (shape[1] == 1 and names == 2)):
-        raise damaged(path, f"one output for {names} classes, as config.json says", f"outputs of shape {shape}")
+    if shape not in ((1, names), (1,) if names == 2 else (), (1, 1) if names == 2 else ()):
+        raise damaged(path, f"one output for {names} classes, as config.json says", f"outputs of shape {shape[1:]}")

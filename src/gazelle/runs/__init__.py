@@ -36,7 +36,14 @@ from gazelle.runs.folder import (
 )
 from gazelle.runs.history import HISTORY, read_history, write_history
 from gazelle.runs.jsonfile import write_text
-from gazelle.runs.metrics import calibration_bins, classification_metrics, regression_metrics, two_columns
+from gazelle.runs.metrics import (
+    calibration_bins,
+    classification_metrics,
+    multilabel_metrics,
+    regression_metrics,
+    two_columns,
+    wilson,
+)
 from gazelle.runs.schema import (
     Average,
     CalibrationBin,
@@ -101,6 +108,7 @@ __all__ = [
     "classification_metrics",
     "create_folder",
     "most_confidently_wrong",
+    "multilabel_metrics",
     "read_config",
     "read_history",
     "read_metrics",
@@ -111,6 +119,7 @@ __all__ = [
     "read_worst_rows",
     "regression_metrics",
     "two_columns",
+    "wilson",
     "write_config",
     "write_history",
     "write_metrics",

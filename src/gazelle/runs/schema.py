@@ -71,8 +71,8 @@ class Fit:
     continued: bool | None = None
     label_counts: list[int] = field(default_factory=list)
     validation_label_counts: list[int] = field(default_factory=list)
-    sample: list[str] = field(default_factory=list)
-    validation_sample: list[str] = field(default_factory=list)
+    sample: list[str] = field(default_factory=list, repr=False)
+    validation_sample: list[str] = field(default_factory=list, repr=False)
     seed: int | None = None
 
 
@@ -174,12 +174,14 @@ class NetworkInfo:
         layers: One entry for each call of a layer (a shared layer has one for each call, names made unique).
         parameters: All weights.
         trainable_parameters: Weights that training changes.
+        rows: How many layers `summary` lists; None where unknown.
     """
 
     name: str
     layers: list[LayerInfo]
     parameters: int
     trainable_parameters: int
+    rows: int | None = None
 
 
 @dataclass
