@@ -22,7 +22,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-JSONS = ("config.json", "metrics.json", "network.json", "model.json")
+JSONS = ("config.json", "metrics.json", "network.json", "model.json", "worst_rows.json")
 FILES = (*JSONS, "history.csv", "predictions.npz", "samples.npz", "model.weights.h5")
 MOST_CHARACTERS = 1200  # of a message, the run folder's own path aside
 
@@ -47,9 +47,26 @@ def make_run(folder: Path) -> Path:
     return record(model, x, y, history=history, facts=facts, folder=folder)
 
 
+def make_table_run(folder: Path, classes: bool) -> Path:
+    """A good run folder of a network on a table: two classes, or two numbers to predict."""
+    from gazelle import layers, models, runs
+    from gazelle.recording import record
+
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(np.int32) if classes else x[:, :2]
+    last = layers.Dense(1, activation="sigmoid") if classes else layers.Dense(2)
+    model = models.Sequential([layers.Input((3,)), layers.Dense(4, activation="relu"), last])
+    model.compile("sgd", "binary_crossentropy" if classes else "mse", metrics=["mae"])
+    model.fit(x, y, verbose=0)
+    history = model.fit(x, y, epochs=2, verbose=0, validation_split=0.25)
+    record(model, x, y, history=history, folder=folder)
+    runs.write_worst_rows(folder, runs.WorstRows(["a", "b"], [runs.WorstRow(3, "row 3", ["1", "2"])]))
+    return folder
+
+
 def damage(folder: Path, lot: random.Random) -> str:
     """Damage one file of a run folder; says which and how."""
-    name = lot.choice(FILES)
+    name = lot.choice([name for name in FILES if (folder / name).exists()])
     path = folder / name
     if lot.random() < 0.06:
         return f"{name}: {_irregular(path, lot)}"
@@ -68,9 +85,13 @@ def read_all(folder: Path, with_page: bool = True) -> None:
     """Read everything that any command reads of a run folder."""
     from gazelle import pages, runs
     from gazelle.cli.run import open_image_run
+    from gazelle.recording import read_model
 
     run = runs.read_run(folder)
-    open_image_run(folder).model.predict(np.zeros((2, *run.config.input_shape), np.uint8), verbose=0)
+    images = "pixels" in run.config.settings
+    model = open_image_run(folder).model if images else read_model(folder)
+    if images:
+        model.predict(np.zeros((2, *run.config.input_shape), np.uint8), verbose=0)
     if with_page:
         pages.page(run)
 
@@ -120,7 +141,7 @@ def _bytes(path: Path, lot: random.Random) -> str:
     elif kind == "empty":
         content = bytearray()
     elif kind == "another file":
-        content = bytearray((path.parent / lot.choice(FILES)).read_bytes())
+        content = bytearray(lot.choice([other for other in path.parent.iterdir() if other.is_file()]).read_bytes())
     else:
         content = content + content
     path.write_bytes(content)
@@ -251,13 +272,15 @@ def main() -> None:
     found: collections.Counter[str] = collections.Counter()
     slowest = (0.0, "")
     with tempfile.TemporaryDirectory() as place:
-        good = make_run(Path(place) / "good")
-        assert verdict(good) == ("fine", "")
+        goods = [make_run(Path(place) / "images")]
+        goods += [make_table_run(Path(place) / f"table{classes:d}", classes) for classes in (False, True)]
+        for good in goods:
+            assert verdict(good) == ("fine", "")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for number in range(options.count):
             lot = random.Random(f"{options.seed}-{number}")
             folder = Path(place) / "bad"
-            shutil.copytree(good, folder)
+            shutil.copytree(goods[number % 3], folder)
             what = damage(folder, lot)
             begun = time.perf_counter()
             came, words = verdict(folder, number % options.pages == 0)

@@ -26,20 +26,27 @@ def good(tmp_path_factory):
     return damage.make_run(tmp_path_factory.mktemp("damage") / "good")
 
 
+@pytest.fixture(scope="module")
+def goods(good, tmp_path_factory):
+    return [
+        good, *(damage.make_table_run(tmp_path_factory.mktemp("damage") / "good", classes) for classes in (False, True))
+    ]  # fmt: skip
+
+
 @pytest.fixture
 def bad(good, tmp_path):
     shutil.copytree(good, tmp_path / "bad")
     return tmp_path / "bad"
 
 
-def test_a_good_folder_is_read(good):
-    assert damage.verdict(good) == ("fine", "")
+def test_a_good_folder_is_read(goods):
+    assert [damage.verdict(good) for good in goods] == [("fine", "")] * 3
 
 
 @pytest.mark.parametrize("number", range(60))
-def test_damage_ends_in_one_short_error_or_in_nothing(good, tmp_path, number):
+def test_damage_ends_in_one_short_error_or_in_nothing(goods, tmp_path, number):
     folder = tmp_path / "bad"
-    shutil.copytree(good, folder)
+    shutil.copytree(goods[number % 3], folder)
     what = damage.damage(folder, random.Random(f"test-{number}"))
     came, words = damage.verdict(folder, with_page=number % 12 == 0)
     assert came in ("fine", "refused"), f"{what}\n{words[-2000:]}"

@@ -7,6 +7,7 @@ from gazelle.pages.words import MISSING, number
 from gazelle.runs import WorstRows
 
 _MOST_COLUMNS = 40
+_PAPER = 6  # columns that a printed page has room for
 
 
 def compiled_facts(compiled: dict[str, float | None]) -> Html | None:
@@ -26,4 +27,4 @@ def worst_table(worst: WorstRows | None) -> Html | None:
     if len(worst.columns) > len(shown):
         caption += f" (the first {len(shown)} of {len(worst.columns):,} columns)"
     rows = [[row.index, f"{row.place:,}", *row.values[: len(shown)]] for row in worst.rows]
-    return table(caption, ["Index", "Row", *shown], rows, class_="worst")
+    return table(caption, ["Index", "Row", *shown], rows, class_="worst many" if len(shown) > _PAPER else "worst")

@@ -80,7 +80,10 @@ def unlike_parts(config: RunConfig) -> list[str]:
         if split is first or not sum(split.class_counts):
             continue
         distance = float(np.abs(np.array(split.class_counts) / sum(split.class_counts) - train).sum() / 2)
-        if distance > _UNLIKE:
+        # What parts drawn by lot differ by on average: few rows of many classes are never mixed alike.
+        drawn = (1 / sum(split.class_counts) + 1 / sum(first.class_counts)) * 2 / np.pi
+        by_lot = float(np.sqrt(drawn * train * (1 - train)).sum() / 2)
+        if distance > max(_UNLIKE, 2 * by_lot):
             found.append(
                 f"Mind: the {split.name} data has another mix of classes than the training data"
                 f" ({percent(distance, 0)} of its examples would have to change class). Its figures may mislead;"

@@ -50,7 +50,7 @@ def remarks(run: Run) -> list[str]:
     best = best_epoch(run.history, epochs)
     calls = f" by {len(fits)} calls of fit" if len(fits) > 1 else ""
     found = [f"The training ran for {count(len(epochs), 'epoch')}{calls}."]
-    ended = fits[-1].ended if fits else run.config.stop_reason
+    ended = run.config.stop_reason or (fits[-1].ended if fits else "")
     if ended and not ended.startswith("All epochs"):
         found.append(ended.rstrip(".") + ".")
     found.append(_whose_weights(run))

@@ -80,12 +80,14 @@ def report(
 
 
 def _stop_reason(history: Any) -> str:
-    """A sentence where fewer epochs were run than `fit` was asked for, and `fit` itself recorded none."""
+    """A sentence where fewer epochs were run than `fit` was asked for, and why, if that was recorded."""
     asked = (getattr(history, "params", None) or {}).get("epochs")
     done = getattr(history, "epoch", None)
     if not asked or not done or done[-1] + 1 >= asked:
         return ""
-    return f"Training ended after {done[-1] + 1} of {asked} epochs."
+    fits = getattr(history, "fits", [])
+    why = f" {fits[-1].ended}" if fits else ""
+    return f"Training ended after {done[-1] + 1} of {asked} epochs.{why}"
 
 
 __all__ = [
