@@ -66,5 +66,7 @@ def _digests(arrays: list[np.ndarray], places: Any) -> Iterable[str]:
         return
     with np.errstate(over="ignore", invalid="ignore"):
         parts = [np.ascontiguousarray(array[places], dtype=np.float32).reshape(len(places), -1) for array in arrays]
-    for row in np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]:
-        yield hashlib.blake2b(row.tobytes(), digest_size=8).hexdigest()
+    block = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+    content, width = block.tobytes(), block.strides[0] if block.size else 0
+    for begin in range(0, len(content), max(1, width)):
+        yield hashlib.blake2b(content[begin : begin + width], digest_size=8).hexdigest()

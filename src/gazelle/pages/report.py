@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib import resources
 from pathlib import Path
 
 from gazelle.pages.classification import (
@@ -14,7 +13,8 @@ from gazelle.pages.classification import (
     thresholds_section,
 )
 from gazelle.pages.data import data_section
-from gazelle.pages.markup import Html, paragraph, tag
+from gazelle.pages.document import document
+from gazelle.pages.markup import Html
 from gazelle.pages.multilabel import multilabel_section
 from gazelle.pages.network import network_section
 from gazelle.pages.overview import header
@@ -32,8 +32,6 @@ from gazelle.runs import (
     write_text,
 )
 from gazelle.runs.reading import reading
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"  # the browser itself refuses all requests
 
 
 def write_report(run_folder: str | os.PathLike[str]) -> Path:
@@ -58,21 +56,10 @@ def write_report(run_folder: str | os.PathLike[str]) -> Path:
 def page(run: Run) -> str:
     """The whole page as text."""
     sections = _sections(run)
-    style = resources.files("gazelle.pages").joinpath("style.css").read_text(encoding="utf-8")
-    head = tag(
-        "head",
-        Html('<meta charset="utf-8">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
-        Html('<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'),
-        tag("title", f"{run.config.title} · training report"),
-        tag("style", Html(style)),
-    )
     links = [(identity, name) for identity, name, _ in sections]
+    content = [part for _, _, part in sections]
     version = run.config.versions.get("gazelle", "")
-    foot = tag("footer", paragraph(f"Made by Gazelle {version}".rstrip() + " from the files beside this page."))
-    body = tag("body", header(run, links), tag("main", [content for _, _, content in sections]), foot)
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+    return document(f"{run.config.title} · training report", header(run, links), content, version)
 
 
 def _sections(run: Run) -> list[tuple[str, str, Html]]:

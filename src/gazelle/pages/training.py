@@ -8,7 +8,7 @@ from itertools import accumulate
 import numpy as np
 
 from gazelle.pages.charts import chart
-from gazelle.pages.markup import Html, details, paragraph, section, soft, table, tag
+from gazelle.pages.markup import Html, details, join, paragraph, section, soft, table, tag
 from gazelle.pages.overview import kept_epoch
 from gazelle.pages.words import MISSING, count, duration, moment, number
 from gazelle.plots import PAGE, best_epoch, curves, label_of, panel_names
@@ -148,11 +148,11 @@ def _fits(run: Run) -> Html:
     return table(caption, head, rows, class_="fits")
 
 
-def _validation(fit: Fit) -> str:
+def _validation(fit: Fit) -> Html | str:
     if not fit.validation:
         return "nothing"
-    rows = "rows of a generator" if fit.validation_rows is None else f"{fit.validation_rows:,} rows"
-    return f"{rows} ({fit.validation})"
+    rows = "a generator" if fit.validation_rows is None else f"{fit.validation_rows:,} rows"
+    return join(f"{rows} ", tag("small", fit.validation))
 
 
 def _rates(fit: Fit) -> str:

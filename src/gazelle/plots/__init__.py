@@ -1,6 +1,7 @@
 """Pictures, drawn by matplotlib from plain data: curves, networks, confusion, calibration, regressions."""
 
 from gazelle.plots.calibration import FEWEST, calibration
+from gazelle.plots.compared import compared
 from gazelle.plots.confusion import confusion
 from gazelle.plots.curves import best_epoch, curves, label_of, panel_names, thin
 from gazelle.plots.network import can_be_drawn, network, network_figure, shape_text
@@ -16,6 +17,7 @@ __all__ = [
     "best_epoch",
     "calibration",
     "can_be_drawn",
+    "compared",
     "confusion",
     "curves",
     "inline",

@@ -188,7 +188,10 @@ def _panel(
         for i in np.unique(np.linspace(0, len(x) - 1, MOST_HOVERED).astype(int)) if len(x) else []:
             hover(axes, f"{kind}epoch {x[i]:g}: {plain(float(f'{y[i]:.4g}'))}", x[i], y[i])
     alone = len(epochs) == 1
-    axes.set_xlabel("epoch (logarithmic axis)" if axes.get_yscale() == "log" else "epoch")
+    axes.set_xlabel("epoch")
+    if axes.get_yscale() == "log":
+        corner = {"transform": axes.transAxes, "ha": "right", "va": "top"}
+        axes.text(0.99, 0.98, "logarithmic", color=palette.muted, fontsize=TEXT - 1, **corner)
     first, last = epochs[0], epochs[-1]
     axes.set_xlim(first - (0.5 if alone else 0), last + (0.5 if alone else 0))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
