@@ -9,9 +9,9 @@ from gazelle import pages, runs
 from gazelle._core.errors import ArgumentError, DataError
 
 
-def make(folder, seed, **settings):
+def make(folder, lots, **settings):
     folder.mkdir(parents=True)
-    lot = np.random.default_rng(seed)
+    lot = np.random.default_rng(lots)
     labels = np.arange(60) % 2
     positive = np.clip(0.4 * labels + 0.6 * lot.random(60), 0, 1)
     splits = [runs.Split("train", 100), runs.Split("test", 60)]

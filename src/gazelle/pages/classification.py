@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from gazelle.pages.charts import chart
-from gazelle.pages.compiled import compiled_facts, worst_table
+from gazelle.pages.compiled import compiled_facts, share_cell, worst_table
 from gazelle.pages.images import Sprite
-from gazelle.pages.markup import Html, bar, details, figure, join, paragraph, section, table, tag
+from gazelle.pages.markup import Html, bar, details, figure, paragraph, section, table, tag
 from gazelle.pages.words import MISSING, between, count, number, percent
 from gazelle.plots import FEWEST, PAGE, calibration, confusion, precision_recall_curve, roc_curve
 from gazelle.runs import (
@@ -136,8 +136,8 @@ def thresholds_section(metrics: ClassificationMetrics) -> Html | None:
                 f"{cut.missed:,}",
                 f"{cut.raised:,}",
                 f"{cut.passed:,}",
-                _share(cut.found / named, named) if named else MISSING,
-                _share(cut.found / (cut.found + cut.missed), cut.found + cut.missed),
+                share_cell(cut.found / named, named) if named else MISSING,
+                share_cell(cut.found / (cut.found + cut.missed), cut.found + cut.missed),
             ]
         )
     caption = f"What a threshold costs: {positive.name} found and missed, {negative.name} taken for it"
@@ -161,8 +161,9 @@ def calibration_section(metrics: ClassificationMetrics) -> Html:
     ]
     full = [found for found in metrics.calibration if found.count]
     mean = sum(found.count * (found.confidence or 0) for found in full) / max(metrics.rows, 1)
-    lean = "about as sure as it should be"
-    if abs(mean - metrics.accuracy) > 0.02:
+    low, high = wilson(metrics.accuracy, metrics.rows)
+    lean = "about as sure as it should be, as far as so many rows can tell"
+    if not low <= mean <= high and abs(mean - metrics.accuracy) > 0.02:
         lean = "too sure of itself" if mean > metrics.accuracy else "more modest than it need be"
     finding = (
         f"On average the network is {percent(mean)} sure and right in {percent(metrics.accuracy)} of the cases: it is"
@@ -173,7 +174,7 @@ def calibration_section(metrics: ClassificationMetrics) -> Html:
         interval = f"{percent(found.low, 0)} to {percent(found.high, 0)}"
         right = MISSING
         if found.accuracy is not None and found.count:
-            right = join(percent(found.accuracy), tag("small", between(found.accuracy, found.count)))
+            right = share_cell(found.accuracy, found.count, as_percent=True)
         rows.append([interval, f"{found.count:,}", percent(found.confidence), right])
     head = ["Confidence", "Answers", "Mean confidence", "Right"]
     bins = []
@@ -220,16 +221,12 @@ def _scores(found: ClassScores, named: int) -> list[Any]:
     """A class's line: under each share the interval that holds it with 95% confidence."""
     return [
         found.name,
-        _share(found.precision, named),
-        _share(found.recall, found.support),
+        share_cell(found.precision, named),
+        share_cell(found.recall, found.support),
         f"{found.f1:.3f}",
         bar(found.f1),
         f"{found.support:,}",
     ]
-
-
-def _share(share: float, rows: int) -> Html:
-    return join(f"{share:.3f}", tag("small", between(share, rows)) if rows else None)
 
 
 def _mean(name: str, found: Average, rows: int) -> list[Any]:
@@ -259,18 +256,18 @@ def _wrong_rows(predictions: Predictions, names: list[str]) -> list[list[str]]:
     ]
 
 
-def _of_class(times: int, support: int) -> Html:
-    share = times / max(support, 1)
-    return join(percent(share), tag("small", between(share, support)))
-
-
 def _pairs(metrics: ClassificationMetrics, names: list[str]) -> list[list[Any]]:
     matrix = np.array(metrics.confusion)
     np.fill_diagonal(matrix, 0)
     order = np.argsort(-matrix, axis=None, kind="stable")[:_MOST_PAIRS]
     places = [(int(place) // len(names), int(place) % len(names)) for place in order]
     return [
-        [names[i], names[j], f"{matrix[i, j]:,}", _of_class(int(matrix[i, j]), metrics.classes[i].support)]
+        [
+            names[i],
+            names[j],
+            f"{matrix[i, j]:,}",
+            share_cell(matrix[i, j] / max(metrics.classes[i].support, 1), metrics.classes[i].support, as_percent=True),
+        ]
         for i, j in places
         if matrix[i, j]
     ]

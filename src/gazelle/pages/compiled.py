@@ -1,9 +1,9 @@
-"""The metrics that the user compiled, and the worst rows of a table."""
+"""What several sections share: the metrics that the user compiled, shares with intervals, the worst rows of a table."""
 
 from __future__ import annotations
 
-from gazelle.pages.markup import Html, facts, table, tag
-from gazelle.pages.words import MISSING, number
+from gazelle.pages.markup import Html, facts, join, table, tag
+from gazelle.pages.words import MISSING, between, number, percent
 from gazelle.runs import WorstRows
 
 _MOST_COLUMNS = 40
@@ -16,6 +16,12 @@ def compiled_facts(compiled: dict[str, float | None]) -> Html | None:
         return None
     pairs = [(name, MISSING if value is None else number(value)) for name, value in compiled.items()]
     return tag("div", tag("h3", "Compiled metrics"), facts(pairs))
+
+
+def share_cell(share: float, rows: int, *, as_percent: bool = False) -> Html:
+    """A share found in so many rows, and below it the interval that holds it with 95% confidence."""
+    shown = percent(share) if as_percent else f"{share:.3f}"
+    return join(shown, tag("small", between(share, rows)) if rows else None)
 
 
 def worst_table(worst: WorstRows | None) -> Html | None:

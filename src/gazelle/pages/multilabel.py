@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gazelle.pages.compiled import compiled_facts
+from gazelle.pages.compiled import compiled_facts, share_cell
 from gazelle.pages.markup import Html, bar, details, paragraph, section, table, tag
 from gazelle.pages.words import MISSING, between, count, number, percent
 from gazelle.runs import MultiLabelMetrics
@@ -28,9 +28,9 @@ def multilabel_section(metrics: MultiLabelMetrics) -> Html:
     rows = [
         [
             found.name,
-            percent(found.accuracy),
-            f"{found.precision:.3f}",
-            f"{found.recall:.3f}",
+            share_cell(found.accuracy, metrics.rows, as_percent=True),
+            share_cell(found.precision, found.named),
+            share_cell(found.recall, found.support),
             f"{found.f1:.3f}",
             bar(found.f1),
             MISSING if found.auc is None else f"{found.auc:.3f}",

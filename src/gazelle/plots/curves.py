@@ -154,7 +154,7 @@ def _panel(
     best_label: str,
     palette: Palette,
 ) -> None:
-    from matplotlib.ticker import MaxNLocator, NullFormatter
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 
     dress(axes, palette)
     lines = [(key, history[key]) for key in (name, f"val_{name}") if key in history]
@@ -194,7 +194,7 @@ def _panel(
         axes.text(0.99, 0.98, "logarithmic", color=palette.muted, fontsize=TEXT - 1, **corner)
     first, last = epochs[0], epochs[-1]
     axes.set_xlim(first - (0.5 if alone else 0), last + (0.5 if alone else 0))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+    axes.xaxis.set_major_locator(FixedLocator([first]) if alone else MaxNLocator(nbins=7, integer=True))
     if axes.get_yscale() == "linear":
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     if best in epochs and not alone and name not in RATES:

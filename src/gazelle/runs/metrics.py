@@ -122,6 +122,7 @@ def multilabel_metrics(
             f1=float(each[2][i]),
             accuracy=float((true[:, i] == said[:, i]).mean()),
             support=int(true[:, i].sum()),
+            named=int(said[:, i].sum()),
             auc=float(metrics.roc_auc_score(true[:, i], table[:, i])) if 0 < true[:, i].sum() < len(true) else None,
         )
         for i, name in enumerate(names)

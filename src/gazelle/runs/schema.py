@@ -290,7 +290,10 @@ class ClassificationMetrics:
 
 @dataclass
 class LabelScores:
-    """Figures of one label of several, each in [0, 1]; `support` is the number of rows that have it."""
+    """Figures of one label of several, each in [0, 1].
+
+    `support` is the number of rows that have it, `named` of those to which the model gives it.
+    """
 
     name: str
     precision: float
@@ -298,6 +301,7 @@ class LabelScores:
     f1: float
     accuracy: float
     support: int
+    named: int
     auc: float | None
 
 
