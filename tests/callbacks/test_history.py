@@ -1,6 +1,8 @@
 """What a History knows after fit: curves of any epochs, and what each fit recorded of itself."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -148,6 +150,15 @@ def test_weights_that_are_set_after_fit_are_noticed(model):
     assert found.weights_changed() is True
     assert model.fit(X, Y, verbose=0).fits[-1].continued is False
     assert History().weights_changed() is None
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_of_a_model_keeps_its_record_and_claims_nothing_of_its_weights(model, again):
+    model.fit(X, Y, epochs=2, verbose=0)
+    other = again(model)
+    assert [(fit.done, fit.learning_rates) for fit in other.history.fits] == [(2, pytest.approx([0.1, 0.1]))]
+    assert other.history.weights_changed() is None
+    assert other.fit(X, Y, verbose=0).course()[0] == [1, 2, 3]
 
 
 def test_an_error_in_fit_is_recorded_and_goes_on(model):

@@ -120,6 +120,11 @@ class History(Callback):
                 figure.savefig(temporary)
         return figure
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what belongs to this very model: a copy cannot tell whether the copy's weights were changed."""
+        self.fits  # noqa: B018 (learning rates that are still to be computed)
+        return {**vars(self), "_left": [], "_read_rate": None}
+
     def follow(self, before: History | None) -> None:
         """Take over what an earlier history of the same model recorded; `fit` calls it."""
         if before is not None and before is not self:
