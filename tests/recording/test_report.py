@@ -1,6 +1,7 @@
 """gazelle.report(): every kind of model becomes a run folder and a page."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -253,6 +254,16 @@ def test_a_report_on_the_training_data_says_so(numbers):
     assert "these are the rows that the network was trained on" in page_text(page)
 
 
+def test_of_a_part_of_the_training_data_the_report_says_how_much_was_trained_on():
+    x = LOT.normal(size=(1000, 4)).astype(np.float32)
+    model = trained("mse", x[:, 0], 1, x=x)
+    text = page_text(gazelle.report(model, x[:200], x[:200, 0]))
+    assert "of 128 training rows that were looked for, 20% are among these rows" in text
+    assert re.search(r"roughly (98|99|100)% of these rows were trained on", text)
+    half = page_text(gazelle.report(model, np.concatenate([x[:200], x[:200] + 9]), np.zeros(400)))
+    assert re.search(r"roughly (49|50|51|52)% of these rows were trained on", half)
+
+
 def test_a_report_on_other_data_claims_only_that_a_sample_was_looked_for(numbers):
     text = page_text(gazelle.report(numbers, X + 5, X[:, 0]))
     assert "None of 48 training rows that were looked for are among the test rows" in text
@@ -277,7 +288,7 @@ def test_test_data_that_was_watched_as_validation_is_one_part_and_said_to_be():
     model = trained("mse", X[:, 0], 1, validation_data=(X[:20] + 1, X[:20, 0]))
     page = gazelle.report(model, X[:20] + 1, X[:20, 0])
     assert [split.name for split in runs.read_config(page.parent).splits] == ["train", "test"]
-    assert "also the validation data" in page_text(page)
+    assert "The validation data that was watched in training is among these rows" in page_text(page)
 
 
 def test_a_model_that_was_never_fitted_has_nothing_recorded():

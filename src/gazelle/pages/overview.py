@@ -7,7 +7,7 @@ from typing import Any
 from gazelle.pages.markup import Html, paragraph, tag
 from gazelle.pages.words import between, count, duration, moment, number, percent
 from gazelle.plots import best_epoch
-from gazelle.runs import ClassificationMetrics, MultiLabelMetrics, RegressionMetrics, Run
+from gazelle.runs import ClassificationMetrics, MultiLabelMetrics, RegressionMetrics, Run, RunConfig
 
 ALL_SEEN = 0.99  # share of sampled rows from which the report's rows count as the training data
 
@@ -56,31 +56,40 @@ def cautions(run: Run) -> list[str]:
     """What was recorded and changes how the figures are to be read."""
     config, seen = run.config, run.config.seen
     found = []
-    if run.metrics is not None and seen.train is not None and seen.train >= ALL_SEEN:
-        found.append(
-            "Mind: these are the rows that the network was trained on. The figures say nothing about rows that it has"
-            " not seen."
-        )
-    elif run.metrics is not None and seen.train:
-        found.append(
-            f"Mind: of {seen.sampled:,} training rows that were looked for, {percent(seen.train, 0)} are among the rows"
-            " of this report. For these the network knew the answer."
-        )
+    if run.metrics is not None and seen.train:
+        found.append(_trained_on(config))
     if run.metrics is not None and seen.validation is not None and seen.validation >= ALL_SEEN:
         chose = config.fits[-1].weights == "epoch" if config.fits else False
         effect = (
-            f"They chose the epoch whose weights are kept (by {config.fits[-1].monitor}), so the figures are a little"
+            f"It chose the epoch whose weights are kept (by {config.fits[-1].monitor}), so the figures are a little"
             " too good."
             if chose
-            else "If they were used to choose settings or the number of epochs, the figures are a little too good."
+            else "If it was used to choose settings or the number of epochs, the figures are a little too good."
         )
-        found.append(f"These rows are also the validation data that was watched in training. {effect}")
+        found.append(f"The validation data that was watched in training is among these rows. {effect}")
     if config.weights_changed:
         found.append(
             "The weights were set after the training (by load_weights or set_weights). The curves tell how the training"
             " went, not where these weights come from."
         )
     return found
+
+
+def _trained_on(config: RunConfig) -> str:
+    """How many of the report's rows were trained on, as far as the sampled rows tell."""
+    seen, train, test = config.seen, config.split("train"), config.split("test")
+    share = seen.train or 0.0
+    if share >= ALL_SEEN and (train is None or test is None or test.rows <= train.rows):
+        return (
+            "Mind: these are the rows that the network was trained on. The figures say nothing about rows that it has"
+            " not seen."
+        )
+    words = f"Mind: of {seen.sampled:,} training rows that were looked for, {percent(share, 0)} are among these rows."
+    if train is None or test is None:
+        return words
+    known = min(1.0, share * train.rows / max(test.rows, 1))
+    told = f"By that, roughly {percent(known, 0)} of these rows were trained on: there the network knew the answer."
+    return f"{words} {told}"
 
 
 def tiles(run: Run) -> list[tuple[str, str, str]]:
