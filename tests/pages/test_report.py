@@ -14,7 +14,7 @@ from sklearn.metrics import classification_report
 from gazelle import pages, runs
 from gazelle._core.errors import DataError
 
-VOID = {"meta", "link", "br"}
+VOID = {"meta", "link", "br", "wbr"}
 
 
 class Reader(HTMLParser):
@@ -89,7 +89,7 @@ def test_scores_are_those_of_scikit_learn(read, digits_run):
         found.labels, found.outputs.argmax(axis=1), target_names=names, output_dict=True, zero_division=0
     )  # fmt: skip
     rows = {
-        re.sub("<[^>]*>", "", row[0]): [re.sub("<[^>]*>", "", cell) for cell in row[1:]]
+        re.sub("<[^>]*>", "", row[0]): [re.sub("<small>.*?</small>|<[^>]*>", "", cell) for cell in row[1:]]
         for row in (re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in re.findall(r"<tr>(.*?)</tr>", text))
         if len(row) == 6
     }
@@ -200,3 +200,89 @@ def test_neither_scikit_learn_nor_pyplot_is_imported_to_make_a_page(digits_run):
     assert "'gazelle.pages.report'" in found
     for module in ("'sklearn'", "'matplotlib.pyplot'"):
         assert module not in found
+
+
+def test_numbers_can_be_read_on_hover_without_a_script(read, digits_run, regression_run):
+    text, _ = read(digits_run)
+    history = runs.read_history(digits_run)[1]
+    assert f"<title>validation, epoch 40: {history['val_loss'][-1]:.4g}</title>" in text
+    assert re.search(r"<title>zero, right: \d+ \([\d.]+% of the class\)</title>", text)
+    assert "<title>dense, Dense, 32, 2,080 parameters</title>" in text
+    assert re.search(r"<title>true [\d,.]+, predicted [\d,.]+</title>", read(regression_run)[0])
+
+
+def test_what_users_name_is_escaped_on_hover_too(read, binary_run):
+    text, _ = read(binary_run)
+    assert "<title>&lt;script&gt;alert(1)&lt;/script&gt;, right" in text
+
+
+def test_two_classes_have_curves_thresholds_and_intervals(read, binary_run):
+    text, reader = read(binary_run)
+    assert '<section id="thresholds"' in text
+    metrics = runs.read_metrics(binary_run)
+    assert f"ROC curve (AUC {metrics.two_classes.auc:.3f})" in "".join(reader.pieces)
+    low, high = runs.wilson(metrics.accuracy, metrics.rows)
+    assert f"{100 * low:.0f}\N{EN DASH}{100 * high:.0f}% with 95% confidence" in text
+
+
+def test_no_calibration_point_is_drawn_from_a_few_rows():
+    from gazelle.plots import calibration
+
+    def points(count):
+        bins = [{"low": 0.4, "high": 0.6, "count": count, "confidence": 0.5, "accuracy": 0.4, "interval": (0.1, 0.8)}]
+        return [line for line in calibration(bins).axes[0].lines if line.get_label() == "this model"]
+
+    assert not points(19)
+    assert points(20)
+
+
+def test_many_classes_are_sorted_by_f1_and_folded(read, tmp_path):
+    lot = np.random.default_rng(0)
+    labels = np.arange(1200) % 30
+    probabilities = lot.dirichlet(np.full(30, 0.1), 1200) + np.eye(30)[labels] * lot.random((1200, 1))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    names = [f"class {i}" for i in range(30)]
+    config = runs.RunConfig("t", "classification", "d", [runs.Split("test", 1200)], class_names=names)
+    runs.write_config(tmp_path, config)
+    runs.write_metrics(tmp_path, runs.classification_metrics(labels, probabilities, names))
+    text, _ = read(tmp_path)
+    shown, folded = re.search(r'id="scores".*?</section>', text, re.S).group().split("<details>")
+    found = [float(f1) for f1 in re.findall(r"<td>(\d\.\d{3})</td>", shown)][:20]
+    assert found == sorted(found)
+    assert shown.count("class ") - shown.count("class ") % 20 == 20
+    assert folded.count('<th scope="row">class ') == 30
+
+
+def test_parts_drawn_by_lot_from_many_classes_are_not_called_another_mix(read, tmp_path):
+    lot = np.random.default_rng(0)
+    splits = [
+        runs.Split(name, rows, np.bincount(lot.integers(0, 100, rows), minlength=100).tolist())
+        for name, rows in (("train", 4500), ("test", 500))
+    ]
+    names = [str(i) for i in range(100)]
+    runs.write_config(tmp_path, runs.RunConfig("t", "classification", "d", splits, class_names=names))
+    assert "another mix" not in read(tmp_path)[0]
+
+
+def test_a_validation_of_every_fifth_epoch_is_not_called_a_divergence(read, tmp_path):
+    runs.write_config(tmp_path, runs.RunConfig("t", "regression", "d", [runs.Split("train", 5)]))
+    values = [np.nan, 2.0, np.nan, 1.0, np.nan]
+    runs.write_history(tmp_path, {"loss": [5.0, 4.0, 3.0, 2.0, 1.0], "val_loss": values})
+    text, _ = read(tmp_path)
+    assert "lowest after epoch 4" in text
+    assert "diverged" not in text
+
+
+def test_the_learning_rate_has_a_curve_where_it_changed(read, tmp_path):
+    fits = [runs.Fit(done=3, epochs=3, learning_rates=[0.1, 0.05, 0.025])]
+    runs.write_config(tmp_path, runs.RunConfig("t", "regression", "d", [runs.Split("train", 5)], fits=fits))
+    runs.write_history(tmp_path, {"loss": [3.0, 2.0, 1.0]})
+    assert "<h3>Learning rate</h3>" in read(tmp_path)[0]
+    assert "0.1 to 0.025" in read(tmp_path)[0]
+
+
+def test_a_network_of_thousands_of_layers_is_not_drawn(read, tmp_path):
+    chain = [runs.LayerInfo(f"d{i}", "Dense", [[None, 2]], 6, inbound=[f"d{i - 1}"] if i else []) for i in range(3000)]
+    runs.write_config(tmp_path, runs.RunConfig("t", "regression", "d", []))
+    runs.write_network(tmp_path, runs.NetworkInfo("m", chain, 18_000, 18_000))
+    assert "3,000 layers are too many to be drawn here" in read(tmp_path)[0]

@@ -66,3 +66,11 @@ def test_arrows_that_need_not_cross_do_not():
     layout = lay_out(inbound, dict.fromkeys(inbound, 100.0), GAP, LANE)
     where = {place.name: place.x for row in layout.rows for place in row}
     assert (where["a"] < where["b"]) == (where["d"] < where["c"])
+
+
+def test_two_inputs_stand_centred_above_what_joins_them():
+    widths = {"a": 100.0, "b": 140.0, "join": 80.0, "dense": 200.0}
+    layout = lay_out({"a": [], "b": [], "join": ["a", "b"], "dense": ["join"]}, widths, gap=20, lane=10)
+    x = {place.name: place.x for row in layout.rows for place in row}
+    assert abs(x["join"] - (x["a"] + x["b"]) / 2) < 1
+    assert abs(x["dense"] - x["join"]) < 0.01

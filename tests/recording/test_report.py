@@ -1,14 +1,15 @@
 """gazelle.report(): every kind of model becomes a run folder and a page."""
 
 import json
+import re
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score, f1_score, r2_score, roc_auc_score
 
 import gazelle
 from gazelle import layers, losses, models, optimizers, runs
-from gazelle._core.errors import ArgumentError, DataError, StateError
+from gazelle._core.errors import ArgumentError, DataError, GazelleError, StateError
 from gazelle.callbacks import EarlyStopping
 from gazelle.recording import Facts, record
 from gazelle.recording.record import _showable
@@ -129,7 +130,8 @@ def test_an_early_end_is_told_and_epochs_count_from_1():
     stopping = EarlyStopping("loss", min_delta=1e9, patience=2)
     model = trained("mse", X[:, 0], 1, epochs=9, callbacks=[stopping], validation_data=(X, X[:, 0]), validation_freq=2)
     page = gazelle.report(model, X, X[:, 0])
-    assert runs.read_config(page.parent).stop_reason == "Training ended after 3 of 9 epochs."
+    told = "Training ended after 3 of 9 epochs. EarlyStopping: loss had not improved for 2 epochs."
+    assert runs.read_config(page.parent).stop_reason == told
     epochs, history = runs.read_history(page.parent)
     assert epochs == [1, 2, 3]
     assert np.isnan(history["val_loss"]).tolist() == [True, False, True]
@@ -170,10 +172,15 @@ def test_a_model_with_several_outputs_is_refused_and_leaves_nothing(tmp_path):
     assert list(tmp_path.glob("runs/*")) == []
 
 
-def test_a_multi_label_model_is_refused():
+def test_of_several_labels_a_row_each_is_measured_as_scikit_learn_would():
     y = (X[:, :3] > 0).astype(np.float32)
-    with pytest.raises(DataError, match="one class for each row"):
-        gazelle.report(trained("binary_crossentropy", y, 3, "sigmoid"), X, y)
+    model = trained("binary_crossentropy", y, 3, "sigmoid", epochs=5)
+    page = gazelle.report(model, X, y, class_names=["a", "b", "c"])
+    metrics, said = runs.read_metrics(page.parent), model.predict(X) >= 0.5
+    assert runs.read_config(page.parent).task == "multilabel"
+    assert metrics.exact == accuracy_score(y, said)
+    assert [label.f1 for label in metrics.labels] == pytest.approx(f1_score(y, said, average=None))
+    assert [label.auc for label in metrics.labels] == pytest.approx(roc_auc_score(y, model.predict(X), average=None))
 
 
 def test_a_wrong_number_of_class_names_is_refused(tmp_path, colours):
@@ -235,3 +242,145 @@ def test_inputs_that_are_several_arrays_are_measured_too():
     folder = record(model, both, X[:, 0], folder="run")
     assert runs.read_config(folder).input_shape == []
     assert runs.read_predictions(folder).outputs.shape == (48, 1)
+
+
+def page_text(page):
+    return page.read_text(encoding="utf-8")
+
+
+def test_a_report_on_the_training_data_says_so(numbers):
+    page = gazelle.report(numbers, X[::-1], X[::-1, 0])
+    assert runs.read_config(page.parent).seen.train == 1.0
+    assert "these are the rows that the network was trained on" in page_text(page)
+
+
+def test_of_a_part_of_the_training_data_the_report_says_how_much_was_trained_on():
+    x = LOT.normal(size=(1000, 4)).astype(np.float32)
+    model = trained("mse", x[:, 0], 1, x=x)
+    text = page_text(gazelle.report(model, x[:200], x[:200, 0]))
+    assert "of 128 training rows that were looked for, 20% are among these rows" in text
+    assert re.search(r"roughly (98|99|100)% of these rows were trained on", text)
+    half = page_text(gazelle.report(model, np.concatenate([x[:200], x[:200] + 9]), np.zeros(400)))
+    assert re.search(r"roughly (49|50|51|52)% of these rows were trained on", half)
+
+
+def test_a_report_on_other_data_claims_only_that_a_sample_was_looked_for(numbers):
+    text = page_text(gazelle.report(numbers, X + 5, X[:, 0]))
+    assert "None of 48 training rows that were looked for are among the test rows" in text
+    assert "did not see" not in text
+
+
+def test_the_parts_are_those_that_fit_recorded():
+    model = trained("sparse_categorical_crossentropy", CLASSES, 3, "softmax", validation_split=0.25, batch_size=8)
+    for given in ({}, {"y_train": CLASSES}):  # y_train holds the rows that were split off, too
+        config = runs.read_config(gazelle.report(model, X[:20] + 1, CLASSES[:20], **given).parent)
+        assert [(split.name, split.rows) for split in config.splits] == [
+            ("train", 36),
+            ("validation", 12),
+            ("test", 20),
+        ]
+        assert config.splits[0].class_counts == np.bincount(CLASSES[:36], minlength=3).tolist()
+    assert config.settings["batch_size"] == 8
+    assert config.durations["train"] > 0
+
+
+def test_test_data_that_was_watched_as_validation_is_one_part_and_said_to_be():
+    model = trained("mse", X[:, 0], 1, validation_data=(X[:20] + 1, X[:20, 0]))
+    page = gazelle.report(model, X[:20] + 1, X[:20, 0])
+    assert [split.name for split in runs.read_config(page.parent).splits] == ["train", "test"]
+    assert "The validation data that was watched in training is among these rows" in page_text(page)
+
+
+def test_a_model_that_was_never_fitted_has_nothing_recorded():
+    model = models.Sequential([layers.Input((4,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    page = gazelle.report(model, X, X[:, 0])
+    settings = runs.read_config(page.parent).settings
+    assert {settings[name] for name in ("batch_size", "epochs", "seed", "learning_rate")} == {"not recorded"}
+    assert "Whether the test rows were met in training is not recorded" in page_text(page)
+
+
+def test_all_epochs_of_a_continued_training_are_there():
+    model = trained("mse", X[:, 0], 1, epochs=2)
+    model.fit(X, X[:, 0], epochs=5, initial_epoch=2, verbose=0)
+    model.fit(X, X[:, 0], epochs=1, verbose=0)
+    page = gazelle.report(model, X, X[:, 0])
+    assert runs.read_history(page.parent)[0] == [1, 2, 3, 4, 5, 6]
+    assert runs.read_config(page.parent).settings["epochs"] == "2 + 3 + 1"
+    assert "The training ran for 6 epochs by 3 calls of fit." in page_text(page)
+
+
+def test_the_learning_rate_is_the_one_that_training_began_with():
+    from gazelle.callbacks import LearningRateScheduler
+
+    model = trained("mse", X[:, 0], 1, epochs=3, callbacks=[LearningRateScheduler(lambda e: 0.1 / (e + 1))])
+    settings = runs.read_config(gazelle.report(model, X, X[:, 0]).parent).settings
+    assert settings["learning_rate"] == pytest.approx(0.1)
+    assert settings["learning_rate in the last epoch"] == pytest.approx(0.1 / 3, rel=1e-5)
+
+
+def test_the_epoch_whose_weights_were_put_back_is_told():
+    stopping = EarlyStopping("loss", mode="max", patience=1, restore_best_weights=True)
+    model = trained("mse", X[:, 0], 1, epochs=5, callbacks=[stopping])
+    assert "The weights of epoch 1, the best by loss, were put back" in page_text(gazelle.report(model, X, X[:, 0]))
+
+
+def test_weights_that_were_set_after_the_training_are_told():
+    model = trained("mse", X[:, 0], 1)
+    model.set_weights(model.get_weights())
+    text = page_text(gazelle.report(model, X, X[:, 0]))
+    assert "The weights were set after the training" in text
+    assert "gives the same network" not in text
+
+
+def test_only_a_run_whose_seed_was_recorded_is_said_to_be_repeatable():
+    gazelle.utils.set_random_seed(5)
+    seeded = trained("mse", X[:, 0], 1)
+    assert "began with the seed 5" in page_text(gazelle.report(seeded, X, X[:, 0]))
+    gazelle.utils.clear_session()
+    free = trained("mse", X[:, 0], 1)
+    assert "No seed was recorded" in page_text(gazelle.report(free, X, X[:, 0]))
+
+
+def test_compiled_metrics_stand_in_the_results_with_their_names():
+    model = models.Sequential([layers.Input((4,)), layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[gazelle.metrics.MeanAbsoluteError(name="my_MAE")])
+    model.fit(X, X[:, 0], verbose=0)
+    page = gazelle.report(model, X, X[:, 0])
+    expected = model.evaluate(X, X[:, 0], verbose=0, return_dict=True)["my_MAE"]
+    assert runs.read_metrics(page.parent).compiled == {"my_MAE": pytest.approx(expected)}
+    assert "my_<wbr>MAE" in page_text(page)
+
+
+def test_of_a_table_the_worst_rows_have_their_index_columns_and_values():
+    pandas = pytest.importorskip("pandas")
+    x = pandas.DataFrame(X, columns=["length", "width", "height", "<b>age</b>"], index=[f"row{i}" for i in range(48)])
+    y = pandas.DataFrame({"price": X[:, 0] * 9, "weight": X[:, 1]}, index=x.index)
+    model = models.Sequential([layers.Input((4,)), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    model.fit(x, y, verbose=0)
+    page = gazelle.report(model, x, y)
+    worst = runs.read_worst_rows(page.parent)
+    assert worst.columns == list(x.columns)
+    errors = np.abs(model.predict(x) - y.to_numpy()) / y.to_numpy().std(axis=0)
+    assert worst.rows[0].place == errors.max(axis=1).argmax()
+    assert worst.rows[0].index == f"row{worst.rows[0].place}"
+    assert float(worst.rows[0].values[0]) == pytest.approx(float(X[worst.rows[0].place, 0]), rel=1e-4)
+    assert runs.read_config(page.parent).target_names == ["price", "weight"]
+    assert [target.name for target in runs.read_metrics(page.parent).each] == ["price", "weight"]
+    assert "<b>age" not in page_text(page)
+
+
+@pytest.mark.parametrize("wrong", ["a file", "names", "rows", "package"])
+def test_nothing_is_computed_before_everything_that_is_needed_was_looked_at(monkeypatch, tmp_path, colours, wrong):
+    def never(*arguments, **options):
+        raise AssertionError("work was spent")
+
+    monkeypatch.setattr(type(colours), "evaluate", never)
+    monkeypatch.setattr(type(colours), "predict", never)
+    (tmp_path / "taken").touch()
+    options = {"a file": {"folder": "taken"}, "names": {"class_names": ["a"]}}.get(wrong, {})
+    if wrong == "package":
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "sklearn" else True)
+    with pytest.raises(GazelleError):
+        gazelle.report(colours, X, CLASSES[:5] if wrong == "rows" else CLASSES, **options)

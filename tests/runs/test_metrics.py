@@ -118,3 +118,34 @@ def test_targets_and_predictions_that_do_not_fit_are_refused():
         runs.regression_metrics([1.0, 2.0], [1.0, 2.0, 3.0])
     with pytest.raises(DataError, match="NaN or infinity"):
         runs.regression_metrics([1.0, 2.0], [1.0, np.inf])
+
+
+@pytest.mark.parametrize(("right", "rows"), [(0, 5), (5, 5), (137, 143), (1, 1), (500, 10_000)])
+def test_the_interval_is_the_one_of_scipy(right, rows):
+    from scipy.stats import binomtest
+
+    expected = binomtest(right, rows).proportion_ci(method="wilson")
+    assert runs.wilson(right / rows, rows) == pytest.approx((expected.low, expected.high), abs=1e-6)
+
+
+def test_two_classes_have_the_curves_and_costs_of_scikit_learn():
+    from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
+
+    lot = np.random.default_rng(0)
+    y = lot.integers(0, 2, 300)
+    positive = np.clip(0.3 * y + 0.7 * lot.random(300), 0, 1)
+    two = runs.classification_metrics(y, positive).two_classes
+    assert two.auc == pytest.approx(roc_auc_score(y, positive))
+    assert two.average_precision == pytest.approx(average_precision_score(y, positive))
+    for cut in two.cuts:
+        table = confusion_matrix(y, positive >= cut.threshold)
+        assert [[cut.passed, cut.raised], [cut.missed, cut.found]] == table.tolist()
+    assert len(two.roc.x) <= 200
+    assert runs.classification_metrics([1, 1], [0.2, 0.9]).two_classes.auc is None
+
+
+def test_each_target_is_measured_apart():
+    true = np.array([[1.0, 100.0], [2.0, 200.0], [3.0, 300.0]])
+    metrics = runs.regression_metrics(true, true + np.array([0.5, 10.0]), names=["a", "b"])
+    assert [(target.name, target.mae, target.rmse) for target in metrics.each] == [("a", 0.5, 0.5), ("b", 10.0, 10.0)]
+    assert metrics.mae == pytest.approx(5.25)

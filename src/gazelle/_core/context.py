@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
+
+from gazelle._core.errors import DataError
 
 
 class _Context(threading.local):
@@ -16,6 +19,7 @@ class _Context(threading.local):
         self.layers: list[Any] = []  # those being called (or None for one being built), the outermost first
         self.compute_dtypes: list[str | None] = [None]
         self.made: list[list[tuple[Any, Any]]] = []
+        self.budget: list[int] = []  # bytes that variables may still take, of each `variable_budget` block
 
 
 _context = _Context()
@@ -103,6 +107,38 @@ def note_made(variable: Any, value: Any) -> None:
     """Enter a new weight and its first value into the lists of all `made_variables` blocks."""
     for made in _context.made:
         made.append((variable, value))
+
+
+@contextmanager
+def variable_budget(size: int) -> Iterator[None]:
+    """Within the block, variables that are made from a shape may take `size` bytes in all.
+
+    A config that is read from a file declares shapes; this holds them against what the file brings for them, before
+    any memory is taken.
+    """
+    _context.budget.append(size)
+    try:
+        yield
+    finally:
+        _context.budget.pop()
+
+
+def spend(shape: tuple[int, ...], itemsize: int) -> None:
+    """Take the bytes of a new variable from the budget, if there is one.
+
+    Raises:
+        DataError: They exceed it.
+    """
+    if not _context.budget:
+        return
+    size = math.prod(shape) * itemsize
+    if size > _context.budget[-1]:
+        raise DataError(
+            "The model is larger than its weights.",
+            expected=f"at most {_context.budget[-1]:,} bytes more",
+            received=f"weights of shape {shape}"[:80],
+        )
+    _context.budget[-1] -= size
 
 
 @contextmanager

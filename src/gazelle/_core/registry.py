@@ -265,8 +265,15 @@ def deserialize(
     return instance
 
 
+def _number_type(name: Any) -> np.dtype:
+    found = np.dtype(name)
+    if (found.kind not in "biufc" and found.name != "bfloat16") or found.shape:  # a text type may be of any size
+        raise ValueError(f"{str(name)[:40]!r} is not a type of numbers")
+    return found
+
+
 _PLAIN: dict[str, Callable[[Any], Any]] = {
-    "__numpy__": lambda inner: np.array(inner["value"], dtype=inner["dtype"]),
+    "__numpy__": lambda inner: np.array(inner["value"], dtype=_number_type(inner["dtype"])),
     "__slice__": lambda inner: slice(inner["start"], inner["stop"], inner["step"]),
     "__ellipsis__": lambda inner: Ellipsis,
     "DTypePolicy": lambda inner: DTypePolicy(**inner),

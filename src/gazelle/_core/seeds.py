@@ -96,6 +96,12 @@ class SeedGenerator:
 
 
 _shared: list[SeedGenerator] = []  # the generator of unseeded draws, made at the first one
+_last: list[int | None] = [None]  # the seed of `reset_shared`
+
+
+def last_seed() -> int | None:
+    """The seed that everything was last started from (`set_random_seed`); None where there was none."""
+    return _last[0]
 
 
 def draw_key(seed: Any = None) -> Any:
@@ -123,6 +129,7 @@ def draw_key(seed: Any = None) -> Any:
 def reset_shared(seed: int | None = None) -> None:
     """Start the shared generator anew, from `seed` or (None) from a fresh one at its next draw."""
     _shared.clear()
+    _last[0] = seed
     if seed is not None:
         _shared.append(SeedGenerator(seed, name="shared_seed_generator"))
 

@@ -71,6 +71,7 @@ class Variable:
                 )
             shape = tuple(int(n) for n in shape)
             self.dtype = standardize_dtype(dtype)
+            context.spend(shape, jnp.dtype(self.dtype).itemsize)
             value = initializer(shape, dtype=self.dtype)
         else:
             value = initializer.value if isinstance(initializer, Variable) else initializer

@@ -181,9 +181,10 @@ def report(run: Run) -> None:
 @app.command()
 def summary(run: Run) -> None:
     """Print the table of a run's layers."""
-    from gazelle.cli.run import load_model, open_run
+    from gazelle.cli.run import open_run
+    from gazelle.recording import read_model
 
-    load_model(open_run(run)).summary()
+    read_model(open_run(run)).summary()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

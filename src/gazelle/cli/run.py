@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gazelle import runs
-from gazelle._core.errors import ArgumentError, DataError, GazelleError, nearest
-from gazelle.models import model_from_json
+from gazelle._core.errors import ArgumentError, nearest
+from gazelle.recording import read_model
+from gazelle.runs.reading import damaged
 
 HOME = Path("runs")
 _MOST_NAMED = 5
@@ -56,35 +57,6 @@ def open_run(given: Path) -> Path:
     )
 
 
-def load_model(folder: Path) -> Any:
-    """The trained model of a run folder, compiled.
-
-    Raises:
-        DataError: A file is missing or damaged.
-        ArgumentError: The run has no model file.
-    """
-    path = folder / runs.MODEL
-    if not path.is_file():
-        why = str(runs.read_config(folder).settings.get("model file", "no such file"))
-        raise ArgumentError(
-            f"The run {folder} has no {runs.MODEL}.",
-            expected="the architecture of its model",
-            received=why,
-            fix=f"make the model in Python and call model.load_weights({str(folder / runs.WEIGHTS)!r})",
-        )
-    try:
-        model = model_from_json(path.read_text(encoding="utf-8"))
-    except (GazelleError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} is damaged, or holds layers of your own.",
-            expected="a model of Gazelle's layers",
-            received=str(error).splitlines()[0],
-            fix="make the model in Python and load its weights, or train again",
-        ) from error
-    model.load_weights(folder / runs.WEIGHTS)
-    return model
-
-
 def open_image_run(given: Path) -> ImageRun:
     """A run of `gazelle train`, whose network takes images.
 
@@ -103,5 +75,8 @@ def open_image_run(given: Path) -> ImageRun:
             fix="use model.evaluate and model.predict in Python",
         )
     height, width, *channels = config.input_shape
-    largest = int(pixels.removeprefix("0 to "))
-    return ImageRun(folder, config, load_model(folder), (height, width), channels != [3], largest)
+    largest = pixels.removeprefix("0 to ")
+    if not (largest.isascii() and largest.isdigit() and len(largest) < 10 and min(height, width) > 0):
+        raise damaged(folder / runs.CONFIG, "pixels such as 0 to 255", pixels)
+    model = read_model(folder, config)
+    return ImageRun(folder, config, model, (height, width), channels != [3], int(largest))

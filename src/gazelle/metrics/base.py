@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gazelle import initializers
-from gazelle._core import registry
+from gazelle._core import context, registry
 from gazelle._core.dtypes import floatx, get_policy
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, StateError
 from gazelle._core.names import snake_case
@@ -101,6 +101,7 @@ class Metric:
         """
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         dtype = self.dtype if dtype is None else dtype
+        context.spend(shape, 4)
         if isinstance(initializer, numbers.Number | np.ndarray | jax.Array):
             value = np.broadcast_to(np.asarray(initializer), shape)
         else:

@@ -19,6 +19,7 @@ from gazelle.training.engine import Engine
 from gazelle.training.interrupt import Interrupt
 from gazelle.training.predicting import Shortcut, predict
 from gazelle.training.preflight import check_before_training, weigh_classes
+from gazelle.training.recorder import recorded
 from gazelle.utils import ImageDataset
 
 
@@ -122,7 +123,7 @@ class Trainer(Compilable):
         check_before_training(engine, feed, validation, self._graph_layers())
         self._build_optimizer(engine)
         self._run_state = _Run()
-        run = self._run_state
+        run, before = self._run_state, self.history
         listed = CallbackList(
             callbacks,
             add_history=True,
@@ -136,7 +137,9 @@ class Trainer(Compilable):
         validator = None
         if validation is not None:
             validator = loop.Runner(engine, validation, "test", listed, eager=compiled.run_eagerly)
-        with engine.session(fits=True), run.interrupt.heard():
+        source = "validation_split" if validation_data is None else "validation_data"
+        record = recorded(self, listed, before, feed, validation, source, initial_epoch, epochs)
+        with engine.session(fits=True), record as fit, run.interrupt.heard():
             loop.fit(
                 engine,
                 feed,
@@ -149,6 +152,8 @@ class Trainer(Compilable):
                 eager=compiled.run_eagerly,
                 group=compiled.steps_per_execution,
             )
+            if run.interrupt.asked:
+                fit.ended = "Ctrl-C ended the training."
         if self.history is None:  # CallbackList has set it
             raise StateError("fit has lost its history.")
         if run.interrupt.asked and verbose != 0:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from gazelle.pages.charts import chart
+from gazelle.pages.compiled import compiled_facts, share_cell, worst_table
 from gazelle.pages.images import Sprite
 from gazelle.pages.markup import Html, bar, details, figure, paragraph, section, table, tag
-from gazelle.pages.words import count, percent
-from gazelle.plots import PAGE, calibration, confusion
+from gazelle.pages.words import MISSING, between, count, number, percent
+from gazelle.plots import FEWEST, PAGE, calibration, confusion, precision_recall_curve, roc_curve
 from gazelle.runs import (
     Average,
     ClassificationMetrics,
@@ -21,10 +22,13 @@ from gazelle.runs import (
     Samples,
     most_confidently_wrong,
     two_columns,
+    wilson,
 )
 
 _BUDGET = 75_000  # bytes of the PNG of the mistakes
 _MOST_MISTAKES = 18
+_MOST_SCORED = 20  # classes whose scores are shown at once; of more the worst are
+_MOST_FOLDED = 1000  # classes whose scores can be unfolded
 _MOST_TABLED = 20  # classes up to which the whole confusion matrix stands as a table
 _MOST_PAIRS = 8
 _ARROW = "\N{RIGHTWARDS ARROW}"
@@ -40,24 +44,31 @@ def scores_section(metrics: ClassificationMetrics) -> Html:
         paragraph(tag("b", "F1"), " is high only where both are. 1 is perfect."),
         paragraph("The macro mean counts each class the same, the weighted mean each example."),
     ]
-    rows = [_scores(found.name, found, found.support) for found in metrics.classes]
-    foot = [
-        _scores("Macro mean", metrics.macro, metrics.rows),
-        _scores("Weighted mean", metrics.weighted, metrics.rows),
-    ]
+    predicted = np.array(metrics.confusion).sum(axis=0)
+    every = list(zip(metrics.classes, predicted.tolist(), strict=True))
+    rows = [_scores(found, named) for found, named in every]
+    foot = [_mean("Macro mean", metrics.macro, metrics.rows), _mean("Weighted mean", metrics.weighted, metrics.rows)]
     ranked = sorted((found for found in metrics.classes if found.support), key=lambda found: found.f1)
-    finding = f"The network is right in {percent(metrics.accuracy)} of {count(metrics.rows, 'test example')}."
+    finding = (
+        f"The network is right in {percent(metrics.accuracy)} of {count(metrics.rows, 'example')}"
+        f" ({between(metrics.accuracy, metrics.rows)} with 95% confidence)."
+    )
     if len(ranked) > 1 and ranked[0].f1 < ranked[-1].f1:
         low, high = ranked[0], ranked[-1]
         finding += f" It knows {high.name} best (F1 {high.f1:.3f}) and {low.name} worst ({low.f1:.3f})."
     head = ["Class", "Precision", "Recall", "F1", "", "Examples"]
-    return section(
-        "scores",
-        "Test results",
-        words,
-        tag("p", finding, class_="finding"),
-        table("Scores of each class on the test data", head, rows, foot=foot, class_="bars"),
-    )
+    content = [tag("p", finding, class_="finding"), compiled_facts(metrics.compiled)]
+    caption = "Scores of each class"
+    if len(rows) <= _MOST_SCORED:
+        content.append(table(caption, head, rows, foot=foot, class_="bars scores"))
+    else:
+        worst = [_scores(found, named) for found, named in sorted(every, key=lambda pair: pair[0].f1)]
+        shown = f"The {_MOST_SCORED} classes with the lowest F1, of {len(rows):,}"
+        content.append(table(shown, head, worst[:_MOST_SCORED], foot=foot, class_="bars scores"))
+        kept = worst[:_MOST_FOLDED]
+        words_all = f"{count(len(kept), 'class', 'classes')}, by F1"
+        content.append(details(words_all, table(caption, head, kept, class_="bars scores")))
+    return section("scores", "Results", words, content)
 
 
 def confusion_section(metrics: ClassificationMetrics) -> Html:
@@ -86,6 +97,55 @@ def confusion_section(metrics: ClassificationMetrics) -> Html:
     return section("confusion", "Confusions", words, content)
 
 
+def thresholds_section(metrics: ClassificationMetrics) -> Html | None:
+    """Of two classes: what each threshold gives and costs."""
+    two = metrics.two_classes
+    if two is None or two.auc is None:
+        return None
+    negative, positive = metrics.classes
+    words = [
+        paragraph(
+            f"Here {positive.name} is the positive class. The network gives its probability; a row counts as positive"
+            " from a threshold on. The figures above take 0.5 (the ring)."
+        ),
+        paragraph(
+            tag("b", "ROC AUC"), " is the chance that a positive row gets a higher probability than a negative one:"
+            " guessing gives 0.5. The dashed lines are what guessing gives.",
+        ),
+    ]  # fmt: skip
+    share = positive.support / max(metrics.rows, 1)
+    roc, pr = two.roc, two.precision_recall
+    pictures = (
+        (f"ROC curve (AUC {two.auc:.3f})", roc_curve(roc.x, roc.y, roc.thresholds, palette=PAGE)),
+        (
+            f"Precision and recall (average precision {number(two.average_precision, 3)})",
+            precision_recall_curve(pr.x, pr.y, pr.thresholds, share, palette=PAGE),
+        ),
+    )
+    panels = [
+        tag("div", tag("h3", title), chart(picture, title, f"two{index}"), class_="panel")
+        for index, (title, picture) in enumerate(pictures)
+    ]
+    rows = []
+    for cut in two.cuts:
+        named = cut.found + cut.raised
+        rows.append(
+            [
+                f"{cut.threshold:.1f}",
+                f"{cut.found:,}",
+                f"{cut.missed:,}",
+                f"{cut.raised:,}",
+                f"{cut.passed:,}",
+                share_cell(cut.found / named, named) if named else MISSING,
+                share_cell(cut.found / (cut.found + cut.missed), cut.found + cut.missed),
+            ]
+        )
+    caption = f"What a threshold costs: {positive.name} found and missed, {negative.name} taken for it"
+    head = ["Threshold", "Found", "Missed", "False alarms", "Rightly passed", "Precision", "Recall"]
+    costs = table(caption, head, rows, class_="scores")
+    return section("thresholds", "The threshold", words, tag("div", panels, class_="panels"), costs)
+
+
 def calibration_section(metrics: ClassificationMetrics) -> Html:
     """Whether the model's confidence can be believed."""
     words = [
@@ -95,12 +155,15 @@ def calibration_section(metrics: ClassificationMetrics) -> Html:
         ),
         paragraph(
             "Below the line it is too sure of itself, above it too modest. The bars show how often it is how sure."
+            f" Upright strokes hold the true share with 95% confidence; of fewer than {FEWEST} answers no point is"
+            " drawn."
         ),
     ]
     full = [found for found in metrics.calibration if found.count]
     mean = sum(found.count * (found.confidence or 0) for found in full) / max(metrics.rows, 1)
-    lean = "about as sure as it should be"
-    if abs(mean - metrics.accuracy) > 0.02:
+    low, high = wilson(metrics.accuracy, metrics.rows)
+    lean = "about as sure as it should be, as far as so many rows can tell"
+    if not low <= mean <= high and abs(mean - metrics.accuracy) > 0.02:
         lean = "too sure of itself" if mean > metrics.accuracy else "more modest than it need be"
     finding = (
         f"On average the network is {percent(mean)} sure and right in {percent(metrics.accuracy)} of the cases: it is"
@@ -109,9 +172,16 @@ def calibration_section(metrics: ClassificationMetrics) -> Html:
     rows = []
     for found in metrics.calibration:
         interval = f"{percent(found.low, 0)} to {percent(found.high, 0)}"
-        rows.append([interval, f"{found.count:,}", percent(found.confidence), percent(found.accuracy)])
+        right = MISSING
+        if found.accuracy is not None and found.count:
+            right = share_cell(found.accuracy, found.count, as_percent=True)
+        rows.append([interval, f"{found.count:,}", percent(found.confidence), right])
     head = ["Confidence", "Answers", "Mean confidence", "Right"]
-    picture = calibration([asdict(found) for found in metrics.calibration], palette=PAGE)
+    bins = []
+    for found in metrics.calibration:
+        interval = wilson(min(found.accuracy, 1.0), found.count) if found.accuracy is not None else None
+        bins.append({**asdict(found), "interval": interval})
+    picture = calibration(bins, palette=PAGE)
     return section(
         "calibration",
         "Calibration",
@@ -134,7 +204,7 @@ def mistakes_section(run: Run) -> Html | None:
         content = _wrong_pictures(run.samples, names)
     elif run.predictions is not None and (rows := _wrong_rows(run.predictions, names)):
         content = table(
-            "Wrong answers, surest first", ["Test row", "True", "Predicted", "Confidence"], rows, class_="answers"
+            "Wrong answers, surest first", ["Row", "True", "Predicted", "Confidence"], rows, class_="answers"
         )
     else:
         return None
@@ -144,12 +214,24 @@ def mistakes_section(run: Run) -> Html | None:
             " labels that are wrong themselves."
         )
     ]
-    return section("mistakes", "Confident mistakes", words, content)
+    return section("mistakes", "Confident mistakes", words, content, worst_table(run.worst))
 
 
-def _scores(name: str, found: ClassScores | Average, rows: int) -> list[Any]:
+def _scores(found: ClassScores, named: int) -> list[Any]:
+    """A class's line: under each share the interval that holds it with 95% confidence."""
+    return [
+        found.name,
+        share_cell(found.precision, named),
+        share_cell(found.recall, found.support),
+        f"{found.f1:.3f}",
+        bar(found.f1),
+        f"{found.support:,}",
+    ]
+
+
+def _mean(name: str, found: Average, rows: int) -> list[Any]:
     figures = (f"{score:.3f}" for score in (found.precision, found.recall, found.f1))
-    return [name, *figures, bar(found.f1, second=isinstance(found, Average)), f"{rows:,}"]
+    return [name, *figures, bar(found.f1, second=True), f"{rows:,}"]
 
 
 def _wrong_pictures(samples: Samples, names: list[str]) -> Html:
@@ -174,13 +256,18 @@ def _wrong_rows(predictions: Predictions, names: list[str]) -> list[list[str]]:
     ]
 
 
-def _pairs(metrics: ClassificationMetrics, names: list[str]) -> list[list[str]]:
+def _pairs(metrics: ClassificationMetrics, names: list[str]) -> list[list[Any]]:
     matrix = np.array(metrics.confusion)
     np.fill_diagonal(matrix, 0)
     order = np.argsort(-matrix, axis=None, kind="stable")[:_MOST_PAIRS]
     places = [(int(place) // len(names), int(place) % len(names)) for place in order]
     return [
-        [names[i], names[j], f"{matrix[i, j]:,}", percent(matrix[i, j] / max(metrics.classes[i].support, 1))]
+        [
+            names[i],
+            names[j],
+            f"{matrix[i, j]:,}",
+            share_cell(matrix[i, j] / max(metrics.classes[i].support, 1), metrics.classes[i].support, as_percent=True),
+        ]
         for i, j in places
         if matrix[i, j]
     ]

@@ -6,12 +6,14 @@ import numpy as np
 
 from gazelle.pages.images import Sprite
 from gazelle.pages.markup import Html, bar, details, facts, figure, paragraph, section, table, tag
-from gazelle.pages.words import TIMES, count, heading, percent
-from gazelle.runs import Run, RunConfig, Samples
+from gazelle.pages.overview import ALL_SEEN
+from gazelle.pages.words import MISSING, TIMES, count, heading, percent
+from gazelle.runs import RegressionMetrics, Run, RunConfig, Samples
 
 _BUDGET = 150_000  # bytes of the PNG of the sample pictures
 _MOST_PICTURES = 100
 _MOST_ROWS = 30  # classes whose shares are shown at once
+_MOST_FOLDED = 500
 _UNLIKE = 0.1  # share of rows that would have to change class
 
 
@@ -19,21 +21,30 @@ def data_section(run: Run) -> Html:
     """What the network learned from and is tested on."""
     config = run.config
     rows = sum(split.rows for split in config.splits)
-    words = [
-        paragraph(
-            "The network learns from the training data only. The other parts are kept from it: they show how well it"
-            " does on examples that it has not seen."
-        )
-    ]
-    pairs = [("Data set", config.data), ("Examples", f"{rows:,}")]
+    words = [paragraph("The parts of the data, as they were recorded. A network learns from the training data only.")]
+    if text := _met(config):
+        words.append(paragraph(text))
+    pairs = [("Data set", config.data)]
     if config.input_shape:
         pairs.append(("One example", f" {TIMES} ".join(str(n) for n in config.input_shape) + " numbers"))
-    pairs.append(("Classes", f"{len(config.class_names):,}") if config.class_names else ("Answer", "a number"))
+    if config.task == "regression":
+        several = run.metrics.targets if isinstance(run.metrics, RegressionMetrics) else 1
+        pairs.append(("Answer", "a number" if several == 1 else f"{several} numbers"))
+    else:
+        noun = "Classes" if config.task == "classification" else "Labels"
+        pairs.append((noun, f"{len(config.class_names):,}"))
+    known = {split.name for split in config.splits}
+    same = config.seen.train is not None and config.seen.train >= ALL_SEEN
+    complete = "train" in known and not same
     shares = [split.rows / max(rows, 1) for split in config.splits]
-    sizes = [
-        [heading(split.name), f"{split.rows:,}", percent(share), bar(share)]
-        for split, share in zip(config.splits, shares, strict=True)
-    ]
+    sizes: list[list] = [] if "train" in known else [["Train", "not recorded", MISSING, ""]]
+    for split, share in zip(config.splits, shares, strict=True):
+        name = heading(split.name)
+        if split.name == "test" and config.seen.validation == 1.0 and "validation" not in known:
+            name += " (also watched as validation)"
+        if split.name == "test" and same:
+            name += " (trained on)"
+        sizes.append([name, f"{split.rows:,}", percent(share) if complete else MISSING, bar(share) if complete else ""])
     content = [facts(pairs), table("Parts of the data", ["Part", "Examples", "Share", ""], sizes, class_="bars")]
     if any(split.class_counts for split in config.splits):
         content.append(_classes(config))
@@ -43,18 +54,36 @@ def data_section(run: Run) -> Html:
     return section("data", "The data", words, content)
 
 
+def _met(config: RunConfig) -> str:
+    """Whether the measured rows were met in training, in words."""
+    seen = config.seen
+    if config.split("test") is None:
+        return ""
+    if seen.train is None:
+        return "Whether the test rows were met in training is not recorded."
+    if seen.train == 0:
+        return (
+            f"None of {seen.sampled:,} training rows that were looked for are among the test rows. (A sample: rows that"
+            " both parts share can have escaped it.)"
+        )
+    return f"{percent(seen.train, 0)} of {seen.sampled:,} training rows that were looked for are among the test rows."
+
+
 def unlike_parts(config: RunConfig) -> list[str]:
     """A sentence for each part whose classes are mixed quite otherwise than those of the training data."""
-    first = config.splits[0] if config.splits else None
-    if first is None or not sum(first.class_counts):
+    first = config.split("train")
+    if config.task != "classification" or first is None or not sum(first.class_counts):
         return []
     train = np.array(first.class_counts) / sum(first.class_counts)
     found = []
-    for split in config.splits[1:]:
-        if not sum(split.class_counts):
+    for split in config.splits:
+        if split is first or not sum(split.class_counts):
             continue
         distance = float(np.abs(np.array(split.class_counts) / sum(split.class_counts) - train).sum() / 2)
-        if distance > _UNLIKE:
+        # What parts drawn by lot differ by on average: few rows of many classes are never mixed alike.
+        drawn = (1 / sum(split.class_counts) + 1 / sum(first.class_counts)) * 2 / np.pi
+        by_lot = float(np.sqrt(drawn * train * (1 - train)).sum() / 2)
+        if distance > max(_UNLIKE, 2 * by_lot):
             found.append(
                 f"Mind: the {split.name} data has another mix of classes than the training data"
                 f" ({percent(distance, 0)} of its examples would have to change class). Its figures may mislead;"
@@ -65,17 +94,21 @@ def unlike_parts(config: RunConfig) -> list[str]:
 
 def _classes(config: RunConfig) -> Html:
     splits = [split for split in config.splits if sum(split.class_counts)]
-    most = max(n / sum(split.class_counts) for split in splits for n in split.class_counts)
+    totals = [sum(s.class_counts) if config.task == "classification" else max(s.rows, 1) for s in splits]
+    most = max(n / total for s, total in zip(splits, totals, strict=True) for n in s.class_counts)
     rows = []
     for index, name in enumerate(config.class_names):
-        shares = [split.class_counts[index] / sum(split.class_counts) for split in splits]
+        shares = [s.class_counts[index] / total for s, total in zip(splits, totals, strict=True)]
         rows.append(
             [name, f"{splits[0].class_counts[index]:,}", *(percent(share) for share in shares), bar(shares[0] / most)]
         )
-    head = ["Class", "Examples", *(heading(split.name) for split in splits), ""]
-    shares = table(f"Classes: examples in {splits[0].name}, share of each part", head, rows, class_="bars")
+    noun = "Class" if config.task == "classification" else "Label"
+    head = [noun, "Examples", *(heading(split.name) for split in splits), ""]
+    shares = table(f"Examples in {splits[0].name}, share of each part", head, rows, class_="bars")
     if len(rows) <= _MOST_ROWS:
         return shares
+    if len(rows) > _MOST_FOLDED:
+        return tag("p", f"The shares of {len(rows):,} classes are in config.json.")
     return details(f"Share of each of the {len(rows):,} classes", shares)
 
 

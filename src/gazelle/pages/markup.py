@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+_SHORT = 20  # letters that fit into one column of facts
 
 
 class Html(str):
@@ -70,9 +73,14 @@ def table(
     return tag("div", tag("table", lines), class_=frame, role="region", aria_label=caption, tabindex="0")
 
 
+def soft(text: object) -> Html:
+    """A name that may be broken after its underscores, dots and slashes, and nowhere else."""
+    return Html(re.sub(r"([_/.](?=[A-Za-z_]))", r"\1<wbr>", html.escape(str(text))))
+
+
 def facts(pairs: Iterable[tuple[str, Any]]) -> Html:
     """A list of names and values."""
-    return tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs], class_="facts")
+    return tag("dl", [_fact(name, value) for name, value in pairs], class_="facts")
 
 
 def details(summary: str, *content: Any) -> Html:
@@ -93,5 +101,14 @@ def bar(share: float, *, second: bool = False) -> Html:
     )
 
 
+def _fact(name: str, value: Any) -> Html:
+    """A name and its value; a long value takes the width of two."""
+    wide = "wide" if len(re.sub("<[^>]*>", "", str(value))) > _SHORT else None
+    shown = value if isinstance(value, Html) else soft(value)
+    return tag("div", tag("dt", soft(name)), tag("dd", shown), class_=wide)
+
+
 def _row(cells: Sequence[Any]) -> Html:
-    return tag("tr", tag("th", cells[0], scope="row"), [tag("td", cell) for cell in cells[1:]])
+    name = None if isinstance(cells[0], Html) else str(cells[0])
+    long = name if name is not None and len(name) > _SHORT else None  # it may be cut: the whole of it on hover
+    return tag("tr", tag("th", cells[0], scope="row", title=long), [tag("td", cell) for cell in cells[1:]])

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from gazelle.pages.charts import chart
-from gazelle.pages.markup import Html, details, facts, paragraph, section, table
+from gazelle.pages.markup import Html, details, facts, paragraph, section, table, tag
 from gazelle.pages.words import MISSING, count, percent
-from gazelle.plots import PAGE, network_figure, shape_text
+from gazelle.plots import PAGE, can_be_drawn, network_figure, shape_text
 from gazelle.runs import NetworkInfo
+
+_MOST_ROWS = 300
 
 
 def network_section(network: NetworkInfo) -> Html:
@@ -21,7 +23,8 @@ def network_section(network: NetworkInfo) -> Html:
         )
     ]
     frozen = network.parameters - network.trainable_parameters
-    pairs = [("Layers", f"{len(network.layers):,}"), ("Parameters", f"{network.parameters:,}")]
+    layers = network.rows if network.rows is not None else len(network.layers)
+    pairs = [("Layers", f"{layers:,}"), ("Parameters", f"{network.parameters:,}")]
     if frozen:
         pairs.append(("Kept fixed", f"{frozen:,}"))
     largest = max(network.layers, key=lambda layer: layer.parameters, default=None)
@@ -29,9 +32,15 @@ def network_section(network: NetworkInfo) -> Html:
         share = percent(largest.parameters / max(network.parameters, 1), 0)
         pairs.append(("Largest layer", f"{largest.name}, {share} of the parameters"))
     content = [facts(pairs)]
-    if network.layers:
+    description = asdict(network)
+    if network.layers and not can_be_drawn(description["layers"]):
+        content.append(
+            tag("p", f"{count(len(network.layers), 'layer')} are too many to be drawn here.", class_="finding")
+        )
+        content.append(details("The layers as a table", _layers(network)))
+    elif network.layers:
         label = f"Drawing of the network {network.name}: {count(len(network.layers), 'layer')} from top to bottom"
-        content.append(chart(network_figure(asdict(network), PAGE), label, "net"))
+        content.append(chart(network_figure(description, PAGE), label, "net"))
         content.append(details("The layers as a table", _layers(network)))
     return section("network", "The network", words, content)
 
@@ -47,7 +56,10 @@ def _layers(network: NetworkInfo) -> Html:
             "yes" if layer.trainable else "no",
             ", ".join(layer.inbound) or MISSING,
         ]
-        for layer in network.layers
+        for layer in network.layers[:_MOST_ROWS]
     ]
     head = ["Layer", "Type", "Output shape", "Activation", "Parameters", "Trainable", "Connected to"]
-    return table("Layers of the network", head, rows, class_="layers")
+    caption = "Layers of the network"
+    if len(network.layers) > _MOST_ROWS:
+        caption += f": the first {_MOST_ROWS} of {len(network.layers):,}; all are in network.json"
+    return table(caption, head, rows, class_="layers")

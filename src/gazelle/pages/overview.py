@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gazelle.pages.markup import Html, paragraph, tag
-from gazelle.pages.words import count, duration, moment, number, percent
+from gazelle.pages.words import between, count, duration, moment, number, percent
 from gazelle.plots import best_epoch
-from gazelle.runs import ClassificationMetrics, RegressionMetrics, Run
+from gazelle.runs import ClassificationMetrics, MultiLabelMetrics, RegressionMetrics, Run, RunConfig
+
+ALL_SEEN = 0.99  # share of sampled rows from which the report's rows count as the training data
 
 
 def header(run: Run, links: list[tuple[str, str]]) -> Html:
@@ -20,27 +22,74 @@ def header(run: Run, links: list[tuple[str, str]]) -> Html:
         tag("h1", config.title),
         tag("p", config.question, class_="lead") if config.question else None,
         tag("p", verdict(run), class_="verdict"),
+        [tag("p", text, class_="note") for text in cautions(run)],
         tag("div", [_tile(*tile) for tile in tiles(run)], class_="tiles"),
         tag("nav", [tag("a", text, href=f"#{identity}") for identity, text in links], aria_label="Sections"),
     )
 
 
 def verdict(run: Run) -> str:
-    """What came out, in one sentence."""
+    """What came out, in a sentence or two. It claims nothing about what the network has seen."""
     metrics = run.metrics
     if isinstance(metrics, ClassificationMetrics):
+        common = max(metrics.classes, key=lambda found: found.support).name
         return (
-            f"On {count(metrics.rows, 'test example')} that it did not see in training, the network gives the right"
-            f" answer in {percent(metrics.accuracy)} of the cases. Always naming the commonest class would be right in"
-            f" {percent(metrics.chance)}."
+            f"On {count(metrics.rows, 'example')} the network gives the right answer in {percent(metrics.accuracy)} of"
+            f" the cases ({between(metrics.accuracy, metrics.rows)} with 95% confidence). Always naming the commonest"
+            f" class, {common}, would be right in {percent(metrics.chance)}."
+        )
+    if isinstance(metrics, MultiLabelMetrics):
+        return (
+            f"On {count(metrics.rows, 'example')} with {count(len(metrics.labels), 'label')} each, "
+            f"{percent(metrics.accuracy)} of all answers are right. Always giving each label's commoner answer would"
+            f" be right in {percent(metrics.baseline)}."
         )
     if isinstance(metrics, RegressionMetrics):
         return (
-            f"On {count(metrics.rows, 'test example')} that it did not see in training, the network is off by"
-            f" {number(metrics.mae)} on average. Always answering the middle value would be off by"
-            f" {number(metrics.baseline_mae)}."
+            f"On {count(metrics.rows, 'example')} the network is off by {number(metrics.mae)} on average. Always"
+            f" answering the median of these examples would be off by {number(metrics.baseline_mae)}."
         )
-    return "This run has no test data, so nothing can be said about examples that the network has not seen."
+    return "This run was not measured on any data."
+
+
+def cautions(run: Run) -> list[str]:
+    """What was recorded and changes how the figures are to be read."""
+    config, seen = run.config, run.config.seen
+    found = []
+    if run.metrics is not None and seen.train:
+        found.append(_trained_on(config))
+    if run.metrics is not None and seen.validation is not None and seen.validation >= ALL_SEEN:
+        chose = config.fits[-1].weights == "epoch" if config.fits else False
+        effect = (
+            f"It chose the epoch whose weights are kept (by {config.fits[-1].monitor}), so the figures are a little"
+            " too good."
+            if chose
+            else "If it was used to choose settings or the number of epochs, the figures are a little too good."
+        )
+        found.append(f"The validation data that was watched in training is among these rows. {effect}")
+    if config.weights_changed:
+        found.append(
+            "The weights were set after the training (by load_weights or set_weights). The curves tell how the training"
+            " went, not where these weights come from."
+        )
+    return found
+
+
+def _trained_on(config: RunConfig) -> str:
+    """How many of the report's rows were trained on, as far as the sampled rows tell."""
+    seen, train, test = config.seen, config.split("train"), config.split("test")
+    share = seen.train or 0.0
+    if share >= ALL_SEEN and (train is None or test is None or test.rows <= train.rows):
+        return (
+            "Mind: these are the rows that the network was trained on. The figures say nothing about rows that it has"
+            " not seen."
+        )
+    words = f"Mind: of {seen.sampled:,} training rows that were looked for, {percent(share, 0)} are among these rows."
+    if train is None or test is None:
+        return words
+    known = min(1.0, share * train.rows / max(test.rows, 1))
+    told = f"By that, roughly {percent(known, 0)} of these rows were trained on: there the network knew the answer."
+    return f"{words} {told}"
 
 
 def tiles(run: Run) -> list[tuple[str, str, str]]:
@@ -48,35 +97,53 @@ def tiles(run: Run) -> list[tuple[str, str, str]]:
     return [*_quality(run.metrics), *_effort(run)]
 
 
+def kept_epoch(run: Run) -> int | None:
+    """The epoch whose weights were put back, if that was recorded of the last fit and nothing was changed since."""
+    last = run.config.fits[-1] if run.config.fits and not run.config.weights_changed else None
+    return last.weights_epoch if last is not None and last.weights == "epoch" else None
+
+
 def _quality(metrics: Any) -> list[tuple[str, str, str]]:
     if isinstance(metrics, ClassificationMetrics):
         found = [
-            ("Test accuracy", percent(metrics.accuracy), f"by chance: {percent(metrics.chance)}"),
+            ("Accuracy", percent(metrics.accuracy), f"commonest class: {percent(metrics.chance)}"),
+            ("Macro F1", number(metrics.macro.f1, 3), "the best is 1"),
+        ]
+        if metrics.two_classes is not None and metrics.two_classes.auc is not None:
+            found.append(("ROC AUC", number(metrics.two_classes.auc, 3), "guessing: 0.5"))
+    elif isinstance(metrics, MultiLabelMetrics):
+        found = [
+            ("Accuracy per label", percent(metrics.accuracy), f"commoner answer: {percent(metrics.baseline)}"),
+            ("All labels right", percent(metrics.exact), f"{between(metrics.exact, metrics.rows)}"),
             ("Macro F1", number(metrics.macro.f1, 3), "the best is 1"),
         ]
     elif isinstance(metrics, RegressionMetrics):
         found = [
-            ("Typical error", number(metrics.rmse), f"guessing the mean: {number(metrics.baseline_rmse)}"),
-            ("R²", number(metrics.r2, 3), "1 is perfect, 0 is guessing"),
+            ("RMSE", number(metrics.rmse), f"of the mean: {number(metrics.baseline_rmse)}"),
+            ("MAE", number(metrics.mae), f"of the median: {number(metrics.baseline_mae)}"),
+            ("R²", number(metrics.r2, 3), "1 is perfect, 0 is the mean"),
         ]
     else:
         return []
-    return [*found, ("Test loss", number(metrics.loss), "lower is better")]
+    return [*found, ("Loss", number(metrics.loss), "lower is better")]
 
 
 def _effort(run: Run) -> list[tuple[str, str, str]]:
     found: list[tuple[str, str, str]] = []
     epochs = len(run.epochs)
     if epochs:
-        best = best_epoch(run.history, run.epochs)
-        found.append(("Epochs", f"{epochs:,}", f"best: epoch {best:,}" if best is not None else "passes over the data"))
+        best, kept = best_epoch(run.history, run.epochs), kept_epoch(run)
+        remark = f"loss lowest: epoch {best:,}" if best is not None else "passes over the data"
+        if best is not None and "val_loss" in run.history:
+            remark = f"val_loss lowest: epoch {best:,}"
+        found.append(("Epochs", f"{epochs:,}", f"weights of epoch {kept:,}" if kept is not None else remark))
     seconds = run.config.durations.get("train")
     if seconds is not None:
         remark = f"{duration(seconds / epochs)} an epoch" if epochs else "without loading and testing"
         found.append(("Training time", duration(seconds), remark))
     if run.network is not None:
-        remark = f"in {count(len(run.network.layers), 'layer')}"
-        found.append(("Parameters", f"{run.network.parameters:,}", remark))
+        layers = run.network.rows if run.network.rows is not None else len(run.network.layers)
+        found.append(("Parameters", f"{run.network.parameters:,}", f"in {count(layers, 'layer')}"))
     return found
 
 

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import os
-from importlib import resources
 from pathlib import Path
 
-from gazelle.pages.classification import calibration_section, confusion_section, mistakes_section, scores_section
+from gazelle.pages.classification import (
+    calibration_section,
+    confusion_section,
+    mistakes_section,
+    scores_section,
+    thresholds_section,
+)
 from gazelle.pages.data import data_section
-from gazelle.pages.markup import Html, paragraph, tag
+from gazelle.pages.document import document
+from gazelle.pages.markup import Html
+from gazelle.pages.multilabel import multilabel_section
 from gazelle.pages.network import network_section
 from gazelle.pages.overview import header
 from gazelle.pages.regression import regression_section
 from gazelle.pages.settings import settings_section
 from gazelle.pages.training import training_section
-from gazelle.runs import REPORT, ClassificationMetrics, RegressionMetrics, Run, read_run, write_text
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"  # the browser itself refuses all requests
+from gazelle.runs import (
+    CONFIG,
+    REPORT,
+    ClassificationMetrics,
+    MultiLabelMetrics,
+    RegressionMetrics,
+    Run,
+    read_run,
+    write_text,
+)
+from gazelle.runs.reading import reading
 
 
 def write_report(run_folder: str | os.PathLike[str]) -> Path:
@@ -32,27 +47,19 @@ def write_report(run_folder: str | os.PathLike[str]) -> Path:
         DataError: A file is missing or damaged; the message names it.
     """
     folder = Path(run_folder)
-    return write_text(folder / REPORT, page(read_run(folder)))
+    run = read_run(folder)
+    with reading(folder / CONFIG, "files that fit together"):
+        text = page(run)
+    return write_text(folder / REPORT, text)
 
 
 def page(run: Run) -> str:
     """The whole page as text."""
     sections = _sections(run)
-    style = resources.files("gazelle.pages").joinpath("style.css").read_text(encoding="utf-8")
-    head = tag(
-        "head",
-        Html('<meta charset="utf-8">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
-        Html('<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'),
-        tag("title", f"{run.config.title} · training report"),
-        tag("style", Html(style)),
-    )
     links = [(identity, name) for identity, name, _ in sections]
+    content = [part for _, _, part in sections]
     version = run.config.versions.get("gazelle", "")
-    foot = tag("footer", paragraph(f"Made by Gazelle {version}".rstrip() + " from the files beside this page."))
-    body = tag("body", header(run, links), tag("main", [content for _, _, content in sections]), foot)
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+    return document(f"{run.config.title} · training report", header(run, links), content, version)
 
 
 def _sections(run: Run) -> list[tuple[str, str, Html]]:
@@ -65,10 +72,13 @@ def _sections(run: Run) -> list[tuple[str, str, Html]]:
         found.append(("training", "Training", training_section(run)))
     if isinstance(metrics, ClassificationMetrics):
         found.append(("scores", "Results", scores_section(metrics)))
+        found.append(("thresholds", "Threshold", thresholds_section(metrics)))
         found.append(("confusion", "Confusions", confusion_section(metrics)))
         found.append(("calibration", "Calibration", calibration_section(metrics)))
         found.append(("mistakes", "Mistakes", mistakes_section(run)))
     elif isinstance(metrics, RegressionMetrics):
-        found.append(("scores", "Results", regression_section(metrics, run.predictions)))
+        found.append(("scores", "Results", regression_section(metrics, run.predictions, run.worst)))
+    elif isinstance(metrics, MultiLabelMetrics):
+        found.append(("scores", "Results", multilabel_section(metrics)))
     found.append(("settings", "Settings", settings_section(run.config)))
     return [(identity, name, content) for identity, name, content in found if content is not None]

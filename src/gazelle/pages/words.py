@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
+from gazelle.runs import wilson
+
 MISSING = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -12,6 +14,13 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 def percent(share: float | None, digits: int = 1) -> str:
     """`0.5342` as `53.4%`."""
     return MISSING if share is None or not math.isfinite(share) else f"{100 * share:.{digits}f}%"
+
+
+def between(share: float, rows: int, digits: int = 0) -> str:
+    """The interval of a share found in so many rows: `91-97%`, with a dash."""
+    low, high = wilson(min(max(share, 0.0), 1.0), rows)
+    digits = digits if high - low >= 0.02 else digits + 1
+    return f"{100 * low:.{digits}f}{MISSING}{100 * high:.{digits}f}%"
 
 
 def number(value: float | None, digits: int = 4) -> str:

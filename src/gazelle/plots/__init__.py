@@ -1,18 +1,23 @@
 """Pictures, drawn by matplotlib from plain data: curves, networks, confusion, calibration, regressions."""
 
-from gazelle.plots.calibration import calibration
+from gazelle.plots.calibration import FEWEST, calibration
+from gazelle.plots.compared import compared
 from gazelle.plots.confusion import confusion
 from gazelle.plots.curves import best_epoch, curves, label_of, panel_names, thin
-from gazelle.plots.network import network, network_figure, shape_text
+from gazelle.plots.network import can_be_drawn, network, network_figure, shape_text
 from gazelle.plots.regression import predicted_against_true, residuals
 from gazelle.plots.style import LIGHT, PAGE, Palette, inline, to_png, to_svg
+from gazelle.plots.thresholds import precision_recall_curve, roc_curve
 
 __all__ = [
+    "FEWEST",
     "LIGHT",
     "PAGE",
     "Palette",
     "best_epoch",
     "calibration",
+    "can_be_drawn",
+    "compared",
     "confusion",
     "curves",
     "inline",
@@ -20,8 +25,10 @@ __all__ = [
     "network",
     "network_figure",
     "panel_names",
+    "precision_recall_curve",
     "predicted_against_true",
     "residuals",
+    "roc_curve",
     "shape_text",
     "thin",
     "to_png",

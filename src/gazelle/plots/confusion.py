@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gazelle._core.errors import DataError
-from gazelle.plots.style import LIGHT, TEXT, Palette, drawing, fit_text, new_figure, place, text_width
+from gazelle.plots.style import LIGHT, TEXT, Palette, drawing, fit_text, hover, new_figure, place, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,6 +66,10 @@ def confusion(matrix: Any, class_names: Sequence[str], *, palette: Palette = LIG
             rgba[..., 3] = np.round(255 * np.sqrt(share))
             axes.imshow(rgba, extent=(0, classes, classes, 0), interpolation="nearest", aspect="auto")
         _names(axes, names, upright, palette)
+        if classes <= MOST_NAMED:
+            for i, j in zip(*np.nonzero(counts), strict=True):
+                text = f"{class_names[i]}, taken for {class_names[j]}" if i != j else f"{class_names[i]}, right"
+                hover(axes, f"{text}: {counts[i, j]:,} ({100 * share[i, j]:.1f}% of the class)", j, i, j + 1, i + 1)
     return figure
 
 

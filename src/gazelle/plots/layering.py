@@ -154,7 +154,8 @@ def _sides(rows: list[list[Place]], gap: float) -> dict[int, tuple[list, list]]:
 def _stacks(rows: list[list[Place]], arrows: list[list[Place]], sides: dict) -> dict[int, list[Place]]:
     """Places that share one x, by the id of each: ends of arrows that are drawn straight, long arrows first."""
     stacks = {id(place): [place] for row in rows for place in row}
-    segments = [pair for chain in arrows for pair in pairwise(chain)]
+    joined = _joined(arrows)
+    segments = [(a, b) for chain in arrows for a, b in pairwise(chain) if id(b) not in joined]
     segments.sort(key=lambda pair: (pair[0].name is not None) != (pair[1].name is not None))  # mixed ones last
     segments.sort(key=lambda pair: pair[0].name is not None or pair[1].name is not None)
     taken_down: set[int] = set()
@@ -172,6 +173,16 @@ def _stacks(rows: list[list[Place]], arrows: list[list[Place]], sides: dict) -> 
             taken_down.add(id(upper))
             taken_up.add(id(lower))
     return stacks
+
+
+def _joined(arrows: list[list[Place]]) -> set[int]:
+    """Boxes that join several boxes which lead nowhere else: they stand below the middle of these, not below one."""
+    above, below = _neighbours(arrows)
+    return {
+        lower
+        for lower, uppers in above.items()
+        if len(uppers) > 1 and all(upper.name is not None and len(below[id(upper)]) == 1 for upper in uppers)
+    }
 
 
 def _from_left(every: list[list[Place]], stacks: dict[int, list[Place]], sides: dict) -> list[list[Place]] | None:

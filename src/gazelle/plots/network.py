@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from gazelle._core.errors import ArgumentError, DataError
 from gazelle.plots.layering import Layout, Place, lay_out
-from gazelle.plots.style import LIGHT, TEXT, Palette, drawing, fit_text, new_figure, text_width, to_png, to_svg
+from gazelle.plots.style import LIGHT, TEXT, Palette, drawing, fit_text, hover, new_figure, text_width, to_png, to_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MOST_DRAWN = 200  # layers
+MOST_PASSED = 1000  # rows that the arrows pass
 BOX_HEIGHT = 46.0
 ROW_GAP = 26.0
 _GAP = 22.0
@@ -80,6 +82,17 @@ def network_figure(description: Mapping[str, Any], palette: Palette = LIGHT) -> 
             _arrow(axes, chain, palette)
         _boxes(axes, layout, {layer["name"]: layer for layer in layers}, palette)
     return figure
+
+
+def can_be_drawn(layers: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a network is small enough for a drawing: at most 200 layers, and arrows that pass few rows."""
+    rank: dict[str, int] = {}
+    rows = 0
+    for layer in layers[: MOST_DRAWN + 1]:
+        sources = [rank[source] for source in layer.get("inbound") or [] if source in rank]
+        rank[layer["name"]] = 1 + max(sources, default=-1)
+        rows += sum(rank[layer["name"]] - source for source in sources)
+    return 0 < len(layers) <= MOST_DRAWN and rows <= MOST_PASSED
 
 
 def shape_text(shapes: Sequence[Sequence[int | None]]) -> str:
@@ -150,6 +163,9 @@ def _boxes(axes: Axes, layout: Layout, layers: Mapping[str, Mapping[str, Any]], 
                 )
             )
             _label(axes, layer, left, top, place.width, palette)
+            words = [str(layer["name"]), str(layer["type"]), shape_text(layer.get("output_shapes") or [])]
+            words.append(f"{int(layer.get('parameters') or 0):,} parameters")
+            hover(axes, ", ".join(filter(None, words)), left, top, left + place.width, top + BOX_HEIGHT)
 
 
 def _label(axes: Axes, layer: Mapping[str, Any], left: float, top: float, width: float, palette: Palette) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gazelle._core.errors import DataError
-from gazelle.plots.style import LIGHT, TEXT, Palette, drawing, dress, make_room, new_figure, place
+from gazelle.plots.style import LIGHT, TEXT, Palette, drawing, dress, hover, make_room, new_figure, place, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 1500
 _SIZE = (440, 360)
+_HOVERED = 40  # dots that say their numbers
 _LEFT = 64.0  # left of the axes, pixels
 
 
@@ -39,6 +40,8 @@ def predicted_against_true(y_true: Any, y_pred: Any, *, palette: Palette = LIGHT
         axes = _axes(figure, palette, "true value", "predicted value")
         axes.plot([low, high], [low, high], color=palette.muted, linewidth=1.1, linestyle=(0, (3, 2.5)))
         _dots(axes, *_few(true, predicted), palette)
+        for i in _farthest(true, predicted):
+            hover(axes, f"true {plain(float(true[i]))}, predicted {plain(float(predicted[i]))}", true[i], predicted[i])
         axes.set_xlim(low, high)
         axes.set_ylim(low, high)
         make_room(axes, _LEFT, 36)
@@ -54,6 +57,13 @@ def residuals(y_true: Any, y_pred: Any, *, palette: Palette = LIGHT) -> Figure:
         axes = _axes(figure, palette, "predicted value", "prediction \N{MINUS SIGN} truth")
         axes.axhline(0, color=palette.muted, linewidth=1.1, linestyle=(0, (3, 2.5)))
         _dots(axes, *_few(predicted, errors), palette)
+        for i in _farthest(true, predicted):
+            hover(
+                axes,
+                f"predicted {plain(float(predicted[i]))}, off by {plain(float(errors[i]))}",
+                predicted[i],
+                errors[i],
+            )
         axes.set_xlim(*_limits(predicted))
         most = max(float(np.abs(errors).max()), 1e-12) * 1.08
         axes.set_ylim(-most, most)
@@ -89,6 +99,11 @@ def _few(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return x, y
     chosen = np.sort(np.random.default_rng(0).choice(len(x), MOST_POINTS, replace=False))
     return x[chosen], y[chosen]
+
+
+def _farthest(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Places of the largest errors, whose numbers can be read."""
+    return np.argsort(-np.abs(predicted - true), kind="stable")[:_HOVERED]
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 FONTS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 DPI = 72  # one unit of an SVG is one pixel
+_HOVER = "gazelle_hover"  # attribute of a figure: the places that say something
+_REACH = 7.0  # pixels around a point that belong to it
 TEXT = 12.0  # size of all small text, pixels
 
 
@@ -122,6 +124,21 @@ def plain(value: float, _: Any = None) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
+def hover(axes: Axes, text: str, left: Any, low: Any, right: Any = None, high: Any = None) -> None:
+    """Say `text` where the pointer rests on a point, or on the box from (left, low) to (right, high); needs no script.
+
+    Args:
+        axes: Where the place is.
+        text: What to say.
+        left: Place in the axes' own numbers.
+        low: Place in the axes' own numbers.
+        right: End of a box; a point when None.
+        high: End of a box.
+    """
+    figure = axes.get_figure(root=True)
+    vars(figure).setdefault(_HOVER, []).append((axes, text, (left, low), None if right is None else (right, high)))
+
+
 def to_svg(figure: Figure) -> str:
     """A figure as an SVG document of its own, the same text for the same figure."""
     return _declare(_svg(figure))
@@ -173,7 +190,28 @@ def _svg(figure: Figure) -> str:
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
     svg = re.sub(r' id="([^"]*)"', lambda found: found.group() if found.group(1) in used else "", svg)
     svg = re.sub(r"<defs>\s*</defs>", "", svg)
-    return re.sub(r">\s*\n\s*<", "><", svg).strip()
+    svg = re.sub(r">\s*\n\s*<", "><", svg).strip()
+    return svg.removesuffix("</svg>") + _hovers(figure) + "</svg>"
+
+
+def _hovers(figure: Figure) -> str:
+    """Unseen shapes with titles, which browsers show beside the pointer."""
+    from html import escape
+
+    height = figure.get_size_inches()[1] * DPI
+    shapes = []
+    for axes, text, start, end in getattr(figure, _HOVER, ()):
+        x, y = axes.transData.transform(start)
+        title = f"<title>{escape(text, quote=False)}</title>"
+        if end is None:
+            shapes.append(f'<circle cx="{x:.0f}" cy="{height - y:.0f}" r="{_REACH:g}">{title}</circle>')
+            continue
+        x1, y1 = axes.transData.transform(end)
+        place = (
+            f'x="{min(x, x1):.0f}" y="{height - max(y, y1):.0f}" width="{abs(x1 - x):.0f}" height="{abs(y1 - y):.0f}"'
+        )
+        shapes.append(f"<rect {place}>{title}</rect>")
+    return f'<g fill="transparent" stroke="none" pointer-events="all">{"".join(shapes)}</g>' if shapes else ""
 
 
 def _short(tag: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 from gazelle.pages import write_report
 from gazelle.recording.answers import as_probabilities, class_numbers, is_classifier
+from gazelle.recording.preflight import check_folder, check_model, check_packages
+from gazelle.recording.reading import read_model
 from gazelle.recording.record import Facts, device, new_folder, record, versions
 
 
@@ -56,29 +58,36 @@ def report(
         >>> import gazelle, numpy as np
         >>> page = gazelle.report(model, x_test, y_test, history=history)  # doctest: +SKIP
     """
+    names = list(class_names) if class_names is not None else []
+    check_packages()
+    check_model(model, x_test, y_test, names)
     history = history if history is not None else model.history
     facts = Facts(
         title=title,
         question=question,
         data=data,
-        class_names=list(class_names) if class_names is not None else [],
+        class_names=names,
         splits={**({"train": y_train} if y_train is not None else {}), "test": y_test},
         settings=dict(settings or {}),
         stop_reason=_stop_reason(history),
     )
     if folder is not None:
+        check_folder(folder)
         return write_report(record(model, x_test, y_test, history=history, facts=facts, folder=folder))
     with new_folder("runs", data) as made:
+        check_folder(made)
         return write_report(record(model, x_test, y_test, history=history, facts=facts, folder=made))
 
 
 def _stop_reason(history: Any) -> str:
-    """A sentence where fewer epochs were run than `fit` was asked for."""
+    """A sentence where fewer epochs were run than `fit` was asked for, and why, if that was recorded."""
     asked = (getattr(history, "params", None) or {}).get("epochs")
     done = getattr(history, "epoch", None)
     if not asked or not done or done[-1] + 1 >= asked:
         return ""
-    return f"Training ended after {done[-1] + 1} of {asked} epochs."
+    fits = getattr(history, "fits", [])
+    why = f" {fits[-1].ended}" if fits else ""
+    return f"Training ended after {done[-1] + 1} of {asked} epochs.{why}"
 
 
 __all__ = [
@@ -88,6 +97,7 @@ __all__ = [
     "device",
     "is_classifier",
     "new_folder",
+    "read_model",
     "record",
     "report",
     "versions",

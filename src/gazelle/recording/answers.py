@@ -26,9 +26,20 @@ def is_classifier(model: Any) -> bool:
     """Whether a compiled model names classes: its loss is one for classes, or its last layer is a softmax."""
     if loss_name(model) in _CLASSES:
         return True
-    last = model.layers[-1] if model.layers else None
-    activation = getattr(getattr(last, "activation", None), "__name__", "")
-    return activation == "softmax" or type(last).__name__ == "Softmax"
+    return _last_activation(model) == "softmax"
+
+
+def is_multi_label(model: Any, y: Any, outputs: np.ndarray) -> bool:
+    """Whether each row may have several labels: a loss of yes and no for each of several outputs.
+
+    Rows of exactly one label each, and a softmax, mean classes.
+    """
+    array = np.asarray(y)
+    if loss_name(model) not in _BINARY or outputs.ndim != 2 or outputs.shape[1] < 2 or array.shape != outputs.shape:
+        return False
+    if _last_activation(model) == "softmax" or array.dtype.kind not in "iufb":
+        return False
+    return bool(np.isin(array, (0, 1)).all()) and not (array.sum(axis=1) == 1).all()
 
 
 def loss_name(model: Any) -> str:
@@ -86,7 +97,7 @@ def class_numbers(y: Any) -> np.ndarray:
                 expected="class numbers, or one-hot rows, whose sum is 1",
                 received=f"rows of {array.shape[1]} numbers with sums from {values.sum(1).min():g} to "
                 f"{values.sum(1).max():g}",
-                fix="report each label of a multi-label model on its own",
+                fix='several labels a row need loss="binary_crossentropy" and targets of 0 and 1',
             )
         return values.argmax(axis=1)
     if array.ndim not in (1, 2) or array.dtype.kind not in "iufb":
@@ -105,6 +116,13 @@ def class_numbers(y: Any) -> np.ndarray:
             fix='compile with a loss for numbers, such as "mse", if the model is to predict numbers',
         )
     return np.where(whole == -1, 0, whole)
+
+
+def _last_activation(model: Any) -> str:
+    last = model.layers[-1] if model.layers else None
+    if type(last).__name__ == "Softmax":
+        return "softmax"
+    return getattr(getattr(last, "activation", None), "__name__", "")
 
 
 def _only_loss(model: Any) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 def columns(history: Any) -> tuple[list[int], dict[str, list[float]]]:
     """Numbers of the epochs, from 1, and the figures of each.
 
-    A figure that was not taken in every epoch (`validation_freq`) is NaN in the others.
+    A figure that was not taken in every epoch (`validation_freq`) is NaN in the others. A `History` that `fit` has
+    filled knows which, and the epochs of earlier calls of `fit` too; of a dict the places are found by counting.
 
     Args:
         history: What `fit` returned, a dict of lists as its `history` is, or None.
@@ -19,6 +20,8 @@ def columns(history: Any) -> tuple[list[int], dict[str, list[float]]]:
     """
     if history is None:
         return [], {}
+    if hasattr(history, "course") and (course := history.course())[0]:
+        return course
     figures: dict[str, list[float]] = {
         name: [float(value) for value in values]
         for name, values in (history if isinstance(history, dict) else history.history).items()

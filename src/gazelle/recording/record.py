@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,15 +15,19 @@ import jax
 import numpy as np
 
 from gazelle import runs
-from gazelle._core.errors import ArgumentError, DataError
 from gazelle._core.machine import cores
 from gazelle.models import Functional, Sequential, describe
+from gazelle.plots.network import can_be_drawn
 from gazelle.plots.network import network as draw_network
-from gazelle.recording.answers import as_probabilities, class_numbers, is_classifier, loss_name, wants_scores
+from gazelle.recording.answers import loss_name, wants_scores
 from gazelle.recording.curves import columns
+from gazelle.recording.measuring import Measured, measure
+from gazelle.recording.preflight import check_model
+from gazelle.recording.rows import parts_of, seen_before, worst_rows
 from gazelle.runs.schema import Scalar
 from gazelle.utils.files import atomic_path
 
+NOT_RECORDED = "not recorded"
 _LEFT_OUT = ("name", "learning_rate")  # of an optimizer's arguments: told elsewhere
 
 
@@ -39,9 +41,10 @@ class Facts:
         data: Name of the data set.
         class_names: Names of the classes in the order of their numbers; their numbers when empty.
         splits: `{"train": y, "validation": y, "test": y}`: the targets of each part, for its size and class shares.
+            Parts that are not given are told as `fit` recorded them.
         settings: Name and value of each setting, in the order to show; they go before what the model tells itself.
         durations: Seconds of each stage: `load`, `train`; `evaluate` is added.
-        started: Start of the training, ISO 8601; now when empty.
+        started: Start of the training, ISO 8601; as `fit` recorded it when empty.
         stop_reason: Why training ended; empty when all epochs were run.
     """
 
@@ -54,17 +57,6 @@ class Facts:
     durations: dict[str, float] = field(default_factory=dict)
     started: str = ""
     stop_reason: str = ""
-
-
-@dataclass
-class _Measured:
-    """What came out on the test rows."""
-
-    labels: np.ndarray
-    outputs: np.ndarray
-    class_names: list[str]
-    metrics: runs.Metrics
-    seconds: float
 
 
 @contextmanager
@@ -116,25 +108,33 @@ def record(
         OSError: The folder cannot be written.
     """
     facts = facts or Facts()
-    measured = _measure(model, x_test, y_test, facts)
-    config = _config(model, x_test, facts, measured)
-    epochs, figures = columns(history)
+    check_model(model, x_test, y_test, facts.class_names)
+    measured = measure(model, x_test, y_test, facts.class_names)
+    config = _config(model, x_test, history, facts, measured)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    _write(folder, model, x_test, history, measured, config)
+    return folder
+
+
+def _write(folder: Path, model: Any, x: Any, history: Any, measured: Measured, config: runs.RunConfig) -> None:
+    """All files of a run, `config.json` last."""
+    epochs, figures = columns(history)
     if _has_architecture(model):
         runs.write_text(folder / runs.MODEL, model.to_json(indent=1))
     model.save_weights(folder / runs.WEIGHTS)
     if epochs:
         runs.write_history(folder, figures, epochs)
     _write_network(folder, model)
-    classifies = config.task == "classification"
+    classifies = config.task != "regression"
     outputs = measured.outputs.astype(np.float16) if classifies else measured.outputs
     runs.write_predictions(folder, measured.labels, outputs)
-    if classifies and _are_images(x_test):
-        runs.write_samples(folder, runs.choose_samples(_showable(x_test), measured.labels, measured.outputs))
+    if config.task == "classification" and _are_images(x):
+        runs.write_samples(folder, runs.choose_samples(_showable(x), measured.labels, measured.outputs))
+    if (worst := worst_rows(x, measured)) is not None:
+        runs.write_worst_rows(folder, worst)
     runs.write_metrics(folder, measured.metrics)
     runs.write_config(folder, config)
-    return folder
 
 
 def versions() -> dict[str, str]:
@@ -157,77 +157,48 @@ def device() -> str:
     return kind if len(devices) == 1 else f"{len(devices)} x {kind}"
 
 
-def _measure(model: Any, x: Any, y: Any, facts: Facts) -> _Measured:
-    begun = time.perf_counter()
-    if len(getattr(model, "outputs", None) or [None]) > 1:
-        raise _several_outputs(f"{len(model.outputs)} outputs: {', '.join(model.output_names)}")
-    loss = model.evaluate(x, y, verbose=0, return_dict=True)["loss"]
-    outputs = model.predict(x, verbose=0)
-    if not isinstance(outputs, np.ndarray):
-        raise _several_outputs(f"{len(outputs)} outputs")
-    if not is_classifier(model):
-        metrics: runs.Metrics = runs.regression_metrics(y, outputs, loss)
-        return _Measured(np.asarray(y), outputs, [], metrics, time.perf_counter() - begun)
-    if outputs.ndim > 2:
-        raise ArgumentError(
-            "A report on classes needs one answer for each row.",
-            expected="outputs (rows, classes)",
-            received=f"outputs {outputs.shape}",
-            fix="flatten the output, or report on a part of it",
-        )
-    outputs = as_probabilities(model, outputs)
-    labels = class_numbers(y)
-    names = _class_names(facts.class_names, runs.two_columns(outputs).shape[1])
-    metrics = runs.classification_metrics(labels, outputs, names, loss)
-    return _Measured(labels, outputs, names, metrics, time.perf_counter() - begun)
-
-
-def _class_names(given: list[str], count: int) -> list[str]:
-    if given and len(given) != count:
-        raise DataError(
-            "class_names does not fit the model.",
-            expected=f"{count} names, one for each class",
-            received=f"{len(given)} names",
-            fix="list the classes in the order of their numbers",
-        )
-    return [str(name) for name in given] or [str(number) for number in range(count)]
-
-
-def _several_outputs(received: str) -> ArgumentError:
-    return ArgumentError(
-        "A report needs a model with one output.",
-        expected="one output",
-        received=received,
-        fix="report on a model of one of them: gazelle.Model(model.inputs, model.outputs[0]), compiled",
-    )
-
-
-def _config(model: Any, x: Any, facts: Facts, measured: _Measured) -> runs.RunConfig:
-    names = measured.class_names
-    splits = []
-    for split, y in facts.splits.items():
-        counts = np.bincount(class_numbers(y), minlength=len(names)).tolist() if names else []
-        splits.append(runs.Split(split, len(y), counts))
-    settings = {**facts.settings, **{k: v for k, v in _settings(model).items() if k not in facts.settings}}
+def _config(model: Any, x: Any, history: Any, facts: Facts, measured: Measured) -> runs.RunConfig:
+    fits: list[runs.Fit] = list(getattr(history, "fits", []))
+    told = {**_recorded_settings(fits), **_settings(model, fits)}
+    settings = {**facts.settings, **{k: v for k, v in told.items() if k not in facts.settings}}
+    seen = seen_before(fits, x)
+    durations = {"train": sum(fit.seconds for fit in fits)} if fits else {}
     return runs.RunConfig(
         title=facts.title or f"A network for {facts.data}",
-        task="classification" if names else "regression",
+        task=measured.task,
         data=facts.data,
-        splits=splits,
+        splits=parts_of(facts.splits, fits, seen, measured),
         question=facts.question,
         input_shape=[int(n) for n in np.shape(x)[1:]] if _is_one_array(x) else [],
-        class_names=names,
+        class_names=measured.class_names,
         settings={name: _scalar(value) for name, value in settings.items()},
         versions=versions(),
         device=device(),
-        started=facts.started or datetime.now(UTC).isoformat(timespec="seconds"),
-        durations={**facts.durations, "evaluate": measured.seconds},
+        started=facts.started or (fits[0].started if fits else ""),
+        durations={**durations, **facts.durations, "evaluate": measured.seconds},
         stop_reason=facts.stop_reason,
+        fits=[replace(fit, sample=[], validation_sample=[]) for fit in fits],
+        weights_changed=history.weights_changed() if hasattr(history, "weights_changed") else None,
+        seen=seen,
+        target_names=measured.target_names,
     )
 
 
-def _settings(model: Any) -> dict[str, Any]:
-    """What the model tells of its training: loss, optimizer and the optimizer's arguments."""
+def _recorded_settings(fits: list[runs.Fit]) -> dict[str, Any]:
+    """What the last fit recorded of itself; "not recorded" where nothing was."""
+    if not fits:
+        return dict.fromkeys(("batch_size", "epochs", "seed"), NOT_RECORDED)
+    last = fits[-1]
+    seeds = {fit.seed for fit in fits}
+    return {
+        "batch_size": last.batch_size if last.batch_size is not None else "as the generator gives them",
+        "epochs": " + ".join(str(fit.done) for fit in fits),
+        "seed": seeds.pop() if len(seeds) == 1 and None not in seeds else "not set",
+    }
+
+
+def _settings(model: Any, fits: list[runs.Fit]) -> dict[str, Any]:
+    """What the model tells of its training: loss, optimizer and the optimizer's arguments, the rate as it began."""
     optimizer = model.optimizer
     config = optimizer.get_config()
     told = {k: v for k, v in config.items() if k not in _LEFT_OUT and (k != "ema_momentum" or config.get("use_ema"))}
@@ -236,12 +207,23 @@ def _settings(model: Any) -> dict[str, Any]:
     found = {
         "loss": f"{loss} (from_logits)" if wants_scores(model) else loss or "none",
         "optimizer": type(optimizer).__name__,
-        "learning_rate": f"{rate['class_name']}({_listed(rate['config'])})" if isinstance(rate, dict) else rate,
+        **_told_rate(rate, fits),
         "optimizer arguments": _listed(told) or "none",
     }
     if not _has_architecture(model):
         found["model file"] = f"none: {type(model).__name__} is a class of its own; its weights are in {runs.WEIGHTS}"
     return found
+
+
+def _told_rate(rate: Any, fits: list[runs.Fit]) -> dict[str, Any]:
+    """The learning rate at the beginning and, where it changed, at the end."""
+    if isinstance(rate, dict):
+        return {"learning_rate": f"{rate['class_name']}({_listed(rate['config'])})"}
+    rates = [_scalar(np.float32(value)) for fit in fits for value in fit.learning_rates]
+    if not rates:  # nothing says what it was in the training
+        return {"learning_rate": NOT_RECORDED, "learning_rate now": rate} if not fits else {"learning_rate now": rate}
+    changed = len(set(rates)) > 1
+    return {"learning_rate": rates[0], **({"learning_rate in the last epoch": rates[-1]} if changed else {})}
 
 
 def _listed(arguments: dict[str, Any]) -> str:
@@ -272,7 +254,10 @@ def _write_network(folder: Path, model: Any) -> None:
     if not description["layers"]:  # a subclass that computes with variables of its own
         return
     layers = [runs.LayerInfo(**layer) for layer in description["layers"]]
-    runs.write_network(folder, runs.NetworkInfo(**{**description, "layers": layers}))
+    rows = len(model.operations if hasattr(model, "operations") else model.layers)
+    runs.write_network(folder, runs.NetworkInfo(**{**description, "layers": layers}, rows=rows))
+    if not can_be_drawn(description["layers"]):
+        return
     with atomic_path(folder / runs.NETWORK_PICTURE) as temporary:
         draw_network(description, temporary)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,12 +9,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gazelle._core.errors import DataError
-from gazelle.runs.jsonfile import damaged, missing
+from gazelle.runs.archive import most_unpacked, read_arrays
 from gazelle.runs.metrics import class_labels, two_columns
+from gazelle.runs.reading import damaged, reading
 from gazelle.utils.files import atomic_path
 
 PREDICTIONS = "predictions.npz"
 SAMPLES = "samples.npz"
+_MOST_BYTES = 32 << 20  # of the pictures to show, and of the wrong ones
 
 
 @dataclass
@@ -91,7 +91,7 @@ def read_predictions(folder: Path) -> Predictions:
     """
     path = folder / PREDICTIONS
     found = _read(path, Predictions)
-    if found.labels.shape[:1] != found.outputs.shape[:1] or not found.labels.ndim:
+    if found.labels.shape[:1] != found.outputs.shape[:1] or found.labels.ndim not in (1, 2) or not len(found.labels):
         raise damaged(path, "as many labels as outputs", f"shapes {found.labels.shape} and {found.outputs.shape}")
     return found
 
@@ -143,16 +143,17 @@ def choose_samples(
         seed: Seed of the lot.
     """
     images = as_bytes(images)
+    fitting = max(1, _MOST_BYTES // max(1, images[:1].nbytes))
     labels = np.asarray(y_true).reshape(-1).astype(np.int64)
     lot = np.random.default_rng(seed)
     picked = [lot.permutation(np.flatnonzero(labels == label))[:per_class] for label in np.unique(labels)]
-    shown = np.concatenate(picked) if picked else np.zeros(0, np.int64)
+    shown = np.concatenate(picked)[:fitting] if picked else np.zeros(0, np.int64)
     if probabilities is None:
         places, predicted, confidence = np.zeros(0, np.int64), labels, np.zeros(len(labels))
     else:
         table = two_columns(probabilities)
         predicted, confidence = table.argmax(axis=1), table.max(axis=1)
-        places = most_confidently_wrong(y_true, table, wrong)
+        places = most_confidently_wrong(y_true, table, min(wrong, fitting))
     return Samples(images[shown], labels[shown], images[places], labels[places], predicted[places], confidence[places])
 
 
@@ -192,31 +193,32 @@ def _misfit(samples: Samples) -> str:
     pairs = (("images", "labels"), ("wrong_images", "wrong_labels"))
     for pictures, labels in pairs:
         array = getattr(samples, pictures)
+        if getattr(samples, labels).dtype.kind not in "iu":
+            return f"{labels} of type {getattr(samples, labels).dtype}"
+        if array.size == 0 and len(array):
+            return f"{pictures} without a pixel"
         if array.dtype != np.uint8 or array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[-1] != 3):
             return f"{pictures} of type {array.dtype} and shape {array.shape}"
         if getattr(samples, labels).shape != array.shape[:1]:
             return f"{labels} of shape {getattr(samples, labels).shape} for {len(array)} pictures"
-    for name in ("wrong_predictions", "wrong_confidences"):
+    for name, kind in (("wrong_predictions", "iu"), ("wrong_confidences", "f")):
+        if getattr(samples, name).dtype.kind not in kind:
+            return f"{name} of type {getattr(samples, name).dtype}"
         if getattr(samples, name).shape != samples.wrong_labels.shape:
             return f"{name} of shape {getattr(samples, name).shape} for {len(samples.wrong_labels)} pictures"
     return ""
 
 
 def _write(path: Path, value: Predictions | Samples) -> Path:
+    arrays = {field.name: getattr(value, field.name) for field in fields(value)}
     with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, **{field.name: getattr(value, field.name) for field in fields(value)})
+        np.savez_compressed(temporary, **arrays)
+        if sum(array.nbytes for array in arrays.values()) > most_unpacked(temporary.stat().st_size):
+            np.savez(temporary, **arrays)  # so that what is read back is never refused for being packed too well
     return path
 
 
 def _read(path: Path, kind: type[T]) -> T:
     names = [field.name for field in fields(kind)]
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in names}
-    except FileNotFoundError:
-        raise missing(path) from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
-        raise damaged(path, f"a .npz archive of the arrays {', '.join(names)}", error) from error
-    if any(array.dtype.kind not in "iufb" for array in arrays.values()):
-        raise damaged(path, "arrays of numbers", {name: str(array.dtype) for name, array in arrays.items()})
-    return kind(**arrays)
+    with reading(path, f"a .npz archive of the arrays {', '.join(names)}"):
+        return kind(**read_arrays(path, names))

@@ -9,9 +9,26 @@ from pathlib import Path
 
 from gazelle._core.errors import DataError
 from gazelle.runs.arrays import PREDICTIONS, SAMPLES, Predictions, Samples, read_predictions, read_samples
+from gazelle.runs.checks import (
+    config_problem,
+    metrics_problem,
+    network_problem,
+    predictions_problem,
+    samples_problem,
+    worst_rows_problem,
+)
 from gazelle.runs.history import HISTORY, read_history
-from gazelle.runs.jsonfile import build, damaged, read_json, write_json
-from gazelle.runs.schema import ClassificationMetrics, Metrics, NetworkInfo, RegressionMetrics, RunConfig
+from gazelle.runs.jsonfile import build, read_json, write_json
+from gazelle.runs.reading import damaged
+from gazelle.runs.schema import (
+    ClassificationMetrics,
+    Metrics,
+    MultiLabelMetrics,
+    NetworkInfo,
+    RegressionMetrics,
+    RunConfig,
+    WorstRows,
+)
 
 CONFIG = "config.json"
 METRICS = "metrics.json"
@@ -20,6 +37,7 @@ NETWORK_PICTURE = "network.svg"
 MODEL = "model.json"
 WEIGHTS = "model.weights.h5"
 REPORT = "report.html"
+WORST_ROWS = "worst_rows.json"
 
 
 @dataclass
@@ -34,6 +52,7 @@ class Run:
         network: The layers.
         predictions: Answers for the test rows.
         samples: Pictures to show.
+        worst: The worst rows of a table.
     """
 
     config: RunConfig
@@ -43,6 +62,7 @@ class Run:
     network: NetworkInfo | None
     predictions: Predictions | None
     samples: Samples | None
+    worst: WorstRows | None = None
 
 
 def create_folder(root: str | os.PathLike[str], name: str) -> Path:
@@ -73,20 +93,24 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     """
     folder = Path(folder)
     config = read_config(folder)
-    epochs, history = read_history(folder) if (folder / HISTORY).exists() else ([], {})
-    metrics = read_metrics(folder) if (folder / METRICS).exists() else None
-    if metrics is not None and metrics.task != config.task:
-        raise damaged(folder / METRICS, f"figures of a {config.task}, as config.json says", metrics.task)
-    names = len(config.class_names)
-    if isinstance(metrics, ClassificationMetrics) and len(metrics.classes) != names:
-        raise damaged(folder / METRICS, f"{names} classes, as in config.json", len(metrics.classes))
-    predictions = read_predictions(folder) if (folder / PREDICTIONS).exists() else None
-    samples = read_samples(folder) if (folder / SAMPLES).exists() else None
-    for path, labels in _all_labels(folder, config, predictions, samples):
-        if labels.size and not 0 <= labels.min() <= labels.max() < names:
-            raise damaged(path, f"labels from 0 to {names - 1}", f"labels from {labels.min()} to {labels.max()}")
-    network = read_network(folder) if (folder / NETWORK).exists() else None
-    return Run(config, epochs, history, metrics, network, predictions, samples)
+
+    def there(name: str) -> bool:
+        return os.path.lexists(folder / name)
+
+    epochs, history = read_history(folder) if there(HISTORY) else ([], {})
+    metrics = read_metrics(folder) if there(METRICS) else None
+    predictions = read_predictions(folder) if there(PREDICTIONS) else None
+    samples = read_samples(folder) if there(SAMPLES) else None
+    network = read_network(folder) if there(NETWORK) else None
+    worst = read_worst_rows(folder) if there(WORST_ROWS) else None
+    for name, problem in (
+        (METRICS, metrics and metrics_problem(metrics, config)),
+        (PREDICTIONS, predictions and predictions_problem(predictions, config)),
+        (SAMPLES, samples and samples_problem(samples, config)),
+    ):
+        if problem:
+            raise damaged(folder / name, "what fits the other files", problem)
+    return Run(config, epochs, history, metrics, network, predictions, samples, worst)
 
 
 def write_config(folder: Path, config: RunConfig) -> Path:
@@ -95,7 +119,7 @@ def write_config(folder: Path, config: RunConfig) -> Path:
     Raises:
         DataError: The task is unknown, or the counts do not fit the class names.
     """
-    if problem := _config_problem(config):
+    if problem := config_problem(config):
         raise DataError("The configuration of the run does not fit together.", received=problem)
     return write_json(folder / CONFIG, config)
 
@@ -108,7 +132,7 @@ def read_config(folder: Path) -> RunConfig:
     """
     path = folder / CONFIG
     config = build(RunConfig, read_json(path), path)
-    if problem := _config_problem(config):
+    if problem := config_problem(config):
         raise damaged(path, "values that fit together", problem)
     return config
 
@@ -126,13 +150,11 @@ def read_metrics(folder: Path) -> Metrics:
     """
     path = folder / METRICS
     value = read_json(path)
-    if isinstance(value, dict) and value.get("task") == "regression":
-        return build(RegressionMetrics, value, path)
-    metrics = build(ClassificationMetrics, value, path)
-    count = len(metrics.classes)
-    if len(metrics.confusion) != count or any(len(row) != count for row in metrics.confusion):
-        raise damaged(path, f"a confusion matrix of {count} rows and columns", "another shape")
-    return metrics
+    task = value.get("task") if isinstance(value, dict) else None
+    kinds = {"regression": RegressionMetrics, "multilabel": MultiLabelMetrics}
+    return build(
+        kinds.get(task, ClassificationMetrics) if isinstance(task, str) else ClassificationMetrics, value, path
+    )
 
 
 def write_network(folder: Path, network: NetworkInfo) -> Path:
@@ -148,32 +170,24 @@ def read_network(folder: Path) -> NetworkInfo:
     """
     path = folder / NETWORK
     network = build(NetworkInfo, read_json(path), path)
-    before: set[str] = set()
-    for layer in network.layers:
-        if layer.name in before or not before.issuperset(layer.inbound):
-            raise damaged(path, "unique names, each layer after those that feed it", f"layer {layer.name!r}")
-        before.add(layer.name)
+    if problem := network_problem(network):
+        raise damaged(path, "layers that can be computed one after the other", problem)
     return network
 
 
-def _config_problem(config: RunConfig) -> str:
-    if config.task not in ("classification", "regression"):
-        return f"task={config.task!r}; classification or regression are known"
-    if config.task == "classification" and not config.class_names:
-        return "a classification without class_names"
-    for split in config.splits:
-        if split.class_counts and len(split.class_counts) != len(config.class_names):
-            return f"{len(split.class_counts)} class_counts of split {split.name!r} for {len(config.class_names)} names"
-    return ""
+def write_worst_rows(folder: Path, worst: WorstRows) -> Path:
+    """Write `worst_rows.json`."""
+    return write_json(folder / WORST_ROWS, worst)
 
 
-def _all_labels(folder: Path, config: RunConfig, predictions: Predictions | None, samples: Samples | None) -> list:
-    if config.task != "classification":
-        return []
-    found = []
-    if predictions is not None:
-        found.append((folder / PREDICTIONS, predictions.labels))
-    if samples is not None:
-        arrays = (samples.labels, samples.wrong_labels, samples.wrong_predictions)
-        found.extend((folder / SAMPLES, labels) for labels in arrays)
-    return found
+def read_worst_rows(folder: Path) -> WorstRows:
+    """What `worst_rows.json` says.
+
+    Raises:
+        DataError: The file is missing or damaged.
+    """
+    path = folder / WORST_ROWS
+    worst = build(WorstRows, read_json(path), path)
+    if problem := worst_rows_problem(worst):
+        raise damaged(path, "rows of as many values as there are columns", problem)
+    return worst

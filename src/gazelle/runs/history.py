@@ -9,9 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gazelle._core.errors import DataError
-from gazelle.runs.jsonfile import damaged, missing, write_text
+from gazelle.runs.jsonfile import write_text
+from gazelle.runs.reading import reading
+from gazelle.utils.reading import read_bytes
 
 HISTORY = "history.csv"
+MOST_BYTES = 32 << 20
+MOST_CELLS = 2_000_000
+MOST_EPOCHS = 10**9
 
 
 def write_history(folder: Path, history: Mapping[str, Sequence[float]], epochs: Sequence[int] | None = None) -> Path:
@@ -54,21 +59,26 @@ def read_history(folder: Path) -> tuple[list[int], dict[str, list[float]]]:
         DataError: The file is missing or damaged.
     """
     path = folder / HISTORY
-    try:
-        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8")), strict=True))
-        if not rows or rows[0][:1] != ["epoch"] or len(set(rows[0])) != len(rows[0]):
-            raise ValueError(f"the heading {rows[0] if rows else 'of no column'}")
-        names = rows[0][1:]
-        epochs: list[int] = []
-        history: dict[str, list[float]] = {name: [] for name in names}
-        for number, row in enumerate(rows[1:], start=2):
-            if len(row) != len(names) + 1:
-                raise ValueError(f"{len(row)} cells in line {number}")
-            epochs.append(int(row[0]))
-            for name, cell in zip(names, row[1:], strict=True):
-                history[name].append(float(cell) if cell else math.nan)
-    except FileNotFoundError:
-        raise missing(path) from None
-    except (OSError, ValueError, csv.Error) as error:
-        raise damaged(path, "a heading `epoch,...` and one line of numbers an epoch", error) from error
+    with reading(path, "a heading `epoch,...` and one line of numbers an epoch"):
+        text = read_bytes(path, MOST_BYTES).decode("utf-8")
+        if text.count(",") > MOST_CELLS:
+            raise ValueError(f"more than {MOST_CELLS:,} cells")
+        return _parsed(list(csv.reader(io.StringIO(text), strict=True)))
+
+
+def _parsed(rows: list[list[str]]) -> tuple[list[int], dict[str, list[float]]]:
+    if not rows or rows[0][:1] != ["epoch"] or len(set(rows[0])) != len(rows[0]):
+        raise ValueError(f"the heading {rows[0] if rows else 'of no column'}")
+    names = rows[0][1:]
+    epochs: list[int] = []
+    history: dict[str, list[float]] = {name: [] for name in names}
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(names) + 1:
+            raise ValueError(f"{len(row)} cells in line {number}")
+        epoch = int(row[0])
+        if not (epochs[-1] if epochs else 0) < epoch <= MOST_EPOCHS:
+            raise ValueError(f"epoch {epoch} in line {number}: numbers rise, from 1 to {MOST_EPOCHS:,}")
+        epochs.append(epoch)
+        for name, cell in zip(names, row[1:], strict=True):
+            history[name].append(float(cell) if cell else math.nan)
     return epochs, history

@@ -10,8 +10,12 @@ import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gazelle._core.errors import DataError
+from gazelle.runs.reading import reading
 from gazelle.utils.files import atomic_path
+from gazelle.utils.reading import read_bytes, short
+
+MOST_BYTES = 16 << 20
+MOST_VALUES = 1_000_000
 
 T = TypeVar("T")
 
@@ -38,17 +42,25 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file.
+    """The content of a JSON file of at most 16 MB and a million values.
 
     Raises:
-        DataError: The file is missing, cannot be read, or is no JSON.
+        DataError: The file is missing, cannot be read, or is not JSON.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except FileNotFoundError:
-        raise missing(path) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise damaged(path, "a JSON file", error) from error
+    with reading(path, "a JSON file"):
+        return parse_json(read_bytes(path, MOST_BYTES).decode("utf-8"))
+
+
+def parse_json(text: str) -> Any:
+    """The content of a JSON text, whose numbers are finite and of at most 20 digits.
+
+    Raises:
+        ValueError: The text is not JSON, or holds more than a million values.
+        RecursionError: Its parts are nested too deep.
+    """
+    if sum(text.count(mark) for mark in ",[{") > MOST_VALUES:
+        raise ValueError(f"more than {MOST_VALUES:,} values")
+    return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole, parse_float=_fraction)
 
 
 def build(kind: type[T], value: Any, path: Path) -> T:
@@ -57,30 +69,21 @@ def build(kind: type[T], value: Any, path: Path) -> T:
     Raises:
         DataError: A field is missing, unknown or has the wrong type.
     """
-    try:
+    with reading(path, f"the fields of {kind.__name__}"):
         return _build(kind, value, kind.__name__)
-    except (TypeError, ValueError) as error:
-        raise damaged(path, f"the fields of {kind.__name__}", error) from error
 
 
-def missing(path: Path) -> DataError:
-    """The error for a file that is not there."""
-    return DataError(
-        f"The run folder has no {path.name}.",
-        expected=f"the file {path}",
-        received="no such file",
-        fix="pass a folder that gazelle.report() has written",
-    )
+def _whole(digits: str) -> int:
+    if len(digits) > 20:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
-def damaged(path: Path, expected: str, received: object) -> DataError:
-    """The error for a file that cannot be what it should be."""
-    return DataError(
-        f"The file {path} is damaged or was not written by Gazelle.",
-        expected=expected,
-        received=received,
-        fix="write the run folder again",
-    )
+def _fraction(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError("a number that is too large")
+    return value
 
 
 def _refuse_constant(name: str) -> None:
@@ -109,15 +112,19 @@ def _build(kind: Any, value: Any, where: str) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             raise TypeError(f"{where} is a {type(value).__name__}, not an object")
-        return {key: _build(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+        return {_build(str, key, where): _build(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if origin is types.UnionType:
+        if value is not None and (part := next(filter(dataclasses.is_dataclass, arguments), None)) is not None:
+            return _build(part, value, where)
         if float in arguments and int not in arguments and isinstance(value, int) and not isinstance(value, bool):
             return float(value)
         if type(value) in arguments:
-            return value
+            return _build(type(value), value, where) if type(value) is str else value
     elif type(value) is kind:
+        if isinstance(value, str):
+            value.encode("utf-8")  # half a letter (a lone surrogate) could be written nowhere
         return value
     name = kind.__name__ if isinstance(kind, type) else str(kind)
     raise TypeError(f"{where} is a {type(value).__name__}, not {name}")
@@ -133,7 +140,7 @@ def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     }
     if unknown := sorted(set(value) - set(hints)):
-        raise ValueError(f"{where} has unknown fields: {', '.join(unknown)}")
+        raise ValueError(f"{where} has unknown fields: {short(', '.join(unknown), 60)}")
     if absent := sorted(required - set(value)):
         raise ValueError(f"{where} lacks the fields: {', '.join(absent)}")
     return kind(**{key: _build(hints[key], item, f"{where}.{key}") for key, item in value.items()})

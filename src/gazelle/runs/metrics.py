@@ -9,9 +9,22 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.errors import DataError
-from gazelle.runs.schema import Average, CalibrationBin, ClassificationMetrics, ClassScores, RegressionMetrics
+from gazelle.runs.schema import (
+    Average,
+    CalibrationBin,
+    ClassificationMetrics,
+    ClassScores,
+    Curve,
+    Cut,
+    LabelScores,
+    MultiLabelMetrics,
+    RegressionMetrics,
+    TargetScores,
+    TwoClasses,
+)
 
 CALIBRATION_BINS = 10
+_CURVE_POINTS = 200
 
 
 def classification_metrics(
@@ -67,22 +80,80 @@ def classification_metrics(
         confusion=metrics.confusion_matrix(labels, predicted, labels=numbers).tolist(),
         calibration=bins,
         ece=float(sum(gaps) / len(labels)),
+        two_classes=_two_classes(labels, probabilities[:, 1]) if count == 2 else None,
     )
 
 
-def regression_metrics(y_true: Any, y_pred: Any, loss: float | None = None) -> RegressionMetrics:
+def multilabel_metrics(
+    y_true: Any, probabilities: Any, names: Sequence[str], loss: float | None = None
+) -> MultiLabelMetrics:
+    """Figures of a model that gives each row any number of labels, each from a probability of 0.5 on.
+
+    Args:
+        y_true: 0 and 1, `(rows, labels)`.
+        probabilities: Of the same shape.
+        names: Names of the labels.
+        loss: The loss.
+
+    Raises:
+        DataError: Shapes that differ, no rows, or probabilities that are not finite.
+    """
+    from sklearn import metrics
+
+    true, table = np.asarray(y_true).astype(np.int64), np.asarray(probabilities, np.float64)
+    if true.shape != table.shape or true.ndim != 2 or not true.size or len(names) != true.shape[1]:
+        raise DataError(
+            "Labels and probabilities do not fit together.",
+            expected=f"two arrays (rows, {len(names)}) with at least one row",
+            received=f"shapes {true.shape} and {table.shape}",
+        )
+    _check_finite(table, "The probabilities")
+    said = (table >= 0.5).astype(np.int64)
+    score: Any = metrics.precision_recall_fscore_support
+    each = score(true, said, average=None, zero_division=0)
+    averages = {}
+    for kind in ("macro", "micro"):
+        averages[kind] = Average(*(float(value) for value in score(true, said, average=kind, zero_division=0)[:3]))
+    labels = [
+        LabelScores(
+            name=str(name),
+            precision=float(each[0][i]),
+            recall=float(each[1][i]),
+            f1=float(each[2][i]),
+            accuracy=float((true[:, i] == said[:, i]).mean()),
+            support=int(true[:, i].sum()),
+            named=int(said[:, i].sum()),
+            auc=float(metrics.roc_auc_score(true[:, i], table[:, i])) if 0 < true[:, i].sum() < len(true) else None,
+        )
+        for i, name in enumerate(names)
+    ]
+    share = true.mean(axis=0)
+    return MultiLabelMetrics(
+        rows=len(true),
+        loss=_number(loss),
+        exact=float((true == said).all(axis=1).mean()),
+        accuracy=float((true == said).mean()),
+        baseline=float(np.maximum(share, 1 - share).mean()),
+        labels=labels,
+        macro=averages["macro"],
+        micro=averages["micro"],
+    )
+
+
+def regression_metrics(
+    y_true: Any, y_pred: Any, loss: float | None = None, names: Sequence[str] | None = None
+) -> RegressionMetrics:
     """Figures of a regression on test rows.
 
     Args:
         y_true: Targets, `(rows,)` or `(rows, targets)`.
         y_pred: Predictions of the same shape; `(rows, 1)` fits `(rows,)`.
         loss: The test loss.
+        names: Names of the targets where there are several; their numbers when None or empty.
 
     Raises:
         DataError: No rows, shapes that differ, or numbers that are not finite.
     """
-    from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
-
     true, predicted = (np.asarray(values, dtype=np.float64) for values in (y_true, y_pred))
     true, predicted = (values.reshape(len(values), -1) if values.ndim else values for values in (true, predicted))
     if true.shape != predicted.shape or true.size == 0:
@@ -93,16 +164,80 @@ def regression_metrics(y_true: Any, y_pred: Any, loss: float | None = None) -> R
         )
     _check_finite(predicted, "The predictions")
     _check_finite(true, "The targets")
+    whole = _target_scores("", true, predicted)
+    count = true.shape[1]
+    named = list(names or ()) if len(names or ()) == count else [f"target {place + 1}" for place in range(count)]
+    columns = [(name, true[:, [i]], predicted[:, [i]]) for i, name in enumerate(named)]
     return RegressionMetrics(
         rows=len(true),
         loss=_number(loss),
+        mae=whole.mae,
+        rmse=whole.rmse,
+        r2=whole.r2,
+        baseline_rmse=whole.baseline_rmse,
+        baseline_mae=whole.baseline_mae,
+        targets=count,
+        each=[_target_scores(*column) for column in columns] if count > 1 else [],
+    )
+
+
+def _target_scores(name: str, true: np.ndarray, predicted: np.ndarray) -> TargetScores:
+    from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
+    return TargetScores(
+        name=str(name),
         mae=float(mean_absolute_error(true, predicted)),
         rmse=math.sqrt(mean_squared_error(true, predicted)),
         r2=float(r2_score(true, predicted)) if len(true) > 1 else None,
         baseline_rmse=math.sqrt(mean_squared_error(true, np.broadcast_to(true.mean(axis=0), true.shape))),
         baseline_mae=float(mean_absolute_error(true, np.broadcast_to(np.median(true, axis=0), true.shape))),
-        targets=true.shape[1],
     )
+
+
+def wilson(right: float, rows: int) -> tuple[float, float]:
+    """The interval that holds a share with 95% confidence, found in `rows` independent rows (Wilson 1927).
+
+    Args:
+        right: The share that was found, in [0, 1].
+        rows: How many rows it was found in.
+
+    Returns:
+        Its ends; 0 and 1 where there are no rows.
+    """
+    if rows <= 0:
+        return 0.0, 1.0
+    z = 1.959964
+    middle = (right + z * z / (2 * rows)) / (1 + z * z / rows)
+    half = z / (1 + z * z / rows) * math.sqrt(right * (1 - right) / rows + z * z / (4 * rows * rows))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _two_classes(labels: np.ndarray, positive: np.ndarray) -> TwoClasses:
+    """Curves and thresholds, the second class being the positive one."""
+    from sklearn import metrics
+
+    both = 0 < labels.sum() < len(labels)
+    roc = precision_recall = Curve([], [], [])
+    auc = average = None
+    if both:
+        false, true, thresholds = metrics.roc_curve(labels, positive)
+        roc, auc = _curve(false, true, thresholds), float(metrics.roc_auc_score(labels, positive))
+        precision, recall, thresholds = metrics.precision_recall_curve(labels, positive)
+        precision_recall = _curve(recall[::-1], precision[::-1], np.append(thresholds, np.inf)[::-1])
+        average = float(metrics.average_precision_score(labels, positive))
+    cuts = []
+    for tenth in range(1, 10):
+        said = positive >= tenth / 10
+        found, raised = int((said & (labels == 1)).sum()), int((said & (labels == 0)).sum())
+        missed, passed = int(labels.sum()) - found, int((labels == 0).sum()) - raised
+        cuts.append(Cut(tenth / 10, found, missed, raised, passed))
+    return TwoClasses(auc, average, roc, precision_recall, cuts)
+
+
+def _curve(x: np.ndarray, y: np.ndarray, thresholds: np.ndarray) -> Curve:
+    places = np.unique(np.linspace(0, len(x) - 1, min(len(x), _CURVE_POINTS)).round().astype(np.int64))
+    kept = [float(value) if np.isfinite(value) else None for value in thresholds[places]]
+    return Curve([float(value) for value in x[places]], [float(value) for value in y[places]], kept)
 
 
 def calibration_bins(correct: np.ndarray, confidence: np.ndarray, bins: int = CALIBRATION_BINS) -> list[CalibrationBin]:

@@ -23,17 +23,86 @@ class Split:
 
 
 @dataclass
+class Fit:
+    """What one call of `fit` records of itself. Epochs count from 1, as `fit` prints them.
+
+    Args:
+        started: When it began, ISO 8601, UTC.
+        seconds: How long it took, with compiling and validation.
+        rows: Rows that were trained on; None where they came from a generator.
+        batch_size: Rows a step; None where they came from a generator.
+        steps: Steps an epoch, None where unknown.
+        shuffle: Whether each epoch had an order of its own.
+        validation: Where validation data came from: `"validation_split"`, `"validation_data"`, or empty.
+        validation_rows: Rows that were validated on; None where unknown or none.
+        initial_epoch: Epochs that were counted as done before.
+        epochs: Number of the last epoch that was asked for.
+        done: How many epochs were run by this call.
+        learning_rates: The learning rate at the beginning of each epoch; empty where it is not known.
+        ended: Why training ended, a sentence.
+        weights: Whose weights the model was left with: `"last"` (epoch), `"epoch"` (see `weights_epoch`), `"average"`
+            (moving averages), or empty where a callback of the user's own may have set others.
+        weights_epoch: The epoch whose weights were put back; None unless `weights` is `"epoch"`.
+        monitor: The figure by which that epoch was chosen.
+        continued: Whether it began with the weights that the call before it had left; None for a first call.
+        label_counts: Rows of each class in the training data; empty where the targets hold no classes.
+        validation_label_counts: The same of the validation data.
+        sample: Digests of up to 128 training rows, evenly spread, by which they can be known again.
+        validation_sample: The same of the validation data.
+        seed: What `set_random_seed` was last called with; None if it was not called.
+    """
+
+    started: str = ""
+    seconds: float = 0.0
+    rows: int | None = None
+    batch_size: int | None = None
+    steps: int | None = None
+    shuffle: bool = False
+    validation: str = ""
+    validation_rows: int | None = None
+    initial_epoch: int = 0
+    epochs: int = 0
+    done: int = 0
+    learning_rates: list[float] = field(default_factory=list)
+    ended: str = ""
+    weights: str = ""
+    weights_epoch: int | None = None
+    monitor: str = ""
+    continued: bool | None = None
+    label_counts: list[int] = field(default_factory=list)
+    validation_label_counts: list[int] = field(default_factory=list)
+    sample: list[str] = field(default_factory=list, repr=False)
+    validation_sample: list[str] = field(default_factory=list, repr=False)
+    seed: int | None = None
+
+
+@dataclass
+class Seen:
+    """Whether the rows of the report were met in training, as far as digests of some rows can tell.
+
+    Args:
+        train: Share of the sampled training rows that are among the report's rows; None where it is not known.
+        validation: The same of the validation rows of the last fit.
+        sampled: How many training rows were sampled.
+    """
+
+    train: float | None = None
+    validation: float | None = None
+    sampled: int = 0
+
+
+@dataclass
 class RunConfig:
     """`config.json`: what was asked, of which data, with which settings, where and when.
 
     Args:
         title: Headline of the report.
-        task: `"classification"` or `"regression"`.
+        task: `"classification"`, `"multilabel"` or `"regression"`.
         data: Name of the data set.
         splits: The parts of the data, training first.
         question: One or two sentences: what the network is to find out.
         input_shape: Shape of one row without the batch axis: `[32, 32, 3]`.
-        class_names: Names of the classes in the order of their numbers; empty for regression.
+        class_names: Names of the classes (or labels) in the order of their numbers; empty for regression.
         settings: Name and value of each setting, in the order in which they are to be shown. Usual names: `optimizer`,
             `learning_rate`, `batch_size`, `epochs`, `loss`, `seed`.
         versions: Version of each package: `gazelle`, `jax`, `numpy`, `python`.
@@ -41,6 +110,11 @@ class RunConfig:
         started: Start of the training, ISO 8601.
         durations: Seconds of each stage: `load`, `compile`, `train`, `evaluate`.
         stop_reason: Why training ended, a sentence; empty when all epochs were run.
+        fits: What each call of `fit` recorded, in order; empty where nothing was.
+        weights_changed: Whether weights were set after the last `fit` (`load_weights`, `set_weights`); None where it is
+            not known.
+        seen: Whether the report's rows were met in training.
+        target_names: Names of the numbers that a regression predicts; empty where they have none.
     """
 
     title: str
@@ -56,6 +130,10 @@ class RunConfig:
     started: str = ""
     durations: dict[str, float] = field(default_factory=dict)
     stop_reason: str = ""
+    fits: list[Fit] = field(default_factory=list)
+    weights_changed: bool | None = None
+    seen: Seen = field(default_factory=Seen)
+    target_names: list[str] = field(default_factory=list)
 
     def split(self, name: str) -> Split | None:
         """The part of the data called `name`, None where there is none."""
@@ -96,12 +174,14 @@ class NetworkInfo:
         layers: One entry for each call of a layer (a shared layer has one for each call, names made unique).
         parameters: All weights.
         trainable_parameters: Weights that training changes.
+        rows: How many layers `summary` lists; None where unknown.
     """
 
     name: str
     layers: list[LayerInfo]
     parameters: int
     trainable_parameters: int
+    rows: int | None = None
 
 
 @dataclass
@@ -136,6 +216,45 @@ class CalibrationBin:
 
 
 @dataclass
+class Curve:
+    """Points of a curve, thinned, each with the threshold from which on a row counts as positive."""
+
+    x: list[float]
+    y: list[float]
+    thresholds: list[float | None]
+
+
+@dataclass
+class Cut:
+    """What a threshold costs: rows of the positive class found and missed, of the other one raised and passed."""
+
+    threshold: float
+    found: int
+    missed: int
+    raised: int
+    passed: int
+
+
+@dataclass
+class TwoClasses:
+    """What can be said of two classes beside the scores; the second class is the positive one.
+
+    Args:
+        auc: Area under the ROC curve; None where only one class occurs.
+        average_precision: Area under the precision-recall curve; None where the positive class does not occur.
+        roc: False positive rate against true positive rate.
+        precision_recall: Recall against precision.
+        cuts: Thresholds from 0.1 to 0.9, and what each costs.
+    """
+
+    auc: float | None
+    average_precision: float | None
+    roc: Curve
+    precision_recall: Curve
+    cuts: list[Cut]
+
+
+@dataclass
 class ClassificationMetrics:
     """`metrics.json` of a classification.
 
@@ -150,6 +269,8 @@ class ClassificationMetrics:
         confusion: `confusion[i][j]` rows of class i were taken for class j.
         calibration: Ten bins of confidence.
         ece: Expected calibration error: mean distance between confidence and accuracy over the bins.
+        two_classes: Of two classes: curves and thresholds.
+        compiled: The user's own metrics by name, as `evaluate` gives them; None where not finite.
     """
 
     rows: int
@@ -162,7 +283,66 @@ class ClassificationMetrics:
     confusion: list[list[int]]
     calibration: list[CalibrationBin]
     ece: float
+    two_classes: TwoClasses | None = None
+    compiled: dict[str, float | None] = field(default_factory=dict)
     task: str = "classification"
+
+
+@dataclass
+class LabelScores:
+    """Figures of one label of several, each in [0, 1].
+
+    `support` is the number of rows that have it, `named` of those to which the model gives it.
+    """
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    accuracy: float
+    support: int
+    named: int
+    auc: float | None
+
+
+@dataclass
+class MultiLabelMetrics:
+    """`metrics.json` where each row may have several labels; a label counts as named from 0.5 on.
+
+    Args:
+        rows: Number of rows.
+        loss: The loss, None where unknown or not finite.
+        exact: Share of rows of which all labels are right.
+        accuracy: Share of right answers over all labels.
+        baseline: The same, always giving each label's commoner answer.
+        labels: Figures of each label.
+        macro: Plain mean over the labels.
+        micro: Over all answers together.
+        compiled: The user's own metrics by name.
+    """
+
+    rows: int
+    loss: float | None
+    exact: float
+    accuracy: float
+    baseline: float
+    labels: list[LabelScores]
+    macro: Average
+    micro: Average
+    compiled: dict[str, float | None] = field(default_factory=dict)
+    task: str = "multilabel"
+
+
+@dataclass
+class TargetScores:
+    """Figures of one of several numbers that are predicted; see `RegressionMetrics`."""
+
+    name: str
+    mae: float
+    rmse: float
+    r2: float | None
+    baseline_rmse: float
+    baseline_mae: float
 
 
 @dataclass
@@ -178,6 +358,8 @@ class RegressionMetrics:
         baseline_rmse: RMSE of always answering the mean of the test targets.
         baseline_mae: MAE of always answering their median.
         targets: Number of numbers that are predicted for each row.
+        each: Figures of each of several targets; empty for one.
+        compiled: The user's own metrics by name, as `evaluate` gives them; None where not finite.
     """
 
     rows: int
@@ -188,7 +370,31 @@ class RegressionMetrics:
     baseline_rmse: float
     baseline_mae: float
     targets: int = 1
+    each: list[TargetScores] = field(default_factory=list)
+    compiled: dict[str, float | None] = field(default_factory=dict)
     task: str = "regression"
 
 
-Metrics = ClassificationMetrics | RegressionMetrics
+@dataclass
+class WorstRow:
+    """A row with its place (from 0), the name of its index, and the values of its columns as text."""
+
+    place: int
+    index: str
+    values: list[str]
+
+
+@dataclass
+class WorstRows:
+    """`worst_rows.json`: rows of a table on which the model was most wrong, worst first.
+
+    Args:
+        columns: Names of the columns.
+        rows: The rows.
+    """
+
+    columns: list[str]
+    rows: list[WorstRow]
+
+
+Metrics = ClassificationMetrics | MultiLabelMetrics | RegressionMetrics

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +21,10 @@ import numpy as np
 from gazelle._core.errors import ArgumentError, DataError
 from gazelle.saving.h5_checks import BFLOAT16, Spec, check_start, datasets, guarded, refused, spec_of
 from gazelle.utils.files import atomic_path
+from gazelle.utils.reading import open_regular, short
 
 DIGESTS = "gazelle_sha256"
+_NUMBER = re.compile("0|[1-9][0-9]{0,5}")  # as Keras writes it: "00" would be a second name of 0
 
 
 class WeightsFile:
@@ -63,7 +66,7 @@ class WeightsFile:
         value = value.view(BFLOAT16) if spec.dtype == BFLOAT16 else value.astype(spec.dtype, copy=False)
         if self._digests is not None and _digest(where, value) != self._digests[where]:
             raise DataError(
-                f"{self.label}: the values of {where} are not the ones that were written.",
+                f"{self.label}: the values of {short(where, 80)} are not the ones that were written.",
                 expected="the SHA-256 that the file gives",
                 received="another: the file was damaged or changed",
                 fix=f"take a good copy; if you changed it on purpose, delete its dataset {DIGESTS!r}",
@@ -140,14 +143,14 @@ def open_weights(path: str | os.PathLike[str] | BinaryIO) -> Iterator[WeightsFil
     if isinstance(path, str | os.PathLike):
         label = repr(os.fspath(path))
         try:
-            with open(path, "rb") as opened:
+            with open_regular(path) as opened:
                 check_start(opened, label)
         except OSError as error:
             raise DataError(
                 f"Cannot open the weights file {label}: {error.strerror}.",
                 expected="a file that can be read",
                 fix="check the path; a weights file's name ends in '.weights.h5'",
-            ) from error
+            ) from None
         source: Any = os.fspath(path)
     else:
         label, source = "the weights file", path
@@ -228,7 +231,7 @@ def _grouped(specs: Mapping[str, Spec], label: str) -> dict[str, list[Spec]]:
     numbered: dict[str, dict[int, Spec]] = {}
     for where, spec in specs.items():
         parts = where.split("/")
-        if len(parts) < 2 or parts[-2] != "vars" or not parts[-1].isascii() or not parts[-1].isdigit():
+        if len(parts) < 2 or parts[-2] != "vars" or not _NUMBER.fullmatch(parts[-1]):
             if parts[0] in ("model_weights", "optimizer_weights"):
                 raise refused(label, where, "a whole model in the older .h5 form", "a .weights.h5 file")
             raise refused(label, where, "an array in this place", "arrays named <layer>/vars/0, 1, ...")

@@ -13,12 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from gazelle._core.errors import DataError
+from gazelle.utils.reading import reason, short
 
 BFLOAT16 = np.dtype(jnp.bfloat16)
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAX_OBJECTS = 200_000
 _MAX_DEPTH = 40
+_MAX_NAME = 1000  # bytes
 _FILTERS = {1, 2, 3}  # deflate, shuffle, fletcher32: built in, so that no plug-in is looked for
 _DEFLATE_RATIO = 1100  # no deflated stream grows more than 1032-fold
 
@@ -84,18 +86,18 @@ def guarded(label: str, where: str) -> Iterator[None]:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, UnicodeError, MemoryError) as error:
         raise DataError(
-            f"{label} is damaged: {where!r} cannot be read.",
-            received=" ".join(str(error).split())[:120],
+            f"{label} is damaged: {short(where, 80)!r} cannot be read.",
+            received=reason(error, 120),
             fix="get the file again, or save it again",
-        ) from error
+        ) from None
 
 
 def refused(label: str, where: str, found: str, expected: str = "a plain array of numbers") -> DataError:
     """The error for something that Keras never writes."""
     return DataError(
-        f"{label}: {where[:80]!r} is nothing that a weights file may hold.",
+        f"{label}: {short(where, 80)!r} is nothing that a weights file may hold.",
         expected=expected,
-        received=found,
+        received=short(found),
         fix="save the weights again with save_weights",
     )
 
@@ -115,6 +117,8 @@ def datasets(file: Any, label: str) -> Iterator[tuple[str, Any]]:
         with guarded(label, path or "/"):
             names = [bytes(name) for name in group]
         for raw in names:
+            if len(raw) > _MAX_NAME:
+                raise refused(label, raw[:80].decode("utf-8", "backslashreplace"), f"a name of {len(raw):,} bytes")
             where = f"{path}/{raw.decode('utf-8', 'backslashreplace')}".lstrip("/")
             with guarded(label, where):
                 if group.links.get_info(raw).type != h5l.TYPE_HARD:

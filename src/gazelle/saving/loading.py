@@ -14,6 +14,7 @@ from gazelle._core.dtypes import is_float
 from gazelle._core.errors import DataError
 from gazelle._core.variable import Variable
 from gazelle.saving.h5 import Spec, WeightsFile, open_weights
+from gazelle.utils.reading import short
 
 
 def load_variables(
@@ -106,7 +107,8 @@ def _report(label: str, problems: Mapping[str, str], fatal: Mapping[str, str], s
     if not problems:
         return
     shown = fatal if fatal and not skip_mismatch else problems
-    details = "; ".join(f"{group or 'the model itself'}: {text}" for group, text in list(shown.items())[:3])
+    named = [f"{short(group, 60) or 'the model itself'}: {short(text)}" for group, text in list(shown.items())[:3]]
+    details = "; ".join(named)
     more = f"; and {len(shown) - 3} more" if len(shown) > 3 else ""
     if fatal and not skip_mismatch:
         raise DataError(
