@@ -89,15 +89,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        value = getattr(import_module(f"gazelle.{_HOMES[name]}"), name)
-    elif name in __all__:
-        value = import_module(f"gazelle.{name}")
-    else:
-        raise AttributeError(f"module 'gazelle' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES:
+            value = getattr(import_module(f"gazelle.{_HOMES[name]}"), name)
+        elif name in __all__:
+            value = import_module(f"gazelle.{name}")
+        else:
+            raise AttributeError(f"module 'gazelle' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -2,15 +2,19 @@ import contextlib
 import io
 import re
 import sys
+import time
 import types
 
 import keras
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import gazelle
 from gazelle.callbacks import CallbackList, LambdaCallback
 from gazelle.callbacks.progress import Progbar, _duration, _metric
+from gazelle.training.engine import Engine
 
 LOGS = {"accuracy": 0.5, "loss": 0.25, "val_accuracy": 0.4, "val_loss": 0.0001}
 
@@ -264,3 +268,23 @@ def test_values_are_shown_with_four_digits(value, text):
 )
 def test_durations_are_short(seconds, text):
     assert _duration(seconds) == text
+
+
+def test_epochs_that_run_beside_each_other_are_told_with_their_own_times(capsys, monkeypatch):
+    clock = [0.0]
+    train = Engine.train
+
+    def train_for_two_seconds(*args, **kwargs):
+        logs = train(*args, **kwargs)
+        np.asarray(logs.scalars)
+        clock[0] += 2.0
+        return logs
+
+    model = gazelle.Sequential([gazelle.Input((3,)), gazelle.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((64, 3), "float32")
+    model.fit(x, x[:, :1], epochs=2, verbose=0)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(Engine, "train", train_for_two_seconds)
+    model.fit(x, x[:, :1], epochs=5, verbose=2)
+    assert re.findall(r"2/2 - ([^ ]+) - ([^ ]+)", capsys.readouterr().out) == [("2.0s", "1.0s/step")] * 5

@@ -237,3 +237,22 @@ def test_jax_s_settings_for_debugging_work_in_fit(net, data, setting):
     with setting():
         found = watched.fit(*data, epochs=2, verbose=0, shuffle=False).history["loss"]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_data_that_grows_compiles_little(optimizer, net, compiled):
+    model = net(gazelle, loss="mse")
+    model.compile(optimizer, "mse")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1400, 4)).astype("float32")
+    y = x[:, :1].astype("float64")  # is gathered, not used in place
+
+    def run(shuffle):
+        for rows in range(600, 1400, 41):
+            validation = (x[: rows // 2], y[: rows // 2])
+            model.fit(x[:rows], y[:rows], batch_size=32, verbose=0, shuffle=shuffle, validation_data=validation)
+
+    for shuffle in (True, False):
+        counts = compiled(lambda shuffle=shuffle: run(shuffle))
+        assert counts.get("_train_chunk", 0) <= 2, counts
+        assert counts.get("_test_chunk", 0) <= 2, counts

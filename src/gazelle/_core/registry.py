@@ -20,6 +20,7 @@ from gazelle._core.errors import ArgumentError, ArgumentTypeError, UnknownNameEr
 from gazelle._core.names import snake_case
 
 Class = TypeVar("Class", bound=type)
+Entry = TypeVar("Entry", bound=Callable[..., Any])  # a class or a function
 
 _builtins: dict[tuple[str, str], Any] = {}  # (module, class name or function name) -> object
 _custom: dict[str, Any] = {}  # registered name (`Package>Name`) or plain name -> object
@@ -43,16 +44,16 @@ class Catalogue:
         self.module = module
         self.names: dict[str, Any] = {}
 
-    def add(self, *aliases: str) -> Callable[[Any], Any]:
+    def add(self, *aliases: str) -> Callable[[Entry], Entry]:
         """A decorator that enters a class (under its name and snake-case name) or a function (under its name)."""
 
-        def enter(obj: Any) -> Any:
-            name = obj.__name__
-            own = (name, snake_case(name)) if inspect.isclass(obj) else (name,)
+        def enter(obj: Entry) -> Entry:
+            name, is_class = obj.__name__, inspect.isclass(obj)
+            own = (name, snake_case(name)) if is_class else (name,)
             for known in (*own, *aliases):
                 self.names.setdefault(known, obj)
             _builtins[self.module, name] = obj
-            if inspect.isclass(obj):
+            if is_class:
                 obj._registry_module = self.module  # pyright: ignore[reportAttributeAccessIssue]
             return obj
 
@@ -99,7 +100,7 @@ def builtin(module: str) -> Callable[[Class], Class]:
     return enter
 
 
-def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Entry], Entry]:
     """A decorator that enters a user's class or function, so that configs can name it.
 
     Args:
@@ -110,8 +111,9 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
         ArgumentError: A class without `get_config`.
     """
 
-    def enter(obj: Any) -> Any:
-        if inspect.isclass(obj) and not hasattr(obj, "get_config"):
+    def enter(obj: Entry) -> Entry:
+        is_class = inspect.isclass(obj)
+        if is_class and not hasattr(obj, "get_config"):
             raise ArgumentError(
                 f"Cannot register the class {obj.__name__}: it has no get_config().",
                 expected="a class with get_config(self) -> dict",
@@ -120,7 +122,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
         registered = f"{package}>{name or obj.__name__}"
         _custom[registered] = obj
         obj._registered_name = registered  # pyright: ignore[reportAttributeAccessIssue]
-        return obj
+        return obj  # pyright: ignore[reportReturnType]
 
     return enter
 

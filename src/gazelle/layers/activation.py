@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from gazelle import activations, constraints, initializers, regularizers
 from gazelle._core.errors import ArgumentError
 from gazelle._core.registry import builtin
+from gazelle.layers.arguments import LayerArguments, PenalizedArguments
 from gazelle.layers.base import Layer
 from gazelle.layers.spec import InputSpec
 
@@ -17,7 +18,7 @@ from gazelle.layers.spec import InputSpec
 class _Elementwise(Layer):
     """A layer whose output has its input's shape."""
 
-    def __init__(self, **kwargs: Any):
+    def __init__(self, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         self.supports_masking = True
         self.built = True
@@ -39,7 +40,7 @@ class Activation(_Elementwise):
         UnknownNameError: `activation` is no known name.
     """
 
-    def __init__(self, activation: Any, **kwargs: Any):
+    def __init__(self, activation: Any, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
 
@@ -62,7 +63,7 @@ class ActivityRegularization(_Elementwise):
         **kwargs: `name`, `dtype`, `input_shape`.
     """
 
-    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any):
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Unpack[LayerArguments]):
         super().__init__(activity_regularizer=regularizers.L1L2(l1=l1, l2=l2), **kwargs)
         self.l1 = l1
         self.l2 = l2
@@ -92,7 +93,11 @@ class ReLU(_Elementwise):
     """
 
     def __init__(
-        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **kwargs: Unpack[PenalizedArguments],
     ):
         super().__init__(**kwargs)
         for name, value in (("max_value", max_value), ("negative_slope", negative_slope), ("threshold", threshold)):
@@ -118,6 +123,10 @@ class ReLU(_Elementwise):
         }
 
 
+class _LeakyArguments(PenalizedArguments, total=False):
+    alpha: float
+
+
 @builtin("keras.layers")
 class LeakyReLU(_Elementwise):
     """x where positive, `negative_slope x` where negative.
@@ -130,7 +139,7 @@ class LeakyReLU(_Elementwise):
         ArgumentError: A negative slope.
     """
 
-    def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Unpack[_LeakyArguments]):
         negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
         if negative_slope is None or negative_slope < 0:
@@ -164,7 +173,7 @@ class PReLU(Layer):
         alpha_regularizer: Any = None,
         alpha_constraint: Any = None,
         shared_axes: int | list[int] | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[PenalizedArguments],
     ):
         super().__init__(**kwargs)
         self.supports_masking = True
@@ -216,7 +225,7 @@ class ELU(_Elementwise):
         **kwargs: `name`, `dtype`, `input_shape`.
     """
 
-    def __init__(self, alpha: float = 1.0, **kwargs: Any):
+    def __init__(self, alpha: float = 1.0, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         self.alpha = alpha
 
@@ -238,7 +247,7 @@ class Softmax(_Elementwise):
         **kwargs: `name`, `dtype`, `input_shape`.
     """
 
-    def __init__(self, axis: int | list[int] = -1, **kwargs: Any):
+    def __init__(self, axis: int | list[int] = -1, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         self.axis = axis
 

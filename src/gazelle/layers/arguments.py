@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 
 from gazelle._core.errors import ArgumentError
 from gazelle._core.names import snake_case, unique_name
 from gazelle._core.symbolic import KerasTensor, map_structure
+
+
+class InputArguments(TypedDict, total=False):
+    """The shape of the input of a `Sequential` that starts with this layer."""
+
+    input_shape: Any
+    input_dim: int
+    batch_input_shape: Any
+
+
+class LayerArguments(InputArguments, total=False):
+    """What every layer's constructor takes besides its own arguments."""
+
+    trainable: bool
+    dtype: Any
+    autocast: bool
+    name: str | None
+
+
+class PenalizedArguments(LayerArguments, total=False):
+    """The same, where the layer does not list the penalty on its output itself."""
+
+    activity_regularizer: Any
 
 
 def checked_name(name: str | None, class_name: str) -> str:
@@ -24,7 +47,7 @@ def checked_name(name: str | None, class_name: str) -> str:
     return name
 
 
-def first_input_shape(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
+def first_input_shape(kwargs: InputArguments) -> tuple[int | None, ...] | None:
     """Take `input_shape`, `input_dim` or `batch_input_shape` out of `kwargs`; None when none is there."""
     shape = kwargs.pop("input_shape", None)
     dimension = kwargs.pop("input_dim", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,15 @@ from gazelle._core.registry import serialize
 from gazelle._core.symbolic import KerasTensor, Node, any_symbolic, infer, leaves, map_structure
 from gazelle._core.variable import Variable
 from gazelle.data.numeric import check_range
-from gazelle.layers.arguments import as_symbolic, checked_name, first_input_shape, is_plain, shapes_of, symbolic_inputs
+from gazelle.layers.arguments import (
+    InputArguments,
+    as_symbolic,
+    checked_name,
+    first_input_shape,
+    is_plain,
+    shapes_of,
+    symbolic_inputs,
+)
 from gazelle.layers.holding import Holder
 from gazelle.layers.spec import InputSpec, check_input
 
@@ -58,7 +66,7 @@ class Layer(Holder):
     input_spec: InputSpec | list[InputSpec] | None = None
     _config: dict[str, Any] | None  # the constructor's arguments
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Remember the constructor's arguments, from which `get_config` works when a subclass does not define it."""
         layer = super().__new__(cls)
         try:
@@ -85,7 +93,7 @@ class Layer(Holder):
         dtype: Any = None,
         autocast: bool = True,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[InputArguments],
     ):
         self.name = checked_name(name, type(self).__name__)
         super().__init__()

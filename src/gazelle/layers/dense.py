@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import jax.numpy as jnp
 
@@ -11,6 +11,7 @@ from gazelle._core.checks import positive_int
 from gazelle._core.errors import ArgumentError, StateError
 from gazelle._core.registry import builtin
 from gazelle._core.variable import Variable
+from gazelle.layers.arguments import LayerArguments
 from gazelle.layers.base import Layer
 from gazelle.layers.spec import InputSpec
 
@@ -59,7 +60,7 @@ class Dense(Layer):
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
         quantization_config: None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerArguments],
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         if quantization_config is not None:

@@ -7,13 +7,14 @@ AlphaDropout (Klambauer et al. 2017): dropped units become `a' = -scale * alpha`
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Unpack
 
 import jax.numpy as jnp
 
 from gazelle._core.checks import in_range
 from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle._core.registry import builtin
+from gazelle.layers.arguments import PenalizedArguments
 from gazelle.layers.base import Layer
 from gazelle.random import SeedGenerator, threefry
 
@@ -23,7 +24,7 @@ _SELU_SATURATION = -1.6732632423543772 * 1.0507009873554805
 class _Random(Layer):
     """Draws random numbers in training and gives its input back otherwise."""
 
-    def __init__(self, seed: int | None, draws: bool, **kwargs: Any):
+    def __init__(self, seed: int | None, draws: bool, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         self.seed = seed
         if draws:
@@ -46,7 +47,13 @@ class _Random(Layer):
 class _Dropping(_Random):
     """A random layer with a rate and the shape of its mask."""
 
-    def __init__(self, rate: float, noise_shape: Iterable[int | None] | None, seed: int | None, **kwargs: Any):
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Iterable[int | None] | None,
+        seed: int | None,
+        **kwargs: Unpack[PenalizedArguments],
+    ):
         in_range("rate", rate, 0, 1, type(self).__name__)
         super().__init__(seed, draws=rate > 0, **kwargs)
         self.rate = rate
@@ -89,7 +96,11 @@ class Dropout(_Dropping):
     """
 
     def __init__(
-        self, rate: float, noise_shape: Iterable[int | None] | None = None, seed: int | None = None, **kwargs: Any
+        self,
+        rate: float,
+        noise_shape: Iterable[int | None] | None = None,
+        seed: int | None = None,
+        **kwargs: Unpack[PenalizedArguments],
     ):
         super().__init__(rate, noise_shape, seed, **kwargs)
 
@@ -119,7 +130,11 @@ class AlphaDropout(_Dropping):
     """
 
     def __init__(
-        self, rate: float, noise_shape: Iterable[int | None] | None = None, seed: int | None = None, **kwargs: Any
+        self,
+        rate: float,
+        noise_shape: Iterable[int | None] | None = None,
+        seed: int | None = None,
+        **kwargs: Unpack[PenalizedArguments],
     ):
         super().__init__(rate, noise_shape, seed, **kwargs)
 
@@ -147,7 +162,7 @@ class GaussianDropout(_Random):
         ArgumentError: `rate` is out of range.
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any):
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Unpack[PenalizedArguments]):
         if in_range("rate", rate, 0, 1, "GaussianDropout") == 1:
             raise ArgumentError("GaussianDropout: the noise of rate 1 is infinite.", expected="rate < 1", received=rate)
         super().__init__(seed, draws=rate > 0, **kwargs)
@@ -177,7 +192,7 @@ class GaussianNoise(_Random):
         ArgumentError: `stddev` is negative.
     """
 
-    def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any):
+    def __init__(self, stddev: float, seed: int | None = None, **kwargs: Unpack[PenalizedArguments]):
         in_range("stddev", stddev, 0, float("inf"), "GaussianNoise")
         super().__init__(seed, draws=stddev > 0, **kwargs)
         self.stddev = stddev

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
 from gazelle._core.registry import builtin
+from gazelle.layers.arguments import PenalizedArguments
 from gazelle.layers.base import Layer
 
 
@@ -108,7 +109,7 @@ class Concatenate(Layer):
         ShapeError: The inputs differ along another axis.
     """
 
-    def __init__(self, axis: int = -1, **kwargs: Any):
+    def __init__(self, axis: int = -1, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         self.axis = axis
 
@@ -159,7 +160,7 @@ class Dot(Layer):
         ShapeError: Not two inputs, or different sizes along `axes`.
     """
 
-    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any):
+    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         pair = isinstance(axes, list | tuple) and len(axes) == 2 and all(isinstance(a, int) for a in axes)
         if not isinstance(axes, int) and not pair:
@@ -210,42 +211,42 @@ class Dot(Layer):
         return {**self._base_config(), "axes": self.axes, "normalize": self.normalize}
 
 
-def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
+def add(inputs: Sequence[Any], **kwargs: Unpack[PenalizedArguments]) -> Any:
     """Sum of a list of tensors: `Add(**kwargs)(inputs)`."""
     return Add(**kwargs)(inputs)
 
 
-def subtract(inputs: Sequence[Any], **kwargs: Any) -> Any:
+def subtract(inputs: Sequence[Any], **kwargs: Unpack[PenalizedArguments]) -> Any:
     """First tensor minus second: `Subtract(**kwargs)(inputs)`."""
     return Subtract(**kwargs)(inputs)
 
 
-def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
+def multiply(inputs: Sequence[Any], **kwargs: Unpack[PenalizedArguments]) -> Any:
     """Product of a list of tensors: `Multiply(**kwargs)(inputs)`."""
     return Multiply(**kwargs)(inputs)
 
 
-def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
+def average(inputs: Sequence[Any], **kwargs: Unpack[PenalizedArguments]) -> Any:
     """Mean of a list of tensors: `Average(**kwargs)(inputs)`."""
     return Average(**kwargs)(inputs)
 
 
-def maximum(inputs: Sequence[Any], **kwargs: Any) -> Any:
+def maximum(inputs: Sequence[Any], **kwargs: Unpack[PenalizedArguments]) -> Any:
     """Largest of a list of tensors: `Maximum(**kwargs)(inputs)`."""
     return Maximum(**kwargs)(inputs)
 
 
-def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:
+def minimum(inputs: Sequence[Any], **kwargs: Unpack[PenalizedArguments]) -> Any:
     """Smallest of a list of tensors: `Minimum(**kwargs)(inputs)`."""
     return Minimum(**kwargs)(inputs)
 
 
-def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
+def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Unpack[PenalizedArguments]) -> Any:
     """A list of tensors joined along `axis`: `Concatenate(axis, **kwargs)(inputs)`."""
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
-def dot(inputs: Sequence[Any], axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:
+def dot(inputs: Sequence[Any], axes: int | Sequence[int] = -1, **kwargs: Unpack[PenalizedArguments]) -> Any:
     """Products of two tensors summed along `axes`: `Dot(axes, **kwargs)(inputs)`."""
     return Dot(axes=axes, **kwargs)(inputs)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from gazelle import constraints, initializers, regularizers
 from gazelle._core.checks import in_range
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
 from gazelle._core.registry import builtin
+from gazelle.layers.arguments import PenalizedArguments
 from gazelle.layers.base import Layer
 from gazelle.layers.spec import InputSpec
 
@@ -31,7 +32,7 @@ class _Normalization(Layer):
         gamma_regularizer: Any,
         beta_constraint: Any,
         gamma_constraint: Any,
-        **kwargs: Any,
+        **kwargs: Unpack[PenalizedArguments],
     ):
         super().__init__(**kwargs)
         self.axis = axis
@@ -140,7 +141,7 @@ class BatchNormalization(_Normalization):
         renorm_clipping: dict[str, float] | None = None,
         renorm_momentum: float = 0.99,
         synchronized: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[PenalizedArguments],
     ):
         if not hasattr(axis, "__index__"):
             raise ArgumentTypeError("BatchNormalization: axis must be an int.", received=repr(axis), fix="pass axis=-1")
@@ -296,7 +297,7 @@ class LayerNormalization(_Normalization):
         gamma_regularizer: Any = None,
         beta_constraint: Any = None,
         gamma_constraint: Any = None,
-        **kwargs: Any,
+        **kwargs: Unpack[PenalizedArguments],
     ):
         if kwargs.pop("rms_scaling", False):  # a word in Keras's configs for another layer, RMSNormalization
             raise ArgumentError("LayerNormalization: rms_scaling is not supported.", expected="False", received="True")
@@ -358,7 +359,7 @@ class UnitNormalization(Layer):
         **kwargs: `name`, `dtype`, `input_shape`.
     """
 
-    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any):
+    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         self.axis = axis if isinstance(axis, int) else list(axis)
         self.supports_masking = True

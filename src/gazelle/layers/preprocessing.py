@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import jax.numpy as jnp
 
 from gazelle._core.dtypes import is_float
 from gazelle._core.registry import builtin, deserialize
+from gazelle.layers.arguments import PenalizedArguments
 from gazelle.layers.base import Layer
 
 
@@ -21,7 +22,7 @@ class Rescaling(Layer):
         **kwargs: `name`, `dtype`, `input_shape`.
     """
 
-    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any):
+    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         self.scale = _numbers(scale)
         self.offset = _numbers(offset)

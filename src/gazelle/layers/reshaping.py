@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Unpack
 
 import jax.numpy as jnp
 
 from gazelle._core.checks import one_of, positive_int
 from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle._core.registry import builtin
+from gazelle.layers.arguments import PenalizedArguments
 from gazelle.layers.base import Layer
 from gazelle.layers.spec import InputSpec
 
@@ -18,7 +19,7 @@ from gazelle.layers.spec import InputSpec
 class _Rearranging(Layer):
     """Keeps the values and their type."""
 
-    def __init__(self, **kwargs: Any):
+    def __init__(self, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         self.built = True
 
@@ -55,7 +56,7 @@ class Permute(_Rearranging):
         ArgumentError: `dims` is no permutation.
     """
 
-    def __init__(self, dims: Iterable[int], **kwargs: Any):
+    def __init__(self, dims: Iterable[int], **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         self.dims = tuple(int(axis) for axis in dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
@@ -91,7 +92,7 @@ class RepeatVector(_Rearranging):
         ArgumentError: `n` is no int > 0.
     """
 
-    def __init__(self, n: int, **kwargs: Any):
+    def __init__(self, n: int, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         self.n = positive_int("n", n, "RepeatVector")
         self.input_spec = InputSpec(ndim=2)
@@ -121,7 +122,7 @@ class Flatten(_Rearranging):
         ArgumentError: An unknown data format.
     """
 
-    def __init__(self, data_format: str | None = None, **kwargs: Any):
+    def __init__(self, data_format: str | None = None, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         self.data_format = one_of(
             "data_format", data_format or "channels_last", ("channels_last", "channels_first"), "Flatten"
@@ -156,7 +157,7 @@ class Reshape(_Rearranging):
         ShapeError: The input has not as many elements.
     """
 
-    def __init__(self, target_shape: Iterable[int], **kwargs: Any):
+    def __init__(self, target_shape: Iterable[int], **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         sizes = tuple(target_shape) if isinstance(target_shape, Iterable) else (target_shape,)
         if not all(hasattr(n, "__index__") and n >= -1 for n in sizes) or sum(n == -1 for n in sizes) > 1:

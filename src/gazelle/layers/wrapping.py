@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 from gazelle._core.errors import ArgumentTypeError
 from gazelle._core.registry import builtin, deserialize, serialize
+from gazelle.layers.arguments import PenalizedArguments
 from gazelle.layers.base import Layer
 
 
@@ -39,7 +40,7 @@ class Lambda(Layer):
         output_shape: tuple[int | None, ...] | None = None,
         mask: Any = None,
         arguments: dict[str, Any] | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[PenalizedArguments],
     ):
         super().__init__(**kwargs)
         self.function = deserialize(function) if isinstance(function, dict) else function

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from gazelle._core import context
 from gazelle._core.errors import ArgumentError, StateError
@@ -44,13 +44,23 @@ class Model(Trainer):
         (None, 2)
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """A `Functional` model for `Model(inputs, outputs)`."""
-        if cls is Model and _is_functional(args, kwargs):
-            from gazelle.models.functional import Functional
+    if not TYPE_CHECKING:  # a type checker goes by `__init__`
 
-            return Functional.__new__(Functional, *args, **kwargs)
-        return super().__new__(cls, *args, **kwargs)
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            """A `Functional` model for `Model(inputs, outputs)`."""
+            if cls is Model and _is_functional(args, kwargs):
+                from gazelle.models.functional import Functional
+
+                return Functional.__new__(Functional, *args, **kwargs)
+            return super().__new__(cls, *args, **kwargs)
+
+    @overload
+    def __init__(
+        self, inputs: Any, outputs: Any, name: str | None = None, *, trainable: bool = True, dtype: Any = None
+    ): ...
+
+    @overload
+    def __init__(self, *, name: str | None = None, trainable: bool = True, dtype: Any = None): ...
 
     def __init__(self, *args: Any, **kwargs: Any):
         graph_args, kwargs = _graph_arguments(args, kwargs)

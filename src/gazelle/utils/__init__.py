@@ -21,11 +21,16 @@ from gazelle.utils.image import array_to_img, img_to_array, load_img, save_img
 from gazelle.utils.image_folder import image_dataset_from_directory
 from gazelle.utils.session import clear_session, set_random_seed
 
+if TYPE_CHECKING:
+    from gazelle.callbacks.progress import Progbar
+    from gazelle.models import plot_model
+
 CustomObjectScope = custom_object_scope
 
 __all__ = [
     "CustomObjectScope",
     "ImageDataset",
+    "Progbar",
     "PyDataset",
     "Sequence",
     "array_to_img",
@@ -44,6 +49,7 @@ __all__ = [
     "normalize",
     "pack_x_y_sample_weight",
     "pad_sequences",
+    "plot_model",
     "register_keras_serializable",
     "save_img",
     "serialize_keras_object",
