@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gazelle._core.errors import ArgumentError, StateError, nearest
+from gazelle._core.notebook import html_table
 from gazelle.callbacks.base import Callback, Logs
+from gazelle.callbacks.monitor import direction
 from gazelle.runs.schema import Fit
 from gazelle.utils.files import atomic_path
 
@@ -119,6 +121,18 @@ class History(Callback):
             with atomic_path(path) as temporary:
                 figure.savefig(temporary)
         return figure
+
+    def _repr_html_(self) -> str:
+        """The first, best and last value of each metric, for notebooks."""
+        epochs, figures = _columns(self._rows)
+        rows = []
+        for name, values in figures.items():
+            known = [(value, epoch) for value, epoch in zip(values, epochs, strict=True) if math.isfinite(value)]
+            if known:
+                better = max if direction(name, warn=False) == "max" else min
+                best, when = better(known, key=lambda pair: pair[0])
+                rows.append([name, f"{known[0][0]:.4g}", f"{best:.4g} (epoch {when})", f"{known[-1][0]:.4g}"])
+        return html_table(f"History of {len(epochs)} epochs", ["", "first", "best", "last"], rows)
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what belongs to this very model: a copy cannot tell whether the copy's weights were changed."""

@@ -88,13 +88,14 @@ class MonitorCallback(Callback):
         return self.monitor_op(value, reference + margin)
 
 
-def direction(monitor: str, metrics: Iterable[Any] = (), owner: str = "Monitor") -> str:
+def direction(monitor: str, metrics: Iterable[Any] = (), owner: str = "Monitor", *, warn: bool = True) -> str:
     """`"min"` or `"max"`: which way the value called `monitor` should go.
 
     Args:
         monitor: A name of the logs, with or without `val_` and an output's name in front.
         metrics: The model's metrics; those with a `_direction` (`"up"`, `"down"`) are believed.
         owner: The callback's name for the warning when only a guess is left.
+        warn: Whether to warn then.
     """
     name = monitor.removeprefix("val_")
     if name == "loss" or name.endswith("_loss"):
@@ -108,6 +109,8 @@ def direction(monitor: str, metrics: Iterable[Any] = (), owner: str = "Monitor")
         return "min"
     if any(_RISING.fullmatch(part) for part in parts):
         return "max"
+    if not warn:
+        return "min"
     warnings.warn(
         f"{owner} cannot tell whether {monitor!r} should rise or fall and takes the lowest value as the best. "
         "Pass mode='max' or mode='min'.",

@@ -11,6 +11,7 @@ import numpy as np
 from gazelle.callbacks.base import Callback, Logs
 from gazelle.callbacks.screen import Screen, open_screen
 
+_FACT_WIDTHS = (0, 5, 5 + len("/step"))  # the step count is as wide in every epoch
 _LEAST_BAR = 5  # columns; a shorter bar tells nothing
 _GREEN, _GREY, _BOLD, _RESET = "\033[32m", "\033[90m", "\033[1m", "\033[0m"
 
@@ -118,7 +119,10 @@ class Progbar:
         else:
             left = per_step * (target - self._seen)
             facts.append(f"{_duration(left) if left >= 1 else '<1s'} left")
-        return [*facts, f"{_duration(per_step)}/{self.unit_name}"]
+        facts.append(f"{_duration(per_step)}/{self.unit_name}")
+        if final and self._screen.aligned:
+            facts = [fact.rjust(width) for fact, width in zip(facts, _FACT_WIDTHS, strict=True)]
+        return facts
 
     def _stepping(self, elapsed: float) -> float:
         """Seconds that the steps took."""
@@ -218,7 +222,8 @@ class ProgbarLogger(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Begin the epoch's line."""
         if self._screen is not None:
-            self._begin(f"Epoch {epoch + 1}/{self.epochs}" if (self.epochs or 1) > 1 else "")
+            width = len(str(self.epochs)) if self._screen.aligned else 0
+            self._begin(f"Epoch {epoch + 1:>{width}}/{self.epochs}" if (self.epochs or 1) > 1 else "")
 
     def on_progress(self, stage: str, step: int, logs: Logs | None = None) -> None:
         """Redraw the line."""

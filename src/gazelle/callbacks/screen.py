@@ -20,12 +20,14 @@ class Screen:
     Attributes:
         live: Whether lines can be redrawn.
         colour: Whether colours can be shown.
+        aligned: Whether finished lines stand below each other, so that their parts should have one width.
         unicode: Whether the output's encoding has the characters of a bar.
         drawn_at: When a line was last drawn, in seconds of `time.perf_counter`.
     """
 
     live = False
     colour = False
+    aligned = False
 
     def __init__(self) -> None:
         self.drawn_at = 0.0
@@ -88,6 +90,7 @@ class Notebook(Screen):
     """One output under the cell that is updated: the last finished lines and the live one."""
 
     live = True
+    aligned = True
 
     def __init__(self) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gazelle._core.errors import StateError
+from gazelle._core.notebook import ShownFile
 from gazelle._core.symbolic import KerasTensor, leaves
 from gazelle.layers import InputLayer, Layer
 from gazelle.models.summary import type_name
@@ -75,7 +76,7 @@ def plot_model(model: Any, to_file: str | Path = "model.png", **kwargs: Any) -> 
             change nothing: the drawing always shows names, shapes and activations, top to bottom.
 
     Returns:
-        The path of the file.
+        The path of the file; a notebook shows the drawing.
 
     Raises:
         StateError: The model is not built.
@@ -90,4 +91,4 @@ def plot_model(model: Any, to_file: str | Path = "model.png", **kwargs: Any) -> 
     content = network_file(description, to_file, **({"dpi": dpi} if dpi else {}))
     with atomic_path(to_file) as temporary:
         temporary.write_bytes(content)
-    return Path(to_file)
+    return ShownFile(to_file)

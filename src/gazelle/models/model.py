@@ -15,7 +15,7 @@ from gazelle.layers import Layer
 from gazelle.layers.arguments import symbolic_inputs
 from gazelle.models.files import load_weights, save_weights
 from gazelle.models.graph import Graph
-from gazelle.models.summary import print_summary
+from gazelle.models.summary import print_summary, summary_html
 from gazelle.models.trainer import Trainer
 
 
@@ -239,6 +239,10 @@ class Model(Trainer):
         raise ArgumentError(
             f"No such layer: {name}. Existing layers are: {[layer.name for layer in layers]}.", received=repr(name)
         )
+
+    def _repr_html_(self) -> str:
+        """The layers, their output shapes and numbers of parameters, for notebooks."""
+        return summary_html(self)
 
     def summary(
         self,

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from gazelle._core.errors import ArgumentError
+from gazelle._core.notebook import html_table
 from gazelle._core.symbolic import Operation, map_structure
 from gazelle.layers import InputLayer, Layer
 
@@ -45,6 +46,14 @@ def print_summary(
         print(text)
     else:
         print_fn(text)
+
+
+def summary_html(model: Any) -> str:
+    """The layers and totals as a small table for notebooks."""
+    rows = [_rows(layer, model, False, False, False, "")[0] for layer in model.operations]
+    totals = _totals(model) if model.built else "The weights are made with the first data."
+    foot = "; ".join(line.strip() for line in totals.split("\n"))
+    return html_table(f"{type_name(model)} {model.name}", ["layer", "output shape", "parameters"], rows, foot)
 
 
 def _default_width(connected: bool, show_trainable: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import warnings
@@ -71,11 +72,27 @@ def drawing() -> Iterator[None]:
 
 def new_figure(width: float, height: float, palette: Palette) -> Figure:
     """An empty figure, `width` by `height` pixels."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    figure = _picture_class()(figsize=(width / DPI, height / DPI), dpi=DPI)
     figure.patch.set_facecolor(palette.surface)
     return figure
+
+
+@functools.cache
+def _picture_class() -> type[Figure]:
+    from matplotlib.figure import Figure
+
+    class Picture(Figure):
+        """A figure that a notebook shows without any setting of matplotlib's."""
+
+        def _repr_png_(self) -> bytes:
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png", dpi=2 * DPI)
+            return buffer.getvalue()
+
+        def __reduce__(self) -> Any:  # the class itself cannot be found by its name
+            return Figure, (), super().__getstate__()
+
+    return Picture
 
 
 def place(figure: Figure, left: float, top: float, right: float, bottom: float) -> Axes:

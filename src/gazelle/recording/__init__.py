@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from gazelle._core.notebook import ShownFile
 from gazelle.pages import write_report
 from gazelle.recording.answers import as_probabilities, class_numbers, is_classifier
 from gazelle.recording.preflight import check_folder, check_model, check_packages
@@ -73,10 +74,10 @@ def report(
     )
     if folder is not None:
         check_folder(folder)
-        return write_report(record(model, x_test, y_test, history=history, facts=facts, folder=folder))
+        return ShownFile(write_report(record(model, x_test, y_test, history=history, facts=facts, folder=folder)))
     with new_folder("runs", data) as made:
         check_folder(made)
-        return write_report(record(model, x_test, y_test, history=history, facts=facts, folder=made))
+        return ShownFile(write_report(record(model, x_test, y_test, history=history, facts=facts, folder=made)))
 
 
 def _stop_reason(history: Any) -> str:
