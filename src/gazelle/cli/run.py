@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gazelle import runs
+from gazelle._core.console import shown
 from gazelle._core.errors import ArgumentError, DataError, GazelleError, nearest
 from gazelle.models import model_from_json
 
@@ -45,11 +46,11 @@ def open_run(given: Path) -> Path:
         if (folder / runs.CONFIG).is_file():
             return folder
     parent = given.parent if given.parent != Path() else HOME
-    found = {path.parent.name: path.parent for path in parent.glob(f"*/{runs.CONFIG}")}
+    found = {path.parent.name: path.parent for path in parent.glob(f"[!.]*/{runs.CONFIG}")}
     names = nearest(given.name, found, _MOST_NAMED) or sorted(found, key=lambda n: -found[n].stat().st_mtime)
-    near = ", ".join(str(found[name]) for name in names[:_MOST_NAMED])
+    near = ", ".join(shown(found[name]) for name in names[:_MOST_NAMED])
     raise ArgumentError(
-        f"{given} is no run folder.",
+        f"{shown(given)} is no run folder.",
         expected=f"a folder with {runs.CONFIG}, as gazelle train makes it",
         received="a folder without it" if given.is_dir() else "a file" if given.exists() else "nothing there",
         fix=f"there are: {near}" if near else "make one: gazelle train digits",
@@ -67,7 +68,7 @@ def load_model(folder: Path) -> Any:
     if not path.is_file():
         why = str(runs.read_config(folder).settings.get("model file", "no such file"))
         raise ArgumentError(
-            f"The run {folder} has no {runs.MODEL}.",
+            f"The run {shown(folder)} has no {runs.MODEL}.",
             expected="the architecture of its model",
             received=why,
             fix=f"make the model in Python and call model.load_weights({str(folder / runs.WEIGHTS)!r})",
@@ -76,11 +77,11 @@ def load_model(folder: Path) -> Any:
         model = model_from_json(path.read_text(encoding="utf-8"))
     except (GazelleError, UnicodeDecodeError) as error:
         raise DataError(
-            f"{path} is damaged, or holds layers of your own.",
+            f"{shown(path)} is damaged, or holds layers of your own.",
             expected="a model of Gazelle's layers",
             received=str(error).splitlines()[0],
             fix="make the model in Python and load its weights, or train again",
-        ) from error
+        ) from None
     model.load_weights(folder / runs.WEIGHTS)
     return model
 
@@ -97,7 +98,7 @@ def open_image_run(given: Path) -> ImageRun:
     pixels = str(config.settings.get("pixels", ""))
     if config.task != "classification" or len(config.input_shape) not in (2, 3) or not pixels.startswith("0 to "):
         raise ArgumentError(
-            f"The run {folder} was not made by gazelle train: how its data was prepared is not known.",
+            f"The run {shown(folder)} was not made by gazelle train: how its data was prepared is not known.",
             expected="a run of gazelle train",
             received=f"{config.task}, one row of shape {tuple(config.input_shape)}",
             fix="use model.evaluate and model.predict in Python",

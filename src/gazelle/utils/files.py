@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
+_DRAFT = "draft"
 _STALE_AFTER = 24 * 3600.0  # seconds; a temporary file of another machine that nobody wrote to for so long is litter
 
 
@@ -55,6 +56,33 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         _sync(target.parent)
 
 
+@contextmanager
+def draft_folder(root: str | os.PathLike[str]) -> Iterator[Path]:
+    """A new hidden folder in `root` to fill and rename; what is left of it at the end of the block is removed.
+
+    `root` is made if missing, and removed again if the block leaves it empty. Drafts whose process was killed are
+    removed as well.
+
+    Raises:
+        OSError: The folder cannot be made.
+    """
+    root = Path(root)
+    made = [folder for folder in (root, *root.parents) if not folder.exists()]
+    draft = root / f"{_prefix(os.getpid())}{secrets.token_hex(4)}-{_DRAFT}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        _sweep(root / _DRAFT)
+        draft.mkdir()
+        yield draft
+        if os.name == "posix":
+            _sync(root)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        for folder in made:
+            with suppress(OSError):  # it stays if it holds something
+                folder.rmdir()
+
+
 def cache_folder(*parts: str) -> Path:
     """The folder for fetched and compiled things, not made yet; `parts` are folders within it.
 
@@ -86,13 +114,13 @@ def _sync(path: Path) -> None:
 
 
 def _sweep(target: Path) -> None:
-    """Remove temporary files for `target` whose writers were killed."""
+    """Remove temporary files and folders for `target` whose writers were killed."""
     now = time.time()
     for litter in target.parent.glob(f".tmp-*-*-*-{_escaped(target.name[-50:])}"):
         with suppress(OSError):
             _, host, pid, _ = litter.name.split("-", 3)
             if (host == _HOST and not _alive(int(pid))) or now - litter.stat().st_mtime > _STALE_AFTER:
-                litter.unlink()
+                shutil.rmtree(litter) if litter.is_dir() else litter.unlink()
 
 
 def _escaped(name: str) -> str:
