@@ -13,8 +13,9 @@ import gazelle as package
 from gazelle.cli import evaluate as evaluating
 from gazelle.cli import train as training
 
+from .conftest import PROGRAM
+
 COMMANDS = ["train", "evaluate", "predict", "report", "summary"]
-PROGRAM = "import sys; from gazelle.cli.main import main; sys.exit(main())"
 
 
 def in_a_process(*arguments, program=PROGRAM, **options):
@@ -92,7 +93,7 @@ def test_a_mistake_of_gazelles_own_keeps_its_traceback(gazelle, monkeypatch):
 
 
 def test_a_warning_is_one_line_on_stderr(gazelle, monkeypatch, digits_run):
-    def measure(*arguments):
+    def measure(*arguments, **options):
         warnings.simplefilter("always")
         warnings.warn("mind the gap", stacklevel=1)
         raise OSError(28, "No space left on device", "disk")
@@ -115,7 +116,7 @@ package.__path__ = [{os.path.dirname(package.__file__)!r}]
 sys.modules["gazelle"] = package
 from gazelle.cli.main import main
 status = main(["train", "--help"])
-heavy = {{"jax", "numpy", "matplotlib", "sklearn", "h5py", "PIL", "gazelle._core"}} & set(sys.modules)
+heavy = {{"jax", "numpy", "matplotlib", "sklearn", "h5py", "PIL", "rich", "gazelle._core.variable"}} & set(sys.modules)
 print(sorted(heavy), file=sys.stderr)
 sys.exit(status)
 """

@@ -2,13 +2,13 @@
 
 What a command needs is imported when it runs, so that `gazelle --help` is quick.
 
-Exit statuses: 0 fine, 1 refused (data, run folders, disks), 2 wrong usage, 130 interrupted by Ctrl-C.
+Exit statuses: 0 fine, 1 refused (data, run folders, disks), 2 wrong usage, 128 and the number of a signal that was
+heard (130 for Ctrl-C).
 """
 
 from __future__ import annotations
 
 import errno
-import io
 import os
 import re
 import sys
@@ -18,23 +18,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-FINE, REFUSED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+from gazelle._core.console import going_on, lost, say, shown, write
 
-
-class _Commands(TyperGroup):
-    """The subcommands; Ctrl-C is told in a line (typer's own answer differs from version to version)."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            return _tell("interrupted", INTERRUPTED)
+FINE, REFUSED, WRONG_USAGE = 0, 1, 2
 
 
 app = typer.Typer(
-    cls=_Commands,
     help="Train dense neural networks on images: from a folder to a trained network and a report.",
     epilog="Begin with: gazelle train digits",
     add_completion=False,
@@ -50,7 +40,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"gazelle {version('gazelle')}")
+        say(f"gazelle {version('gazelle')}")
         raise typer.Exit
 
 
@@ -102,8 +92,9 @@ def train(
     seed: Annotated[int, typer.Option(metavar="N", min=0, max=2**32 - 1, help="Same seed, same network.")] = 0,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the run folder; else the data's.")] = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders are made.")] = Path("runs"),
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the report's path only.")] = False,
-) -> int:
+) -> None:
     """Train a network on images and write a report.
 
     The run folder (runs/DATA, runs/DATA-2, ...) holds the settings, the history, the figures, the network with its
@@ -129,11 +120,10 @@ def train(
         patience=patience,
         seed=seed,
     )
-    reading = Reading(size, progress=not quiet and sys.stdout.isatty())
+    reading = Reading(size, progress=not quiet and sys.stdout.isatty(), skip_bad=skip_bad)
     verbose = 0 if quiet else 1
     done = room.train(data, settings, out=out, name=name, reading=reading, test_share=test_share, verbose=verbose)
-    print(done.page if quiet else room.closing(done))
-    return INTERRUPTED if done.interrupted else FINE
+    say(shown(done.page) if quiet else room.closing(done))
 
 
 @app.command()
@@ -142,6 +132,7 @@ def evaluate(
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help="As for train; if left out, the run's own test images.")
     ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")] = False,
 ) -> None:
     """Measure a trained network on images.
 
@@ -149,7 +140,7 @@ def evaluate(
     """
     from gazelle.cli import evaluate as room
 
-    print(room.table(room.evaluate(run, data)))
+    say(room.table(room.evaluate(run, data, skip_bad=skip_bad)))
 
 
 @app.command()
@@ -166,7 +157,7 @@ def predict(
     """
     from gazelle.cli import predict as room
 
-    print(room.table(images, room.predict(run, images, invert=invert), top))
+    say(room.table(images, room.predict(run, images, invert=invert), top))
 
 
 @app.command()
@@ -175,7 +166,7 @@ def report(run: Run) -> None:
     from gazelle.cli.run import open_run
     from gazelle.pages import write_report
 
-    print(f"Report: {write_report(open_run(run))}")
+    say(f"Report: {shown(write_report(open_run(run)))}")
 
 
 @app.command()
@@ -193,19 +184,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What stands behind `gazelle` on the command line; that itself when None.
 
     Returns:
-        The exit status: 0 fine, 1 refused, 2 wrong usage, 130 interrupted.
+        The exit status: 0 fine, 1 refused, 2 wrong usage, 128 and the number of a signal that was heard.
     """
+    from gazelle.cli.signals import Ended, listening
+
     given = list(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a character gets a question mark
-    with warnings.catch_warnings():
+    _open_streams()
+    with warnings.catch_warnings(), going_on(), listening(for_good=arguments is None) as signals:
         warnings.showwarning = _show_warning
         try:
             status = app(given or ["--help"], prog_name="gazelle", standalone_mode=False)
-            return status if isinstance(status, int) else FINE
+            status = _output_lost(status if isinstance(status, int) else FINE)
+        except Ended:
+            status = _tell(signals.words, REFUSED)
         except Exception as error:
-            return _ended_by(error)
+            status = _ended_by(error)
+        write("")  # what is still to be written, while going_on
+        return signals.status(status)
+
+
+def _open_streams() -> None:
+    """Give a program that was started without an output (`>&-`) one that leads nowhere, not to a file that it opens."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _output_lost(status: int) -> int:
+    """Say that the output could not be written; a reader that has had enough (`| head`) is no error."""
+    error = lost()
+    if error is None or isinstance(error, BrokenPipeError):
+        return status
+    return _tell(f"the output could not be written: {error.strerror}", REFUSED)
 
 
 def _ended_by(error: Exception) -> int:
@@ -215,9 +230,9 @@ def _ended_by(error: Exception) -> int:
         command = context.command_path if context is not None else "gazelle"
         words = str(error.format_message()).rstrip(".")  # pyright: ignore[reportAttributeAccessIssue]
         return _tell(f"{words}\n  fix: see {command} --help", WRONG_USAGE)
-    if isinstance(error, BrokenPipeError):  # the reader of our output has had enough
+    if isinstance(error, BrokenPipeError):  # the reader of the help has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return REFUSED
+        return FINE
     if isinstance(error, MemoryError):
         return _tell("the memory is full\n  fix: use a smaller --image-size, or fewer images", REFUSED)
     from gazelle._core.errors import GazelleError
@@ -225,7 +240,7 @@ def _ended_by(error: Exception) -> int:
     if isinstance(error, GazelleError):
         return _tell(_for_a_terminal(str(error)), REFUSED)
     if isinstance(error, OSError) and error.strerror:
-        place = f": {error.filename}" if error.filename is not None else ""
+        place = f": {shown(error.filename)}" if error.filename is not None else ""
         fix = "\n  fix: make room on the disk" if error.errno == errno.ENOSPC else ""
         return _tell(f"{error.strerror}{place}{fix}", REFUSED)
     raise error
@@ -233,12 +248,12 @@ def _ended_by(error: Exception) -> int:
 
 def _tell(text: str, status: int) -> int:
     lines = [line for line in text.splitlines() if line.strip()]
-    print("gazelle: " + "\n".join(lines), file=sys.stderr)
+    say("gazelle: " + "\n".join(lines), sys.stderr)
     return status
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"gazelle: warning: {message}", file=sys.stderr)
+    say(f"gazelle: warning: {message}", sys.stderr)
 
 
 # What the errors of the library advise, said for the command line.
@@ -249,6 +264,7 @@ _ADVICE = (
     ),
     (r"pass a smaller image_size", "add a smaller --image-size"),
     (r"pass labels=None, label_mode=None to read them without classes", "put the images of each class into a folder"),
+    (r"pass skip_bad=True", "add --skip-bad"),
     (r"pass follow_links=True if its images belong to the data", "put the folder itself in its place"),
 )
 

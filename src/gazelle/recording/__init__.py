@@ -9,6 +9,7 @@ from typing import Any
 from gazelle.pages import write_report
 from gazelle.recording.answers import as_probabilities, class_numbers, is_classifier
 from gazelle.recording.record import Facts, device, new_folder, record, versions
+from gazelle.runs import REPORT
 
 
 def report(
@@ -69,7 +70,8 @@ def report(
     if folder is not None:
         return write_report(record(model, x_test, y_test, history=history, facts=facts, folder=folder))
     with new_folder("runs", data) as made:
-        return write_report(record(model, x_test, y_test, history=history, facts=facts, folder=made))
+        write_report(record(model, x_test, y_test, history=history, facts=facts, folder=made.folder))
+    return made.folder / REPORT
 
 
 def _stop_reason(history: Any) -> str:

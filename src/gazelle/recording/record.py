@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -24,7 +24,7 @@ from gazelle.plots.network import network as draw_network
 from gazelle.recording.answers import as_probabilities, class_numbers, is_classifier, loss_name, wants_scores
 from gazelle.recording.curves import columns
 from gazelle.runs.schema import Scalar
-from gazelle.utils.files import atomic_path
+from gazelle.utils.files import atomic_path, draft_folder
 
 _LEFT_OUT = ("name", "learning_rate")  # of an optimizer's arguments: told elsewhere
 
@@ -67,21 +67,30 @@ class _Measured:
     seconds: float
 
 
+@dataclass
+class NewRun:
+    """A run folder in the making.
+
+    Args:
+        folder: Where to write; after the block of `new_folder` the finished run folder.
+    """
+
+    folder: Path
+
+
 @contextmanager
-def new_folder(root: str | os.PathLike[str], name: str) -> Iterator[Path]:
-    """A new run folder `root/name` (`name-2`, ... where there is one); taken away again if the block fails at once.
+def new_folder(root: str | os.PathLike[str], name: str) -> Iterator[NewRun]:
+    """A new run folder `root/name` (`name-2`, ... where there is one), whole or not there.
+
+    The block writes into a hidden folder, which gets its name when the block has ended well; else nothing is left.
 
     Raises:
         OSError: The folder cannot be made.
     """
-    Path(root).mkdir(parents=True, exist_ok=True)
-    folder = runs.create_folder(root, name)
-    try:
-        yield folder
-    except BaseException:
-        with suppress(OSError):  # it stays if something was written
-            folder.rmdir()
-        raise
+    with draft_folder(root) as draft:
+        new = NewRun(draft)
+        yield new
+        new.folder = runs.place_folder(draft, name)
 
 
 def record(
