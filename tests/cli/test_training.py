@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gazelle import runs
 from gazelle.callbacks import LambdaCallback
@@ -267,6 +268,73 @@ def test_an_unknown_source_is_refused(gazelle):
 def test_a_file_in_place_of_a_folder_is_refused(gazelle, tmp_path):
     (tmp_path / "images.zip").write_bytes(b"PK")
     refused(gazelle("train", "images.zip"), "received: an archive", "unpack")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("digit", ["did you mean digits?"]),
+        ("CIFAR-10", ["did you mean cifar10?"]),
+        ("pictues", ["did you mean pictures?"]),
+        ("table.csv", ["Tables are not read yet", "received: a table", "in Python"]),
+        ("images.tgz", ["an archive", "unpack it"]),
+    ],
+)
+def test_what_is_no_data_is_told_with_a_way_out(name, words, gazelle):
+    Path("pictures").mkdir()
+    Path("table.csv").write_text("a,b\n1,2\n")
+    Path("images.tgz").write_bytes(b"x")
+    refused(gazelle("train", name), *words)
+
+
+@pytest.mark.filterwarnings("default")
+def test_black_strokes_on_nothing_are_learned_and_told(gazelle):
+    for number, name in enumerate(("bar", "line")):
+        for i in range(12):
+            pixels = np.zeros((6, 6, 4), np.uint8)
+            pixels[..., 3][(slice(None), i % 6) if number else (i % 6, slice(None))] = 255
+            path = Path("strokes") / name / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    answer = gazelle("train", "strokes", "--epochs", "150", "--hidden", "16", "--learning-rate", "0.01", "-q")
+    assert answer.status == 0
+    said = "gazelle: warning: {} transparent: laid on white (nearly white strokes: on black).\n"
+    assert answer.err == said.format("24 of 24 images are")
+    assert runs.read_metrics(Path("runs/strokes")).accuracy > 0.9
+    answer = gazelle("predict", "strokes", "strokes/bar/0.png", "--top", "1")
+    assert (answer.out.split()[1], answer.err) == ("bar", said.format("The image is"))
+
+
+@pytest.mark.filterwarnings("default")
+def test_bad_images_are_named_together_and_left_out_on_request(gazelle):
+    folder_of("data", count=10)
+    for name in ("dark/1.png", "light/2.png", "light/3.png"):
+        (Path("data") / name).write_bytes(b"x")
+    refused(gazelle("train", "data"), "3 of 20 images", "dark/1.png", "light/2.png", "light/3.png", "add --skip-bad")
+    answer = gazelle("train", "data", *QUICK, "-q", "--skip-bad")
+    assert answer.status == 0
+    assert "gazelle: warning: 3 of 20 images cannot be read and are left out: data/dark/1.png, " in answer.err
+    config = runs.read_config(Path("runs/data"))
+    assert sum(split.rows for split in config.splits) == 17
+    assert config.settings["bad images"] == "left out"
+    answer = gazelle("evaluate", "data")
+    assert answer.status == 0
+    assert "left out" in answer.err
+    assert "has changed" not in answer.err
+
+
+def test_a_folder_in_a_folder_is_refused_and_the_right_one_named(gazelle):
+    folder_of("seg_train/seg_train")
+    refused(gazelle("train", "seg_train"), "it is no class", "fix: name seg_train/seg_train if")
+
+
+def test_a_hidden_folder_is_no_part_of_the_data(gazelle):
+    folder_of("data/train")
+    folder_of("data/test")
+    for hidden in ("data", "data/train", "data/test/dark"):
+        folder_of(Path(hidden) / ".ipynb_checkpoints", classes=("x",))
+    assert gazelle("train", "data", *QUICK, "-q").status == 0
+    assert runs.read_config(Path("runs/data")).class_names == ["dark", "light"]
 
 
 def test_images_of_several_sizes_are_refused_until_a_size_is_given(gazelle):

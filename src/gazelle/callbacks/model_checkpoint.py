@@ -185,7 +185,7 @@ class ModelCheckpoint(MonitorCallback):
                 expected=f"names from {sorted(values)}",
                 received=str(error),
                 fix="use only these names in braces",
-            ) from error
+            ) from None
 
 
 def _number(value: Any) -> str:

@@ -49,6 +49,11 @@ class Signals:
         """Whether work that is kept was asked to end."""
         return self._asked
 
+    @property
+    def ending(self) -> bool:
+        """Whether the command is being ended at once."""
+        return self._ending
+
     def keep(self, stop: Callable[[], None]) -> None:
         """From here on there is something to keep.
 

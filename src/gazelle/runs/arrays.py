@@ -216,7 +216,7 @@ def _read(path: Path, kind: type[T]) -> T:
     except FileNotFoundError:
         raise missing(path) from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
-        raise damaged(path, f"a .npz archive of the arrays {', '.join(names)}", error) from error
+        raise damaged(path, f"a .npz archive of the arrays {', '.join(names)}", error) from None
     if any(array.dtype.kind not in "iufb" for array in arrays.values()):
         raise damaged(path, "arrays of numbers", {name: str(array.dtype) for name, array in arrays.items()})
     return kind(**arrays)

@@ -70,5 +70,5 @@ def read_history(folder: Path) -> tuple[list[int], dict[str, list[float]]]:
     except FileNotFoundError:
         raise missing(path) from None
     except (OSError, ValueError, csv.Error) as error:
-        raise damaged(path, "a heading `epoch,...` and one line of numbers an epoch", error) from error
+        raise damaged(path, "a heading `epoch,...` and one line of numbers an epoch", error) from None
     return epochs, history

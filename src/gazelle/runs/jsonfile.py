@@ -48,7 +48,7 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise missing(path) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise damaged(path, "a JSON file", error) from error
+        raise damaged(path, "a JSON file", error) from None
 
 
 def build(kind: type[T], value: Any, path: Path) -> T:
@@ -60,7 +60,7 @@ def build(kind: type[T], value: Any, path: Path) -> T:
     try:
         return _build(kind, value, kind.__name__)
     except (TypeError, ValueError) as error:
-        raise damaged(path, f"the fields of {kind.__name__}", error) from error
+        raise damaged(path, f"the fields of {kind.__name__}", error) from None
 
 
 def missing(path: Path) -> DataError:

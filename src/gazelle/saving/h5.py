@@ -147,7 +147,7 @@ def open_weights(path: str | os.PathLike[str] | BinaryIO) -> Iterator[WeightsFil
                 f"Cannot open the weights file {label}: {error.strerror}.",
                 expected="a file that can be read",
                 fix="check the path; a weights file's name ends in '.weights.h5'",
-            ) from error
+            ) from None
         source: Any = os.fspath(path)
     else:
         label, source = "the weights file", path

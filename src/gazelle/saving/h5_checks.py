@@ -87,7 +87,7 @@ def guarded(label: str, where: str) -> Iterator[None]:
             f"{label} is damaged: {where!r} cannot be read.",
             received=" ".join(str(error).split())[:120],
             fix="get the file again, or save it again",
-        ) from error
+        ) from None
 
 
 def refused(label: str, where: str, found: str, expected: str = "a plain array of numbers") -> DataError:

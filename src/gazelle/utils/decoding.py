@@ -126,14 +126,14 @@ def opened(path: Any) -> Image:
     try:
         image = Image.open(path, formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(path, str(error)) from error
+        raise _too_large(path, str(error)) from None
     except (OSError, ValueError, SyntaxError, EOFError, OverflowError, struct.error) as error:
         raise _unreadable(
             path,
             "empty or no image of a known format"
             if isinstance(error, UnidentifiedImageError)
             else getattr(error, "strerror", None) or error,
-        ) from error
+        ) from None
     width, height = image.size
     if width * height > MAX_PIXELS:
         image.close()
@@ -170,7 +170,7 @@ def decoded(image: Image, color_mode: str, path: Any) -> tuple[Image, bool]:
             expected="a whole image of 8 or 16 bits a channel",
             received=error,
             fix="remove or replace this file",
-        ) from error
+        ) from None
 
 
 def _on_ground(image: Image) -> tuple[Image, bool]:
@@ -235,15 +235,15 @@ def _refuse_irregular(path: Any) -> None:
         return
     try:
         mode = os.stat(path).st_mode
-    except FileNotFoundError as error:
+    except FileNotFoundError:
         raise DataError(
             f"There is no image {_name(path)}.",
             expected="an image file",
             received="a link to nothing" if os.path.islink(path) else "nothing there",
             fix="check the path",
-        ) from error
+        ) from None
     except (OSError, ValueError) as error:
-        raise _unreadable(path, getattr(error, "strerror", None) or error) from error
+        raise _unreadable(path, getattr(error, "strerror", None) or error) from None
     if stat.S_ISDIR(mode):
         raise DataError(
             f"{_name(path)} is a folder.",

@@ -127,7 +127,7 @@ def fetch(url: str, target: Path, hashes: Mapping[str, str], *, size: int | None
                 expected=f"the file {target.name}" + (f" of {size} bytes" if size else ""),
                 received=getattr(error, "reason", None) or error,
                 fix=advice or f"check the address and the network, or put the file there yourself: {target}",
-            ) from error
+            ) from None
         check(temporary, hashes, size=size, name=f"The file that came from {url}", advice=advice)
 
 

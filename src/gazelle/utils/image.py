@@ -140,12 +140,12 @@ def save_img(
     with atomic_path(path) as temporary:
         try:
             image.save(temporary, format=file_format, **kwargs)
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError):
             raise ArgumentError(
                 f"save_img cannot tell which format to write {path} in.",
                 expected="a file name that ends with .png, .jpg, ..., or file_format",
                 received=repr(file_format or Path(path).suffix),
-            ) from error
+            ) from None
 
 
 def _data_format(data_format: str | None) -> str:
