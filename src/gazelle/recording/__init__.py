@@ -10,6 +10,7 @@ from gazelle.pages import write_report
 from gazelle.recording.answers import as_probabilities, class_numbers, is_classifier
 from gazelle.recording.record import Facts, device, new_folder, record, versions
 from gazelle.runs import REPORT
+from gazelle.utils.files import draft_folder
 
 
 def report(
@@ -67,8 +68,12 @@ def report(
         settings=dict(settings or {}),
         stop_reason=_stop_reason(history),
     )
-    if folder is not None:
+    if folder is not None and Path(folder).exists():
         return write_report(record(model, x_test, y_test, history=history, facts=facts, folder=folder))
+    if folder is not None:
+        with draft_folder(Path(folder).parent) as draft:
+            write_report(record(model, x_test, y_test, history=history, facts=facts, folder=draft))
+            return draft.rename(folder) / REPORT
     with new_folder("runs", data) as made:
         write_report(record(model, x_test, y_test, history=history, facts=facts, folder=made.folder))
     return made.folder / REPORT
