@@ -28,7 +28,8 @@ def harmless():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("presses", [1, 2])
-def test_at_any_moment_the_run_is_whole_or_not_there(number, presses, gazelle, harmless, images, tmp_path):
+def test_at_any_moment_the_run_is_whole_or_not_there(number, presses, gazelle, harmless, images, shades_run):
+    # shades_run: a module that is broken off while it is loaded stays half loaded in this process.
     moments = random.Random(int(number) + presses)
     for trial in range(6):
         name = f"trial-{trial}"

@@ -1,8 +1,9 @@
 """Ctrl-C, SIGTERM and SIGHUP while a command runs: what was learned is kept, or nothing is left, at every moment.
 
-A signal can fall anywhere, also where Python throws away the exception that its handler raises (callbacks of the
-garbage collector, `__del__`). So a handler raises only where nothing is to be kept, and what was thrown away is raised
-again.
+A signal can fall anywhere, also where an exception that its handler raises is thrown away (callbacks of the garbage
+collector, `__del__`) or turned into another (a module of C that is being loaded). So the handler of a process that is
+to end removes its temporary files and ends it. Where `main` was called from Python it has to raise; what is thrown away
+is raised again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 _AGAIN_AFTER = 0.05  # seconds until an exception that Python threw away is raised again
@@ -30,7 +31,8 @@ class Signals:
     time, and the second one ends the command at once. After `finish` they are only noted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, for_good: bool = False) -> None:
+        self._for_good = for_good
         self.first = 0  # number of the first signal, 0 for none
         self._stop: Callable[[], None] | None = None
         self._asked = self._ending = self._lost = self._finished = False
@@ -79,7 +81,20 @@ class Signals:
             self._stop()
             return
         self._ending = True
+        if self._for_good:
+            self._leave()
         raise Ended
+
+    def _leave(self) -> None:
+        """End the process here and now, nothing left behind."""
+        files = sys.modules.get("gazelle.utils.files")
+        if files is not None:
+            files.remove_temporaries()
+        with suppress(OSError):
+            if os.isatty(2):
+                os.write(2, b"\r\x1b[K\x1b[?25h")  # the live line goes, the cursor of a bar comes back
+            os.write(2, f"gazelle: {self.words}\n".encode())
+        os._exit(self.status(0))
 
     def _refuse_lost(self) -> None:
         if self._ending:
@@ -104,10 +119,10 @@ def listening(for_good: bool = False) -> Iterator[Signals]:
     """Within the block (in the main thread) signals are heard; one that is to be ignored (`nohup`) stays so.
 
     Args:
-        for_good: Whether the process ends after the block: signals are then ignored, so that none falls into its end.
+        for_good: Whether the process ends after the block, or at once by a signal; signals are ignored after it.
     """
     global _current
-    _current = signals = Signals()
+    _current = signals = Signals(for_good)
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return

@@ -15,6 +15,7 @@ from pathlib import Path
 
 _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 _DRAFT = "draft"
+_temporaries: set[Path] = set()  # what this process is writing to now
 _STALE_AFTER = 24 * 3600.0  # seconds; a temporary file of another machine that nobody wrote to for so long is litter
 
 
@@ -42,6 +43,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     _sweep(target)
     temporary = target.with_name(f"{_prefix(os.getpid())}{secrets.token_hex(4)}-{target.name[-50:]}")
+    _temporaries.add(temporary)
     try:
         yield temporary
         if target.exists():
@@ -52,6 +54,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
+    finally:
+        _temporaries.discard(temporary)
     if os.name == "posix":  # other systems have no handle of a folder to flush
         _sync(target.parent)
 
@@ -69,6 +73,7 @@ def draft_folder(root: str | os.PathLike[str]) -> Iterator[Path]:
     root = Path(root)
     made = [folder for folder in (root, *root.parents) if not folder.exists()]
     draft = root / f"{_prefix(os.getpid())}{secrets.token_hex(4)}-{_DRAFT}"
+    _temporaries.add(draft)
     try:
         root.mkdir(parents=True, exist_ok=True)
         _sweep(root / _DRAFT)
@@ -77,10 +82,25 @@ def draft_folder(root: str | os.PathLike[str]) -> Iterator[Path]:
         if os.name == "posix":
             _sync(root)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        _remove(draft)
+        _temporaries.discard(draft)
         for folder in made:
             with suppress(OSError):  # it stays if it holds something
                 folder.rmdir()
+
+
+def remove_temporaries() -> None:
+    """Remove what this process is writing to: for one that ends without ado."""
+    for path in [*_temporaries]:
+        _remove(path)
+        with suppress(OSError):  # the folder of runs, if it is empty
+            if path.name.endswith(f"-{_DRAFT}"):
+                path.parent.rmdir()
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def cache_folder(*parts: str) -> Path:
