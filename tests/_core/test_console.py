@@ -1,8 +1,10 @@
 """The one place that writes: it shows what a screen can show, and obeys no name."""
 
+import ast
 import io
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +75,10 @@ def test_an_output_that_nobody_reads_ends_a_program_unless_it_is_going_on():
         console.say("hello", stream)
     with pytest.raises(BrokenPipeError):
         stream.close()
+
+
+def test_nothing_else_in_the_package_prints():
+    for file in Path(console.__file__).parents[1].rglob("*.py"):
+        calls = [node.func for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Call)]
+        names = {call.id for call in calls if isinstance(call, ast.Name)}
+        assert "print" not in names or file.name == "building.py", f"{file} prints past the console"

@@ -280,7 +280,7 @@ def test_a_class_whose_name_is_no_text_is_refused_and_shown_safely(folder):
     (folder / "dog").rename(os.fsdecode(os.fsencode(folder) + b"/d\xf6g\x1b[31m"))
     with pytest.raises(DataError) as info:
         image_dataset_from_directory(folder, **PLAIN)
-    assert "d\\xf6g\\x1b[31m" in str(info.value)
+    assert "class 'd\\xf6g\\x1b[31m' is" in str(info.value)
     assert str(info.value).isascii()
     assert "\x1b" not in str(info.value)
 
@@ -295,7 +295,7 @@ def test_a_pipe_among_the_images_is_a_bad_image(folder):
 def test_images_of_kinds_that_are_not_read_are_told(folder):
     for name in ("a.png", "b.PNG"):
         (folder / "cat" / name).rename((folder / "cat" / name).with_suffix(".TIFF"))
-    with pytest.warns(UserWarning, match=r"2 files of kinds that are not read are left out \(\.tiff\)"):
+    with pytest.warns(UserWarning, match=r"Left out: 2 files of kinds that are not read \(\.tiff\)"):
         assert len(image_dataset_from_directory(folder, **PLAIN).x) == 6
     (folder / "cat" / "c.bmp").rename(folder / "cat" / "c.heic")
     with pytest.raises(DataError, match=r"class 'cat' has no images[\s\S]*received: 3 files .*\(\.heic, \.tiff\)"):

@@ -282,7 +282,7 @@ def all_bad(errors: list[DataError], total: int, fix: str = "") -> DataError:
     for error in errors[:_MOST_NAMED]:
         problem, *lines = str(error).splitlines()
         reason = next((line.partition(": ")[2] for line in lines if line.startswith("  received: ")), "")
-        reasons.append(f"    {problem.partition('the image ')[2].removesuffix('.') or problem}: {reason}")
+        reasons.append(f"    {problem.removesuffix('.').partition('image ')[2] or problem.removesuffix('.')}: {reason}")
     more = [f"    and {len(errors) - _MOST_NAMED} more"] if len(errors) > _MOST_NAMED else []
     return DataError(
         f"{len(errors)} of {total} images cannot be read.",
@@ -300,7 +300,7 @@ def _refuse_emptied(numbers: np.ndarray | None, bad: list[int], names: list[str]
     for name, count in zip(names, left, strict=True):
         if not count:
             raise DataError(
-                f"No image of the class {shown(name)!r} can be read.",
+                f"No image of the class '{shown(name)}' can be read.",
                 expected="one image or more",
                 received="none",
                 fix="replace its files, or remove its folder",

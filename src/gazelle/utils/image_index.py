@@ -97,7 +97,7 @@ def _members(root: Path, name: str, follow_links: bool) -> tuple[list[str], list
     folder = root / name
     if not is_utf8(name):
         raise DataError(
-            f"The name of the class {shown(name)!r} is no text.",
+            f"The name of the class '{shown(name)}' is no text.",
             expected="the name of a folder in UTF-8",
             received=f"{shown(folder)}, in another encoding",
             fix="rename the folder",
@@ -107,7 +107,7 @@ def _members(root: Path, name: str, follow_links: bool) -> tuple[list[str], list
     members, others = _images(folder, follow_links)
     if not members:
         raise DataError(
-            f"The class {shown(name)!r} has no images.",
+            f"The class '{shown(name)}' has no images.",
             expected=f"{_EXPECTED} in {shown(folder)}",
             received=_told(others),
             fix=_advice(others) or "fill the folder or remove it",
@@ -201,7 +201,7 @@ def _told(others: list[str]) -> str:
     if not others:
         return "none"
     endings = ", ".join(sorted({os.path.splitext(name)[1].lower() for name in others}))
-    return f"{len(others)} files of kinds that are not read ({endings})"
+    return f"{len(others)} {'file' if len(others) == 1 else 'files'} of kinds that are not read ({endings})"
 
 
 def _advice(others: list[str]) -> str | None:
@@ -210,4 +210,4 @@ def _advice(others: list[str]) -> str | None:
 
 def _tell(others: list[str]) -> None:
     if others:
-        warnings.warn(_told(others).replace("not read", "not read are left out") + ".", stacklevel=5)
+        warnings.warn(f"Left out: {_told(others)}.", stacklevel=5)
