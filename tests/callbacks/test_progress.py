@@ -119,7 +119,7 @@ def test_an_encoding_without_the_bar_gets_ascii(terminal, clock):
     bar = Progbar(4, head="größe")
     clock.now += 1.0
     bar.update(1, [("größe", 0.5), ("λ", 0.5)])
-    assert stream.rows() == ["größe =====............... 1/4 3.0s left 1.0s/step - größe: 0.5000 - ?: 0.5000"]
+    assert stream.rows() == ["größe =====............... 1/4 3.0s left 1.0s/step - größe: 0.5000 - \\u03bb: 0.5000"]
 
 
 def test_colours_are_used_on_a_terminal_only_and_not_with_no_color(terminal, clock):

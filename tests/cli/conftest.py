@@ -9,6 +9,7 @@ from PIL import Image
 
 from gazelle.cli.main import main
 
+PROGRAM = "import sys; from gazelle.cli.main import main; sys.exit(main())"
 DIGITS = ("--epochs", "2", "--hidden", "16", "--learning-rate", "0.01")
 
 

@@ -143,6 +143,45 @@ def test_predict_names_a_file_that_is_no_image(gazelle, home):
     assert "notes.png" in answer.err
 
 
+def test_predict_names_all_files_that_it_cannot_read_and_does_not_advise_to_remove_a_missing_one(gazelle, home):
+    paint(Path("fine.png"))
+    answer = gazelle("predict", "shades", "gone.png")
+    assert answer.err.splitlines()[0] == "gazelle: There is no image gone.png."
+    assert "fix: check the path" in answer.err
+    Path("text.png").write_text("x")
+    answer = gazelle("predict", "shades", "gone.png", "fine.png", "text.png", "gone2.png")
+    assert (answer.status, answer.out) == (1, "")
+    assert all(name in answer.err for name in ("3 of 4 images", " gone.png: nothing there", " text.png: ", "gone2.png"))
+
+
+def test_list_shows_the_runs_and_their_figures(gazelle, home):
+    Path("runs/.tmp-1-2-3-draft").mkdir()
+    shutil.copytree("runs/digits", "runs/broken")
+    Path("runs/broken/config.json").write_text("{")
+    answer = gazelle("list")
+    lines = answer.out.splitlines()
+    accuracy = runs.read_metrics(Path("runs/digits")).accuracy
+    assert (answer.status, answer.err, len(lines)) == (0, "", 4)
+    assert next(line for line in lines if line.startswith("digits ")).split()[1] == "digits"
+    assert f"accuracy {accuracy:.4f}" in answer.out
+    assert "damaged" in next(line for line in lines if line.startswith("broken "))
+    assert gazelle("list", "nowhere").err.endswith("fix: make one: gazelle train digits\n")
+
+
+def test_compare_shows_what_differs_and_the_figures_side_by_side(gazelle, home):
+    gazelle("train", "digits", "--epochs", "1", "--hidden", "8", "-q", "--name", "small")
+    answer = gazelle("compare", "digits", "small")
+    rows = {line[:20].strip(): line.split()[-2:] for line in answer.out.splitlines() if line.strip()}
+    assert answer.status == 0
+    assert rows["hidden units"] == ["16", "8"]
+    assert rows["epochs run"] == ["2", "1"]
+    assert rows["test accuracy"] == [
+        f"{runs.read_metrics(Path('runs') / name).accuracy:.4f}" for name in ("digits", "small")
+    ]
+    assert "batch_size" not in rows
+    assert "do not compare" in gazelle("compare", "digits", "shades").out
+
+
 def test_more_classes_than_there_are_may_be_asked_for(gazelle, home):
     paint(Path("fine.png"))
     assert len(gazelle("predict", "shades", "fine.png", "--top", "99").out.split()) == 1 + 2 * 2

@@ -1,19 +1,24 @@
 """gazelle train: what it prints, writes, refuses and survives."""
 
-import contextlib
+import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gazelle import runs
 from gazelle.callbacks import LambdaCallback
 from gazelle.cli import train as training
+from gazelle.cli.signals import listening
 from gazelle.datasets import cifar10
 
-from .conftest import DIGITS, folder_of, paint
+from .conftest import DIGITS, PROGRAM, folder_of, paint
 
 QUICK = ("--epochs", "2", "--hidden", "4")
 FILES = {
@@ -89,21 +94,33 @@ def test_the_same_seed_gives_the_same_network_bit_for_bit_and_another_seed_anoth
 
 def test_a_run_never_overwrites_another_and_quiet_prints_its_path_only(gazelle, images):
     for folder in ("my-shades", "my-shades-2"):
-        answer = gazelle("train", images, *QUICK, "-q", "--name", "my shades!")
+        answer = gazelle("train", images, *QUICK, "-q", "--name", "my-shades")
         assert answer == (0, f"runs/{folder}/report.html\n", "")
 
 
-def test_ctrl_c_ends_training_and_keeps_what_was_learned(gazelle, images, monkeypatch):
-    class Press(training.Interrupt):
-        def on_epoch_end(self, epoch, logs=None):
-            if epoch == 1:
-                signal.raise_signal(signal.SIGINT)
+def signals_at(monkeypatch, epoch, *numbers):
+    """Have signals come at the end of an epoch, counted from 0."""
 
-    monkeypatch.setattr(training, "Interrupt", Press)
-    before = signal.getsignal(signal.SIGINT)
+    class Sends(training.Interrupt):
+        def on_epoch_end(self, now, logs=None):
+            for number in numbers if now == epoch else ():
+                signal.raise_signal(number)
+
+    monkeypatch.setattr(training, "Interrupt", Sends)
+
+
+SIGNALS = [(signal.SIGINT, 130)]
+if hasattr(signal, "SIGHUP"):
+    SIGNALS += [(signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
+def test_a_signal_ends_training_and_keeps_what_was_learned(number, status, gazelle, images, monkeypatch):
+    signals_at(monkeypatch, 1, number)
+    before = signal.getsignal(number)
     answer = gazelle("train", images, "--epochs", "500", "--hidden", "4")
-    assert signal.getsignal(signal.SIGINT) is before
-    assert (answer.status, answer.err) == (130, "")
+    assert signal.getsignal(number) is before
+    assert (answer.status, answer.err) == (status, "")
     assert "Interrupted: this is the network as it was then." in answer.out
     folder = Path("runs/shades")
     assert {path.name for path in folder.iterdir()} == FILES
@@ -112,22 +129,79 @@ def test_ctrl_c_ends_training_and_keeps_what_was_learned(gazelle, images, monkey
     assert gazelle("evaluate", folder).status == 0
 
 
-def test_a_second_ctrl_c_ends_the_program_and_leaves_nothing(gazelle, images, monkeypatch, tmp_path):
-    class PressTwice(training.Interrupt):
-        def on_epoch_end(self, epoch, logs=None):
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
+@pytest.mark.parametrize(
+    ("numbers", "answer"),
+    [
+        ((signal.SIGINT, signal.SIGINT), (130, "", "gazelle: interrupted\n")),
+        ((signal.SIGTERM, signal.SIGINT), (143, "", "gazelle: terminated\n")),
+    ],
+)
+def test_a_second_signal_ends_the_program_and_leaves_nothing(numbers, answer, gazelle, images, monkeypatch, tmp_path):
+    signals_at(monkeypatch, 0, *numbers)
+    assert gazelle("train", images, *QUICK, "-q") == answer
+    assert list(tmp_path.iterdir()) == []
 
-    monkeypatch.setattr(training, "Interrupt", PressTwice)
-    assert gazelle("train", images, *QUICK, "-q") == (130, "", "gazelle: interrupted\n")
-    assert list((tmp_path / "runs").iterdir()) == []
+
+@pytest.mark.parametrize("moment", ["record", "write_report"])
+@pytest.mark.parametrize("presses", [1, 2])
+def test_one_ctrl_c_while_results_are_written_loses_nothing_and_two_leave_nothing(
+    moment, presses, gazelle, images, monkeypatch, tmp_path
+):
+    write = getattr(training, moment)
+
+    def press(*arguments, **options):
+        done = write(*arguments, **options)
+        for _ in range(presses):
+            signal.raise_signal(signal.SIGINT)
+        return done
+
+    monkeypatch.setattr(training, moment, press)
+    answer = gazelle("train", images, *QUICK, "-q")
+    assert answer.status == 130
+    if presses == 1:
+        assert {path.name for path in (tmp_path / "runs" / "shades").iterdir()} == FILES
+        assert (answer.out, answer.err) == ("runs/shades/report.html\n", "")
+    else:
+        assert (answer.out, answer.err) == ("", "gazelle: interrupted\n")
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ctrl_c_after_the_run_folder_is_there_only_sets_the_status(gazelle, images, monkeypatch):
+    def press(done):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        return f"Report: {done.page}"
+
+    monkeypatch.setattr(training, "closing", press)
+    answer = gazelle("train", images, *QUICK)
+    assert (answer.status, answer.err) == (130, "")
+    assert answer.out.endswith("Report: runs/shades/report.html\n")
+    assert {path.name for path in Path("runs/shades").iterdir()} == FILES
+
+
+def test_a_ctrl_c_that_python_throws_away_is_heard_all_the_same(gazelle, images, monkeypatch, tmp_path):
+    """As where it falls into a callback of the garbage collector: JAX has one."""
+    load = training.load
+
+    def loads_long(*arguments, **options):
+        class Presses:
+            def __del__(self):
+                signal.raise_signal(signal.SIGINT)
+
+        Presses()
+        time.sleep(30)
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(training, "load", loads_long)
+    assert gazelle("train", images, *QUICK) == (130, "", "gazelle: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ctrl_c_before_the_first_step_is_heard(gazelle, images, monkeypatch):
     class PressAtOnce(training.Interrupt):
-        def heard(self, model):
-            self.pressed = True
-            return contextlib.nullcontext()
+        def __init__(self, signals):
+            super().__init__(signals)
+            signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(training, "Interrupt", PressAtOnce)
     assert gazelle("train", images, "--epochs", "500", "--hidden", "4", "-q").status == 130
@@ -137,10 +211,24 @@ def test_ctrl_c_before_the_first_step_is_heard(gazelle, images, monkeypatch):
 def test_a_job_in_the_background_goes_on_ignoring_ctrl_c():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with training.Interrupt().heard(model=None):
+        with listening():
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a device that is always full")
+@pytest.mark.parametrize(
+    ("way", "status", "words"), [("full", 1, "could not be written"), ("head", 0, ""), ("closed", 0, "")]
+)
+def test_a_run_is_kept_whatever_becomes_of_its_output(way, status, words, images, tmp_path):
+    command = [sys.executable, "-c", PROGRAM, "train", str(images), *QUICK]
+    shell = {"full": ' "$@" > /dev/full', "head": ' { "$@"; echo $? > status; } | head -1', "closed": ' "$@" >&-'}[way]
+    done = subprocess.run(["sh", "-c", shell, "sh", *command], capture_output=True, text=True, check=False)
+    code = int(Path("status").read_text()) if way == "head" else done.returncode
+    assert (code, bool(done.stderr)) == (status, bool(words)), done.stderr
+    assert words in done.stderr
+    assert {path.name for path in Path("runs/shades").iterdir()} == FILES
 
 
 def test_patience_watches_a_tenth_of_the_training_images_and_keeps_the_best_weights(gazelle, tmp_path):
@@ -162,7 +250,7 @@ def test_a_training_that_diverges_is_refused(gazelle, images, tmp_path):
     assert answer.status == 1
     assert answer.err.splitlines()[0].startswith("gazelle: The training diverged in epoch")
     assert "--learning-rate" in answer.err
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def refused(answer, *words):
@@ -170,7 +258,7 @@ def refused(answer, *words):
     assert answer.err.startswith("gazelle: ")
     assert "\n\n" not in answer.err
     assert all(word in answer.err for word in words), answer.err
-    assert not Path("runs").exists() or list(Path("runs").iterdir()) == []
+    assert not Path("runs").exists()
 
 
 def test_an_unknown_source_is_refused(gazelle):
@@ -179,7 +267,74 @@ def test_an_unknown_source_is_refused(gazelle):
 
 def test_a_file_in_place_of_a_folder_is_refused(gazelle, tmp_path):
     (tmp_path / "images.zip").write_bytes(b"PK")
-    refused(gazelle("train", "images.zip"), "received: a file", "unpack")
+    refused(gazelle("train", "images.zip"), "received: an archive", "unpack")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("digit", ["did you mean digits?"]),
+        ("CIFAR-10", ["did you mean cifar10?"]),
+        ("pictues", ["did you mean pictures?"]),
+        ("table.csv", ["Tables are not read yet", "received: a table", "in Python"]),
+        ("images.tgz", ["an archive", "unpack it"]),
+    ],
+)
+def test_what_is_no_data_is_told_with_a_way_out(name, words, gazelle):
+    Path("pictures").mkdir()
+    Path("table.csv").write_text("a,b\n1,2\n")
+    Path("images.tgz").write_bytes(b"x")
+    refused(gazelle("train", name), *words)
+
+
+@pytest.mark.filterwarnings("default")
+def test_black_strokes_on_nothing_are_learned_and_told(gazelle):
+    for number, name in enumerate(("bar", "line")):
+        for i in range(12):
+            pixels = np.zeros((6, 6, 4), np.uint8)
+            pixels[..., 3][(slice(None), i % 6) if number else (i % 6, slice(None))] = 255
+            path = Path("strokes") / name / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    answer = gazelle("train", "strokes", "--epochs", "150", "--hidden", "16", "--learning-rate", "0.01", "-q")
+    assert answer.status == 0
+    said = "gazelle: warning: {} transparent: laid on white (nearly white strokes: on black).\n"
+    assert answer.err == said.format("24 of 24 images are")
+    assert runs.read_metrics(Path("runs/strokes")).accuracy > 0.9
+    answer = gazelle("predict", "strokes", "strokes/bar/0.png", "--top", "1")
+    assert (answer.out.split()[1], answer.err) == ("bar", said.format("The image is"))
+
+
+@pytest.mark.filterwarnings("default")
+def test_bad_images_are_named_together_and_left_out_on_request(gazelle):
+    folder_of("data", count=10)
+    for name in ("dark/1.png", "light/2.png", "light/3.png"):
+        (Path("data") / name).write_bytes(b"x")
+    refused(gazelle("train", "data"), "3 of 20 images", "dark/1.png", "light/2.png", "light/3.png", "add --skip-bad")
+    answer = gazelle("train", "data", *QUICK, "-q", "--skip-bad")
+    assert answer.status == 0
+    assert "gazelle: warning: 3 of 20 images cannot be read and are left out: data/dark/1.png, " in answer.err
+    config = runs.read_config(Path("runs/data"))
+    assert sum(split.rows for split in config.splits) == 17
+    assert config.settings["bad images"] == "left out"
+    answer = gazelle("evaluate", "data")
+    assert answer.status == 0
+    assert "left out" in answer.err
+    assert "has changed" not in answer.err
+
+
+def test_a_folder_in_a_folder_is_refused_and_the_right_one_named(gazelle):
+    folder_of("seg_train/seg_train")
+    refused(gazelle("train", "seg_train"), "it is no class", "fix: name seg_train/seg_train if")
+
+
+def test_a_hidden_folder_is_no_part_of_the_data(gazelle):
+    folder_of("data/train")
+    folder_of("data/test")
+    for hidden in ("data", "data/train", "data/test/dark"):
+        folder_of(Path(hidden) / ".ipynb_checkpoints", classes=("x",))
+    assert gazelle("train", "data", *QUICK, "-q").status == 0
+    assert runs.read_config(Path("runs/data")).class_names == ["dark", "light"]
 
 
 def test_images_of_several_sizes_are_refused_until_a_size_is_given(gazelle):
@@ -248,9 +403,8 @@ def test_cifar10_that_is_not_there_says_where_it_is_looked_for(gazelle, monkeypa
 
 def test_a_folder_that_cannot_be_made_is_refused_before_the_training(gazelle, images, tmp_path):
     (tmp_path / "file").write_text("")
-    answer = gazelle("train", images, "--out", "file/runs")
-    assert (answer.status, answer.out) == (1, "")
-    assert answer.err.startswith("gazelle: Not a directory")
+    for out in ("file/runs", "file"):
+        refused(gazelle("train", images, "--out", out), f"cannot be made in {out}", "--out")
 
 
 def test_a_full_disk_is_refused_before_the_training(gazelle, images, monkeypatch):
@@ -267,7 +421,7 @@ def test_a_disk_that_becomes_full_is_told_without_a_traceback(gazelle, images, m
     answer = gazelle("train", images, *QUICK, "-q")
     assert (answer.status, answer.out) == (1, "")
     assert answer.err.startswith("gazelle: No space left on device: runs/shades/metrics.json\n  fix: make room")
-    assert not [path for path in Path("runs/shades").iterdir() if path.name.startswith(".")]
+    assert not Path("runs").exists()
 
 
 def test_dropout_and_no_hidden_layers_are_built_as_asked():

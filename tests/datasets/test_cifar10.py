@@ -6,6 +6,7 @@ import io
 import pickle
 import pickletools
 import tarfile
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
@@ -233,8 +234,9 @@ def test_an_archive_of_the_right_hash_that_is_no_such_archive_is_refused(case, m
 
 
 def test_without_a_network_the_error_says_where_to_put_the_file(source, tmp_path):
-    with pytest.raises(DownloadError, match=rf"{cifar10.ARCHIVE}[\s\S]*{tmp_path}[\s\S]*GAZELLE_CIFAR10"):
+    with pytest.raises(DownloadError, match=rf"{cifar10.ARCHIVE}[\s\S]*{tmp_path}[\s\S]*GAZELLE_CIFAR10") as info:
         cifar10.load_from(None, replace(source, url="http://127.0.0.1:9/cifar-10-binary.tar.gz"))
+    assert "another exception" not in "".join(traceback.format_exception(info.value)), "the message is buried"
     assert not [path for path in (tmp_path / "gazelle").rglob("*") if path.is_file()]
 
 

@@ -151,7 +151,9 @@ def test_the_summary_lists_what_keras_lists(models, graph, monkeypatch):
     ours, theirs = models[graph]
     texts = []
     for model in (ours, theirs):
-        model.summary(line_length=190, print_fn=texts.append, expand_nested=True, show_trainable=True)
+        lines = []
+        model.summary(line_length=190, print_fn=lines.append, expand_nested=True, show_trainable=True)
+        texts.append("\n".join(lines))
     left, right = ([line.split() for line in text.splitlines() if "─" not in line] for text in texts)
     # Operators and new inputs have names of Gazelle's own; an input that is an output too shows connections.
     if graph.__name__ in ("operators", "inner_start", "through"):

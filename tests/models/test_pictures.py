@@ -12,8 +12,9 @@ from gazelle.models import describe, plot_model
 def summary(model, **arguments):
     texts = []
     assert model.summary(print_fn=texts.append, **arguments) is None
-    assert len(texts) == 1
-    return texts[0]
+    assert not any("\n" in text for text in texts)
+    assert texts[0] == f'Model: "{model.name}"'
+    return "\n".join(texts)
 
 
 def chain():

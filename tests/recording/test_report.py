@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -202,15 +203,28 @@ def test_predictions_that_are_not_finite_are_refused(numbers):
     numbers.set_weights(weights)
 
 
-def test_a_full_disk_leaves_no_half_file_and_no_config(monkeypatch, tmp_path, numbers):
+def test_a_full_disk_leaves_nothing(monkeypatch, tmp_path, numbers):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(runs, "write_metrics", full)
     with pytest.raises(OSError, match="No space"):
         gazelle.report(numbers, X, X[:, 0])
-    left = {path.name for path in (tmp_path / "runs" / "data").iterdir()}
-    assert left == {"model.json", "model.weights.h5", "history.csv", "network.json", "network.svg", "predictions.npz"}
+    with pytest.raises(OSError, match="No space"):
+        gazelle.report(numbers, X, X[:, 0], folder="out/mine")
+    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_named_folder_is_whole_or_not_there_and_one_that_is_there_is_written_to(numbers, tmp_path):
+    page = gazelle.report(numbers, X, X[:, 0], folder="out/mine")
+    assert page == Path("out/mine/report.html")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
+    before = {path.name for path in (tmp_path / "out" / "mine").iterdir()}
+    page.write_text("old")
+    (page.parent / "note").write_text("mine")
+    assert "old" not in gazelle.report(numbers, X, X[:, 0], folder="out/mine").read_text()[:9]
+    assert {path.name for path in page.parent.iterdir()} == {*before, "note"}
 
 
 def test_the_config_is_json_without_tails_of_float32(numbers):

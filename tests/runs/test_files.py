@@ -169,6 +169,12 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 def test_folders_of_the_same_name_are_numbered(tmp_path):
-    made = [runs.create_folder(tmp_path / "runs", "my net: try/1") for _ in range(3)]
-    assert [folder.name for folder in made] == ["my-net-try-1", "my-net-try-1-2", "my-net-try-1-3"]
-    assert runs.create_folder(tmp_path, "../..").parent == tmp_path
+    (tmp_path / "my-net-try-1-3").symlink_to("nowhere")
+    placed = []
+    for number in range(3):
+        (tmp_path / ".draft").mkdir()
+        (tmp_path / ".draft" / "note").write_text(str(number))
+        placed.append(runs.place_folder(tmp_path / ".draft", "my net: try/1"))
+    assert [folder.name for folder in placed] == ["my-net-try-1", "my-net-try-1-2", "my-net-try-1-4"]
+    assert [(folder / "note").read_text() for folder in placed] == ["0", "1", "2"]
+    assert runs.folder_name("../..") == "run"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gazelle.utils import atomic_path, cache_folder
+from gazelle.utils.files import draft_folder, remove_temporaries
 
 KILLED = """
 import sys, time
@@ -115,3 +116,46 @@ def test_the_cache_folder_follows_gazelle_home(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
     if sys.platform == "linux":
         assert cache_folder() == Path("/cache/gazelle")
+
+
+def test_a_draft_that_was_renamed_stays_and_anything_else_is_removed(tmp_path):
+    root = tmp_path / "a" / "b"
+    with draft_folder(root) as draft:
+        assert draft.name.startswith(".")
+        (draft / "note").write_text("x")
+        draft.rename(root / "kept")
+    assert [path.name for path in root.iterdir()] == ["kept"]
+    with pytest.raises(ZeroDivisionError), draft_folder(root) as draft:
+        (draft / "note").write_text(str(1 / 0))
+    assert [path.name for path in root.iterdir()] == ["kept"]
+    with draft_folder(tmp_path / "c" / "d"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="killing a process")
+def test_the_draft_of_a_killed_process_is_swept_by_the_next(tmp_path):
+    program = f"""
+import os
+from gazelle.utils.files import draft_folder, remove_temporaries
+with draft_folder({str(tmp_path)!r}) as draft:
+    (draft / "half").write_text("x")
+    os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", program], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    with draft_folder(tmp_path) as draft:
+        assert list(tmp_path.iterdir()) == [draft]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_ends_without_ado_can_remove_what_it_was_writing_to(tmp_path):
+    with draft_folder(tmp_path / "runs") as draft, atomic_path(draft / "a") as one, atomic_path(tmp_path / "b") as two:
+        one.write_text("x")
+        two.write_text("x")
+        remove_temporaries()
+        assert list(tmp_path.iterdir()) == []
+        two.write_text("whole")
+        draft.mkdir(parents=True)
+        one.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]

@@ -1,6 +1,7 @@
 """Single images: as Keras opens, converts and writes them; what is damaged is named."""
 
 import io
+import os
 import struct
 import zlib
 
@@ -28,10 +29,66 @@ def png(tmp_path):
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "lanczos"])
 @pytest.mark.parametrize("keep", [False, True])
 def test_load_img_equals_keras(png, color_mode, size, interpolation, keep):
+    if color_mode != "rgba":  # see below
+        Image.fromarray(np.where(np.arange(4) == 3, np.uint8(255), PIXELS)).save(png)
     arguments = {"color_mode": color_mode, "target_size": size, "interpolation": interpolation}
     ours = load_img(png, keep_aspect_ratio=keep, **arguments)
     theirs = keras.utils.load_img(png, keep_aspect_ratio=keep, **arguments)
     np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+def strokes(value, mode):
+    """A bar of a value, 2 of 8 columns, on nothing, in one of the ways that files have to say "nothing"."""
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[:, 3:5] = (value, value, value, 255)
+    image = Image.fromarray(pixels)
+    if mode == "RGBA":
+        return image, {}
+    if mode == "LA":
+        return image.convert("LA"), {}
+    grey = Image.fromarray(np.where(pixels[..., 3] > 0, value, 77).astype(np.uint8))
+    return (grey if mode == "L" else grey.convert(mode)), {"transparency": (77, 77, 77) if mode == "RGB" else 77}
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "L", "RGB", "P"])
+@pytest.mark.parametrize(("value", "ground"), [(0, 255), (150, 255), (255, 0)])
+@pytest.mark.parametrize("color_mode", ["rgb", "grayscale"])
+def test_a_transparent_image_is_laid_on_white_and_white_strokes_on_black(mode, value, ground, color_mode, tmp_path):
+    image, options = strokes(value, mode)
+    image.save(tmp_path / "a.png", **options)
+    found = np.asarray(load_img(tmp_path / "a.png", color_mode)).reshape(8, 8, -1)
+    expected = np.full((8, 8), ground)
+    expected[:, 3:5] = value
+    np.testing.assert_array_equal(found, np.repeat(expected[..., None], found.shape[2], axis=2))
+
+
+def test_half_transparent_edges_are_mixed_with_the_ground(tmp_path):
+    pixels = np.zeros((4, 4, 4), np.uint8)
+    pixels[:, 1, 3], pixels[:, 2, 3] = 128, 255
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert np.asarray(load_img(tmp_path / "a.png", "grayscale"))[0].tolist() == [255, 127, 0, 255]
+
+
+def test_an_image_with_nothing_to_see_is_white(tmp_path):
+    Image.new("RGBA", (3, 3)).save(tmp_path / "a.png")
+    assert np.asarray(load_img(tmp_path / "a.png")).min() == 255
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (os.mkfifo, "a pipe, a device or a socket"),
+        (lambda path: os.symlink("/dev/zero", path), "a pipe, a device or a socket"),
+        (os.mkdir, "name the images in it"),
+        (lambda path: os.symlink("nowhere", path), "a link to nothing"),
+        (lambda path: None, "fix: check the path"),
+    ],
+)
+def test_what_is_no_regular_file_is_refused_and_never_waited_for(make, words, tmp_path):
+    make(tmp_path / "a.png")
+    with pytest.raises(DataError, match=words):
+        load_img(tmp_path / "a.png")
 
 
 def test_load_img_takes_an_open_file(png):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import tarfile
 from pathlib import Path
 
@@ -162,13 +163,143 @@ def test_resizing_stretches_crops_or_pads(tmp_path):
     np.testing.assert_array_equal(rows["pad"][:, 1], [0, 200, 200, 0])
 
 
-def test_an_unreadable_image_among_many_is_named(folder):
+def cut(file):
+    data = file.read_bytes()
+    file.write_bytes(data[: len(data) // 2])
+
+
+@pytest.fixture
+def damaged(folder):
+    """105 images of cats, of which the first and 29 others cannot be read, and one dog of five."""
     for i in range(100):
         picture(i).save(folder / "cat" / f"n{i:03}.png")
-    data = (folder / "dog" / "2.png").read_bytes()
-    (folder / "dog" / "2.png").write_bytes(data[: len(data) // 2])
+    files = [folder / "cat" / "a.png", *(folder / "cat" / f"n{i:03}.png" for i in range(29)), folder / "dog" / "2.png"]
+    for file in files:
+        cut(file)
+    return folder, files
+
+
+def test_all_images_that_cannot_be_read_are_named_at_once_up_to_twenty(damaged):
+    folder, files = damaged
+    with pytest.raises(DataError) as info:
+        image_dataset_from_directory(folder, **PLAIN)
+    text = str(info.value)
+    assert text.startswith("31 of 108 images cannot be read.")
+    assert [str(file) in text for file in files] == [True] * 20 + [False] * 11
+    assert "and 11 more" in text
+    assert "skip_bad=True" in text
+
+
+def test_an_unreadable_image_alone_is_named(folder):
+    cut(folder / "dog" / "2.png")
     with pytest.raises(DataError, match=r"2\.png[\s\S]*fix: remove or replace"):
-        image_dataset_from_directory(folder, image_size=(4, 4), verbose=False)
+        image_dataset_from_directory(folder, **PLAIN)
+
+
+def test_bad_images_are_left_out_on_request_with_their_labels_and_names(damaged):
+    folder, files = damaged
+    for options in ({}, {"shuffle": True, "seed": 1}):
+        with pytest.warns(UserWarning, match="31 of 108 images cannot be read and are left out: .* and 11 more"):
+            dataset = image_dataset_from_directory(folder, **{**PLAIN, **options}, skip_bad=True)
+        assert len(dataset.x) == len(dataset.y) == len(dataset.file_paths) == 77
+        assert not set(map(str, files)) & set(dataset.file_paths)
+        assert [img_to_array(load_img(file))[0, 0, 0] for file in dataset.file_paths] == reds(dataset)
+        assert [int("dog" in file) for file in dataset.file_paths] == dataset.y.tolist()
+
+
+def test_bad_images_are_left_out_of_both_parts(damaged):
+    folder, _ = damaged
+    options = {**PLAIN, "shuffle": True, "seed": 4, "validation_split": 0.5, "subset": "both"}
+    with pytest.warns(UserWarning, match="left out"):
+        train, validation = image_dataset_from_directory(folder, **options, skip_bad=True)
+    assert len(train.x) + len(validation.x) == 77
+    assert not set(train.file_paths) & set(validation.file_paths)
+    for part in (train, validation):
+        assert [img_to_array(load_img(file))[0, 0, 0] for file in part.file_paths] == reds(part)
+
+
+def test_a_class_without_an_image_that_can_be_read_is_refused_though_bad_ones_are_left_out(folder):
+    for file in (folder / "cat").glob("*.*"):
+        file.write_bytes(b"x")
+    with (
+        pytest.warns(UserWarning, match="left out"),
+        pytest.raises(DataError, match="No image of the class 'cat' can be read"),
+    ):
+        image_dataset_from_directory(folder, **PLAIN, skip_bad=True)
+
+
+def test_transparent_images_are_laid_on_a_ground_and_counted(folder):
+    for name in ("cat/a.png", "dog/1.png"):
+        Image.new("RGBA", (6, 4)).save(folder / name)
+    with pytest.warns(UserWarning, match="2 of 8 images are transparent: laid on white") as caught:
+        dataset = image_dataset_from_directory(folder, **PLAIN)
+    assert len(caught) == 1
+    assert reds(dataset) == [255, 10, 20, 255, 40, 50, 60, 70]
+    assert image_dataset_from_directory(folder, color_mode="rgba", **PLAIN).x[0, 0, 0].tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("name", [".ipynb_checkpoints", "__MACOSX", ".git", "@eaDir", "dog/.ipynb_checkpoints"])
+def test_hidden_folders_and_those_of_systems_are_no_part_of_the_data(name, folder):
+    (folder / name).mkdir(exist_ok=True)
+    picture(99).save(folder / name / "copy.png")
+    dataset = image_dataset_from_directory(folder, **PLAIN)
+    assert (dataset.class_names, 99 in reds(dataset)) == (["cat", "dog"], False)
+    assert 99 not in reds(image_dataset_from_directory(folder, labels=None, label_mode=None, **PLAIN))
+
+
+@pytest.mark.parametrize("deep", ["", "images", "a/b"])
+def test_a_folder_in_a_folder_is_refused_and_the_right_one_is_named(deep, folder, tmp_path):
+    home = tmp_path / "seg_train" / deep / "seg_train"
+    home.parent.mkdir(parents=True)
+    (tmp_path / "seg_train" / "notes.txt").write_text("x")
+    folder.rename(home)
+    outer = tmp_path / "seg_train"
+    with pytest.raises(DataError) as info:
+        image_dataset_from_directory(outer, **PLAIN)
+    assert "has no images of its own, only folders: it is no class" in str(info.value)
+    assert f"fix: name {home} if" in str(info.value)
+    assert image_dataset_from_directory(home, **PLAIN).class_names == ["cat", "dog"]
+
+
+def test_a_folder_that_may_not_be_read_is_refused_by_name_wherever_it_is(folder, monkeypatch):
+    scandir = os.scandir
+    for closed in (folder, folder / "dog", folder / "dog" / "more"):
+
+        def refuse(path, closed=closed):
+            if Path(path) == closed:
+                raise PermissionError(13, "Permission denied", str(path))
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", refuse)
+        with pytest.raises(DataError, match=f"The folder {closed} cannot be read"):
+            image_dataset_from_directory(folder, **PLAIN)
+
+
+@pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names are text there")
+def test_a_class_whose_name_is_no_text_is_refused_and_shown_safely(folder):
+    (folder / "dog").rename(os.fsdecode(os.fsencode(folder) + b"/d\xf6g\x1b[31m"))
+    with pytest.raises(DataError) as info:
+        image_dataset_from_directory(folder, **PLAIN)
+    assert "class 'd\\xf6g\\x1b[31m' is" in str(info.value)
+    assert str(info.value).isascii()
+    assert "\x1b" not in str(info.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+def test_a_pipe_among_the_images_is_a_bad_image(folder):
+    os.mkfifo(folder / "cat" / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe\.png[\s\S]*received: a pipe"):
+        image_dataset_from_directory(folder, **PLAIN)
+
+
+def test_images_of_kinds_that_are_not_read_are_told(folder):
+    for name in ("a.png", "b.PNG"):
+        (folder / "cat" / name).rename((folder / "cat" / name).with_suffix(".TIFF"))
+    with pytest.warns(UserWarning, match=r"Left out: 2 files of kinds that are not read \(\.tiff\)"):
+        assert len(image_dataset_from_directory(folder, **PLAIN).x) == 6
+    (folder / "cat" / "c.bmp").rename(folder / "cat" / "c.heic")
+    with pytest.raises(DataError, match=r"class 'cat' has no images[\s\S]*received: 3 files .*\(\.heic, \.tiff\)"):
+        image_dataset_from_directory(folder, **PLAIN)
 
 
 def test_a_folder_that_cannot_serve_is_refused(folder, tmp_path):

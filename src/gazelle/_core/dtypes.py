@@ -134,8 +134,8 @@ def standardize_dtype(dtype: Any) -> str:
         return "bool"
     try:
         return str(jnp.dtype(dtype))
-    except TypeError as error:
-        raise ArgumentError("Invalid dtype.", expected=f"one of {_ALL_TYPES}", received=repr(dtype)) from error
+    except TypeError:
+        raise ArgumentError("Invalid dtype.", expected=f"one of {_ALL_TYPES}", received=repr(dtype)) from None
 
 
 def is_float(dtype: Any) -> bool:

@@ -16,7 +16,7 @@ import difflib
 from collections.abc import Iterable
 
 _LONGEST_PROBLEM = 1000  # characters
-_LONGEST_PART = 500
+_LONGEST_PART = 3000
 _MOST_NAMES = 30  # of all that are known
 
 

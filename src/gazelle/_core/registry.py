@@ -243,7 +243,7 @@ def deserialize(
             return _PLAIN[class_name](inner)
         except (KeyError, TypeError, ValueError) as error:
             problem = f"The config of a {class_name} is damaged: {error}"
-            raise ArgumentError(problem, received=repr(inner)[:80]) from error
+            raise ArgumentError(problem, received=repr(inner)[:80]) from None
     known = {**_custom, **(custom_objects or {})}
     if class_name == "function":
         return _find(str(inner), known, catalogue)

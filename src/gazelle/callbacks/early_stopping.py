@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gazelle._core.console import say
 from gazelle.callbacks.base import Logs
 from gazelle.callbacks.monitor import MonitorCallback
 
@@ -91,8 +92,8 @@ class EarlyStopping(MonitorCallback):
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Restore the best weights, if asked for."""
         if self.stopped_epoch > 0 and self.verbose > 0:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            say(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
-                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+                say(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)

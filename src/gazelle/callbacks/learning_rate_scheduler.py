@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gazelle._core.console import say
 from gazelle._core.errors import ArgumentError
 from gazelle.callbacks.base import Callback, Logs
 
@@ -45,7 +46,7 @@ class LearningRateScheduler(Callback):
         rate = float(np.asarray(rate).item())
         self.model.optimizer.learning_rate = rate
         if self.verbose > 0:
-            print(f"Epoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+            say(f"Epoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Log the learning rate."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gazelle._core.console import say, write
 from gazelle._core.errors import ArgumentError
 from gazelle.callbacks.base import Logs
 from gazelle.callbacks.monitor import MonitorCallback
@@ -133,7 +134,7 @@ class ModelCheckpoint(MonitorCallback):
         if self._batches >= int(self.save_freq):
             self._batches = 0
             if self.verbose > 0:
-                print()  # leave the progress line
+                write("\n")  # leave the progress line
             self._save(self._epoch, batch, logs or {})
 
     def _save(self, epoch: int, batch: int | None, logs: Logs) -> None:
@@ -144,7 +145,7 @@ class ModelCheckpoint(MonitorCallback):
             value = self._monitored(logs)
             if value is None or not self._is_improvement(value, self.best):
                 if self.verbose > 0:
-                    print(f"{when} {self.monitor} did not improve from {_number(self.best)}")
+                    say(f"{when} {self.monitor} did not improve from {_number(self.best)}")
                 return
             what = f"{self.monitor} improved from {_number(self.best)} to {_number(value)}, {what}"
             if self._would_spoil(path, logs):
@@ -153,11 +154,11 @@ class ModelCheckpoint(MonitorCallback):
         elif self._would_spoil(path, logs):
             return
         if self.verbose > 0:
-            print(f"{when} {what}")
+            say(f"{when} {what}")
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         (self.model.save_weights if self.save_weights_only else self.model.save)(path, overwrite=True)
         if self.verbose > 0:
-            print(f"{when} finished saving model to {path}")
+            say(f"{when} finished saving model to {path}")
 
     def _has_scalar(self, logs: Logs) -> bool:
         """Whether there is a value to compare; where not, the model is saved all the same, with a warning."""
@@ -213,7 +214,7 @@ class ModelCheckpoint(MonitorCallback):
                 expected=f"names from {sorted(values)}",
                 received=str(error),
                 fix="use only these names in braces",
-            ) from error
+            ) from None
 
 
 def _is_float(array: Any) -> bool:

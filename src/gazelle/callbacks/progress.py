@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gazelle._core.console import fitting
 from gazelle.callbacks.base import Callback, Logs
 from gazelle.callbacks.screen import Screen, open_screen
 
@@ -292,6 +293,7 @@ def _shown(stage: str, logs: Logs | None) -> Logs:
 def _metric(name: str, value: Any) -> str:
     number = value if isinstance(value, float | int) else float(np.mean(value))
     size = abs(number)
+    name = fitting(name)
     return f"{name}: {number:.4f}" if 1e-3 < size < 1e7 or size == 0 else f"{name}: {number:.4e}"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gazelle._core.console import say
 from gazelle._core.errors import ArgumentError
 from gazelle.callbacks.base import Logs
 from gazelle.callbacks.learning_rate_scheduler import current_learning_rate
@@ -102,6 +103,6 @@ class ReduceLROnPlateau(MonitorCallback):
         rate = max(rate * self.factor, self.min_lr)
         self.model.optimizer.learning_rate = rate
         if self.verbose > 0:
-            print(f"Epoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
+            say(f"Epoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
         self.cooldown_counter = self.cooldown
         self.wait = 0

@@ -9,6 +9,8 @@ import time
 from collections import deque
 from typing import Any
 
+from gazelle._core.console import can_show, write
+
 # Seconds between two redraws of a notebook's output, and how many finished lines it keeps.
 _NOTEBOOK_INTERVAL = 0.1
 _NOTEBOOK_LINES = 20
@@ -31,7 +33,7 @@ class Screen:
 
     def __init__(self) -> None:
         self.drawn_at = 0.0
-        self.unicode = _can_show("━─")
+        self.unicode = can_show("━─")
 
     def width(self) -> int | None:
         """How many characters a line may have; None where there is no limit."""
@@ -146,23 +148,3 @@ def open_screen(verbose: int) -> Screen:
     if isatty is not None and isatty() and os.environ.get("TERM") != "dumb":
         return Terminal()
     return Screen()
-
-
-def write(text: str) -> None:
-    """Write to standard output at once; characters that its encoding lacks become question marks."""
-    stream = sys.stdout
-    if stream is None:
-        return
-    try:
-        stream.write(text)
-    except UnicodeEncodeError:
-        stream.write(text.encode(stream.encoding, "replace").decode(stream.encoding))
-    stream.flush()
-
-
-def _can_show(text: str) -> bool:
-    try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from gazelle._core.console import say
 from gazelle._core.errors import explain
 from gazelle.callbacks.base import Callback, Logs
 
@@ -43,7 +44,7 @@ class TerminateOnNaN(Callback):
         """
         self._check(((self.params or {}).get("steps") or 1) - 1, logs)
         if self._found is not None:  # told here, where the progress line is out of the way
-            print(f"Batch {self._found}: Invalid loss, terminating training")
+            say(f"Batch {self._found}: Invalid loss, terminating training")
 
     def _check(self, batch: int, logs: Logs | None) -> None:
         loss = (logs or {}).get("loss")

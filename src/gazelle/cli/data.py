@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from gazelle._core.errors import ArgumentError, DataError
+from gazelle._core.console import is_utf8, shown
+from gazelle._core.errors import ArgumentError, DataError, nearest
 from gazelle.datasets import cifar10, digits
 from gazelle.utils import image_dataset_from_directory
+from gazelle.utils.image_index import folders_in
 
 BUILT_IN = ("cifar10", "digits")
 TEST_SHARE = 0.2
 
+_TABLES = (".arff", ".csv", ".feather", ".json", ".jsonl", ".npy", ".npz", ".parquet", ".tsv", ".txt", ".xls", ".xlsx")
+_ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip")
 _TRAIN, _TEST, _VALIDATION = ("train", "training"), ("test", "testing"), ("validation", "val", "valid")
 
 Rows = tuple[np.ndarray, np.ndarray]
@@ -66,17 +70,24 @@ class Reading:
         size: Height and width that they are brought to; None: their own, which must be one.
         grey: Whether they become grey; None: if all of them are.
         progress: Whether to show on a terminal how far the reading is.
+        skip_bad: Whether images that cannot be read are left out, with a warning.
     """
 
     size: tuple[int, int] | None = None
     grey: bool | None = None
     progress: bool = False
+    skip_bad: bool = False
 
     def read(self, folder: Path) -> Found:
         """All images of a folder with one folder a class."""
         mode = "grayscale" if self.grey else "rgb"
         read = image_dataset_from_directory(
-            folder, color_mode=mode, image_size=self.size, shuffle=False, verbose=self.progress
+            folder,
+            color_mode=mode,
+            image_size=self.size,
+            shuffle=False,
+            verbose=self.progress,
+            skip_bad=self.skip_bad,
         )
         x = np.ascontiguousarray(read.x[..., :1]) if self.grey is None and _is_grey(read.x) else read.x
         return Found(x, np.asarray(read.y), list(read.class_names))
@@ -169,15 +180,52 @@ def divide(y: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarr
 
 
 def _checked_folder(source: str) -> Path:
+    """The folder that was named, with a name that a run can record."""
     folder = Path(source).expanduser()
+    if not is_utf8(str(folder.absolute())):
+        raise ArgumentError(
+            f"The path {shown(source)} is no text.",
+            expected="a path in UTF-8",
+            received=f"{shown(folder.absolute())}, in another encoding",
+            fix="rename the folder",
+        )
     if folder.is_dir():
         return folder
+    if folder.exists():
+        raise _no_folder(folder)
+    near = nearest(source, BUILT_IN, 1) or [str(folder.parent / name) for name in _near_folders(folder)]
     raise ArgumentError(
-        f"There is no data set and no folder called {source}.",
+        f"There is no data set and no folder called {shown(source)}.",
         expected=f"{', '.join(BUILT_IN)}, or a folder with one folder of images a class",
-        received="a file" if folder.is_file() else "nothing there",
-        fix="unpack the archive and name its folder" if folder.is_file() else "check the spelling",
+        received="nothing there",
+        fix=f"did you mean {shown(near[0])}?" if near else "check the spelling",
     )
+
+
+def _no_folder(path: Path) -> ArgumentError:
+    """What to say of a file in the place of a folder."""
+    ending = path.suffix.lower()
+    received, fix = "a file", "name a folder"
+    if ending in _TABLES:
+        received, fix = "a table", "read it in Python (NumPy, pandas) and train a model with model.fit"
+    elif ending in _ARCHIVES:
+        received, fix = "an archive", "unpack it and name its folder"
+    elif not path.is_file():
+        received = "a pipe, a device or a socket"
+    tables = " Tables are not read yet." if ending in _TABLES else ""
+    return ArgumentError(
+        f"{shown(path)} is no folder of images.{tables}",
+        expected=f"{', '.join(BUILT_IN)}, or a folder with one folder of images a class",
+        received=received,
+        fix=fix,
+    )
+
+
+def _near_folders(folder: Path) -> list[str]:
+    try:
+        return nearest(folder.name, [path.name for path in folders_in(folder.parent)], 1)
+    except DataError:
+        return []
 
 
 def _refuse_share(source: str, test_share: float | None) -> None:
@@ -192,21 +240,21 @@ def _refuse_share(source: str, test_share: float | None) -> None:
 
 def _parts(folder: Path) -> dict[str, Path]:
     """The folders of the parts: `train` and so on; none where the folder holds the classes themselves."""
-    inside = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()}
+    inside = {path.name.lower(): path for path in folders_in(folder)}
     found = {
         part: next((inside[name] for name in names if name in inside), None)
         for part, names in (("train", _TRAIN), ("test", _TEST), ("validation", _VALIDATION))
     }
     parts = {part: path for part, path in found.items() if path is not None}
     # A class may be called "train": then its folder holds images, not folders.
-    return parts if parts and all(any(p.is_dir() for p in path.iterdir()) for path in parts.values()) else {}
+    return parts if parts and all(map(folders_in, parts.values())) else {}
 
 
 def _from_parts(folder: Path, parts: dict[str, Path], name: str, source: str, reading: Reading) -> Images:
     missing = "train" if "train" not in parts else "test" if len(parts) == 1 else ""
     if missing:
         raise DataError(
-            f"{folder} has no folder {missing}.",
+            f"{shown(folder)} has no folder {missing}.",
             expected="train and test (and validation), with one folder a class in each, or one folder a class",
             received=", ".join(path.name for path in parts.values()),
             fix=f"add {missing}, or name a folder that holds the classes themselves: their images are then divided",
@@ -214,21 +262,21 @@ def _from_parts(folder: Path, parts: dict[str, Path], name: str, source: str, re
     train = reading.read(parts["train"])
     read = {"train": train}
     height, width, channels = train.x.shape[1:]
-    same = Reading(reading.size, channels == 1, reading.progress)
+    same = replace(reading, grey=channels == 1)
     for part in ("test", "validation"):
         if part not in parts:
             continue
         read[part] = found = same.read(parts[part])
         if found.class_names != train.class_names:
             raise DataError(
-                f"{parts[part]} and {parts['train']} have different classes.",
-                expected=", ".join(train.class_names),
-                received=", ".join(found.class_names),
+                f"{shown(parts[part])} and {shown(parts['train'])} have different classes.",
+                expected=shown(", ".join(train.class_names)),
+                received=shown(", ".join(found.class_names)),
                 fix="give both the same folders",
             )
         if found.x.shape[1:3] != (height, width):
             raise DataError(
-                f"The images in {parts[part]} have another size than those in {parts['train']}.",
+                f"The images in {shown(parts[part])} have another size than those in {shown(parts['train'])}.",
                 expected=f"{height} x {width} pixels (height x width)",
                 received=f"{found.x.shape[1]} x {found.x.shape[2]} pixels",
                 fix=f"add --image-size {height}x{width}, or another size, to bring all to it",
@@ -246,14 +294,14 @@ def _divided(found: Found, name: str, source: str, share: float, seed: int) -> I
     kept, aside = divide(y, share, seed)
     if not len(aside):
         raise DataError(
-            f"{source} has too few images to keep some for testing.",
+            f"{shown(source)} has too few images to keep some for testing.",
             expected="two images of some class",
             received=f"{len(y)} images of {len(names)} classes",
             fix="add images",
         )
     single = [names[label] for label in sorted(set(y.tolist()) - set(y[aside].tolist()))]
     if single:
-        warnings.warn(f"Only one image each, so none to test on: {', '.join(single[:5])}.", stacklevel=2)
+        warnings.warn(f"Only one image each, so none to test on: {shown(', '.join(single[:5]))}.", stacklevel=2)
     train, test = (found.x[kept], y[kept]), (found.x[aside], y[aside])
     return Images(name, source, 255, names, train, test, test_share=share)
 
@@ -261,9 +309,9 @@ def _divided(found: Found, name: str, source: str, share: float, seed: int) -> I
 def _two_or_more(names: list[str], folder: Path) -> list[str]:
     if len(names) < 2:
         raise DataError(
-            f"{folder} has one class only: there is nothing to tell apart.",
+            f"{shown(folder)} has one class only: there is nothing to tell apart.",
             expected="two or more folders, one a class",
-            received=", ".join(names),
+            received=shown(", ".join(names)),
             fix="add a folder of images for each further class",
         )
     return list(names)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gazelle import runs
-from gazelle.cli.run import open_image_run
+from gazelle._core.console import fitting
+from gazelle._core.errors import DataError
+from gazelle.cli.run import ImageRun, open_image_run
 from gazelle.recording import as_probabilities
-from gazelle.utils import img_to_array, load_img
+from gazelle.utils import img_to_array
+from gazelle.utils.decoding import decoded, opened, resized
+from gazelle.utils.image_folder import all_bad, transparent_words
 
 _PATH = 40  # columns for a file's name, at most
 
@@ -26,9 +32,7 @@ def predict(given: Path, files: list[Path], *, invert: bool = False) -> list[lis
         GazelleError: No run folder, or a file that is no image.
     """
     run = open_image_run(given)
-    mode = "grayscale" if run.grey else "rgb"
-    options = {"color_mode": mode, "target_size": run.size, "interpolation": "bilinear"}
-    pixels = np.stack([img_to_array(load_img(file, **options)) for file in files])
+    pixels = np.stack([img_to_array(image) for image in _opened(files, run)])
     pixels = 255 - pixels if invert else pixels
     if run.largest != 255:
         pixels = pixels * np.float32(run.largest / 255)
@@ -40,13 +44,34 @@ def predict(given: Path, files: list[Path], *, invert: bool = False) -> list[lis
     return answers
 
 
+def _opened(files: list[Path], run: ImageRun) -> list[Any]:
+    """The images, in the network's size and colours; all that cannot be read are named at once."""
+    mode = "grayscale" if run.grey else "rgb"
+    images, errors, transparent = [], [], 0
+    for file in files:
+        try:
+            with opened(file) as image:
+                picture, laid = decoded(image, mode, file)
+        except DataError as error:
+            errors.append(error)
+            continue
+        images.append(resized(picture, run.size, "bilinear", "stretch"))
+        transparent += laid
+    if errors:
+        raise all_bad(errors, len(files), fix="name image files only")
+    if transparent:
+        warnings.warn(f"{transparent_words(transparent, len(files))}.", stacklevel=3)
+    return images
+
+
 def table(files: list[Path], answers: list[list[tuple[str, float]]], top: int) -> str:
     """A line for each image: its file and its likeliest classes, in columns."""
-    shown = [answer[:top] for answer in answers]
-    left = min(max(len(str(file)) for file in files), _PATH)
-    widths = [max(len(answer[place][0]) for answer in shown) for place in range(len(shown[0]))]
+    answered = [[(fitting(name), share) for name, share in answer[:top]] for answer in answers]
+    names = [fitting(file) for file in files]
+    left = min(max(map(len, names)), _PATH)
+    widths = [max(len(answer[place][0]) for answer in answered) for place in range(len(answered[0]))]
     lines = []
-    for file, answer in zip(files, shown, strict=True):
-        cells = [f"{name:{width}} {share:6.1%}" for (name, share), width in zip(answer, widths, strict=True)]
-        lines.append(f"{file!s:{left}}  " + "  ".join(cells))
+    for name, answer in zip(names, answered, strict=True):
+        cells = [f"{label:{width}} {share:6.1%}" for (label, share), width in zip(answer, widths, strict=True)]
+        lines.append(f"{name:{left}}  " + "  ".join(cells))
     return "\n".join(lines)

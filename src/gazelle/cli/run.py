@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gazelle import runs
+from gazelle._core.console import shown
 from gazelle._core.errors import ArgumentError, nearest
 from gazelle.recording import read_model
 from gazelle.runs.reading import damaged
@@ -46,11 +47,11 @@ def open_run(given: Path) -> Path:
         if (folder / runs.CONFIG).is_file():
             return folder
     parent = given.parent if given.parent != Path() else HOME
-    found = {path.parent.name: path.parent for path in parent.glob(f"*/{runs.CONFIG}")}
+    found = {path.parent.name: path.parent for path in parent.glob(f"[!.]*/{runs.CONFIG}")}
     names = nearest(given.name, found, _MOST_NAMED) or sorted(found, key=lambda n: -found[n].stat().st_mtime)
-    near = ", ".join(str(found[name]) for name in names[:_MOST_NAMED])
+    near = ", ".join(shown(found[name]) for name in names[:_MOST_NAMED])
     raise ArgumentError(
-        f"{given} is no run folder.",
+        f"{shown(given)} is no run folder.",
         expected=f"a folder with {runs.CONFIG}, as gazelle train makes it",
         received="a folder without it" if given.is_dir() else "a file" if given.exists() else "nothing there",
         fix=f"there are: {near}" if near else "make one: gazelle train digits",
@@ -69,7 +70,7 @@ def open_image_run(given: Path) -> ImageRun:
     pixels = str(config.settings.get("pixels", ""))
     if config.task != "classification" or len(config.input_shape) not in (2, 3) or not pixels.startswith("0 to "):
         raise ArgumentError(
-            f"The run {folder} was not made by gazelle train: how its data was prepared is not known.",
+            f"The run {shown(folder)} was not made by gazelle train: how its data was prepared is not known.",
             expected="a run of gazelle train",
             received=f"{config.task}, one row of shape {tuple(config.input_shape)}",
             fix="use model.evaluate and model.predict in Python",

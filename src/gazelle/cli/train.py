@@ -13,14 +13,17 @@ from typing import Any
 import numpy as np
 
 from gazelle import callbacks, optimizers, runs
+from gazelle._core.console import say, shown
 from gazelle._core.errors import ArgumentError, DataError
 from gazelle.cli.data import Images, Reading, divide, load
 from gazelle.cli.interrupt import Interrupt
+from gazelle.cli.signals import Signals, current
 from gazelle.layers import Dense, Dropout, Flatten, Input, Rescaling
 from gazelle.models import Sequential
 from gazelle.pages import write_report
 from gazelle.recording import Facts, new_folder, record
 from gazelle.utils import set_random_seed
+from gazelle.utils.files import draft_folder
 
 _WATCHED_SHARE = 0.1  # of the training images, set aside to tell when to stop
 _PAGES = 8_000_000  # bytes that a run folder takes beside the weights, at most
@@ -59,7 +62,7 @@ class Trained:
 
     Args:
         page: The report.
-        interrupted: Whether Ctrl-C ended the training.
+        interrupted: Whether a signal ended the training.
     """
 
     page: Path
@@ -78,7 +81,7 @@ def train(
 ) -> Trained:
     """Train a network on what `source` names and write a run folder.
 
-    Ctrl-C ends the training; what was learned is measured and written all the same.
+    A first signal (Ctrl-C, SIGTERM) ends the training; what was learned is measured and written all the same.
 
     Args:
         source: `cifar10`, `digits` or a folder of images.
@@ -93,6 +96,7 @@ def train(
         GazelleError: Data or settings that cannot be used, or a training that diverged.
         OSError: `out` cannot be written.
     """
+    signals, reading = current(), reading or Reading()
     set_random_seed(settings.seed)
     started, begun = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     images = load(source, reading, test_share=test_share, seed=settings.seed)
@@ -100,17 +104,21 @@ def train(
         images = _with_watched(images, settings.seed)
     loaded = time.perf_counter()
     model = build(images, settings)
-    with new_folder(out, name or Path(source).expanduser().resolve().name) as folder:
-        _check_room(folder, model)
-        if verbose:
-            print(describe(images))
-            model.summary()
-        history, interrupt = _fit(model, images, settings, verbose)
-        durations = {"load": loaded - begun, "train": time.perf_counter() - loaded}
-        reason = _stop_reason(history, _epochs(images, settings), interrupt.pressed, settings.patience)
-        facts = _facts(images, settings, durations, started, reason)
-        record(model, *images.test, history=history, facts=facts, folder=folder)
-        return Trained(write_report(folder), interrupt.pressed)
+    _check_room(out, model)
+    if verbose:
+        say(describe(images))
+        model.summary()
+    signals.keep(lambda: setattr(model, "stop_training", True))
+    history = _fit(model, images, settings, signals, verbose)
+    interrupted = signals.asked
+    facts = _facts(images, settings, reading, started)
+    facts.durations = {"load": loaded - begun, "train": time.perf_counter() - loaded}
+    facts.stop_reason = _stop_reason(history, _epochs(images, settings), interrupted, settings.patience)
+    with new_folder(out, name or Path(source).expanduser().resolve().name) as made:
+        record(model, *images.test, history=history, facts=facts, folder=made.folder)
+        write_report(made.folder)
+        signals.finish()
+    return Trained(made.folder / runs.REPORT, interrupted)
 
 
 def build(images: Images, settings: Settings) -> Any:
@@ -134,7 +142,7 @@ def describe(images: Images) -> str:
     if images.validation is not None:
         parts.append(f"{len(images.validation[0]):,} to validate")
     parts.append(f"{len(images.test[0]):,} to test")
-    return f"{images.name}: {', '.join(parts)}; {size}, {len(images.class_names)} classes"
+    return f"{shown(images.name)}: {', '.join(parts)}; {size}, {len(images.class_names)} classes"
 
 
 def closing(done: Trained) -> str:
@@ -145,25 +153,23 @@ def closing(done: Trained) -> str:
         lines.append(
             f"Test accuracy {metrics.accuracy:.4f} on {metrics.rows:,} images (by chance {metrics.chance:.4f})"
         )
-    return "\n".join([*lines, f"Report: {done.page}"])
+    return "\n".join([*lines, f"Report: {shown(done.page)}"])
 
 
-def _fit(model: Any, images: Images, settings: Settings, verbose: int) -> tuple[Any, Interrupt]:
-    interrupt = Interrupt()
-    wanted: list[Any] = [interrupt, _EndOnNaN()]
+def _fit(model: Any, images: Images, settings: Settings, signals: Signals, verbose: int) -> Any:
+    wanted: list[Any] = [Interrupt(signals), _EndOnNaN()]
     if settings.patience is not None:
         wanted.append(callbacks.EarlyStopping("val_loss", patience=settings.patience, restore_best_weights=True))
-    with interrupt.heard(model):
-        history = model.fit(
-            *images.train,
-            batch_size=settings.batch_size,
-            epochs=_epochs(images, settings),
-            validation_data=images.validation or images.test,
-            callbacks=wanted,
-            verbose=verbose,
-        )
+    history = model.fit(
+        *images.train,
+        batch_size=settings.batch_size,
+        epochs=_epochs(images, settings),
+        validation_data=images.validation or images.test,
+        callbacks=wanted,
+        verbose=verbose,
+    )
     _refuse_divergence(model, history, settings)
-    return history, interrupt
+    return history
 
 
 def _refuse_divergence(model: Any, history: Any, settings: Settings) -> None:
@@ -205,13 +211,22 @@ def _with_watched(images: Images, seed: int) -> Images:
     return images
 
 
-def _check_room(folder: Path, model: Any) -> None:
-    """Refuse a disk that is too full before the training, not after it."""
+def _check_room(out: Path, model: Any) -> None:
+    """Refuse a place for run folders that cannot take one before the training, not after it."""
     needed = 4 * sum(variable.size for variable in model.weights) * 3 + _PAGES  # the optimizer's state is kept too
-    free = shutil.disk_usage(folder).free
+    try:
+        with draft_folder(out) as draft:
+            free = shutil.disk_usage(draft).free
+    except (FileExistsError, NotADirectoryError):
+        raise ArgumentError(
+            f"Run folders cannot be made in {shown(out)}.",
+            expected="a folder, or a path where one can be made",
+            received="a file, or a path through one",
+            fix="name a folder with --out",
+        ) from None
     if free < needed:
         raise ArgumentError(
-            f"The disk with {folder.parent} is too full for a run folder.",
+            f"The disk with {shown(out)} is too full for a run folder.",
             expected=f"{needed / 1e6:,.0f} MB",
             received=f"{free / 1e6:,.0f} MB free",
             fix="make room, or name another folder with --out",
@@ -227,7 +242,7 @@ def _stop_reason(history: Any, epochs: int, interrupted: bool, patience: int | N
     return ""
 
 
-def _facts(images: Images, settings: Settings, durations: dict[str, float], started: str, reason: str) -> Facts:
+def _facts(images: Images, settings: Settings, reading: Reading, started: str) -> Facts:
     parts = {"train": images.train, "validation": images.validation, "test": images.test}
     told = {
         "learning_rate": settings.learning_rate,
@@ -241,6 +256,7 @@ def _facts(images: Images, settings: Settings, durations: dict[str, float], star
         "source": images.source,
         "pixels": f"0 to {images.largest}",
         "test share": images.test_share,
+        "bad images": "left out" if reading.skip_bad else None,
     }
     return Facts(
         title=f"{images.name}: which of {len(images.class_names)} classes?",
@@ -249,7 +265,5 @@ def _facts(images: Images, settings: Settings, durations: dict[str, float], star
         class_names=images.class_names,
         splits={part: rows[1] for part, rows in parts.items() if rows is not None},
         settings={name: value for name, value in told.items() if value is not None},
-        durations=durations,
         started=started,
-        stop_reason=reason,
     )

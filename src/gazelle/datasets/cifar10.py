@@ -172,7 +172,7 @@ def _members(archive: Path, source: Source) -> Iterator[tuple[str, bytes]]:
                     file = tar.extractfile(member)
                     yield wanted.pop(member.name), file.read() if file else b""
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        raise DataError(f"The archive {archive} is damaged.", received=error, fix="delete it and run again") from error
+        raise DataError(f"The archive {archive} is damaged.", received=error, fix="delete it and run again") from None
     if wanted:
         raise DataError(
             f"The archive {archive} lacks a file.",
@@ -251,7 +251,7 @@ def _from_python_folder(folder: Path, source: Source) -> Split:
             pixels = batch[b"data"].array((source.rows, _RECORD - 1))
             labels = np.array(batch[b"labels"], np.int64).reshape(source.rows)
         except (pickle.UnpicklingError, KeyError, TypeError, ValueError, AttributeError, EOFError, IndexError) as error:
-            raise DataError(f"The CIFAR-10 file {file} is no batch of images.", received=error) from error
+            raise DataError(f"The CIFAR-10 file {file} is no batch of images.", received=error) from None
         return pixels, _checked_labels(labels, file)
 
     return _assemble((read(name) for name in source.python_md5), source)

@@ -51,12 +51,12 @@ class Constant(Initializer):
         value = np.asarray(self.value).astype(numpy_dtype(dtype))
         try:
             return np.array(np.broadcast_to(value, shape))
-        except ValueError as error:
+        except ValueError:
             raise ShapeError(
                 "The value of a Constant initializer does not fit the weight.",
                 expected=f"a number or an array that broadcasts to {shape}",
                 received=f"an array of shape {value.shape}",
-            ) from error
+            ) from None
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal initializer."""

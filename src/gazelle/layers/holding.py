@@ -196,11 +196,11 @@ class Holder:
         for variable, weight in zip(variables, weights, strict=True):
             try:
                 array = np.asarray(weight).astype(variable.dtype)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError):
                 raise ArgumentTypeError(
                     f"set_weights: what is given for {variable.path!r} is no array of numbers.",
                     received=repr(weight)[:80],
-                ) from error
+                ) from None
             if array.shape != variable.shape:
                 raise ShapeError(
                     f"set_weights: layer {self.name!r} weight shape {variable.shape} is not compatible with provided "

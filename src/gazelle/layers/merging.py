@@ -28,13 +28,13 @@ class _Merge(Layer):
         self._check_count(shapes)
         try:
             _broadcast(shapes)
-        except ValueError as error:
+        except ValueError:
             raise ShapeError(
                 f"Layer {self.name!r} cannot combine inputs of these shapes.",
                 expected="equal shapes, or 1 along an axis",
                 received=shapes,
                 fix="bring the inputs to the same number of units first, with Dense for example",
-            ) from error
+            ) from None
 
     def _check_count(self, shapes: list[tuple[int | None, ...]]) -> None:
         if not shapes:

@@ -48,13 +48,13 @@ def matched(loss: str, y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
     y_true, y_pred = floats(y_true, y_pred)
     try:
         jnp.broadcast_shapes(y_true.shape, y_pred.shape)
-    except ValueError as error:
+    except ValueError:
         raise ShapeError(
             f"{loss}: the shapes of y_true and y_pred do not match.",
             expected=f"y_true of shape {y_pred.shape}, as y_pred",
             received=y_true.shape,
             fix="give the last layer as many units as a target has numbers",
-        ) from error
+        ) from None
     return y_true, y_pred
 
 

@@ -29,7 +29,7 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
     try:
         config = json.loads(json_string)
     except (json.JSONDecodeError, TypeError) as error:
-        raise ArgumentError(f"The text is no JSON: {error}.", expected="what model.to_json() returned") from error
+        raise ArgumentError(f"The text is no JSON: {error}.", expected="what model.to_json() returned") from None
     if not isinstance(config, dict) or "class_name" not in config:
         raise ArgumentError("The JSON is no model's config.", expected="what model.to_json() returned")
     return deserialize(config, custom_objects)

@@ -258,7 +258,7 @@ class Model(Trainer):
         Args:
             line_length: Width of the table in characters; the terminal's, at most 88 (108 with connections), when None.
             positions: Right edges of the columns as shares of the width.
-            print_fn: Called once with the whole text instead of printing.
+            print_fn: Called with each line instead of printing, the title first.
             expand_nested: Whether to list the layers of models within the model.
             show_trainable: Whether to add a column that says which layers are trained.
             layer_range: First and last layer to list, two names or regular expressions.

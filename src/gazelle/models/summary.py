@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+from gazelle._core.console import can_show, fitting, say
 from gazelle._core.errors import ArgumentError
 from gazelle._core.notebook import html_table
 from gazelle._core.symbolic import Operation, map_structure
@@ -25,7 +26,7 @@ def print_summary(
     show_trainable: bool = False,
     layer_range: list[str] | None = None,
 ) -> None:
-    """Print (or hand to `print_fn`) the table of a model's layers; see `Model.summary`."""
+    """Print the table of a model's layers, or hand its lines to `print_fn`, one a call; see `Model.summary`."""
     connected = _is_branching(model)
     width = line_length or _default_width(connected, show_trainable)
     width = max(int(width), 10 * (3 + connected + show_trainable) + 1)  # narrower columns hold no word
@@ -41,11 +42,12 @@ def print_summary(
     rows: list[list[str]] = []
     for layer in _in_range(model.operations, layer_range):
         rows += _rows(layer, model, connected, show_trainable, expand_nested, "")
-    text = f'Model: "{model.name}"\n' + _table(titles, rows, shares, width) + "\n" + _totals(model)
+    text = f'Model: "{fitting(model.name)}"\n' + _table(titles, rows, shares, width) + "\n" + _totals(model)
     if print_fn is None:
-        print(text)
-    else:
-        print_fn(text)
+        say(text)
+        return
+    for line in text.split("\n"):
+        print_fn(line)
 
 
 def summary_html(model: Any) -> str:
@@ -67,7 +69,8 @@ def _table(titles: list[str], rows: list[list[str]], shares: list[float], width:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.HEAVY_HEAD, show_lines=True, width=width)
+    frame = box.HEAVY_HEAD if can_show("┏━┡│└") else box.ASCII2
+    table = Table(box=frame, show_lines=True, width=width)
     inner = width - len(titles) - 1
     for title, share in zip(titles, shares, strict=True):
         right = title == "Param #"
@@ -90,16 +93,22 @@ def _rows(
 ) -> list[list[str]]:
     is_layer = isinstance(layer, Layer)
     parameters = "0" if not is_layer else f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
-    row = [f"{indent}{layer.name} ({type_name(layer)})", _shape_text(layer), parameters]
+    row = [f"{indent}{fitting(layer.name)} ({type_name(layer)})", _shape_text(layer), parameters]
     if connected:
         row.append("-" if indent else _connections(layer, model))
     if show_trainable:
         row.append(("Y" if layer.trainable else "N") if is_layer and layer.built and layer.weights else "-")
     rows = [row]
+    mark = "└ " if can_show("└") else "- "
     if expand_nested and hasattr(layer, "operations"):
         for inner in layer.operations:
             rows += _rows(
-                inner, layer, connected, show_trainable, expand_nested, f"{indent}   └ ".replace("└    └", "   └")
+                inner,
+                layer,
+                connected,
+                show_trainable,
+                expand_nested,
+                f"{indent}   {mark}".replace(f"{mark}   {mark}", f"   {mark}"),
             )
     return rows
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gazelle._core.console import say
 from gazelle._core.errors import ArgumentError, StateError
 from gazelle._core.registry import is_own_class
 from gazelle._core.symbolic import map_structure
@@ -158,7 +159,7 @@ class Trainer(Compilable):
             raise StateError("fit has lost its history.")
         if run.interrupt.asked and verbose != 0:
             epochs_done = len(self.history.epoch)
-            print(f"Interrupted: training ended after {epochs_done} epochs; the model and the history are kept.")
+            say(f"Interrupted: training ended after {epochs_done} epochs; the model and the history are kept.")
         return self.history
 
     def evaluate(

@@ -258,13 +258,13 @@ def _checked_callable(rate: Any) -> Any:
         return rate
     try:
         inspect.signature(rate).bind()
-    except TypeError as error:
+    except TypeError:
         raise ArgumentError(
             "A callable as learning_rate must take no arguments.",
             expected="a number, a LearningRateSchedule, or a callable () -> number",
             received=repr(rate),
             fix="for a rate that depends on the step, subclass LearningRateSchedule and define __call__(self, step)",
-        ) from error
+        ) from None
     return rate
 
 

@@ -12,6 +12,8 @@ from gazelle.recording.answers import as_probabilities, class_numbers, is_classi
 from gazelle.recording.preflight import check_folder, check_model, check_packages
 from gazelle.recording.reading import read_model
 from gazelle.recording.record import Facts, device, new_folder, record, versions
+from gazelle.runs import REPORT
+from gazelle.utils.files import draft_folder
 
 
 def report(
@@ -72,12 +74,16 @@ def report(
         settings=dict(settings or {}),
         stop_reason=_stop_reason(history),
     )
-    if folder is not None:
+    if folder is not None and Path(folder).exists():
         check_folder(folder)
         return ShownFile(write_report(record(model, x_test, y_test, history=history, facts=facts, folder=folder)))
+    if folder is not None:
+        with draft_folder(Path(folder).parent) as draft:
+            write_report(record(model, x_test, y_test, history=history, facts=facts, folder=draft))
+            return ShownFile(draft.rename(folder) / REPORT)
     with new_folder("runs", data) as made:
-        check_folder(made)
-        return ShownFile(write_report(record(model, x_test, y_test, history=history, facts=facts, folder=made)))
+        write_report(record(model, x_test, y_test, history=history, facts=facts, folder=made.folder))
+    return ShownFile(made.folder / REPORT)
 
 
 def _stop_reason(history: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,7 +25,7 @@ from gazelle.recording.measuring import Measured, measure
 from gazelle.recording.preflight import check_model
 from gazelle.recording.rows import parts_of, seen_before, worst_rows
 from gazelle.runs.schema import Scalar
-from gazelle.utils.files import atomic_path
+from gazelle.utils.files import atomic_path, draft_folder
 
 NOT_RECORDED = "not recorded"
 _LEFT_OUT = ("name", "learning_rate")  # of an optimizer's arguments: told elsewhere
@@ -59,21 +59,30 @@ class Facts:
     stop_reason: str = ""
 
 
+@dataclass
+class NewRun:
+    """A run folder in the making.
+
+    Args:
+        folder: Where to write; after the block of `new_folder` the finished run folder.
+    """
+
+    folder: Path
+
+
 @contextmanager
-def new_folder(root: str | os.PathLike[str], name: str) -> Iterator[Path]:
-    """A new run folder `root/name` (`name-2`, ... where there is one); taken away again if the block fails at once.
+def new_folder(root: str | os.PathLike[str], name: str) -> Iterator[NewRun]:
+    """A new run folder `root/name` (`name-2`, ... where there is one), whole or not there.
+
+    The block writes into a hidden folder, which gets its name when the block has ended well; else nothing is left.
 
     Raises:
         OSError: The folder cannot be made.
     """
-    Path(root).mkdir(parents=True, exist_ok=True)
-    folder = runs.create_folder(root, name)
-    try:
-        yield folder
-    except BaseException:
-        with suppress(OSError):  # it stays if something was written
-            folder.rmdir()
-        raise
+    with draft_folder(root) as draft:
+        new = NewRun(draft)
+        yield new
+        new.folder = runs.place_folder(draft, name)
 
 
 def record(

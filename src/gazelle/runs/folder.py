@@ -65,24 +65,32 @@ class Run:
     worst: WorstRows | None = None
 
 
-def create_folder(root: str | os.PathLike[str], name: str) -> Path:
-    """Make a new folder `root/name` for a run; `name-2`, `name-3`, ... where there is one already.
+def place_folder(draft: Path, name: str) -> Path:
+    """Rename a finished folder to `name`, beside itself; to `name-2`, `name-3`, ... where there is one already.
 
     Args:
-        root: The folder of all runs, made if missing.
+        draft: The folder, whole.
         name: Any text; what is no letter, digit, dot, dash or underscore becomes a dash.
+
+    Returns:
+        The folder's new path.
     """
-    base = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80] or "run"
-    Path(root).mkdir(parents=True, exist_ok=True)
-    number = 1
+    base, number = folder_name(name), 1
     while True:
-        folder = Path(root) / (base if number == 1 else f"{base}-{number}")
+        folder = draft.with_name(base if number == 1 else f"{base}-{number}")
+        number += 1
+        if folder.exists() or folder.is_symlink():
+            continue
         try:
-            folder.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return folder
+            return draft.rename(folder)
+        except OSError:
+            if not folder.exists():  # else another process was faster
+                raise
+
+
+def folder_name(name: str) -> str:
+    """A text as the name of a folder: what is no letter, digit, dot, dash or underscore becomes a dash."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80] or "run"
 
 
 def read_run(folder: str | os.PathLike[str]) -> Run:

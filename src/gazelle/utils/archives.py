@@ -67,7 +67,7 @@ def unpack(archive: Path, folder: Path, archive_format: str = "auto") -> None:
             expected=f"a whole {archive_format} archive",
             received=error,
             fix="delete it and fetch it again",
-        ) from error
+        ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

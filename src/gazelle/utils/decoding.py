@@ -9,6 +9,7 @@ import functools
 import math
 import os
 import signal
+import stat
 import struct
 import sys
 import warnings
@@ -19,6 +20,7 @@ if __name__ == "__main__":  # see `command`
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks: it ends its workers
     sys.path += sys.argv[7:]
 
+from gazelle._core.console import shown
 from gazelle._core.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,7 +41,10 @@ INTERPOLATIONS = {
     "hamming": "HAMMING",
 }
 REQUEST = struct.Struct("<qi")  # to a worker: number of the first file, bytes of the names that follow, 0 between them
-REPLY = struct.Struct("<q")  # from it: the same number, then a byte for each file (1: decoded), then all pixels
+REPLY = struct.Struct("<q")  # from it: the same number, then a byte for each file (see below), then all pixels
+BAD, OPAQUE, TRANSPARENT = 0, 1, 2  # what a file was: not decoded, decoded, decoded and laid on a ground
+_NEARLY_WHITE = 224  # mean of what can be seen, of 255
+_SEEN = [255 if alpha > 127 else 0 for alpha in range(256)]  # pixels that count as seen, by their alpha
 READY = REPLY.pack(-1)  # what it says first
 
 
@@ -68,27 +73,33 @@ class Wanted(NamedTuple):
         return self.height, self.width, CHANNELS[self.color_mode]
 
 
-def decode_into(pixels: memoryview, files: Sequence[str], wanted: Wanted) -> None:
-    """Decode files, one after the other.
+class SizeError(DataError):
+    """An image has another size than the others."""
+
+
+def decode_into(pixels: memoryview, file: str, wanted: Wanted) -> int:
+    """Decode a file.
 
     Args:
-        pixels: Bytes, as many as the images have together.
-        files: Their paths.
-        wanted: How they are to be.
+        pixels: Bytes, as many as the image has.
+        file: Its path.
+        wanted: How it is to be.
+
+    Returns:
+        `OPAQUE` or `TRANSPARENT`.
 
     Raises:
-        DataError: A file cannot be read, or has another size than `wanted.model`; it is named.
+        DataError: The file cannot be read; it is named.
+        SizeError: It has another size than `wanted.model`.
     """
-    size = len(pixels) // len(files)
     height, width = wanted.height, wanted.width
-    for i, file in enumerate(files):
-        with opened(file) as image:
-            if wanted.model and image.size != (width, height):
-                raise _sizes_differ(wanted, file, image)
-            picture = resized(
-                decoded(image, wanted.color_mode, file), (height, width), wanted.interpolation, wanted.fit
-            )
-        pixels[i * size : (i + 1) * size] = picture.tobytes()
+    with opened(file) as image:
+        if wanted.model and image.size != (width, height):
+            raise _sizes_differ(wanted, file, image)
+        picture, laid = decoded(image, wanted.color_mode, file)
+        picture = resized(picture, (height, width), wanted.interpolation, wanted.fit)
+    pixels[:] = picture.tobytes()
+    return TRANSPARENT if laid else OPAQUE
 
 
 def command(wanted: Wanted, packages: Sequence[str]) -> list[str]:
@@ -106,23 +117,23 @@ def opened(path: Any) -> Image:
     """An image file, opened and not decoded yet.
 
     Raises:
-        DataError: It is missing, no image, or has more than `MAX_PIXELS`.
+        DataError: It is missing, no regular file, no image, or has more than `MAX_PIXELS`.
     """
     from PIL import Image, UnidentifiedImageError
 
     _load_formats()
+    _refuse_irregular(path)
     try:
         image = Image.open(path, formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(path, str(error)) from error
+        raise _too_large(path, str(error)) from None
     except (OSError, ValueError, SyntaxError, EOFError, OverflowError, struct.error) as error:
-        what = "empty or no image of a known format" if isinstance(error, UnidentifiedImageError) else error
-        raise DataError(
-            f"Could not read the image {_name(path)}.",
-            expected=f"an image file ({', '.join(FORMATS)})",
-            received=what,
-            fix="remove or replace this file",
-        ) from error
+        raise _unreadable(
+            path,
+            "empty or no image of a known format"
+            if isinstance(error, UnidentifiedImageError)
+            else getattr(error, "strerror", None) or error,
+        ) from None
     width, height = image.size
     if width * height > MAX_PIXELS:
         image.close()
@@ -130,8 +141,13 @@ def opened(path: Any) -> Image:
     return image
 
 
-def decoded(image: Image, color_mode: str, path: Any) -> Image:
-    """Decode an opened image into 8 bits a channel.
+def decoded(image: Image, color_mode: str, path: Any) -> tuple[Image, bool]:
+    """Decode an opened image into 8 bits a channel; a transparent one is laid on a ground, but for `"rgba"`.
+
+    The ground is white; black where all that can be seen is nearly white, which would vanish on white.
+
+    Returns:
+        The image, and whether it was laid on a ground.
 
     Raises:
         DataError: It is cut off, damaged, or of a kind without a scale.
@@ -142,14 +158,33 @@ def decoded(image: Image, color_mode: str, path: Any) -> Image:
             image = _eight_bits(image)
         elif image.mode in ("I", "F"):
             raise ValueError(f"values of 32 bits (mode {image.mode}), whose range is not known")
-        return image if image.mode == MODES[color_mode] else image.convert(MODES[color_mode])
+        mode = MODES[color_mode]
+        if mode != "RGBA" and image.has_transparency_data:
+            image, laid = _on_ground(image.convert("RGBA"))
+        else:
+            laid = False
+        return image if image.mode == mode else image.convert(mode), laid
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error) as error:
         raise DataError(
             f"Could not decode the image {_name(path)}.",
             expected="a whole image of 8 or 16 bits a channel",
             received=error,
             fix="remove or replace this file",
-        ) from error
+        ) from None
+
+
+def _on_ground(image: Image) -> tuple[Image, bool]:
+    """An RGBA image without its transparency, and whether it had any."""
+    from PIL import Image, ImageStat
+
+    alpha = image.getchannel("A")
+    if alpha.getextrema()[0] == 255:
+        return image.convert("RGB"), False
+    visible = ImageStat.Stat(image.convert("L"), alpha.point(_SEEN))
+    light = visible.count[0] > 0 and visible.mean[0] > _NEARLY_WHITE
+    ground = Image.new("RGBA", image.size, "black" if light else "white")
+    ground.alpha_composite(image)
+    return ground.convert("RGB"), True
 
 
 def resized(image: Image, size: tuple[int, int], interpolation: str, fit: str) -> Image:
@@ -194,6 +229,41 @@ def _eight_bits(image: Image) -> Image:
     return Image.fromarray((np.asarray(image) >> 8).astype("uint8"))
 
 
+def _refuse_irregular(path: Any) -> None:
+    """Refuse what is no file, or a file that never ends or never answers: a folder, a pipe, a device."""
+    if not isinstance(path, (str, os.PathLike)):
+        return
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        raise DataError(
+            f"There is no image {_name(path)}.",
+            expected="an image file",
+            received="a link to nothing" if os.path.islink(path) else "nothing there",
+            fix="check the path",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, getattr(error, "strerror", None) or error) from None
+    if stat.S_ISDIR(mode):
+        raise DataError(
+            f"{_name(path)} is a folder.",
+            expected="an image file",
+            received="a folder",
+            fix="name the images in it",
+        )
+    if not stat.S_ISREG(mode):
+        raise _unreadable(path, "a pipe, a device or a socket")
+
+
+def _unreadable(path: Any, received: object) -> DataError:
+    return DataError(
+        f"Could not read the image {_name(path)}.",
+        expected=f"an image file ({', '.join(FORMATS)})",
+        received=received,
+        fix="remove or replace this file",
+    )
+
+
 def _too_large(path: Any, received: str) -> DataError:
     return DataError(
         f"The image {_name(path)} is too large to be decoded safely.",
@@ -203,18 +273,18 @@ def _too_large(path: Any, received: str) -> DataError:
     )
 
 
-def _sizes_differ(wanted: Wanted, other: str, image: Image) -> DataError:
+def _sizes_differ(wanted: Wanted, other: str, image: Image) -> SizeError:
     height, width = wanted.height, wanted.width
-    return DataError(
+    return SizeError(
         "The images have different sizes.",
-        expected=f"{height} x {width} pixels (height x width), as {wanted.model} has",
-        received=f"{image.height} x {image.width} pixels in {other}",
+        expected=f"{height} x {width} pixels (height x width), as {shown(wanted.model)} has",
+        received=f"{image.height} x {image.width} pixels in {shown(other)}",
         fix=f"pass image_size=({height}, {width}) or another size to bring all to it",
     )
 
 
 def _name(path: Any) -> str:
-    return str(path) if isinstance(path, (str, os.PathLike)) else str(getattr(path, "name", "in memory"))
+    return shown(path if isinstance(path, (str, os.PathLike)) else getattr(path, "name", "in memory"))
 
 
 def _work() -> None:
@@ -245,13 +315,13 @@ def _work() -> None:
         answer.flush()
 
 
-def _decoded_well(pixels: memoryview, file: str, wanted: Wanted, warned: list[Any]) -> bool:
+def _decoded_well(pixels: memoryview, file: str, wanted: Wanted, warned: list[Any]) -> int:
     warned.clear()
     try:
-        decode_into(pixels, [file], wanted)
+        kind = decode_into(pixels, file, wanted)
     except Exception:
-        return False
-    return not warned
+        return BAD
+    return BAD if warned else kind
 
 
 if __name__ == "__main__":

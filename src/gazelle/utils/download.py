@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gazelle._core.checks import one_of
+from gazelle._core.console import say, shown
 from gazelle._core.errors import ArgumentError, DataError, DownloadError
 from gazelle.utils.files import atomic_path, cache_folder
 
@@ -126,7 +127,7 @@ def fetch(url: str, target: Path, hashes: Mapping[str, str], *, size: int | None
                 expected=f"the file {target.name}" + (f" of {size} bytes" if size else ""),
                 received=getattr(error, "reason", None) or error,
                 fix=advice or f"check the address and the network, or put the file there yourself: {target}",
-            ) from error
+            ) from None
         check(temporary, hashes, size=size, name=f"The file that came from {url}", advice=advice)
 
 
@@ -196,8 +197,8 @@ def _copy(source: Any, file: IO[bytes], total: int | None, name: str) -> int:
 @contextmanager
 def _progress(name: str, total: int | None) -> Iterator[Any]:
     """A bar on a terminal, one plain line elsewhere."""
-    if not sys.stderr.isatty():
-        print(f"Downloading {name}" + (f" ({total / 1e6:.1f} MB)" if total else ""), file=sys.stderr)
+    if sys.stderr is None or not sys.stderr.isatty():
+        say(f"Downloading {name}" + (f" ({total / 1e6:.1f} MB)" if total else ""), sys.stderr)
         yield lambda count: None
         return
     from rich.console import Console
@@ -205,5 +206,5 @@ def _progress(name: str, total: int | None) -> Iterator[Any]:
 
     columns = TextColumn("Downloading {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(name, total=total)
+        task = progress.add_task(shown(name), total=total)
         yield lambda count: progress.advance(task, count)

@@ -17,6 +17,8 @@ from pathlib import Path
 from gazelle._core.errors import ArgumentError
 
 _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
+_DRAFT = "draft"
+_temporaries: set[Path] = set()  # what this process is writing to now
 _STALE_AFTER = 24 * 3600.0  # seconds; a temporary file of another machine that nobody wrote to for so long is litter
 
 
@@ -44,6 +46,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     _sweep(target)
     temporary = target.with_name(f"{_prefix(os.getpid())}{secrets.token_hex(4)}-{target.name[-50:]}")
+    _temporaries.add(temporary)
     try:
         yield temporary
         if target.exists():
@@ -54,6 +57,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
+    finally:
+        _temporaries.discard(temporary)
     if os.name == "posix":  # other systems have no handle of a folder to flush
         _sync(target.parent)
 
@@ -93,6 +98,49 @@ def check_writable(path: str | os.PathLike[str], *, makes_folders: bool = True) 
         )
 
 
+@contextmanager
+def draft_folder(root: str | os.PathLike[str]) -> Iterator[Path]:
+    """A new hidden folder in `root` to fill and rename; what is left of it at the end of the block is removed.
+
+    `root` is made if missing, and removed again if the block leaves it empty. Drafts whose process was killed are
+    removed as well.
+
+    Raises:
+        OSError: The folder cannot be made.
+    """
+    root = Path(root)
+    made = [folder for folder in (root, *root.parents) if not folder.exists()]
+    draft = root / f"{_prefix(os.getpid())}{secrets.token_hex(4)}-{_DRAFT}"
+    _temporaries.add(draft)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        _sweep(root / _DRAFT)
+        draft.mkdir()
+        yield draft
+        if os.name == "posix":
+            _sync(root)
+    finally:
+        _remove(draft)
+        _temporaries.discard(draft)
+        for folder in made:
+            with suppress(OSError):  # it stays if it holds something
+                folder.rmdir()
+
+
+def remove_temporaries() -> None:
+    """Remove what this process is writing to: for one that ends without ado."""
+    for path in [*_temporaries]:
+        _remove(path)
+        with suppress(OSError):  # the folder of runs, if it is empty
+            if path.name.endswith(f"-{_DRAFT}"):
+                path.parent.rmdir()
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def cache_folder(*parts: str) -> Path:
     """The folder for fetched and compiled things, not made yet; `parts` are folders within it.
 
@@ -124,13 +172,13 @@ def _sync(path: Path) -> None:
 
 
 def _sweep(target: Path) -> None:
-    """Remove temporary files for `target` whose writers were killed."""
+    """Remove temporary files and folders for `target` whose writers were killed."""
     now = time.time()
     for litter in target.parent.glob(f".tmp-*-*-*-{_escaped(target.name[-50:])}"):
         with suppress(OSError):
             _, host, pid, _ = litter.name.split("-", 3)
             if (host == _HOST and not _alive(int(pid))) or now - litter.stat().st_mtime > _STALE_AFTER:
-                litter.unlink()
+                shutil.rmtree(litter) if litter.is_dir() else litter.unlink()
 
 
 def _escaped(name: str) -> str:

@@ -28,7 +28,8 @@ def load_img(
     """Open an image file (PNG, JPEG, GIF's first frame, BMP, WebP) as a Pillow image.
 
     A camera's note on how it was held (EXIF orientation) is not followed, as in Keras. Pictures of 16 bits a channel
-    are scaled to 8.
+    are scaled to 8. Unlike Keras, which drops transparency and so shows what lies hidden under it (mostly black), a
+    transparent picture is laid on white (nearly white strokes: on black) unless `color_mode` is `"rgba"`.
 
     Args:
         path: A path or an open binary file.
@@ -44,7 +45,7 @@ def load_img(
     one_of("color_mode", color_mode, tuple(MODES), "load_img")
     one_of("interpolation", interpolation, tuple(INTERPOLATIONS), "load_img")
     with opened(path) as image:
-        converted = decoded(image, color_mode, path)
+        converted, _ = decoded(image, color_mode, path)
     if target_size is None:
         return converted
     return resized(converted, target_size, interpolation, "crop" if keep_aspect_ratio else "stretch")
@@ -139,12 +140,12 @@ def save_img(
     with atomic_path(path) as temporary:
         try:
             image.save(temporary, format=file_format, **kwargs)
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError):
             raise ArgumentError(
                 f"save_img cannot tell which format to write {path} in.",
                 expected="a file name that ends with .png, .jpg, ..., or file_format",
                 received=repr(file_format or Path(path).suffix),
-            ) from error
+            ) from None
 
 
 def _data_format(data_format: str | None) -> str:

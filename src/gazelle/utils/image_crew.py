@@ -16,13 +16,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 
 from gazelle._core.errors import DataError
 from gazelle._core.machine import cores
-from gazelle.utils.decoding import READY, REPLY, REQUEST, Wanted, command, decode_into
+from gazelle.utils.decoding import BAD, READY, REPLY, REQUEST, TRANSPARENT, SizeError, Wanted, command, decode_into
 
 FILES_EACH = 500  # what a worker must have to do: with fewer of 32 x 32, threads were as fast
 _MOST = 16  # workers; more were not tried
@@ -33,8 +33,20 @@ _CRASHES = tuple(
 )
 
 
-def decode_all(x: np.ndarray, files: Sequence[str], wanted: Wanted, advance: Callable[[int], Any]) -> None:
-    """Decode all files.
+class Outcome(NamedTuple):
+    """What came of the files.
+
+    Args:
+        bad: For each file that cannot be read its number and the error, in order.
+        transparent: How many images were transparent and laid on a ground.
+    """
+
+    bad: list[tuple[int, DataError]]
+    transparent: int
+
+
+def decode_all(x: np.ndarray, files: Sequence[str], wanted: Wanted, advance: Callable[[int], Any]) -> Outcome:
+    """Decode all files; those that cannot be read leave their places in `x` undefined.
 
     Args:
         x: Takes the pixels, uint8 `(n, height, width, channels)` in C order.
@@ -43,7 +55,7 @@ def decode_all(x: np.ndarray, files: Sequence[str], wanted: Wanted, advance: Cal
         advance: Called in this thread with numbers of files that are done.
 
     Raises:
-        DataError: The first file that cannot be read, or has another size than the others; it is named.
+        SizeError: All can be read; the first one that has another size than the others is named.
     """
     pixels, size = x.reshape(-1).data, x[0].nbytes
     batch = max(1, min(_BATCH_FILES, _BATCH_BYTES // size))
@@ -65,6 +77,11 @@ def decode_all(x: np.ndarray, files: Sequence[str], wanted: Wanted, advance: Cal
                 raise
     finally:
         crew.close()
+    refused = sorted(crew.refused, key=lambda pair: pair[0])
+    bad = [(number, error) for number, error in refused if not isinstance(error, SizeError)]
+    if refused and not bad:
+        raise refused[0][1]
+    return Outcome(bad, sum(crew.transparent))
 
 
 class _Crew:
@@ -73,6 +90,8 @@ class _Crew:
     def __init__(self, files: int, wanted: Wanted) -> None:
         self.wanted = wanted
         self.stopped = False
+        self.refused: list[tuple[int, DataError]] = []
+        self.transparent: list[int] = []  # how many, of each batch
         self.workers: list[_Worker] = []
         self.places: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
         most = cores()
@@ -103,10 +122,18 @@ class _Crew:
             _tell(ended, files)
         finally:
             self.places.put(place)
-        size = len(pixels) // len(files)
-        for i, done in enumerate(flags):
-            if not done and not self.stopped:
-                decode_into(pixels[i * size : (i + 1) * size], files[i : i + 1], self.wanted)
+        size, kinds = len(pixels) // len(files), list(flags)
+        for i, kind in enumerate(flags):
+            if kind == BAD and not self.stopped:
+                kinds[i] = self._decode_here(pixels[i * size : (i + 1) * size], files[i], number + i)
+        self.transparent.append(kinds.count(TRANSPARENT))
+
+    def _decode_here(self, pixels: memoryview, file: str, number: int) -> int:
+        try:
+            return decode_into(pixels, file, self.wanted)
+        except DataError as error:
+            self.refused.append((number, error))
+            return BAD
 
     def stop(self) -> None:
         """Have all threads return as soon as they can."""

@@ -9,18 +9,20 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gazelle._core.checks import one_of, positive_int
+from gazelle._core.console import say, shown
 from gazelle._core.errors import ArgumentError, DataError
 from gazelle.utils.dataset import ImageDataset
 from gazelle.utils.decoding import INTERPOLATIONS, MODES, Wanted, opened
 from gazelle.utils.image_crew import decode_all
+from gazelle.utils.image_index import Found, find, find_by_class
 from gazelle.utils.memory import aligned_empty
 
-ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+_MOST_NAMED = 20  # files that cannot be read
 
 
 def image_dataset_from_directory(
@@ -42,11 +44,15 @@ def image_dataset_from_directory(
     data_format: str | None = None,
     format: str = "tf",
     verbose: bool = True,
+    *,
+    skip_bad: bool = False,
 ) -> Any:
     """Read a folder of images into memory, decoding on all cores.
 
-    The files are PNG, JPEG, GIF (first frame), BMP and WebP; other files are left out. Unlike Keras's, the result is
-    no `tf.data` data set but an `ImageDataset`, and shrinking averages over all pixels.
+    The files are PNG, JPEG, GIF (first frame), BMP and WebP; other files are left out, and so are hidden folders and
+    those of systems (`.git`, `__MACOSX`). Unlike Keras's, the result is no `tf.data` data set but an `ImageDataset`,
+    and shrinking averages over all pixels. Transparent images are laid on white (nearly white strokes: on black), with
+    a warning, unless `color_mode` is `"rgba"`; Keras shows what lies hidden under the transparency.
 
     Args:
         directory: The folder; with `labels="inferred"` it holds one folder a class.
@@ -67,14 +73,15 @@ def image_dataset_from_directory(
         data_format: `"channels_last"` (when None) or `"channels_first"`.
         format: Taken for Keras's sake.
         verbose: Whether to print what was found and, on a terminal, show progress.
+        skip_bad: Whether images that cannot be read are left out, with a warning; otherwise they are refused.
 
     Returns:
         An `ImageDataset`, or a pair for `subset="both"`.
 
     Raises:
         ArgumentError: Arguments that have unknown values or contradict each other.
-        DataError: No folder, no classes, a class without images, an image that cannot be read, sizes that differ, more
-            images than memory holds. The file or folder is named.
+        DataError: No folder, no classes, a class without images, a class of folders, a folder or images that cannot be
+            read, sizes that differ, more images than memory holds. The files or the folder are named.
     """
     owner = "image_dataset_from_directory"
     one_of("color_mode", color_mode, tuple(MODES), owner)
@@ -91,7 +98,7 @@ def image_dataset_from_directory(
     found = _index(Path(directory), labels, label_mode, class_names, follow_links)
     if verbose:
         of_classes = f" belonging to {len(found.names)} classes" if found.names else ""
-        print(f"Found {len(found.files)} files{of_classes}.")
+        say(f"Found {len(found.files)} files{of_classes}.")
     files, numbers = found.files, found.numbers
     if shuffle:
         order = (np.random if seed is None else np.random.RandomState(seed)).permutation(len(files))
@@ -99,28 +106,27 @@ def image_dataset_from_directory(
     parts = _parts(len(files), validation_split, subset, verbose)
     _warn_of_lost_classes(numbers, parts, found.names)
     fit = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "stretch"
-    wanted = slice(min(part.start for part in parts), max(part.stop for part in parts))
-    x = _read(files[wanted], color_mode, image_size, interpolation, fit, verbose)
+    first = min(part.start for part in parts)
+    wanted = slice(first, max(part.stop for part in parts))
+    x, bad = _read(files[wanted], color_mode, image_size, interpolation, fit, verbose, skip_bad)
     x = x.transpose(0, 3, 1, 2) if data_format == "channels_first" else x
+    _refuse_emptied(numbers, [first + number for number in bad], found.names)
     y = None if numbers is None or label_mode is None else _labels(numbers, label_mode, len(found.names))
-    datasets = [
-        ImageDataset(
-            x[part.start - wanted.start : part.stop - wanted.start],
-            None if y is None else y[part],
-            found.names or None,
-            files[part],
-            batch_size,
-            shuffle,
+    datasets = []
+    for part in parts:
+        rows = _rows(part, first, bad)
+        images = x[part.start - first : part.stop - first] if len(rows) == part.stop - part.start else x[rows - first]
+        named = [files[row] for row in rows]
+        datasets.append(
+            ImageDataset(images, None if y is None else y[rows], found.names or None, named, batch_size, shuffle)
         )
-        for part in parts
-    ]
     return datasets[0] if len(datasets) == 1 else tuple(datasets)
 
 
-class _Found(NamedTuple):
-    files: list[str]
-    numbers: np.ndarray | None  # the class of each file
-    names: list[str]  # empty without classes
+def _rows(part: slice, first: int, bad: list[int]) -> np.ndarray:
+    """The numbers of a part's files, less those that are left out."""
+    rows = np.arange(part.start, part.stop)
+    return np.setdiff1d(rows, first + np.array(bad, int), assume_unique=True) if bad else rows
 
 
 def _check_split(split: float | None, subset: str | None, shuffle: bool, seed: int | None) -> None:
@@ -146,19 +152,22 @@ def _check_split(split: float | None, subset: str | None, shuffle: bool, seed: i
 
 def _index(
     root: Path, labels: Any, label_mode: str | None, class_names: Sequence[str] | None, follow_links: bool
-) -> _Found:
+) -> Found:
     """The files, their classes and the classes' names."""
     if not root.is_dir():
-        raise DataError(f"There is no folder {root}.", expected="a folder with one folder a class", received=str(root))
+        raise DataError(
+            f"There is no folder {shown(root)}.",
+            expected="a folder with one folder a class",
+            received="a file" if root.is_file() else "nothing there",
+            fix="check the path",
+        )
     if isinstance(labels, str) and labels == "inferred" and label_mode is not None:
-        return _by_class(root, class_names, follow_links)
+        return find_by_class(root, class_names, follow_links)
     if class_names is not None:
         raise ArgumentError(
             'class_names goes with labels="inferred".', received=f"labels={labels!r}", fix="leave class_names out"
         )
-    files = sorted(_images(root, follow_links), key=_parts_of)
-    if not files:
-        raise DataError(f"No images in {root}.", expected=f"files ending with {', '.join(ENDINGS)}", received="none")
+    files = find(root, follow_links)
     if labels is None or isinstance(labels, str):
         if labels not in (None, "inferred") or label_mode is not None:
             raise ArgumentError(
@@ -166,7 +175,7 @@ def _index(
                 expected='labels="inferred", labels=None with label_mode=None, or one label a file',
                 received=f"labels={labels!r}, label_mode={label_mode!r}",
             )
-        return _Found(files, None, [])
+        return Found(files, None, [])
     names, numbers = np.unique(np.asarray(labels), return_inverse=True)
     if len(numbers) != len(files):
         raise ArgumentError(
@@ -174,71 +183,7 @@ def _index(
             expected=f"{len(files)} labels, in the order of the sorted file names",
             received=f"{len(numbers)} labels",
         )
-    return _Found(files, numbers.astype(np.int32), [str(name) for name in names])
-
-
-def _by_class(root: Path, class_names: Sequence[str] | None, follow_links: bool) -> _Found:
-    folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    names = folders if class_names is None else list(class_names)
-    if sorted(names) != folders:
-        raise ArgumentError(
-            "class_names must be the names of all folders, each once.", expected=folders, received=list(names)
-        )
-    if not folders:
-        loose = any(_images(root, follow_links))
-        raise DataError(
-            f"No classes in {root}: it holds no folders.",
-            expected="one folder a class",
-            received="images without folders" if loose else "no folders and no images",
-            fix="pass labels=None, label_mode=None to read them without classes" if loose else None,
-        )
-    files: list[str] = []
-    counts = []
-    for name in names:
-        if not follow_links:
-            _refuse_link(root / name)
-        members = sorted(_images(root / name, follow_links), key=_parts_of)
-        if not members:
-            raise DataError(
-                f"The class {name!r} has no images.",
-                expected=f"files ending with {', '.join(ENDINGS)} in {root / name}",
-                received="none",
-                fix="fill the folder or remove it",
-            )
-        files += members
-        counts.append(len(members))
-    return _Found(files, np.repeat(np.arange(len(names), dtype=np.int32), counts), names)
-
-
-def _images(folder: Path, follow_links: bool) -> Iterator[str]:
-    """All image files in a folder and the folders within."""
-    seen: set[str] = set()
-    for here, folders, files in os.walk(folder, followlinks=follow_links):
-        for name in folders if not follow_links else ():
-            _refuse_link(Path(here, name))
-        real = os.path.realpath(here)
-        if real in seen:  # a link that leads back to a folder above it
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        start = str(Path(here, "x"))[:-1]  # a Path for each of many files would take longer than finding them
-        yield from (start + n for n in files if n.lower().endswith(ENDINGS) and not n.startswith("."))
-
-
-def _parts_of(file: str) -> list[str]:
-    """What paths are sorted by: folders within a folder come together, as with `Path`."""
-    return os.path.normcase(file).split(os.sep)
-
-
-def _refuse_link(folder: Path) -> None:
-    if folder.is_symlink():
-        raise DataError(
-            f"The folder {folder} is a link.",
-            expected="folders",
-            received=f"a link to {os.path.realpath(folder)}",
-            fix="pass follow_links=True if its images belong to the data",
-        )
+    return Found(files, numbers.astype(np.int32), [str(name) for name in names])
 
 
 def _parts(count: int, split: float | None, subset: str | None, verbose: bool) -> list[slice]:
@@ -255,7 +200,7 @@ def _parts(count: int, split: float | None, subset: str | None, verbose: bool) -
     both = {"training": slice(0, count - held), "validation": slice(count - held, count)}
     chosen = both if subset == "both" else {str(subset): both[str(subset)]}
     for name, part in chosen.items() if verbose else ():
-        print(f"Using {part.stop - part.start} files for {name}.")
+        say(f"Using {part.stop - part.start} files for {name}.")
     return list(chosen.values())
 
 
@@ -288,17 +233,89 @@ def _labels(numbers: np.ndarray, label_mode: str, classes: int) -> np.ndarray:
 
 
 def _read(
-    files: list[str], color_mode: str, size: tuple[int, int] | None, interpolation: str, fit: str, verbose: bool
-) -> np.ndarray:
-    """All images, uint8 `(n, height, width, channels)`."""
-    height, width = size or _own_size(files[0])
-    wanted = Wanted(height, width, color_mode, interpolation, fit, "" if size else files[0])
+    files: list[str],
+    color_mode: str,
+    size: tuple[int, int] | None,
+    interpolation: str,
+    fit: str,
+    verbose: bool,
+    skip_bad: bool,
+) -> tuple[np.ndarray, list[int]]:
+    """All images, uint8 `(n, height, width, channels)`, and the numbers of those that are left out."""
+    model = "" if size else _first_that_opens(files)
+    height, width = size or _own_size(model)
+    wanted = Wanted(height, width, color_mode, interpolation, fit, model)
     shape = (len(files), *wanted.shape)
     _check_memory(shape)
     x = aligned_empty(shape, np.uint8)
     with _progress(len(files), verbose) as advance:
-        decode_all(x, files, wanted, advance)
-    return x
+        outcome = decode_all(x, files, wanted, advance)
+    bad = [number for number, _ in outcome.bad]
+    if bad and not skip_bad:
+        raise all_bad([error for _, error in outcome.bad], len(files))
+    if bad:
+        named = ", ".join(shown(files[number]) for number in bad[:_MOST_NAMED])
+        more = f" and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
+        _warn(f"{len(bad)} of {len(files)} images cannot be read and are left out: {named}{more}.")
+    if outcome.transparent:
+        _warn(f"{transparent_words(outcome.transparent, len(files))}.")
+    return x, bad
+
+
+def transparent_words(count: int, total: int) -> str:
+    """What is done about images with transparency."""
+    some = f"{count:,} of {total:,} images" if total > 1 else "The image"
+    return (
+        f"{some} {'is' if 1 in (count, total) else 'are'} transparent: laid on white (nearly white strokes: on black)"
+    )
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=4)
+
+
+def all_bad(errors: list[DataError], total: int, fix: str = "") -> DataError:
+    """One error that names all images that cannot be read, the first twenty with the reasons."""
+    if len(errors) == 1:
+        return errors[0]
+    reasons = []
+    for error in errors[:_MOST_NAMED]:
+        problem, *lines = str(error).splitlines()
+        reason = next((line.partition(": ")[2] for line in lines if line.startswith("  received: ")), "")
+        reasons.append(f"    {problem.removesuffix('.').partition('image ')[2] or problem.removesuffix('.')}: {reason}")
+    more = [f"    and {len(errors) - _MOST_NAMED} more"] if len(errors) > _MOST_NAMED else []
+    return DataError(
+        f"{len(errors)} of {total} images cannot be read.",
+        expected="whole image files",
+        received="\n".join([f"{len(errors)} that are not", *reasons, *more]),
+        fix=fix or "remove or replace these files, or pass skip_bad=True to leave them out",
+    )
+
+
+def _refuse_emptied(numbers: np.ndarray | None, bad: list[int], names: list[str]) -> None:
+    """Refuse a class all of whose images cannot be read."""
+    if not bad or numbers is None or not names:
+        return
+    left = np.bincount(np.delete(numbers, bad), minlength=len(names))
+    for name, count in zip(names, left, strict=True):
+        if not count:
+            raise DataError(
+                f"No image of the class '{shown(name)}' can be read.",
+                expected="one image or more",
+                received="none",
+                fix="replace its files, or remove its folder",
+            )
+
+
+def _first_that_opens(files: list[str]) -> str:
+    """The file whose size the others must have."""
+    for file in files:
+        try:
+            _own_size(file)
+        except DataError:
+            continue
+        return file
+    return files[0]
 
 
 def _own_size(file: str) -> tuple[int, int]:
@@ -324,7 +341,7 @@ def _check_memory(shape: tuple[int, ...]) -> None:
 @contextmanager
 def _progress(total: int, verbose: bool) -> Iterator[Callable[[int], Any]]:
     """A bar on a terminal, nothing elsewhere."""
-    if not verbose or not sys.stdout.isatty():
+    if not verbose or sys.stdout is None or not sys.stdout.isatty():
         yield lambda count: None
         return
     from rich.progress import Progress
