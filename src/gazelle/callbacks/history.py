@@ -44,7 +44,7 @@ class History(Callback):
         self._rows: list[tuple[int, Logs]] = []  # number (from 1) and logs of each epoch that this history recorded
         self._before: list[tuple[int, Logs]] = []  # of the epochs of earlier fits of the model
         self._fits: list[tuple[Fit, Callable[[], list[float]] | None]] = []
-        self._left: list[weakref.ref] = []  # the trained weights as the last fit left them
+        self._left: list[tuple[weakref.ref, weakref.ref]] = []  # trained weights, and what the last fit left in them
         self._read_rate: Callable[[], float] | None = None
         self._rates: list[float] = []
 
@@ -90,9 +90,8 @@ class History(Callback):
         """
         if not self._left or self.model is None:
             return None
-        weights = self.model.trainable_variables
-        held = [left() for left in self._left]
-        return len(weights) != len(held) or any(w._value is not h for w, h in zip(weights, held, strict=True))
+        pairs = [(variable(), value()) for variable, value in self._left]
+        return any(variable is None or variable.current is not value for variable, value in pairs)
 
     def plot(self, path: str | os.PathLike | None = None, metrics: str | Sequence[str] | None = None) -> Figure:
         """Draw the curves of training, training and validation on one axis for each metric.

@@ -139,7 +139,7 @@ class Trainer(Compilable):
         if validation is not None:
             validator = loop.Runner(engine, validation, "test", listed, eager=compiled.run_eagerly)
         source = "validation_split" if validation_data is None else "validation_data"
-        record = recorded(self, listed, before, feed, validation, source, initial_epoch, epochs)
+        record = recorded(self, engine.state.trainable, listed, before, feed, validation, source, initial_epoch, epochs)
         with engine.session(fits=True), record as fit, run.interrupt.heard():
             loop.fit(
                 engine,

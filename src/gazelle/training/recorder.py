@@ -27,6 +27,7 @@ _LEAVE_RATE = (*WATCHERS, EarlyStopping, ModelCheckpoint, SwapEMAWeights, Termin
 @contextmanager
 def recorded(
     model: Any,
+    weights: list[Variable],
     callbacks: CallbackList,
     before: History | None,
     feed: Feed,
@@ -39,6 +40,7 @@ def recorded(
 
     Args:
         model: The model, whose history is the one of this fit.
+        weights: What is trained.
         callbacks: The callbacks of this fit.
         before: The model's history before.
         feed: The training data.
@@ -71,7 +73,7 @@ def recorded(
         if rates is None:
             fit.learning_rates = history._rates[: fit.done]
         history._fits.append((fit, rates))
-        _note_weights(model, callbacks, history, fit, first)
+        _note_weights(model, weights, callbacks, history, fit, first)
 
 
 def _of_data(feed: Feed, validation: Feed | None, source: str) -> Fit:
@@ -120,10 +122,11 @@ def _end(model: Any, callbacks: CallbackList, fit: Fit) -> str:
     return "The data came to its end."
 
 
-def _note_weights(model: Any, callbacks: CallbackList, history: History, fit: Fit, first: int) -> None:
+def _note_weights(
+    model: Any, weights: list[Variable], callbacks: CallbackList, history: History, fit: Fit, first: int
+) -> None:
     """Say whose weights the model was left with, and hold them loosely, so that a later change can be seen."""
-    weights = model.trainable_variables
-    history._left = [weakref.ref(weight._value) for weight in weights]
+    history._left = [(weakref.ref(weight), weakref.ref(weight.current)) for weight in weights]
     restoring = [c for c in callbacks.callbacks if isinstance(c, EarlyStopping) and c.restore_best_weights]
     averaging = model.optimizer.use_ema or any(isinstance(c, SwapEMAWeights) for c in callbacks.callbacks)
     restoring = [callback for callback in restoring if callback.best_weights is not None]

@@ -19,7 +19,8 @@ class Watch:
 
     def __init__(self, engine: Engine):
         self._engine = engine
-        self._first = True
+        # A model that was trained before may have converged: then its weights need not move any more.
+        self._first = engine.optimizer is not None and int(engine.optimizer.iterations.numpy()) == 0
         self._finite = True
         engine.state.keep()
 
