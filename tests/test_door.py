@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+import gazelle
+
 ROOMS = [
     "activations",
     "callbacks",
@@ -119,3 +121,14 @@ def test_utils_gives_what_keras_keeps_there(name):
     assert callable(getattr(utils, name))
     with pytest.raises(AttributeError, match="no attribute 'plot_modle'"):
         _ = utils.plot_modle
+
+
+@pytest.mark.parametrize("name", ["Conv2D", "StringLookup"])
+def test_importing_a_layer_that_is_not_there_says_why_as_the_attribute_does(name):
+    with pytest.raises(AttributeError) as by_attribute:
+        getattr(gazelle.layers, name)
+    with pytest.raises(ImportError) as by_import:
+        exec(f"from gazelle.layers import {name}")
+    assert str(by_import.value) == str(by_attribute.value)
+    assert f"gazelle.layers has no {name}" in str(by_import.value)
+    assert not hasattr(gazelle.layers, name)

@@ -527,3 +527,14 @@ def test_the_place_of_a_bad_label_is_right_deep_in_a_long_array():
 def test_labels_on_the_device_are_checked_too():
     with pytest.raises(DataError, match="subtract 1"):
         check_targets(SPARSE, jnp.array([1, 2, 3]), (None, 3))
+
+
+def test_of_text_the_first_that_is_no_number_is_shown_and_what_works_is_advised():
+    column = np.array(["5.1", "4.9", "?", "4.6"])
+    for x in (column, column.astype(object), np.array([[1.0, "5.1"], [2.0, "?"]], object)):
+        with pytest.raises(DataError, match=r"'\?' at row") as raised:
+            as_numeric("x", x)
+        assert "pandas.to_numeric(column, errors='coerce')" in str(raised.value)
+        assert "astype" not in str(raised.value)
+    with pytest.raises(DataError, match="astype"):
+        as_numeric("x", np.array(["5.1", "4.9"]))

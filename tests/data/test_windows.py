@@ -83,7 +83,7 @@ def test_data_that_is_read_in_its_order_is_used_where_it_is():
     source = on_device(ArrayFeed(x, shuffle=False))
     assert isinstance(source, Resident)
     source.begin(None)
-    assert source.piece(0).data[0].unsafe_buffer_pointer() == x.ctypes.data
+    assert source.piece(0, with_tail=True).data[0].unsafe_buffer_pointer() == x.ctypes.data
     assert isinstance(on_device(ArrayFeed(x, shuffle=True)), Window)
     assert isinstance(on_device(ArrayFeed(np.ones((20, 16)), shuffle=False)), Window)  # float64 must be converted
 

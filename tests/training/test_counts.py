@@ -72,16 +72,15 @@ def test_an_epoch_of_small_data_is_one_program_one_read_and_one_gathering(counte
     assert longer == {"programs": 40, "reads": 40, "sent": 2, "gathered": 80}  # an epoch is gathered beside the last
 
 
-def test_validation_adds_two_programs_an_epoch_and_gathers_once(counted):
+def test_validation_adds_one_program_an_epoch_and_gathers_once(counted):
     model = make()
 
     def run():
         model.fit(X, Y, epochs=10, verbose=0, validation_data=(X[:300], Y[:300]))
 
     counted(run)
-    # Two buffers for the training, of which one is filled beside an epoch, and one for the validation, whose shorter
-    # last batch is a program of its own and x and y of its own.
-    assert counted(run) == {"programs": 10 + 20, "reads": 20, "sent": 2 + 1 + 2, "gathered": 20 + 2}
+    # Two buffers for the training, of which one is filled beside an epoch, and one for the validation.
+    assert counted(run) == {"programs": 10 + 10, "reads": 20, "sent": 2 + 1, "gathered": 20 + 2}
 
 
 def test_callbacks_that_do_nothing_by_batch_cost_no_program(counted, tmp_path):

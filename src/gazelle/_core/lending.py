@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 from gazelle._core.errors import StateError
@@ -44,17 +43,17 @@ class Guard:
         """Whether a program that only reads may be about to start with the arrays as they are."""
         return self._root._readers > 0
 
-    @contextmanager
-    def read(self) -> Iterator[None]:
-        """Within the block, no array that is current at its beginning is destroyed."""
+    def begin_reading(self) -> Guard:
+        """From now on no array that is current is destroyed, until `end_reading` of the guard that is returned."""
         with self.lock:
             root = self._root
             root._readers += 1
-        try:
-            yield
-        finally:
-            with root._lock:
-                root._readers -= 1
+            return root
+
+    def end_reading(self) -> None:
+        """The program that reads has started."""
+        with self._lock:
+            self._root._readers -= 1
 
     @property
     def _root(self) -> Guard:

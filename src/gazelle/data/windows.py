@@ -8,6 +8,7 @@ a share of the device's free memory are sent once and gathered on the device, an
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 import jax
@@ -32,7 +33,7 @@ class Piece(NamedTuple):
     row: int  # where the first of the batches begins, in `order` or `data`
     batches: int  # how many whole ones follow one another from there
     tail: bool  # whether the shorter last batch follows these
-    holds_tail: bool  # whether `data` holds it too
+    holds_tail: bool  # whether `data` has room for it behind them
 
 
 def on_device(feed: ArrayFeed) -> Resident | Window:
@@ -57,6 +58,14 @@ class _Source:
         self._source = (feed.x, feed.y, feed.sample_weight)
         self._order: np.ndarray | None = None
         self._last: Any = None  # the last batch of the data's own order
+        self._size = 0  # of a piece: whole batches, or samples where there is no whole batch
+
+    @property
+    def kind(self) -> Hashable:
+        """What tells data of this kind, as programs see it, from others; the shorter last batch apart."""
+        arrays = leaves(self._source)
+        kinds = tuple(None if array is None else (array.shape[1:], device_dtype(array.dtype)) for array in arrays)
+        return type(self).__name__, self._size, kinds
 
     def last_batch(self) -> Any:
         """The shorter last batch of the pass, `(x, y, sample_weight)` on the device."""
@@ -77,8 +86,9 @@ class Resident(_Source):
     def __init__(self, feed: ArrayFeed):
         super().__init__(feed)
         self._whole: Any = None  # on the device
-        self._pieces: dict[int, Any] = {}  # on the device, by the number of their first batch
+        self._pieces: dict[tuple[int, bool], Any] = {}  # on the device, by their first batch, and with the tail or not
         self._batches = 1 << max(feed.full_batches.bit_length() - 1, 0)
+        self._size = self._batches if feed.full_batches else feed.samples
 
     @property
     def whole(self) -> bool:
@@ -89,20 +99,26 @@ class Resident(_Source):
         """Start a pass over the data in this order of the samples, None for their own."""
         self._order = None if order is None else order.astype(np.int32)
 
-    def piece(self, batch: int) -> Piece:
-        """The batches from number `batch` on."""
+    def piece(self, batch: int, *, with_tail: bool = True) -> Piece:
+        """The batches from number `batch` on.
+
+        Args:
+            batch: Its number.
+            with_tail: Whether the data is to have room for the shorter last batch.
+        """
         feed, size = self.feed, self.feed.batch_size
         if self._order is not None or not feed.full_batches:
             if self._whole is None:
                 self._whole = map_structure(to_device, self._source)
             return Piece(self._whole, self._order, batch * size, feed.full_batches - batch, feed.tail > 0, True)
         first = min(batch // self._batches * self._batches, feed.full_batches - self._batches)
-        if first not in self._pieces:
-            rows = slice(first * size, (first + self._batches) * size)
-            self._pieces[first] = map_structure(lambda a: None if a is None else to_device(a[rows]), self._source)
+        key = first, with_tail
+        if key not in self._pieces:
+            rows = slice(first * size, (first + self._batches) * size + with_tail * feed.tail)
+            self._pieces[key] = map_structure(lambda a: None if a is None else to_device(a[rows]), self._source)
         stop = first + self._batches
         tail = feed.tail > 0 and stop == feed.full_batches
-        return Piece(self._pieces[first], None, (batch - first) * size, stop - batch, tail, False)
+        return Piece(self._pieces[key], None, (batch - first) * size, stop - batch, tail, with_tail)
 
     def prepare(self, batch: int) -> None:
         """Get ready for number `batch`."""
@@ -124,7 +140,7 @@ class Window(_Source):
         few = min(4, LARGEST_WINDOW_BYTES // batch_bytes)
         most = max(1, few, limit // batch_bytes)
         self._batches = min(feed.full_batches, most)
-        self._rows = _buffer_rows(feed, most)
+        self._rows = self._size = _buffer_rows(feed, most)
         self._current: _Buffer | None = None
         self._other: _Buffer | None = None  # small data, whose passes each fit into one window, never needs it
 
@@ -150,8 +166,8 @@ class Window(_Source):
             if buffer is not None:
                 buffer.first = -1
 
-    def piece(self, batch: int) -> Piece:
-        """The batches from number `batch` on, as far as the window reaches."""
+    def piece(self, batch: int, *, with_tail: bool = True) -> Piece:
+        """The batches from number `batch` on, as far as the window reaches; it always has room for the last one."""
         feed = self.feed
         if self._current is None or not self._holds(self._current, batch):
             if self._other is not None and self._other.first == batch:

@@ -3,9 +3,8 @@
 The steps are written as they read, on stateful objects (`_train_step`, `_test_step`): variables are read and assigned.
 A program borrows the variables for a call (`_core/pure.py`), so that under JAX it is a pure function of their values.
 The loop's carry is the list of all values: weights, optimizer slots, sums of the metrics, random states. The number of
-steps is an argument, so that chunks of any length are the same program. The last, shorter batch is a program of its own
-(the kernel takes it along): exact, not padded, and the large program does not depend on how many samples there are. The
-carry is donated: a step works in place.
+steps is an argument, so that chunks of any length are the same program; the last, shorter batch is a loop of at most
+one turn in it, exact and not padded (see `tail_made_for`). The carry is donated: a step works in place.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from gazelle._core.pure import borrowed, settled
 from gazelle._core.registry import is_own_class
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle._core.variable import Variable
+from gazelle.data.feeds import ArrayFeed
 from gazelle.data.windows import Piece
 from gazelle.metrics import Mean
 from gazelle.native import plan_for, predicted
@@ -134,6 +134,7 @@ class Engine:
         self._seen_names: list[str] = []  # of the last results
         self.paces: dict[tuple[str, int | None], Pace] = {}  # by stage and batch size
         self._kernels: dict[Hashable, bool] = {}  # whether the kernel trains on data of a kind
+        self._tails: dict[Hashable, int] = {}  # which last batch the programs for data of a kind were made for
         self._programs = Programs(self._fingerprint, lambda: self.log_names)
 
     def model_state_matches(self) -> bool:
@@ -187,34 +188,47 @@ class Engine:
 
     # Running the programs ---------------------------------------------------------------------------------------
 
-    def train(self, piece: Piece, count: int, *, batch_size: int, tail: int, fresh: bool) -> Logs:
-        """Train the first `count` whole batches of a piece and, only where `takes_tail`, the shorter last batch.
+    def train(self, piece: Piece, count: int, batch_size: int, tail: int, *, made_for: int, fresh: bool) -> Logs:
+        """Train the first `count` whole batches of a piece and then the shorter last batch, if its `tail` is not 0.
 
         Args:
             piece: Batches on the device.
             count: Number of whole batches.
             batch_size: Samples per batch.
-            tail: Samples in the last batch that follows them, 0 for none.
+            tail: Samples in the last batch: 0, `made_for`, or any number where the kernel trains.
+            made_for: See `tail_made_for`; 0 where the kernel trains.
             fresh: Whether the sums of the metrics start anew.
 
         Returns:
             The logs, still on the device: `read_logs` reads them.
         """
         plan = np.array([piece.row, count, tail, fresh], np.int32)
-        return self._run(self._train_chunk, (piece.data, piece.order, plan), training=True, batch_size=batch_size)
+        arguments = piece.data, piece.order, plan
+        return self._run(self._train_chunk, arguments, training=True, batch_size=batch_size, tail=made_for)
 
-    def takes_tail(self, piece: Piece, batch_size: int) -> bool:
-        """Whether `train` trains the shorter last batch too: the kernel does."""
+    def test(self, piece: Piece, count: int, batch_size: int, tail: int, *, made_for: int, fresh: bool) -> Logs:
+        """Evaluate the first `count` whole batches of a piece and then the shorter last batch, if `tail` is not 0."""
+        plan = np.array([piece.row, count, tail, fresh], np.int32)
+        return self._run(self._test_chunk, (piece.data, plan), training=False, batch_size=batch_size, tail=made_for)
+
+    def tail_made_for(self, stage: str, kind: Hashable, feed: ArrayFeed) -> int:
+        """The size of the shorter last batch that the program for data of a kind was made for: the first one's.
+
+        Data with another one shares the program, which then leaves that batch to `train_batch` or `test_batch`: so data
+        that grows does not compile the whole program anew.
+        """
+        key = stage, kind, feed.batch_size, settings()
+        if key not in self._tails:
+            self._tails[key] = self._programs.agreed(("tail", *key), feed.tail)
+        return self._tails[key]
+
+    def kernel_trains(self, piece: Piece, batch_size: int) -> bool:
+        """Whether the kernel trains on this data; to it the size of the last batch is an argument."""
         kinds = tuple(None if array is None else (array.shape, array.dtype) for array in leaves(piece.data))
         key = (kinds, piece.order is None, batch_size, settings())
         if key not in self._kernels:
             self._kernels[key] = plan_for(self, piece.data, piece.order, batch_size=batch_size) is not None
         return self._kernels[key]
-
-    def test(self, piece: Piece, count: int, *, batch_size: int, fresh: bool) -> Logs:
-        """Evaluate the first `count` whole batches of a piece."""
-        plan = np.array([piece.row, count, 0, fresh], np.int32)
-        return self._run(self._test_chunk, (piece.data, plan), training=False, batch_size=batch_size)
 
     def train_batch(self, batch: Any, *, fresh: bool, eager: bool = False) -> Logs:
         """One training step on one batch `(x, y, sample_weight)`; `eager` runs it operation by operation."""
@@ -226,23 +240,19 @@ class Engine:
 
     def predict_batch(self, x: Any, *, eager: bool = False) -> Any:
         """The predictions for one batch, on the device."""
-        variables = self.state.predicted
-        with self.state.reading(variables) as values:
+
+        def predict(values: list[Any]) -> Any:
             if eager:
                 return self._predict_batch((), values, x)
             return self._programs.find(self._predict_batch, ((), values), (x,)).run((), values, x)
 
+        return self.state.read(self.state.predicted, predict)
+
     def predictor(self, x: Any) -> Callable[[Any], Any]:
         """`predict_batch` for arrays of the shape and dtype of `x`, without looking at them."""
-        variables = self.state.predicted
-        with self.state.reading(variables) as values:
-            run = self._programs.find(self._predict_batch, ((), values), (x,)).run
-
-        def predict(x: Any) -> Any:
-            with self.state.reading(variables) as values:
-                return run((), values, x)
-
-        return predict
+        variables, read = self.state.predicted, self.state.read
+        run = read(variables, lambda values: self._programs.find(self._predict_batch, ((), values), (x,)).run)
+        return lambda x: read(variables, lambda values: run((), values, x))
 
     def _run(self, function: Callable, arguments: tuple, *, training: bool, eager: bool = False, **static: Any) -> Logs:
         """Run a program that changes the state, compiled or operation by operation."""
@@ -302,12 +312,12 @@ class Engine:
 
     # The programs: pure functions of the values -----------------------------------------------------------------
 
-    def _train_chunk(self, values: list, data: Any, order: Any, plan: Any, *, batch_size: int) -> Any:
+    def _train_chunk(self, values: list, data: Any, order: Any, plan: Any, *, batch_size: int, tail: int) -> Any:
         variables = self.state.variables
 
-        def step(start: Any, values: list) -> list:
+        def step(start: Any, size: int, values: list) -> list:
             with borrowed(variables, values):
-                self._train_step(*_fetch(data, order, start, batch_size))
+                self._train_step(*_fetch(data, order, start, size))
                 return [variable._value for variable in variables]
 
         values = self._start(variables, values, plan[3] > 0)
@@ -319,18 +329,18 @@ class Engine:
             known, size = len(values) - len(sums), min(batch_size, y_pred.shape[0])
             values[known:] = self.measures.counted(sums, values[known:], data, y_pred, rows, size)
         else:
-            values = _steps(step, values, plan, batch_size)
+            values = _steps(step, values, plan, data, batch_size, tail)
         return values, self._logs(variables, values)
 
-    def _test_chunk(self, values: list, fixed: list, data: Any, plan: Any, *, batch_size: int) -> Any:
+    def _test_chunk(self, values: list, fixed: list, data: Any, plan: Any, *, batch_size: int, tail: int) -> Any:
         changed = self.state.tested
 
-        def step(start: Any, values: list) -> list:
+        def step(start: Any, size: int, values: list) -> list:
             with borrowed(self.state.trainable, fixed), borrowed(changed, values):
-                self._test_step(*_fetch(data, None, start, batch_size))
+                self._test_step(*_fetch(data, None, start, size))
                 return [variable._value for variable in changed]
 
-        values = _steps(step, self._start(changed, values, plan[3] > 0), plan, batch_size)
+        values = _steps(step, self._start(changed, values, plan[3] > 0), plan, data, batch_size, tail)
         return values, self._logs(changed, values)
 
     def _train_batch(self, values: list, batch: Any, fresh: Any) -> Any:
@@ -447,10 +457,17 @@ class Engine:
         self.measures.update(y, y_pred, sample_weight)
 
 
-def _steps(step: Callable[[Any, list], list], values: list, plan: Any, batch_size: int) -> list:
-    """`step(start, values)` for each whole batch of the plan: the first row, and how many batches."""
-    row, count = plan[0], plan[1]
-    return jax.lax.fori_loop(0, count, lambda i, values: step(row + i * batch_size, values), values)
+def _steps(
+    step: Callable[[Any, int, list], list], values: list, plan: Any, data: Any, batch_size: int, tail: int
+) -> list:
+    """`step(start, size, values)` for each batch of the plan: first row, number of whole batches, size of the last."""
+    row, count, last = plan[0], plan[1], plan[2]
+    if leaves(data)[0].shape[0] >= batch_size:
+        values = jax.lax.fori_loop(0, count, lambda i, values: step(row + i * batch_size, batch_size, values), values)
+    if tail:  # a loop of no or one turn: unlike a conditional it works in place
+        row = row + count * batch_size
+        values = jax.lax.fori_loop(0, (last > 0).astype(int), lambda _, values: step(row, tail, values), values)
+    return values
 
 
 def _fetch(data: Any, order: Any, start: Any, size: int) -> Any:

@@ -96,7 +96,7 @@ class Runner:
         random_state = np.random.get_state(legacy=False)  # noqa: NPY002 (what `ArrayFeed.order` draws from)
         feed: Any = self.feed
         self.prepared = Prepared(self._begin(feed, busy=True), random_state)
-        if self.source is not None:
+        if isinstance(self.source, Window):
             self.source.piece(self.position)
 
     def forget_prepared(self) -> None:
@@ -148,23 +148,27 @@ class Runner:
     def _start(self, source: Resident | Window, steps: int, *, fresh: bool) -> Chunk:
         """Start a program for up to so many steps, as many as are on the device."""
         begun = time.perf_counter()
-        piece = source.piece(self.position)
+        made_for = self.engine.tail_made_for(self.stage, source.kind, source.feed)
+        piece = source.piece(self.position, with_tail=made_for == source.feed.tail)
         steps = min(steps, piece.batches + piece.tail)
         whole = min(steps, piece.batches)
-        result = self._run(source, piece, whole, last=whole < steps, fresh=fresh)
+        result = self._run(source, piece, whole, made_for, last=whole < steps, fresh=fresh)
         self.position += steps
         done = time.perf_counter() if result is not None and result.scalars.is_ready() else None
         return Chunk(result, steps, begun, done)
 
-    def _run(self, source: Resident | Window, piece: Piece, whole: int, *, last: bool, fresh: bool) -> Any:
+    def _run(
+        self, source: Resident | Window, piece: Piece, whole: int, made_for: int, *, last: bool, fresh: bool
+    ) -> Any:
         """Start the programs for some whole batches and, if `last`, for the shorter batch behind them."""
         engine, feed, training = self.engine, source.feed, self.stage == "train"
-        size, result = feed.batch_size, None
-        along = last and training and piece.holds_tail and engine.takes_tail(piece, size)
-        if training and (whole or along):
-            result = engine.train(piece, whole, batch_size=size, tail=feed.tail if along else 0, fresh=fresh)
-        elif whole:
-            result = engine.test(piece, whole, batch_size=size, fresh=fresh)
+        any_tail = training and piece.holds_tail and engine.kernel_trains(piece, feed.batch_size)
+        along = last and (any_tail or made_for == feed.tail)
+        result = None
+        if whole or along:
+            run = engine.train if training else engine.test
+            made_for = 0 if any_tail else made_for if piece.holds_tail else 0
+            result = run(piece, whole, feed.batch_size, feed.tail if along else 0, made_for=made_for, fresh=fresh)
         if last and not along:
             run = engine.train_batch if training else engine.test_batch
             result = run(source.last_batch(), fresh=fresh and not whole)

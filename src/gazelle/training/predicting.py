@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gazelle._core.dtypes import is_float
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle._core.variable import Variable
 from gazelle.data.feeds import ArrayFeed, Feed, device_dtype, to_device
@@ -102,6 +103,7 @@ class Shortcut:
         self._variables_made = Variable.made
         self._settings = settings()
         self._dtype = device_dtype(x.dtype)
+        self._largest = float(jax.numpy.finfo(self._dtype).max) if is_float(self._dtype) else None
         self._most = _largest_block([x])
         self._predictors: dict[int, Callable[[Any], Any]] = {}  # by the number of samples
 
@@ -126,12 +128,12 @@ class Shortcut:
         size = rows if exact else padded_size(rows)
         if size != rows or x.dtype != self._dtype:
             padded = np.empty((size, *x.shape[1:]), self._dtype)
-            with np.errstate(over="ignore"):
+            if given.dtype == self._dtype:
                 padded[:rows] = x
+            elif not _cast(given, padded[:rows], self._largest):
+                return None  # the full path says what is wrong
             padded[rows:] = padded[rows - 1]
             x = padded
-            if given.dtype != self._dtype and not _same_numbers(given, x[:rows]):
-                return None  # the full path says what is wrong
         if size not in self._predictors:
             self._predictors[size] = self._engine.predictor(x)
         outputs = self._predictors[size](x)
@@ -140,11 +142,18 @@ class Shortcut:
         return map_structure(lambda array: np.array(array)[:rows], outputs)
 
 
-def _same_numbers(given: np.ndarray, cast: np.ndarray) -> bool:
-    """Whether a cast has kept all numbers: to floats, none became infinite; to integers, none became another."""
-    if cast.dtype.kind == "f":
-        return bool(np.isfinite(cast).all()) or bool((np.isfinite(given) == np.isfinite(cast)).all())
-    return bool((given == cast).all())
+def _cast(given: np.ndarray, out: np.ndarray, largest: float | None) -> bool:
+    """Write numbers as another type; False where one of them would become infinite or another number.
+
+    Looking for a zero byte among truth values takes a quarter of the time of NumPy's `all` for a few numbers.
+    """
+    if largest is None:
+        out[:] = given
+        return b"\0" not in (given == out).tobytes()
+    if b"\0" in (abs(given) <= largest).tobytes() and not ((abs(given) <= largest) | ~np.isfinite(given)).all():
+        return False
+    out[:] = given
+    return True
 
 
 def padded_size(rows: int) -> int:

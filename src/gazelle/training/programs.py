@@ -46,6 +46,7 @@ class _Place:
 
 
 _shared: OrderedDict[Hashable, _Place] = OrderedDict()
+_agreed: OrderedDict[Hashable, int] = OrderedDict()
 _shared_lock = threading.Lock()
 
 
@@ -91,6 +92,18 @@ class Programs:
                     compiled = _compiler(function.__name__, lambda: jitted.lower(*state, *arguments, **static))
                     self._own[key] = self._shared_or_compiled(key, compiled)
             return self._own[key]
+
+    def agreed(self, key: Hashable, value: int) -> int:
+        """The value that the first engine with such a fingerprint has given for `key`; `value` if this is the first."""
+        mark = self._fingerprint()
+        if mark is None:
+            return value
+        with _shared_lock:
+            known = _agreed.setdefault((key, mark), value)
+            _agreed.move_to_end((key, mark))
+            if len(_agreed) > _LIMIT:
+                _agreed.popitem(last=False)
+        return known
 
     def _shared_or_compiled(self, key: Hashable, compiled: Callable[[], Callable[..., Any]]) -> Program:
         mark = self._fingerprint()

@@ -8,8 +8,7 @@ variables. Either the program's results, or a copy that was made shortly before.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -72,12 +71,14 @@ class State:
         self.guard = guard_together(variable.guard for variable in self.variables)
         self._backups = {}
 
-    @contextmanager
-    def reading(self, variables: Sequence[Variable]) -> Iterator[list[Any]]:
-        """Within the block the arrays of `variables` are not destroyed; gives them."""
+    def read(self, variables: Sequence[Variable], program: Callable[[list[Any]], Any]) -> Any:
+        """What a program gives for the values of `variables`, which nobody destroys before it has started."""
         check_process()
-        with self.guard.read():
-            yield [variable.current for variable in variables]
+        guard = self.guard.begin_reading()
+        try:
+            return program([variable.current for variable in variables])
+        finally:
+            guard.end_reading()
 
     def run(self, program: Callable[[list, list], tuple[list, Any]], *, training: bool) -> Any:
         """Run a program that changes variables, and hand its values back.

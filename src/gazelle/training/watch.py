@@ -6,6 +6,8 @@ import math
 import warnings
 from typing import Any
 
+import numpy as np
+
 from gazelle.data.checks import CheckWarning
 from gazelle.training.engine import Engine
 
@@ -20,7 +22,7 @@ class Watch:
     def __init__(self, engine: Engine):
         self._engine = engine
         # A model that was trained before may have converged: then its weights need not move any more.
-        self._first = engine.optimizer is not None and int(engine.optimizer.iterations.numpy()) == 0
+        self._first = engine.optimizer is not None and int(np.asarray(engine.optimizer.iterations)) == 0
         self._finite = True
         engine.state.keep()
 
