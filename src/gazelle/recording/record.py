@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gazelle import runs
+from gazelle import native, runs
 from gazelle._core.machine import cores
 from gazelle.models import Functional, Sequential, describe
 from gazelle.plots.network import can_be_drawn
@@ -209,6 +209,7 @@ def _settings(model: Any, fits: list[runs.Fit]) -> dict[str, Any]:
         "optimizer": type(optimizer).__name__,
         **_told_rate(rate, fits),
         "optimizer arguments": _listed(told) or "none",
+        "engine": native.state().text,
     }
     if not _has_architecture(model):
         found["model file"] = f"none: {type(model).__name__} is a class of its own; its weights are in {runs.WEIGHTS}"
