@@ -1,6 +1,5 @@
 """Help, versions, wrong usage, and how the command starts and ends."""
 
-import importlib.metadata
 import os
 import signal
 import subprocess
@@ -10,10 +9,11 @@ import warnings
 import pytest
 
 import gazelle as package
+from gazelle import native
 from gazelle.cli import evaluate as evaluating
 from gazelle.cli import train as training
 
-COMMANDS = ["train", "evaluate", "predict", "report", "summary"]
+COMMANDS = ["train", "evaluate", "predict", "report", "summary", "doctor"]
 PROGRAM = "import sys; from gazelle.cli.main import main; sys.exit(main())"
 
 
@@ -39,8 +39,8 @@ def test_the_help_of_a_command_is_short_and_fits_80_columns(gazelle, command, mo
     assert max(map(len, answer.out.splitlines())) <= 80
 
 
-def test_the_version_is_that_of_the_package(gazelle):
-    assert gazelle("--version").out == f"gazelle {importlib.metadata.version('gazelle')}\n"
+def test_the_version_is_that_of_the_package_and_names_the_engine(gazelle):
+    assert gazelle("--version").out == f"gazelle {package.__version__} ({native.state().text})\n"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gazelle._core.errors import ArgumentError, StateError, nearest
+from gazelle._core.packages import need
 from gazelle.callbacks.base import Callback, Logs
 from gazelle.runs.schema import Fit
 from gazelle.utils.files import atomic_path
@@ -105,11 +106,13 @@ class History(Callback):
             The matplotlib figure.
 
         Raises:
+            PackageError: matplotlib is not installed.
             StateError: No epoch was run.
             ArgumentError: A name that was not recorded.
         """
         from gazelle.plots import curves
 
+        need("history.plot", "matplotlib")
         epochs, figures = _columns(self._rows)
         if not figures:
             raise StateError("There is nothing to plot: no epoch was run.", fix="call fit with epochs >= 1 first")

@@ -9,6 +9,7 @@ import numpy as np
 
 from gazelle import runs
 from gazelle._core.errors import ArgumentError
+from gazelle._core.packages import need
 from gazelle.cli.data import Reading, load, load_others
 from gazelle.cli.run import ImageRun, open_image_run
 from gazelle.recording import as_probabilities
@@ -27,6 +28,7 @@ def evaluate(given: Path, source: str | None = None) -> runs.ClassificationMetri
     Raises:
         GazelleError: No run folder, or data that does not fit the network.
     """
+    need("gazelle evaluate", "sklearn")
     run = open_image_run(given)
     own = str(run.config.settings.get("source", ""))
     if source is None or _same(source, own):

@@ -48,16 +48,17 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, runs/dig
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from gazelle.cli.doctor import version_line
 
-        print(f"gazelle {version('gazelle')}")
+        print(version_line())
         raise typer.Exit
 
 
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and the engine."),
     ] = False,
 ) -> None:
     """Train dense neural networks on images: from a folder to a trained network and a report."""
@@ -185,6 +186,19 @@ def summary(run: Run) -> None:
     from gazelle.recording import read_model
 
     read_model(open_run(run)).summary()
+
+
+@app.command()
+def doctor() -> int:
+    """Say what Gazelle runs with: versions, engine, device, folders, packages.
+
+    The exit status is 1 where something is damaged or does not fit, 0 otherwise.
+    """
+    from gazelle.cli import doctor as room
+
+    findings = room.examine()
+    print(room.text(findings))
+    return REFUSED if findings.faults else FINE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ from gazelle.cli.interrupt import Interrupt
 from gazelle.layers import Dense, Dropout, Flatten, Input, Rescaling
 from gazelle.models import Sequential
 from gazelle.pages import write_report
-from gazelle.recording import Facts, new_folder, record
+from gazelle.recording import Facts, check_packages, new_folder, record
 from gazelle.utils import set_random_seed
 
 _WATCHED_SHARE = 0.1  # of the training images, set aside to tell when to stop
@@ -93,6 +93,7 @@ def train(
         GazelleError: Data or settings that cannot be used, or a training that diverged.
         OSError: `out` cannot be written.
     """
+    check_packages()
     set_random_seed(settings.seed)
     started, begun = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     images = load(source, reading, test_share=test_share, seed=settings.seed)

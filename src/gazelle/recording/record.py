@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gazelle import native, runs
+from gazelle import __version__, native, runs
 from gazelle._core.machine import cores
 from gazelle.models import Functional, Sequential, describe
 from gazelle.plots.network import can_be_drawn
@@ -139,8 +139,8 @@ def _write(folder: Path, model: Any, x: Any, history: Any, measured: Measured, c
 
 def versions() -> dict[str, str]:
     """Versions of what a result depends on."""
-    found = {"python": platform.python_version()}
-    for name in ("gazelle", "jax", "jaxlib", "numpy"):
+    found = {"python": platform.python_version(), "gazelle": __version__}
+    for name in ("jax", "jaxlib", "numpy"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
