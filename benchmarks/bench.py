@@ -30,7 +30,7 @@ def main() -> None:
     options = arguments()
     jobs = [job for job in workloads.plan(options.quick, options.float64) if job.workload in options.workloads]
     report = {"device": options.device, "quick": options.quick, "begin": time.time(), "load": [os.getloadavg()[0]]}
-    report.update(command=" ".join(["bench.py", *sys.argv[1:]]), runs=[])
+    report.update(command=" ".join(["bench.py", *sys.argv[1:]]), engine=processes.engine(options.device), runs=[])
     with tempfile.TemporaryDirectory() as scratch:
         try:
             for job in jobs:

@@ -61,6 +61,7 @@ def _about(report: dict) -> str:
         f"- Machine: {cpu}, {os.cpu_count()} cores, {memory}; {platform.system()}, Python {platform.python_version()}; "
         f"device: {report['device']}; load at begin and end {load}.",
         f"- Versions: {named}.",
+        f"- Gazelle's engine: {report.get('engine', 'not recorded')}.",
     ]
     if report.get("quick"):
         lines.append("- **A trial with tiny sizes (`--quick`): the figures say nothing.**")

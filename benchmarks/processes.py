@@ -49,6 +49,14 @@ def run(script: str, job: dict, environment: dict[str, str], work: Path, cache: 
     return {**record, "wall_seconds": ended - started, "cpu_seconds": usage.ru_utime + usage.ru_stime}
 
 
+def engine(device: str) -> str:
+    """Which engine Gazelle has on this device and, if the kernel is not among them, why."""
+    program = "from gazelle import native; print(native.state().text)"
+    environment = {**os.environ, **DEVICES[device], **QUIET}
+    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    return told.stdout.strip() or "unknown"
+
+
 def _wait(child: subprocess.Popen):
     """Waits for the child, and ends it (with all that it started) when it takes too long or Ctrl-C is pressed."""
     late = threading.Event()

@@ -3,6 +3,7 @@
 The names are loaded when they are used first, so that `gazelle --help` need not wait for JAX.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from gazelle.optimizers import Optimizer
     from gazelle.recording import report
     from gazelle.regularizers import Regularizer
+
+if sys.version_info < (3, 11):  # noqa: UP036 (a source tree asks nobody before it is imported)
+    raise ImportError("Gazelle needs Python 3.11 or newer; this is " + sys.version.split()[0] + ".")
 
 __version__ = "0.1.0"
 

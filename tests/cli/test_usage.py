@@ -1,6 +1,5 @@
 """Help, versions, wrong usage, and how the command starts and ends."""
 
-import importlib.metadata
 import os
 import re
 import signal
@@ -11,12 +10,13 @@ import warnings
 import pytest
 
 import gazelle as package
+from gazelle import native
 from gazelle.cli import evaluate as evaluating
 from gazelle.cli import train as training
 
 from .conftest import PROGRAM
 
-COMMANDS = ["train", "evaluate", "predict", "report", "summary", "list", "compare"]
+COMMANDS = ["train", "evaluate", "predict", "report", "summary", "list", "compare", "doctor"]
 
 
 def in_a_process(*arguments, program=PROGRAM, **options):
@@ -48,8 +48,8 @@ def test_a_shell_is_told_what_may_come_next():
     assert in_a_process(env={**os.environ, **words}).stdout.split() == ["--hidden"]
 
 
-def test_the_version_is_that_of_the_package(gazelle):
-    assert gazelle("--version").out == f"gazelle {importlib.metadata.version('gazelle')}\n"
+def test_the_version_is_that_of_the_package_and_names_the_engine(gazelle):
+    assert gazelle("--version").out == f"gazelle {package.__version__} ({native.state().text})\n"
 
 
 @pytest.mark.parametrize(

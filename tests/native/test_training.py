@@ -37,7 +37,7 @@ def same(first, second):
 @pytest.mark.skipif(building.compiler() is None, reason="no C++ compiler, so there is nothing to build with")
 def test_where_there_is_a_compiler_the_library_is_built():
     try:
-        building.build(building.FOLDER)  # nothing is compiled where all is there
+        building.build()  # nothing is compiled where all is there
     except OSError as error:
         if "made for Linux" in str(error):
             pytest.skip(str(error))
@@ -141,13 +141,13 @@ def test_no_thread_is_left_after_training(kernel, network):
 
 
 def test_on_a_processor_that_no_library_is_for_xla_trains(monkeypatch, network):
-    library.loaded.cache_clear()
+    library._loaded.cache_clear()
     monkeypatch.setattr(library, "_processor_flags", frozenset)
     try:
         assert library.target("train") is None
         assert fitted(network(X, (16, 3), "softmax", SPARSE), epochs=1)[1]["loss"]
     finally:
-        library.loaded.cache_clear()
+        library._loaded.cache_clear()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="what is loaded cannot be seen here")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -395,6 +396,6 @@ def test_nothing_is_computed_before_everything_that_is_needed_was_looked_at(monk
     (tmp_path / "taken").touch()
     options = {"a file": {"folder": "taken"}, "names": {"class_names": ["a"]}}.get(wrong, {})
     if wrong == "package":
-        monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "sklearn" else True)
+        monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(GazelleError):
         gazelle.report(colours, X, CLASSES[:5] if wrong == "rows" else CLASSES, **options)

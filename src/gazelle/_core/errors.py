@@ -7,7 +7,8 @@ GazelleError
 ├── ArgumentTypeError   (TypeError)     an argument has a type that cannot be used
 ├── UnknownNameError    (ValueError)    a name that stands for no loss, optimizer, metric, activation ...
 ├── StateError          (ValueError)    a call that comes too early: fit before compile, weights before build
-└── DownloadError       (OSError)       a data set that could not be fetched
+├── DownloadError       (OSError)       a data set that could not be fetched
+└── PackageError        (ImportError)   a package that only a part of Gazelle needs and that is not installed
 """
 
 from __future__ import annotations
@@ -73,6 +74,10 @@ class StateError(GazelleError, ValueError):
 
 class DownloadError(GazelleError, OSError):
     """A data set that could not be fetched."""
+
+
+class PackageError(GazelleError, ImportError):
+    """A package that only a part of Gazelle needs and that is not installed."""
 
 
 class UnknownNameError(GazelleError, ValueError):

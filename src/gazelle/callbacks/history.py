@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gazelle._core.errors import ArgumentError, StateError, nearest
 from gazelle._core.notebook import html_table
+from gazelle._core.packages import need
 from gazelle.callbacks.base import Callback, Logs
 from gazelle.callbacks.monitor import direction
 from gazelle.runs.schema import Fit
@@ -106,11 +107,13 @@ class History(Callback):
             The matplotlib figure.
 
         Raises:
+            PackageError: matplotlib is not installed.
             StateError: No epoch was run.
             ArgumentError: A name that was not recorded.
         """
         from gazelle.plots import curves
 
+        need("history.plot", "matplotlib")
         epochs, figures = _columns(self._rows)
         if not figures:
             raise StateError("There is nothing to plot: no epoch was run.", fix="call fit with epochs >= 1 first")

@@ -10,6 +10,7 @@ import numpy as np
 from gazelle import runs
 from gazelle._core.console import fitting, shown
 from gazelle._core.errors import ArgumentError
+from gazelle._core.packages import need
 from gazelle.cli.data import Reading, load, load_others
 from gazelle.cli.run import ImageRun, open_image_run
 from gazelle.recording import as_probabilities
@@ -29,6 +30,7 @@ def evaluate(given: Path, source: str | None = None, *, skip_bad: bool = False) 
     Raises:
         GazelleError: No run folder, or data that does not fit the network.
     """
+    need("gazelle evaluate", "sklearn")
     run = open_image_run(given)
     own = str(run.config.settings.get("source", ""))
     if source is None or _same(source, own):

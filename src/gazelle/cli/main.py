@@ -38,16 +38,17 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, runs/dig
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from gazelle.cli.doctor import version_line
 
-        say(f"gazelle {version('gazelle')}")
+        say(version_line())
         raise typer.Exit
 
 
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and the engine."),
     ] = False,
 ) -> None:
     """Train dense neural networks on images: from a folder to a trained network and a report."""
@@ -213,6 +214,19 @@ def compare(
     if len(given) < 2:
         raise typer.BadParameter("two runs or more are needed", param_hint="'RUN RUN...'")
     say(room.comparison([open_run(run) for run in given]))
+
+
+@app.command(cls=Command)
+def doctor() -> int:
+    """Say what Gazelle runs with: versions, engine, device, folders, packages.
+
+    The exit status is 1 where something is damaged or does not fit, 0 otherwise.
+    """
+    from gazelle.cli import doctor as room
+
+    findings = room.examine()
+    say(room.text(findings))
+    return REFUSED if findings.faults else FINE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

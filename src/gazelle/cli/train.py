@@ -21,7 +21,7 @@ from gazelle.cli.signals import Signals, current
 from gazelle.layers import Dense, Dropout, Flatten, Input, Rescaling
 from gazelle.models import Sequential
 from gazelle.pages import write_report
-from gazelle.recording import Facts, new_folder, record
+from gazelle.recording import Facts, check_packages, new_folder, record
 from gazelle.utils import set_random_seed
 from gazelle.utils.files import draft_folder
 
@@ -96,6 +96,7 @@ def train(
         GazelleError: Data or settings that cannot be used, or a training that diverged.
         OSError: `out` cannot be written.
     """
+    check_packages()
     signals, reading = current(), reading or Reading()
     set_random_seed(settings.seed)
     started, begun = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gazelle._core.checks import in_range
+from gazelle._core.packages import need
 from gazelle._core.seeds import checked_seed
 
 CLASS_NAMES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
@@ -30,8 +31,10 @@ def load_data(test_split: float = 0.2, seed: int = 113) -> Split:
         `(x_train, y_train), (x_test, y_test)`: images uint8 `(n, 8, 8)` with values 0 to 16, labels uint8 `(n,)`.
 
     Raises:
+        PackageError: scikit-learn, which they come with, is not installed.
         ArgumentError: `test_split` is no number from 0 to 1, or `seed` no int.
     """
+    need("digits.load_data", "sklearn")
     from sklearn.datasets import load_digits
 
     test_split = in_range("test_split", test_split, 0.0, 1.0, "digits.load_data")

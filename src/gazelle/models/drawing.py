@@ -8,6 +8,7 @@ from typing import Any
 
 from gazelle._core.errors import StateError
 from gazelle._core.notebook import ShownFile
+from gazelle._core.packages import need
 from gazelle._core.symbolic import KerasTensor, leaves
 from gazelle.layers import InputLayer, Layer
 from gazelle.models.summary import type_name
@@ -79,11 +80,13 @@ def plot_model(model: Any, to_file: str | Path = "model.png", **kwargs: Any) -> 
         The path of the file; a notebook shows the drawing.
 
     Raises:
+        PackageError: matplotlib is not installed.
         StateError: The model is not built.
         ArgumentError: Another ending.
     """
     from gazelle.plots.network import network_file
 
+    need("plot_model", "matplotlib")
     description = describe(model)
     if not description["layers"]:
         raise StateError(f"The model {model.name!r} has no layers to draw.", fix="add layers first")

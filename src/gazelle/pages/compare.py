@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gazelle._core.errors import ArgumentError
+from gazelle._core.packages import need
 from gazelle.pages.charts import chart
 from gazelle.pages.document import document
 from gazelle.pages.markup import Html, join, paragraph, section, soft, table, tag
@@ -40,9 +41,11 @@ def write_comparison(run_folders: Sequence[str | os.PathLike[str]], path: str | 
         The page.
 
     Raises:
+        PackageError: matplotlib is not installed.
         ArgumentError: Fewer or more folders.
         DataError: A file of a folder is missing or damaged; the message names it.
     """
+    need("A comparison", "matplotlib")
     folders = [Path(folder) for folder in run_folders]
     if not 2 <= len(folders) <= MOST_RUNS:
         raise ArgumentError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from gazelle._core.packages import need
 from gazelle.pages.classification import (
     calibration_section,
     confusion_section,
@@ -44,8 +45,10 @@ def write_report(run_folder: str | os.PathLike[str]) -> Path:
         The page.
 
     Raises:
+        PackageError: matplotlib or pillow is not installed.
         DataError: A file is missing or damaged; the message names it.
     """
+    need("A report", "matplotlib", "PIL")
     folder = Path(run_folder)
     run = read_run(folder)
     with reading(folder / CONFIG, "files that fit together"):

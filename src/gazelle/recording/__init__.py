@@ -54,6 +54,7 @@ def report(
     Raises:
         ArgumentError: The model has several outputs.
         StateError: The model is not compiled.
+        PackageError: matplotlib, scikit-learn or pillow is not installed.
         DataError: Predictions that are not finite, or targets that do not fit them.
         OSError: The folder cannot be written.
 
@@ -100,6 +101,7 @@ def _stop_reason(history: Any) -> str:
 __all__ = [
     "Facts",
     "as_probabilities",
+    "check_packages",
     "class_numbers",
     "device",
     "is_classifier",

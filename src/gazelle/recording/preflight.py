@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import tempfile
 from pathlib import Path
@@ -10,23 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from gazelle._core.errors import ArgumentError, DataError, ShapeError, StateError
-
-_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "PIL": "pillow", "h5py": "h5py"}
+from gazelle._core.errors import ArgumentError, DataError, ShapeError
+from gazelle._core.packages import need
 
 
 def check_packages() -> None:
     """Refuse to begin where a package is missing that only the end would ask for.
 
     Raises:
-        StateError: It names the packages.
+        PackageError: It names the packages.
     """
-    missing = [name for module, name in _PACKAGES.items() if importlib.util.find_spec(module) is None]
-    if missing:
-        raise StateError(
-            f"A report needs packages that are not installed: {', '.join(missing)}.",
-            fix=f"pip install {' '.join(missing)}",
-        )
+    need("A report", "matplotlib", "sklearn", "PIL")
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gazelle import runs
+from gazelle import __version__, native, runs
 from gazelle._core.machine import cores
 from gazelle.models import Functional, Sequential, describe
 from gazelle.plots.network import can_be_drawn
@@ -148,8 +148,8 @@ def _write(folder: Path, model: Any, x: Any, history: Any, measured: Measured, c
 
 def versions() -> dict[str, str]:
     """Versions of what a result depends on."""
-    found = {"python": platform.python_version()}
-    for name in ("gazelle", "jax", "jaxlib", "numpy"):
+    found = {"python": platform.python_version(), "gazelle": __version__}
+    for name in ("jax", "jaxlib", "numpy"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -218,6 +218,7 @@ def _settings(model: Any, fits: list[runs.Fit]) -> dict[str, Any]:
         "optimizer": type(optimizer).__name__,
         **_told_rate(rate, fits),
         "optimizer arguments": _listed(told) or "none",
+        "engine": native.state().text,
     }
     if not _has_architecture(model):
         found["model file"] = f"none: {type(model).__name__} is a class of its own; its weights are in {runs.WEIGHTS}"

@@ -11,6 +11,7 @@ import numpy as np
 from gazelle._core.checks import one_of
 from gazelle._core.dtypes import floatx
 from gazelle._core.errors import ArgumentError, ShapeError
+from gazelle._core.packages import need
 from gazelle.utils.decoding import INTERPOLATIONS, MODES, decoded, opened, resized
 from gazelle.utils.files import atomic_path
 
@@ -39,9 +40,11 @@ def load_img(
         keep_aspect_ratio: Whether to cut the middle out first instead of distorting.
 
     Raises:
+        PackageError: pillow is not installed.
         ArgumentError: An argument has an unknown value.
         DataError: The file is missing, damaged, no image or far too large; it is named.
     """
+    need("load_img", "PIL")
     one_of("color_mode", color_mode, tuple(MODES), "load_img")
     one_of("interpolation", interpolation, tuple(INTERPOLATIONS), "load_img")
     with opened(path) as image:
@@ -81,9 +84,11 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
         dtype: Type to compute in; floatx when None.
 
     Raises:
+        PackageError: pillow is not installed.
         ArgumentError: Unknown `data_format`.
         ShapeError: Not three axes, or another number of channels.
     """
+    need("An image", "PIL")
     from PIL import Image
 
     data_format = _data_format(data_format)

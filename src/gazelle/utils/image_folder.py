@@ -16,6 +16,7 @@ import numpy as np
 from gazelle._core.checks import one_of, positive_int
 from gazelle._core.console import say, shown
 from gazelle._core.errors import ArgumentError, DataError
+from gazelle._core.packages import need
 from gazelle.utils.dataset import ImageDataset
 from gazelle.utils.decoding import INTERPOLATIONS, MODES, Wanted, opened
 from gazelle.utils.image_crew import decode_all
@@ -79,11 +80,13 @@ def image_dataset_from_directory(
         An `ImageDataset`, or a pair for `subset="both"`.
 
     Raises:
+        PackageError: pillow is not installed.
         ArgumentError: Arguments that have unknown values or contradict each other.
         DataError: No folder, no classes, a class without images, a class of folders, a folder or images that cannot be
             read, sizes that differ, more images than memory holds. The files or the folder are named.
     """
     owner = "image_dataset_from_directory"
+    need(owner, "PIL")
     one_of("color_mode", color_mode, tuple(MODES), owner)
     one_of("interpolation", interpolation, tuple(INTERPOLATIONS), owner)
     one_of("label_mode", label_mode, ("int", "categorical", "binary", None), owner)

@@ -1,0 +1,35 @@
+"""Packages that only a part of Gazelle needs: asked for in one sentence, before any work is spent."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+from gazelle._core.errors import PackageError
+
+# What each is called where it is installed from. The extra `all` of pyproject.toml has all of them.
+OPTIONAL = {"matplotlib": "matplotlib", "sklearn": "scikit-learn", "PIL": "pillow", "typer": "typer"}
+INSTALL = "pip install 'gazelle[all]'"
+
+
+def is_there(module: str) -> bool:
+    """Whether a module can be imported; it is not."""
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    return importlib.util.find_spec(module) is not None
+
+
+def need(what: str, *modules: str) -> None:
+    """Refuse to begin where a package is missing.
+
+    Args:
+        what: What needs them: the sentence's subject.
+        *modules: Names in `OPTIONAL`.
+
+    Raises:
+        PackageError: It names the packages and says how to install them.
+    """
+    missing = [OPTIONAL[module] for module in modules if not is_there(module)]
+    if missing:
+        verb = "which is" if len(missing) == 1 else "which are"
+        raise PackageError(f"{what} needs {' and '.join(missing)}, {verb} not installed.", fix=INSTALL)

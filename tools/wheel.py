@@ -1,0 +1,55 @@
+"""Builds dist/: the sources and, from them, a wheel that says what it runs on.
+
+A wheel with the kernel is tagged for Linux on x86-64, and by auditwheel for the oldest glibc that it runs with
+(manylinux). One without it (no compiler, another platform) is py3-none-any, pure Python.
+"""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+DIST, MADE = ROOT / "dist", ROOT / "build" / "wheel"
+NATIVE = "gazelle/native/"
+
+
+def main() -> int:
+    """Build, tag, and say what came out."""
+    for folder in (DIST, MADE):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    run(sys.executable, "-m", "build", "--outdir", MADE, ROOT)
+    (sources,), (wheel,) = MADE.glob("*.tar.gz"), MADE.glob("*.whl")
+    shutil.copy(sources, DIST)
+    if wheel.name.endswith("-none-any.whl"):
+        shutil.copy(wheel, DIST)
+    else:
+        run(sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", DIST, wheel)
+    (tagged,) = DIST.glob("*.whl")
+    before, after = kernels(wheel), kernels(tagged)
+    if before != after:
+        sys.exit(f"{tagged.name}: auditwheel changed the kernel's libraries, whose hashes are in kernel.json")
+    for path in sorted(DIST.iterdir()):
+        print(f"dist/{path.name}  {path.stat().st_size / 1e6:.1f} MB")
+    print(f"The wheel has {'the kernel' if after else 'no kernel: it is pure Python'}.")
+    return 0
+
+
+def run(*command: object) -> None:
+    """Run a program; its output is shown where it fails."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{done.stdout}{done.stderr}\n{command[2]} failed")
+
+
+def kernels(wheel: Path) -> dict[str, bytes]:
+    """The kernel's libraries in a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.startswith(NATIVE) and name.endswith(".so")]
+        return {name: archive.read(name) for name in names}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
