@@ -50,7 +50,7 @@ def test_a_build_records_the_hash_of_each_library_and_compiles_only_what_is_miss
 ):
     compiler_of(tmp_path, monkeypatch, f'echo run >> "{tmp_path}/runs"; echo "$@" > "$output"')
     paths = building.build()
-    assert building.record() == ({path.name: building.digest_of(path) for path in paths}, "")
+    assert building.record()[:2] == ({path.name: building.digest_of(path) for path in paths}, "")
     assert list(folder.glob("*.tmp")) == []
     building.build()
     assert (tmp_path / "runs").read_text().count("run") == 2
@@ -107,7 +107,7 @@ def test_a_source_tree_that_built_nothing_says_so(folder, on_linux):
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"libraries": 3, "reason": ""}', "[" * 100_000, "\x00"])
 def test_a_damaged_record_is_a_reason_like_any_other(folder, text):
     (folder / building.RECORD).write_text(text)
-    assert building.record() == ({}, "kernel.json, the record of its build, is damaged")
+    assert building.record()[:2] == ({}, "kernel.json, the record of its build, is damaged")
 
 
 @pytest.mark.parametrize(
