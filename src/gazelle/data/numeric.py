@@ -204,7 +204,7 @@ def _as_array(name: str, value: Any) -> np.ndarray:
             expected="rows of one length" if ragged else "data in the main memory that NumPy can read",
             received=f"{type(value).__name__}: {' '.join(str(error).split())[:120]}",
             fix="make all rows equally long" if ragged else "for a tensor: .detach().cpu().numpy()",
-        ) from error
+        ) from None
     raise ArgumentTypeError(
         f"Unrecognized data type: {name}={str(value)[:60]!r} (of type {type(value).__name__}).",
         expected="an array, a table or a list of numbers",

@@ -12,8 +12,7 @@ from typing import Any, BinaryIO
 import jax.numpy as jnp
 import numpy as np
 
-from gazelle._core.errors import DataError
-from gazelle.utils.reading import reason, short
+from gazelle._core.errors import DataError, reason, short
 
 BFLOAT16 = np.dtype(jnp.bfloat16)
 
