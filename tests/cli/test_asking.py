@@ -210,7 +210,7 @@ def test_a_missing_run_is_refused_and_those_there_are_named(gazelle, home, comma
     answer = gazelle(command, "runs/digitz", *image)
     assert (answer.status, answer.out) == (1, "")
     assert answer.err.splitlines() == [
-        "gazelle: runs/digitz is no run folder.",
+        "gazelle: runs/digitz is not a run folder.",
         "  expected: a folder with config.json, as gazelle train makes it",
         "  received: nothing there",
         "  fix: there are: runs/digits",

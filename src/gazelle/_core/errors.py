@@ -16,7 +16,8 @@ import difflib
 from collections.abc import Iterable
 
 _LONGEST_PROBLEM = 600  # characters
-_LONGEST_PART = 600
+_LONGEST_PART = 3000  # a list of lines
+_LONGEST_LINE = 600
 _MOST_NAMES = 30  # of all that are known
 
 
@@ -33,11 +34,16 @@ def explain(problem: str, *, expected: object = None, received: object = None, f
 
 
 def _cut(text: str, most: int) -> str:
-    """`text` with its middle left out where it is longer than `most` characters."""
-    if len(text) > most:
-        half = most // 2 - 20
-        text = f"{text[:half]} [... {len(text) - 2 * half:,} characters ...] {text[-half:]}"
-    return "\n".join(_printable(line) for line in text.split("\n"))
+    """`text`, printable, with its middle left out where it is longer than `most` characters, or a line of it is."""
+    lines = _without_middle(text, most).split("\n")
+    return "\n".join(_printable(_without_middle(line, _LONGEST_LINE)) for line in lines)
+
+
+def _without_middle(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    half = most // 2 - 20
+    return f"{text[:half]} [... {len(text) - 2 * half:,} characters ...] {text[-half:]}"
 
 
 def _printable(text: str) -> str:

@@ -285,7 +285,7 @@ def _deserialize(config: Any, custom_objects: dict[str, Any] | None, catalogue: 
     if found is None:
         found = _builtins.get((module, class_name)) or _find(class_name, known, catalogue)
     if not inspect.isclass(found):
-        raise ArgumentError("A config names something that is no class.", received=repr(class_name))
+        raise ArgumentError("A config names something that is not a class.", received=repr(class_name))
     if not isinstance(inner, dict):
         problem = f"The config of a {found.__name__} is damaged."
         raise ArgumentError(problem, expected="a dict", received=repr(inner)[:80])

@@ -57,7 +57,7 @@ class Watch:
 
 def _not_finite(epoch: int, loss: float, rate: str) -> str:
     return (
-        f"fit: the loss is {loss:g} in epoch {epoch + 1}; from here on the weights hold no use. The learning rate "
+        f"fit: the loss is {loss:g} in epoch {epoch + 1}; from here on the weights are useless. The learning rate "
         f"({rate}) may be too large, or the inputs: scale them to about -1 to 1, lower the learning rate, or pass "
         "clipnorm=1.0 to the optimizer. callbacks.TerminateOnNaN() ends training there."
     )
