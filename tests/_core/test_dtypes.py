@@ -31,7 +31,7 @@ def test_a_policy_computes_and_stores_in_keras_types(name):
 
 @pytest.mark.parametrize("name", ["float13", "mixed_float32", ""])
 def test_a_name_that_is_no_policy_is_refused(name):
-    with pytest.raises(ArgumentError, match="no dtype policy"):
+    with pytest.raises(ArgumentError, match="not a dtype policy"):
         dtypes.DTypePolicy(name)
 
 

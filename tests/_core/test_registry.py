@@ -249,7 +249,6 @@ def test_what_no_config_can_hold_is_refused(value):
         {"module": "keras.layers", "class_name": "__lambda__", "config": {"code": "4wAAAAA="}},
         {"module": "keras.utils", "class_name": "function", "config": "get_file", "registered_name": "function"},
         {"class_name": "Code", "config": {}, "registered_name": "builtins.eval"},
-        {"class_name": 5, "config": {}},
         {"class_name": None, "config": {}},
     ],
 )
@@ -257,6 +256,14 @@ def test_a_config_that_names_anything_but_known_things_is_refused(config):
     with pytest.raises((UnknownNameError, ArgumentTypeError)):
         registry.deserialize(config)
     with pytest.raises(UnknownNameError):
+        catalogue.get(config)
+
+
+@pytest.mark.parametrize("key", ["class_name", "module", "registered_name"])
+@pytest.mark.parametrize("name", [5, [], {"a": 1}])
+def test_a_name_that_is_not_text_is_a_damaged_config(key, name):
+    config = {"class_name": "round_thing", "config": {}, key: name}
+    with pytest.raises(ArgumentError, match=f"(?s)damaged.*a name as {key}"):
         catalogue.get(config)
 
 

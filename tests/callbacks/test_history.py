@@ -178,3 +178,16 @@ def test_the_seed_is_the_one_that_was_set_last(model):
     assert model.fit(X, Y, verbose=0).fits[-1].seed == 11
     utils.clear_session(free_memory=False)
     assert model.fit(X, Y, verbose=0).fits[-1].seed is None
+
+
+def test_a_history_in_a_notebook_is_a_small_table_of_first_best_and_last(model):
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    page = model.fit(X, Y, epochs=3, validation_split=0.25, validation_freq=2, verbose=0)._repr_html_()
+    assert all(f">{word}<" in page for word in ("loss", "val_accuracy", "first", "best", "last"))
+    assert "History of 3 epochs" in page
+    assert len(page) < 50_000
+    assert "http" not in page
+    odd = History()
+    odd.history = {"<script>": [1.0, math.nan]}
+    assert "<script" not in odd._repr_html_()
+    assert "History of 0 epochs" in History()._repr_html_()

@@ -105,5 +105,5 @@ def test_an_unknown_mode_warns_and_falls_back_to_auto():
 
 
 def test_a_monitored_array_is_refused(drive):
-    with pytest.raises(ValueError, match="no single number"):
+    with pytest.raises(ValueError, match="not a single number"):
         drive(EarlyStopping(monitor="f1"), [{"f1": [0.5, 0.6]}])

@@ -210,7 +210,7 @@ def test_a_missing_run_is_refused_and_those_there_are_named(gazelle, home, comma
     answer = gazelle(command, "runs/digitz", *image)
     assert (answer.status, answer.out) == (1, "")
     assert answer.err.splitlines() == [
-        "gazelle: runs/digitz is no run folder.",
+        "gazelle: runs/digitz is not a run folder.",
         "  expected: a folder with config.json, as gazelle train makes it",
         "  received: nothing there",
         "  fix: there are: runs/digits",
@@ -249,3 +249,13 @@ def test_a_damaged_model_file_is_named(gazelle, home):
     answer = gazelle("summary", "digits")
     assert (answer.status, answer.out) == (1, "")
     assert "model.json" in answer.err
+
+
+def test_compare_writes_a_page_where_it_can(gazelle, home):
+    answer = gazelle("compare", "digits", "shades", "--html", "both.html")
+    assert (answer.status, answer.err, answer.out) == (0, "", "Comparison: both.html\n")
+    page = Path("both.html").read_text(encoding="utf-8")
+    assert all(name in page for name in ("digits", "shades", "side by side"))
+    refused = gazelle("compare", "digits", "shades", "--html", "no/such/folder.html")
+    assert refused.status == 1
+    assert "cannot be written" in refused.err

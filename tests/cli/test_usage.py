@@ -167,7 +167,7 @@ def test_names_cannot_command_the_terminal(gazelle):
 def test_a_refusal_in_a_process_of_its_own_has_no_traceback(tmp_path):
     done = in_a_process("evaluate", "nothing", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[0] == "gazelle: nothing is no run folder."
+    assert done.stderr.splitlines()[0] == "gazelle: nothing is not a run folder."
     assert "Traceback" not in done.stderr
     assert "\n\n" not in done.stderr
 

@@ -171,7 +171,7 @@ MISTAKES = {
         ShapeError,
         ["y is one-hot", "(samples, 3)", "use categorical_crossentropy", "argmax"],
     ),
-    "scores for sparse": (targets(SPARSE, X, (None, 3)), ShapeError, ["y", "(samples, 3)", "one label a sample"]),
+    "scores for sparse": (targets(SPARSE, X, (None, 3)), ShapeError, ["y", "(samples, 3)", "one label per sample"]),
     "labels for categorical": (
         targets(CATEGORICAL, LABELS, (None, 3)),
         ShapeError,

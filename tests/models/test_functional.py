@@ -233,10 +233,10 @@ def test_subclassed_models_cannot_be_cloned():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "no JSON"),
-        (None, "no JSON"),
-        ("[]", "no model's config"),
-        ("{}", "no model's config"),
+        ("{", "not JSON"),
+        (None, "not JSON"),
+        ("[]", "not a model's config"),
+        ("{}", "not a model's config"),
         ('{"class_name": "Sequentia", "config": {}}', "Sequentia"),
         ('{"class_name": "Sequential", "config": 3}', "damaged"),
     ],

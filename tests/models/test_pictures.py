@@ -169,3 +169,19 @@ def test_a_model_that_was_trained_can_be_drawn(tmp_path):
     model.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0)
     assert plot_model(model, tmp_path / "m.svg").exists()
     assert gazelle.models.describe(model)["parameters"] == 23
+
+
+def test_in_a_notebook_too_the_summary_is_one_text(monkeypatch):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert "Output Shape" in summary(chain())
+
+
+def test_models_in_a_notebook_are_small_escaped_tables():
+    odd = Sequential([Dense(3, name="<b>&"), Dense(2)], name="<script>")  # not built
+    for model in (chain(), odd):
+        page = model._repr_html_()
+        assert len(page) < 50_000
+        assert "http" not in page
+        assert "<script" not in page
+        assert "<b>&" not in page
+    assert "&lt;script&gt;" in odd._repr_html_()

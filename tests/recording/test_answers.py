@@ -90,8 +90,8 @@ def test_the_labels_of_a_hinge_loss_are_0_and_1():
         ([[1, 1, 0], [0, 0, 0]], "one class for each row"),
         ([0.0, 0.5], "numbers such as 0.5"),
         ([0.0, np.nan], "numbers such as nan"),
-        (["cat", "dog"], "are no classes"),
-        (np.zeros((2, 3, 4)), "are no classes"),
+        (["cat", "dog"], "are not classes"),
+        (np.zeros((2, 3, 4)), "are not classes"),
     ],
 )
 def test_targets_that_are_no_classes_are_refused(targets, words):

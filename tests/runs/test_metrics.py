@@ -93,10 +93,10 @@ def test_r2_of_one_row_is_none():
 @pytest.mark.parametrize(
     ("labels", "probabilities", "words"),
     [
-        ([0, 2], np.full((2, 2), 0.5), "no number of a class"),
-        ([0, -1], np.full((2, 2), 0.5), "no number of a class"),
-        ([0.5, 1], np.full((2, 2), 0.5), "no number of a class"),
-        ([np.nan, 1], np.full((2, 2), 0.5), "no number of a class"),
+        ([0, 2], np.full((2, 2), 0.5), "not the number of a class"),
+        ([0, -1], np.full((2, 2), 0.5), "not the number of a class"),
+        ([0.5, 1], np.full((2, 2), 0.5), "not the number of a class"),
+        ([np.nan, 1], np.full((2, 2), 0.5), "not the number of a class"),
         ([0, 1, 1], np.full((2, 2), 0.5), "do not fit"),
         ([], np.zeros((0, 2)), "do not fit"),
         (np.eye(2), np.full((2, 2), 0.5), "do not fit"),

@@ -4,12 +4,14 @@ import os
 import signal
 import threading
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import gazelle
 from gazelle._core.errors import ArgumentError, DataError
+from gazelle.training import loop
 
 
 def fit(K, net, data, **arguments):
@@ -344,3 +346,13 @@ def test_ctrl_c_counts_every_epoch_that_was_trained(net, data):
     assert 0 < len(history.epoch) < 10**6
     assert len(history.history["loss"]) == len(history.epoch)
     assert int(model.optimizer.iterations.numpy()) == before + 3 * len(history.epoch)
+
+
+def test_an_epoch_that_was_done_before_the_last_was_read_has_its_own_time():
+    told = []
+    engine = SimpleNamespace(read_logs=lambda result: {}, paces={})
+    callbacks = SimpleNamespace(note_seconds=told.append, has_batch_hooks=lambda stage: False, on_progress=lambda *_: 0)
+    runner = loop.Runner(engine, SimpleNamespace(batch_size=1), "train", callbacks)
+    for begun, done in ((0.0, 4.0), (1.0, 3.5), (5.0, 7.0)):
+        runner.end_epoch(loop.Chunk(None, 1, begun, done), alone=False)
+    assert told == [4.0, 2.5, 2.0]

@@ -384,3 +384,59 @@ def test_every_way_refuses_numbers_that_the_device_cannot_hold(way):
         run(good.astype(bad.dtype))
         with pytest.raises(DataError, match="cannot hold"):
             run(bad)
+
+
+@pytest.mark.parametrize("returned", [None, "text", (1.0, 2.0), [1.0]])
+def test_a_loss_that_returns_no_array_is_refused_by_its_name(returned):
+    def odd_loss(y_true, y_pred):
+        return returned
+
+    with pytest.raises(ArgumentTypeError, match="The loss 'odd_loss' returns"):
+        make(odd_loss).fit(X, Y, verbose=0)
+
+
+def test_a_loss_that_works_with_numpy_is_refused_by_its_name_and_line():
+    def numpy_loss(y_true, y_pred):
+        return np.mean((np.asarray(y_true) - np.asarray(y_pred)) ** 2)
+
+    with pytest.raises(ArgumentTypeError, match=r"(?s)The loss 'numpy_loss' needs the numbers.*test_refusals.py:\d+"):
+        make(numpy_loss).fit(X, Y, verbose=0)
+
+
+def test_a_call_and_a_result_without_return_are_refused():
+    class Silent(Layer):
+        def call(self, inputs):
+            pass
+
+    class Nothing(gazelle.metrics.Mean):
+        def result(self):
+            pass
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            pass
+
+    with pytest.raises(ArgumentTypeError, match=r"Silent\) returns None"):
+        Silent()(gazelle.Input((3,)))
+    model = make()
+    model.compile("adam", "mse", metrics=[Nothing(name="nothing")])
+    with pytest.raises(ArgumentTypeError, match="metric 'nothing' returns None"):
+        model.fit(X, Y, verbose=0)
+
+
+def test_a_loss_that_is_always_0_is_told_of():
+    model = make()
+    model.compile("adam", "mse", loss_weights=0.0)
+    with pytest.warns(UserWarning, match=r"no weight has changed in epoch 1.*The loss is 0"):
+        model.fit(X, Y, verbose=0)
+
+
+def test_rows_that_name_two_classes_alike_have_no_class_weight():
+    y = np.full((len(X), 2), 0.5)
+    with pytest.raises(ArgumentError, match="equally likely"):
+        make("categorical_crossentropy", 2).fit(X, y, class_weight={0: 1.0, 1: 2.0}, verbose=0)
+
+
+@pytest.mark.parametrize("arguments", [{"verbose": "loud"}, {"validation_freq": ["a"], "validation_split": 0.5}])
+def test_odd_arguments_are_refused(arguments):
+    with pytest.raises(ArgumentError, match=r"verbose|validation_freq"):
+        make().fit(X, Y, **{"verbose": 0, **arguments})

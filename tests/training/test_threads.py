@@ -155,3 +155,17 @@ def test_a_forked_child_raises_and_does_not_wait_for_ever():
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_of_fits_that_begin_together_one_trains_and_the_others_are_refused():
+    def work(number):
+        try:
+            return model.fit(X, Y, epochs=100, verbose=0)
+        except StateError:
+            return None
+
+    for _ in range(3):
+        model = make()  # not built: who comes first makes the programs
+        histories = [history for history in in_threads(3, work) if history is not None]
+        assert model.history is histories[-1] or model.history in histories
+        assert int(model.optimizer.iterations) == len(histories) * 100 * 19

@@ -145,11 +145,11 @@ def test_a_shuffled_split_keeps_rows_together_and_follows_the_seed():
     ("arguments", "error", "text"),
     [
         ((Y,), ArgumentError, "needs a size"),
-        ((Y, 1.5), ArgumentError, "left_size is no size"),
+        ((Y, 1.5), ArgumentError, "left_size is not a size"),
         ((Y, 0.8, 0.5), ArgumentError, "8 and 5 rows"),
         ((Y, 0, None), ArgumentError, "at least one row"),
         ((Y, 11), ArgumentError, "do not fit"),
-        ((Y, True), ArgumentError, "left_size is no size"),
+        ((Y, True), ArgumentError, "left_size is not a size"),
         (((X, Y[:5]), 0.5), ShapeError, "lengths"),
         ((object(), 0.5), ArgumentTypeError, "needs arrays"),
     ],

@@ -256,7 +256,7 @@ def test_a_folder_in_a_folder_is_refused_and_the_right_one_is_named(deep, folder
     outer = tmp_path / "seg_train"
     with pytest.raises(DataError) as info:
         image_dataset_from_directory(outer, **PLAIN)
-    assert "has no images of its own, only folders: it is no class" in str(info.value)
+    assert "has no images of its own, only folders: it is not a class" in str(info.value)
     assert f"fix: name {home} if" in str(info.value)
     assert image_dataset_from_directory(home, **PLAIN).class_names == ["cat", "dog"]
 
@@ -348,7 +348,7 @@ def test_more_images_than_memory_holds_are_refused_before_decoding(folder):
         ({"image_size": (32,)}, "image_size"),
         ({"validation_split": 0.2}, "go together"),
         ({"subset": "training"}, "go together"),
-        ({"validation_split": 2.0, "subset": "both"}, "no share"),
+        ({"validation_split": 2.0, "subset": "both"}, "not a share"),
         ({"validation_split": 0.2, "subset": "test"}, "subset"),
         ({"validation_split": 0.2, "subset": "training"}, "seed is needed"),
         ({"validation_split": 0.01, "subset": "both"}, "without images"),
@@ -356,7 +356,7 @@ def test_more_images_than_memory_holds_are_refused_before_decoding(folder):
         ({"labels": None}, "do not go together"),
         ({"labels": "folders"}, "do not go together"),
         ({"class_names": ["cat"]}, "each once"),
-        ({"class_names": ["cat"], "labels": [0] * 8}, "goes with"),
+        ({"class_names": ["cat"], "labels": [0] * 8}, "class_names needs"),
         ({"crop_to_aspect_ratio": True, "pad_to_aspect_ratio": True}, "Only one"),
         ({"labels": [0, 1, 2, 0, 1, 2, 0, 1], "label_mode": "binary"}, "two classes"),
     ],

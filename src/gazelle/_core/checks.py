@@ -3,10 +3,56 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from types import TracebackType
 from typing import Any
 
-from gazelle._core.errors import ArgumentError
+import jax
+
+from gazelle._core.errors import ArgumentError, ArgumentTypeError
+
+
+def array_from(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What a function of the user's returns, which is an array or a number.
+
+    Args:
+        what: The function in error texts: `"The loss 'mine'"`.
+        function: The function.
+        *args: Its arguments.
+        **kwargs: Its keyword arguments.
+
+    Raises:
+        ArgumentTypeError: It returns something else, or needs numbers where there are none yet.
+    """
+    try:
+        value = function(*args, **kwargs)
+    except jax.errors.JAXTypeError as error:
+        raise ArgumentTypeError(
+            f"{what} needs the numbers in an array, which are not known while it is compiled.",
+            expected="functions of jax.numpy alone",
+            received=f"{type(error).__name__} {_place(error.__traceback__)}".rstrip(),
+            fix="use jax.numpy instead of numpy, and jax.numpy.where instead of if",
+        ) from None
+    if isinstance(value, numbers.Number) or hasattr(value, "dtype"):
+        return value
+    kind = "None" if value is None else f"a {type(value).__name__}"
+    raise ArgumentTypeError(
+        f"{what} returns {kind}.",
+        expected="an array: one value per sample, or a scalar",
+        received=kind,
+        fix="end the function with `return ...`" if value is None else "return one array",
+    )
+
+
+def _place(trace: TracebackType | None) -> str:
+    """Where in the user's code an error arose; `""` where that is not known."""
+    place = ""
+    while trace is not None:
+        package = str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0]
+        if package not in ("gazelle", "jax", "jaxlib", "numpy", "contextlib"):
+            place = f"at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
 
 
 def positive_int(name: str, value: Any, owner: str) -> int:

@@ -42,7 +42,7 @@ class DTypePolicy:
     def __post_init__(self) -> None:
         if self.name not in _ALL_TYPES and self.name not in ("mixed_float16", "mixed_bfloat16"):
             raise ArgumentError(
-                f"{self.name!r} is no dtype policy.",
+                f"{self.name!r} is not a dtype policy.",
                 expected=f"one of {', '.join(FLOAT_TYPES)}, mixed_float16, mixed_bfloat16",
                 received=repr(self.name),
                 fix="pass one of these names as dtype",

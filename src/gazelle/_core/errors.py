@@ -16,13 +16,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-_LONGEST_PROBLEM = 1000  # characters
-_LONGEST_PART = 3000
+_LONGEST_PROBLEM = 600  # characters
+_LONGEST_PART = 3000  # a list of lines
+_LONGEST_LINE = 600
 _MOST_NAMES = 30  # of all that are known
 
 
 def explain(problem: str, *, expected: object = None, received: object = None, fix: str | None = None) -> str:
-    """Put an error text together: the problem, then expected, received and fix, one line each; long parts are cut."""
+    """Put an error text together: the problem, then expected, received and fix, one line each.
+
+    Long parts are cut, and control characters are spelled out.
+    """
     lines = [_cut(problem, _LONGEST_PROBLEM)]
     for word, part in (("expected", expected), ("received", received), ("fix", fix)):
         if part is not None:
@@ -31,11 +35,20 @@ def explain(problem: str, *, expected: object = None, received: object = None, f
 
 
 def _cut(text: str, most: int) -> str:
-    """`text` with its middle left out where it is longer than `most` characters."""
+    """`text`, printable, with its middle left out where it is longer than `most` characters, or a line of it is."""
+    lines = _without_middle(text, most).split("\n")
+    return "\n".join(_printable(_without_middle(line, _LONGEST_LINE)) for line in lines)
+
+
+def _without_middle(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     half = most // 2 - 20
     return f"{text[:half]} [... {len(text) - 2 * half:,} characters ...] {text[-half:]}"
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 class GazelleError(Exception):
@@ -112,3 +125,33 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
         scores |= {p: 0.95 for p, candidate in spelled.items() if words < set(candidate.lower().split("_"))}
     best = sorted((plain for plain, score in scores.items() if score >= 0.55), key=lambda plain: -scores[plain])
     return [spelled[plain] for plain in best[:count]]
+
+
+def short(value: object, most: int = 120) -> str:
+    """A text for a message: one line, control characters spelled out, at most `most` characters."""
+    try:
+        text = str(value)
+    except ValueError:  # a whole number of more digits than Python writes
+        text = "a number of thousands of digits"
+    if len(text) > 4 * most:
+        text = text[: 2 * most] + text[-2 * most :]
+    text = " ".join(text.split())
+    text = _printable(text)
+    if len(text) <= most:
+        return text
+    tail = most // 4
+    return f"{text[: most - tail - 3]}...{text[-tail:]}"
+
+
+def reason(error: BaseException, most: int = 160) -> str:
+    """What an error says, in one short line: of Gazelle's own errors the problem, of a bare KeyError its kind too."""
+    if isinstance(error, RecursionError):
+        return "parts within parts, too deep"
+    if isinstance(error, MemoryError):
+        return "more than the memory holds"
+    if isinstance(error, OSError) and error.strerror:
+        return short(error.strerror, most)
+    lines = str(error).splitlines() or [""]
+    words = lines[0] if isinstance(error, GazelleError) else str(error)
+    bare = isinstance(error, KeyError | AttributeError | IndexError | AssertionError) or not words
+    return short(f"{type(error).__name__}: {words}".rstrip(": ") if bare else words, most)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gazelle._core.dtypes import DTypePolicy
-from gazelle._core.errors import ArgumentError, ArgumentTypeError, UnknownNameError
+from gazelle._core.errors import ArgumentError, ArgumentTypeError, GazelleError, UnknownNameError, reason, short
 from gazelle._core.names import snake_case
 
 Class = TypeVar("Class", bound=type)
@@ -217,6 +217,32 @@ def _serialize_function(function: FunctionType) -> Any:
     return {"module": "builtins", "class_name": "function", "config": registered, "registered_name": "function"}
 
 
+@contextmanager
+def reading_config(kind: str, *, own: bool = True) -> Iterator[None]:
+    """Within the block a config becomes an object; whatever a damaged config causes becomes one short error.
+
+    Args:
+        kind: What the config describes.
+        own: Whether the code that reads it is Gazelle's. The traceback of a user's own class is kept.
+
+    Raises:
+        ArgumentError: The block failed.
+        ArgumentTypeError: It failed with a TypeError.
+    """
+    try:
+        yield
+    except (GazelleError, Warning):  # a warning is an exception where the user made it one
+        raise
+    except Exception as error:
+        failed = ArgumentTypeError if isinstance(error, TypeError) else ArgumentError
+        raise failed(
+            f"The config of {kind} is damaged or does not match it.",
+            expected="a config as it was written",
+            received=reason(error),
+            fix="write the config again" if own else f"let {kind}.get_config() return the arguments of its __init__",
+        ) from (None if own else error)
+
+
 def deserialize(
     config: Any, custom_objects: dict[str, Any] | None = None, *, catalogue: Catalogue | None = None
 ) -> Any:
@@ -231,13 +257,19 @@ def deserialize(
         UnknownNameError: The config names a class or function that is not known.
         ArgumentError: The config is damaged.
     """
+    with reading_config("an object"):
+        return _deserialize(config, custom_objects, catalogue)
+
+
+def _deserialize(config: Any, custom_objects: dict[str, Any] | None, catalogue: Catalogue | None) -> Any:
     if isinstance(config, list):
         return [deserialize(item, custom_objects) for item in config]
     if not isinstance(config, dict):
         return config
     if "class_name" not in config:
         return {key: deserialize(value, custom_objects) for key, value in config.items()}
-    class_name, inner = config["class_name"], config.get("config")
+    class_name, inner = _named(config, "class_name"), config.get("config")
+    registered, module = _named(config, "registered_name"), _named(config, "module")
     if class_name in _PLAIN:
         try:
             return _PLAIN[class_name](inner)
@@ -247,17 +279,17 @@ def deserialize(
     known = {**_custom, **(custom_objects or {})}
     if class_name == "function":
         return _find(str(inner), known, catalogue)
-    found = known.get(config.get("registered_name") or "") or known.get(class_name)
-    if found is None and (config.get("module") or "", class_name) not in _builtins:
+    found = known.get(registered) or known.get(class_name)
+    if found is None and (module, class_name) not in _builtins:
         import_module("gazelle.models")  # a process that has not loaded every room yet; models loads them all
     if found is None:
-        found = _builtins.get((config.get("module") or "", class_name)) or _find(class_name, known, catalogue)
+        found = _builtins.get((module, class_name)) or _find(class_name, known, catalogue)
     if not inspect.isclass(found):
-        raise ArgumentError("A config names something that is no class.", received=repr(class_name))
+        raise ArgumentError("A config names something that is not a class.", received=repr(class_name))
     if not isinstance(inner, dict):
         problem = f"The config of a {found.__name__} is damaged."
         raise ArgumentError(problem, expected="a dict", received=repr(inner)[:80])
-    with custom_object_scope(custom_objects):
+    with custom_object_scope(custom_objects), reading_config(found.__name__, own=is_own_class(found)):
         make: Callable[..., Any] | None = getattr(found, "from_config", None)
         instance: Any = make(inner) if make is not None else found(**inner)
         if config.get("build_config") and hasattr(instance, "build_from_config"):
@@ -265,6 +297,14 @@ def deserialize(
         if config.get("compile_config") and hasattr(instance, "compile_from_config"):
             instance.compile_from_config(config["compile_config"])
     return instance
+
+
+def _named(config: dict[str, Any], key: str) -> str:
+    """A name in a config; `""` where there is none."""
+    name = config.get(key)
+    if name is not None and not isinstance(name, str):
+        raise ArgumentError("A config is damaged.", expected=f"a name as {key}", received=short(name))
+    return name or ""
 
 
 def _number_type(name: Any) -> np.dtype:

@@ -241,7 +241,7 @@ def _flatten(callbacks: Any) -> Iterator[Any]:
     elif isinstance(callbacks, type) or not (hasattr(callbacks, "set_model") and hasattr(callbacks, "set_params")):
         name = callbacks.__name__ if isinstance(callbacks, type) else None
         raise ArgumentTypeError(
-            "`callbacks` holds something that is no callback.",
+            "`callbacks` holds something that is not a callback.",
             expected="instances of gazelle.callbacks.Callback",
             received=repr(callbacks),
             fix=f"make an instance: {name}(...)" if name else "subclass gazelle.callbacks.Callback",

@@ -208,12 +208,12 @@ class ModelCheckpoint(MonitorCallback):
             values["batch"] = batch + 1
         try:
             return self.filepath.format(**values)
-        except (KeyError, IndexError) as error:
+        except (KeyError, IndexError, ValueError) as error:
             raise ArgumentError(
                 f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}',
                 expected=f"names from {sorted(values)}",
                 received=str(error),
-                fix="use only these names in braces",
+                fix="use only these names in braces, with formats as in {epoch:02d} and {loss:.2f}",
             ) from None
 
 

@@ -68,7 +68,7 @@ class MonitorCallback(Callback):
         self._warned = True  # seen once: an epoch without validation is no reason to warn
         if np.size(value) != 1:
             raise ArgumentError(
-                f"{type(self).__name__}: the monitored value {self.monitor!r} is no single number.",
+                f"{type(self).__name__}: the monitored value {self.monitor!r} is not a single number.",
                 expected="a scalar",
                 received=f"an array of shape {np.shape(value)}",
                 fix="monitor a metric that gives one number (for per-class scores pass an average)",

@@ -184,7 +184,7 @@ def _checked_folder(source: str) -> Path:
     folder = Path(source).expanduser()
     if not is_utf8(str(folder.absolute())):
         raise ArgumentError(
-            f"The path {shown(source)} is no text.",
+            f"The path {shown(source)} is not valid text.",
             expected="a path in UTF-8",
             received=f"{shown(folder.absolute())}, in another encoding",
             fix="rename the folder",
@@ -214,7 +214,7 @@ def _no_folder(path: Path) -> ArgumentError:
         received = "a pipe, a device or a socket"
     tables = " Tables are not read yet." if ending in _TABLES else ""
     return ArgumentError(
-        f"{shown(path)} is no folder of images.{tables}",
+        f"{shown(path)} is not a folder of images.{tables}",
         expected=f"{', '.join(BUILT_IN)}, or a folder with one folder of images a class",
         received=received,
         fix=fix,

@@ -10,6 +10,7 @@ from typing import Any
 from gazelle import runs
 from gazelle._core.console import fitting, shown
 from gazelle._core.errors import ArgumentError, DataError
+from gazelle.utils.files import check_writable
 
 _ABSENT = "-"
 _CELL = 28  # columns of a cell, at most
@@ -70,6 +71,26 @@ def comparison(folders: Sequence[Path]) -> str:
     return text
 
 
+def comparison_page(folders: Sequence[Path], path: Path) -> Path:
+    """Write the page that shows runs side by side.
+
+    Args:
+        folders: Run folders, two or more.
+        path: The page to write.
+
+    Returns:
+        The page.
+
+    Raises:
+        ArgumentError: The page cannot be written, or too many runs.
+        DataError: A run is damaged.
+    """
+    from gazelle.pages import write_comparison
+
+    check_writable(path, makes_folders=False)
+    return write_comparison(folders, path)
+
+
 def _settings(config: runs.RunConfig) -> dict[str, str]:
     told: dict[str, Any] = {"data": config.data, "task": config.task, "input shape": config.input_shape}
     told |= {f"{split.name} rows": f"{split.rows:,}" for split in config.splits}
@@ -89,7 +110,7 @@ def _figures(folder: Path) -> dict[str, str]:
     for name in ("accuracy", "chance", "rmse", "mae", "r2", "loss"):
         value = getattr(metrics, name, None)
         if isinstance(value, int | float):
-            told[f"test {name}" if name != "chance" else "accuracy by chance"] = f"{value:.4f}"
+            told[f"test {name}" if name != "chance" else "commonest class alone"] = f"{value:.4f}"
     if isinstance(metrics, runs.ClassificationMetrics):
         told["test macro f1"] = f"{metrics.macro.f1:.4f}"
     return told

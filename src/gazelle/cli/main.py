@@ -206,6 +206,7 @@ def list_(
 @app.command(cls=Command)
 def compare(
     given: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Run folders, or their names in runs/.")],
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with curves instead.")] = None,
 ) -> None:
     """Show runs side by side: the settings in which they differ, and their figures."""
     from gazelle.cli import listing as room
@@ -213,7 +214,11 @@ def compare(
 
     if len(given) < 2:
         raise typer.BadParameter("two runs or more are needed", param_hint="'RUN RUN...'")
-    say(room.comparison([open_run(run) for run in given]))
+    folders = [open_run(run) for run in given]
+    if html is None:
+        say(room.comparison(folders))
+        return
+    say(f"Comparison: {shown(room.comparison_page(folders, html))}")
 
 
 @app.command(cls=Command)

@@ -41,7 +41,7 @@ def open_run(given: Path) -> Path:
     """The run folder: a path, or a name in `runs/`.
 
     Raises:
-        ArgumentError: There is no such folder, or it is no run folder.
+        ArgumentError: There is no such folder, or it is not a run folder.
     """
     for folder in (given, HOME / given):
         if (folder / runs.CONFIG).is_file():
@@ -51,7 +51,7 @@ def open_run(given: Path) -> Path:
     names = nearest(given.name, found, _MOST_NAMED) or sorted(found, key=lambda n: -found[n].stat().st_mtime)
     near = ", ".join(shown(found[name]) for name in names[:_MOST_NAMED])
     raise ArgumentError(
-        f"{shown(given)} is no run folder.",
+        f"{shown(given)} is not a run folder.",
         expected=f"a folder with {runs.CONFIG}, as gazelle train makes it",
         received="a folder without it" if given.is_dir() else "a file" if given.exists() else "nothing there",
         fix=f"there are: {near}" if near else "make one: gazelle train digits",

@@ -152,7 +152,8 @@ def closing(done: Trained) -> str:
     lines = ["Interrupted: this is the network as it was then."] if done.interrupted else []
     if isinstance(metrics, runs.ClassificationMetrics):
         lines.append(
-            f"Test accuracy {metrics.accuracy:.4f} on {metrics.rows:,} images (by chance {metrics.chance:.4f})"
+            f"Test accuracy {metrics.accuracy:.4f} on {metrics.rows:,} images "
+            f"(always the commonest class: {metrics.chance:.4f})"
         )
     return "\n".join([*lines, f"Report: {shown(done.page)}"])
 

@@ -169,8 +169,10 @@ def _check_are_classes(y: np.ndarray) -> None:
         fix = "give sample_weight: for several labels per sample, (weights * y).sum(axis=-1) for example"
     elif columns > 1 and y.min() < 0:
         problem, fix = "negative values", "give one-hot rows, or sample_weight"
+    elif columns > 1 and ((y == y.max(axis=-1, keepdims=True)).sum(axis=-1) > 1).any():
+        problem, fix = "rows with two classes that are equally likely", "give one-hot rows, or sample_weight"
     elif columns == 1 and not (y == np.round(y)).all():
-        problem = f"{y[y != np.round(y)][0]}, which is no class"
+        problem = f"{y[y != np.round(y)][0]}, which is not a class"
         fix = "class_weight is for labels; for a quantity give sample_weight"
     if problem is not None:
         raise ArgumentError(

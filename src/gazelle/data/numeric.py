@@ -204,7 +204,7 @@ def _as_array(name: str, value: Any) -> np.ndarray:
             expected="rows of one length" if ragged else "data in the main memory that NumPy can read",
             received=f"{type(value).__name__}: {' '.join(str(error).split())[:120]}",
             fix="make all rows equally long" if ragged else "for a tensor: .detach().cpu().numpy()",
-        ) from error
+        ) from None
     raise ArgumentTypeError(
         f"Unrecognized data type: {name}={str(value)[:60]!r} (of type {type(value).__name__}).",
         expected="an array, a table or a list of numbers",
@@ -239,7 +239,7 @@ def _from_objects(name: str, array: np.ndarray, columns: Sequence[str] | None) -
         raise _dates(name, item, index, columns)
     nested = hasattr(item, "__len__")
     raise DataError(
-        f"{name} holds something that is no number.",
+        f"{name} holds something that is not a number.",
         expected="numbers" if not nested else "rows of one length",
         received=f"{str(item)[:40]!r} of type {type(item).__name__} at {place(index, columns)}",
         fix="stack the arrays: np.stack(list(...))" if nested else "turn it into a number first",
@@ -262,7 +262,7 @@ def _refuse_kind(name: str, array: Any, columns: Sequence[str] | None) -> None:
             fix="give real and imaginary part as two columns: np.stack([z.real, z.imag], axis=-1)",
         )
     raise DataError(
-        f"{name} holds records or another type that is no number.",
+        f"{name} holds records or another type that is not numeric.",
         expected="numbers",
         received=f"dtype {array.dtype}",
         fix="make one plain array of it: numpy.lib.recfunctions.structured_to_unstructured",

@@ -196,13 +196,14 @@ def _check_sparse(name: str, y: Any, inner: Shape, output: Shape, ignore_class: 
     classes = output[-1] if output else None
     if not _same(inner, output[:-1]):
         one_hot = _same(inner, output) and _consists_of(y[:1000], (0, 1))
+        problem = "is one-hot" if one_hot else "has the wrong shape"
         raise ShapeError(
-            f"{name} {'is one-hot' if one_hot else 'has the wrong shape'}: {_SPARSE} takes one whole number a sample.",
+            f"{name} {problem}: {_SPARSE} takes one class number per sample.",
             expected=_shown(output[:-1]),
             received=_shown(inner),
             fix="use categorical_crossentropy, or give y.argmax(axis=-1)"
             if one_hot
-            else "give one label a sample; a table of scores is no label",
+            else "give one label per sample; a table of scores is not a label",
         )
     if classes is None:
         return
@@ -210,7 +211,7 @@ def _check_sparse(name: str, y: Any, inner: Shape, output: Shape, ignore_class: 
     if not whole:
         at = next(_first(p, p != np.rint(p), s) for s, p in pieces(y) if not (p == np.rint(p)).all())
         raise DataError(
-            f"{name} holds labels that are no whole numbers.",
+            f"{name} holds labels that are not whole numbers.",
             expected=f"labels 0 to {classes - 1}",
             received=at,
             fix="for a quantity use a regression loss (mse); for classes number them from 0",
@@ -241,7 +242,7 @@ def _check_categorical(name: str, loss: str, y: Any, inner: Shape, output: Shape
         if _same(inner, output[:-1]):
             other = "" if loss == "categorical_hinge" else f"use {_SPARSE}, or "
             raise ShapeError(
-                f"{name} holds one label a sample: {loss} takes one column a class.",
+                f"{name} holds one label per sample: {loss} takes one column per class.",
                 expected=_shown(output),
                 received=_shown(inner),
                 fix=f"{other}give gazelle.utils.to_categorical(y, {classes})",

@@ -190,7 +190,7 @@ def _split_records(records: np.ndarray, file: Path) -> tuple[np.ndarray, np.ndar
 def _checked_labels(labels: np.ndarray, file: Path) -> np.ndarray:
     if labels.max(initial=0) >= len(CLASS_NAMES) or labels.min(initial=0) < 0:
         raise DataError(
-            f"The CIFAR-10 file {file} holds a label that is no class.",
+            f"The CIFAR-10 file {file} holds a label that is not a class.",
             expected=f"labels 0 to {len(CLASS_NAMES) - 1}",
             received=f"{labels.max()}",
             fix="unpack the official archive again",
@@ -251,7 +251,7 @@ def _from_python_folder(folder: Path, source: Source) -> Split:
             pixels = batch[b"data"].array((source.rows, _RECORD - 1))
             labels = np.array(batch[b"labels"], np.int64).reshape(source.rows)
         except (pickle.UnpicklingError, KeyError, TypeError, ValueError, AttributeError, EOFError, IndexError) as error:
-            raise DataError(f"The CIFAR-10 file {file} is no batch of images.", received=error) from None
+            raise DataError(f"The CIFAR-10 file {file} is not a batch of images.", received=error) from None
         return pixels, _checked_labels(labels, file)
 
     return _assemble((read(name) for name in source.python_md5), source)

@@ -17,7 +17,7 @@ from gazelle._core.dtypes import get_policy, is_float
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, GazelleError, StateError
 from gazelle._core.lending import check_process
 from gazelle._core.pure import pure
-from gazelle._core.registry import serialize
+from gazelle._core.registry import is_own_class, reading_config, serialize
 from gazelle._core.symbolic import KerasTensor, Node, any_symbolic, infer, leaves, map_structure
 from gazelle._core.variable import Variable
 from gazelle.data.numeric import check_range
@@ -166,14 +166,8 @@ class Layer(Holder):
         Raises:
             ArgumentTypeError: The config does not fit the constructor.
         """
-        try:
+        with reading_config(cls.__name__, own=is_own_class(cls)):
             return cls(**config)
-        except TypeError as error:
-            raise ArgumentTypeError(
-                f"The config does not fit {cls.__name__}: {error}",
-                received=", ".join(config),
-                fix=f"make {cls.__name__}.get_config() return the arguments of its __init__",
-            ) from error
 
     # Calling ----------------------------------------------------------------------------------------------------
 
@@ -393,7 +387,7 @@ class Layer(Holder):
             return self._symbolic_output(
                 self.compute_output_shape(shapes_of(args[0])), self._cast(leaves(args[0])[0].dtype)
             )
-        return infer(self._pure_call, args, kwargs)
+        return infer(self._pure_call, args, kwargs, owner=self)
 
     @property
     def _knows_output_shape(self) -> bool:

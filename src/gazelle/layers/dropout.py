@@ -69,7 +69,7 @@ class _Dropping(_Random):
             mask not in (1, n) for mask, n in zip(sizes, behind, strict=True)
         ):
             raise ShapeError(
-                f"Layer {self.name!r}: noise_shape does not go with the input.",
+                f"Layer {self.name!r}: noise_shape does not match the input.",
                 expected=f"1, None or the input's size along each axis of {shape}",
                 received=self.noise_shape,
             )

@@ -181,7 +181,7 @@ class Holder:
 
         Raises:
             ShapeError: The number of arrays or a shape does not fit.
-            ArgumentTypeError: Something that is no array of numbers.
+            ArgumentTypeError: Something that is not an array of numbers.
         """
         variables = self.weights
         if len(weights) != len(variables):
@@ -198,7 +198,7 @@ class Holder:
                 array = np.asarray(weight).astype(variable.dtype)
             except (TypeError, ValueError):
                 raise ArgumentTypeError(
-                    f"set_weights: what is given for {variable.path!r} is no array of numbers.",
+                    f"set_weights: what is given for {variable.path!r} is not an array of numbers.",
                     received=repr(weight)[:80],
                 ) from None
             if array.shape != variable.shape:

@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gazelle._core.checks import one_of
+from gazelle._core.checks import array_from, one_of
 from gazelle._core.dtypes import get_policy
-from gazelle._core.errors import ArgumentTypeError
+from gazelle._core.lending import check_process
 from gazelle._core.names import snake_case, unique_name
 from gazelle._core.registry import builtin, serialize
 from gazelle.losses.catalogue import catalogue
@@ -64,6 +64,7 @@ class Loss:
         Raises:
             ShapeError: Shapes do not match.
         """
+        check_process()
         if mask is None:
             mask = getattr(y_pred, "_keras_mask", None)
         dtype = compute_dtype(self._dtype)
@@ -71,15 +72,7 @@ class Loss:
         own_mask = self._mask(y_true, y_pred)
         if own_mask is not None:
             mask = own_mask if mask is None else jnp.asarray(mask).astype(bool) & own_mask
-        values = self.call(y_true, y_pred)
-        if values is None:
-            raise ArgumentTypeError(
-                f"The loss {self.name!r} returns None.",
-                expected="an array: one value per sample, or a scalar",
-                received="None",
-                fix="end the function with `return ...`",
-            )
-        values = jnp.asarray(values).astype(dtype)
+        values = jnp.asarray(array_from(f"The loss {self.name!r}", self.call, y_true, y_pred)).astype(dtype)
         return reduce_weighted(values, sample_weight, mask, self.reduction)
 
     def call(self, y_true: jax.Array, y_pred: jax.Array) -> Any:

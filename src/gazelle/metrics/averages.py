@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from gazelle import losses
+from gazelle._core.checks import array_from
 from gazelle._core.errors import ArgumentTypeError
 from gazelle.losses.shapes import same_rank
 from gazelle.metrics.base import Metric, catalogue, divide_no_nan, function_from_config
@@ -121,14 +122,8 @@ class MeanMetricWrapper(Mean):
             ShapeError: Shapes that do not fit.
         """
         y_true, y_pred = same_rank(jnp.asarray(y_true), jnp.asarray(y_pred))
-        values = self._fn(y_true, y_pred, **self._fn_kwargs)
-        if values is None:
-            raise ArgumentTypeError(
-                f"The metric function {self.name!r} returns None.",
-                expected="an array: one value per sample, or a scalar",
-                received="None",
-                fix="end the function with `return ...`",
-            )
+        what = f"The metric function {self.name!r}"
+        values = array_from(what, self._fn, y_true, y_pred, **self._fn_kwargs)
         super().update_state(values, sample_weight)
 
     def get_config(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from gazelle._core.errors import ArgumentError
+from gazelle._core.errors import ArgumentError, reason
 from gazelle._core.registry import deserialize
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle.layers import InputLayer, Layer
@@ -28,11 +28,15 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
     """
     try:
         config = json.loads(json_string)
-    except (json.JSONDecodeError, TypeError) as error:
-        raise ArgumentError(f"The text is no JSON: {error}.", expected="what model.to_json() returned") from None
-    if not isinstance(config, dict) or "class_name" not in config:
-        raise ArgumentError("The JSON is no model's config.", expected="what model.to_json() returned")
-    return deserialize(config, custom_objects)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ArgumentError(
+            "The text is not JSON.", expected="what model.to_json() returned", received=reason(error)
+        ) from None
+    if isinstance(config, dict) and "class_name" in config:
+        model = deserialize(config, custom_objects)
+        if isinstance(model, Layer):
+            return model
+    raise ArgumentError("The JSON is not a model's config.", expected="what model.to_json() returned")
 
 
 def clone_model(

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from gazelle import optimizers
 from gazelle._core import context
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, StateError
-from gazelle._core.registry import deserialize, serialize
+from gazelle._core.lending import Guard
+from gazelle._core.registry import deserialize, reading_config, serialize
 from gazelle._core.symbolic import KerasTensor, leaves
 from gazelle.data.checks import CheckWarning
 from gazelle.layers import Layer
@@ -47,6 +48,7 @@ class Compilable(Layer):
         super().__init__(**kwargs)
         self._graph: Graph | None = None
         self._compiled: Compiled | None = None
+        self._making = Guard()
         self._predictor: Engine | None = None
         self._shortcut: Any = None  # to predictions: see Trainer
 
@@ -176,7 +178,8 @@ class Compilable(Layer):
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile with what `get_compile_config` gave."""
-        self.compile(**{key: deserialize(value) for key, value in config.items()})
+        with reading_config("compile()"):
+            self.compile(**{key: deserialize(value) for key, value in config.items()})
 
     def reset_metrics(self) -> None:
         """Set all metrics back."""
@@ -233,9 +236,12 @@ class Compilable(Layer):
 
     def _engine_for(self, spec: tuple[Any, Any, Any]) -> Engine:
         """The engine for data of these shapes: builds the model, losses and metrics on first use."""
+        with self._making.lock:  # of threads that begin together, one makes what all use
+            return self._make_engine(*spec)
+
+    def _make_engine(self, x: Any, y: Any, _: Any) -> Engine:
         compiled = self._require_compiled()
         enable_compile_cache()
-        x, y, _ = spec
         predictions = self._output_spec(x)
         if compiled.engine is not None and compiled.engine.model_state_matches():
             return compiled.engine
@@ -272,6 +278,10 @@ class Compilable(Layer):
 
     def _predicting_engine(self, x: Any) -> Engine:
         """An engine for predictions: the compiled one, or a bare one for a model that is not compiled."""
+        with self._making.lock:
+            return self._make_predicting_engine(x)
+
+    def _make_predicting_engine(self, x: Any) -> Engine:
         enable_compile_cache()
         structure = self._output_spec(x)
         if (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gazelle._core.errors import ArgumentError, UnknownNameError
-from gazelle._core.registry import builtin, deserialize, serialize
+from gazelle._core.errors import ArgumentError, UnknownNameError, short
+from gazelle._core.registry import builtin, deserialize, is_own_class, reading_config, serialize
 from gazelle._core.symbolic import KerasTensor, Node, Operation, leaves, map_structure
 from gazelle.layers import Layer
 from gazelle.models.model import Model
@@ -90,11 +90,18 @@ class Functional(Model):
         """
         if "layers" not in config or "input_layers" not in config:
             return super().from_config(config)
+        with reading_config(cls.__name__, own=is_own_class(cls)):
+            return cls._from_graph_config(config)
+
+    @classmethod
+    def _from_graph_config(cls, config: dict[str, Any]) -> Any:
         made: dict[str, Any] = {}
         waiting: list[tuple[str, int, dict[str, Any]]] = []
         tensors: dict[tuple[str, int], Any] = {}
         for entry in config["layers"]:
             layer = _step({key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")})
+            if not isinstance(entry["name"], str):
+                raise ArgumentError("A layer's name must be text.", received=short(entry["name"]))
             layer.name = entry["name"]
             made[entry["name"]] = layer
             if not entry["inbound_nodes"] and layer.inbound_nodes:

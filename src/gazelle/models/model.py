@@ -69,6 +69,20 @@ class Model(Trainer):
         if graph_args is not None:
             self._set_graph(*graph_args)
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A model with new weights from `get_config`.
+
+        Raises:
+            ArgumentError: The config is damaged.
+            ArgumentTypeError: The config does not match the constructor.
+        """
+        if cls is Model and "input_layers" in config:
+            from gazelle.models.functional import Functional
+
+            return Functional.from_config(config)
+        return super().from_config(config)
+
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         self._graph = Graph(inputs, outputs, self.name)
         self._layers = self._graph.layers
@@ -132,7 +146,7 @@ class Model(Trainer):
             return self._graph.outputs
         if not self.built:
             self._build_for((x,), {})
-        return infer(self._pure_call, (x,), {})
+        return infer(self._pure_call, (x,), {}, owner=self)
 
     def __getstate__(self) -> dict[str, Any]:
         """What `pickle` and `copy` keep: everything but the compiled programs, which are made anew when needed."""

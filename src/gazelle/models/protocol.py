@@ -18,6 +18,8 @@ _NOT_CALLED = {
     "compute_metrics": "give compile your metrics; those that a layer holds as attributes are measured too",
     "get_metrics_result": "give compile a Metric whose result() returns a dict",
     "stateless_compute_loss": "define compute_loss",
+    "compute_loss_and_updates": "define compute_loss",
+    "losses": "call add_loss in call",
     "jax_state_sync": None,
     "symbolic_call": "define call and compute_output_shape",
     "compute_mask": None,

@@ -7,7 +7,7 @@ from typing import Any
 
 from gazelle._core import context
 from gazelle._core.errors import ArgumentError, ArgumentTypeError
-from gazelle._core.registry import builtin, deserialize, serialize
+from gazelle._core.registry import builtin, deserialize, is_own_class, reading_config, serialize
 from gazelle._core.symbolic import KerasTensor
 from gazelle.layers import Input, InputLayer, Layer
 from gazelle.models.model import Model
@@ -189,11 +189,12 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """A model with new weights from `get_config`."""
-        model = cls([deserialize(entry) for entry in config["layers"]], name=config.get("name"))
-        model._trainable = config.get("trainable", True)
-        if model._graph is None and config.get("build_input_shape"):
-            model.build(config["build_input_shape"])
-        return model
+        with reading_config(cls.__name__, own=is_own_class(cls)):
+            model = cls([deserialize(entry) for entry in config["layers"]], name=config.get("name"))
+            model._trainable = config.get("trainable", True)
+            if model._graph is None and config.get("build_input_shape"):
+                model.build(config["build_input_shape"])
+            return model
 
 
 def _input_for(batch_shape: tuple, layer: Layer) -> InputLayer:

@@ -84,7 +84,11 @@ def _table(titles: list[str], rows: list[list[str]], shares: list[float], width:
             )
         )
     buffer = io.StringIO()
-    Console(file=buffer, width=width, color_system=None, force_terminal=False, legacy_windows=False).print(table)
+    # In a notebook rich would show the table itself, past the buffer.
+    plain = Console(
+        file=buffer, width=width, color_system=None, force_terminal=False, force_jupyter=False, legacy_windows=False
+    )
+    plain.print(table)
     return buffer.getvalue().rstrip("\n")
 
 

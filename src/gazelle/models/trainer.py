@@ -122,39 +122,42 @@ class Trainer(Compilable):
         if class_weight is not None:
             weigh_classes(engine, feed, class_weight)
         check_before_training(engine, feed, validation, self._graph_layers())
-        self._build_optimizer(engine)
-        self._run_state = _Run()
-        run, before = self._run_state, self.history
-        listed = CallbackList(
-            callbacks,
-            add_history=True,
-            add_progbar=verbose != 0,
-            model=self,
-            verbose=1 if verbose == "auto" else int(verbose),
-            epochs=epochs,
-            steps=loop.steps_of(feed),
-        )
-        listed.check_run(_log_names(engine, validates_ever=validation is not None))
-        validator = None
-        if validation is not None:
-            validator = loop.Runner(engine, validation, "test", listed, eager=compiled.run_eagerly)
-        source = "validation_split" if validation_data is None else "validation_data"
-        record = recorded(self, engine.state.trainable, listed, before, feed, validation, source, initial_epoch, epochs)
-        with engine.session(fits=True), record as fit, run.interrupt.heard():
-            loop.fit(
-                engine,
-                feed,
-                listed,
-                initial_epoch=initial_epoch,
+        with engine.session(fits=True):
+            self._build_optimizer(engine)
+            self._run_state = _Run()
+            run, before = self._run_state, self.history
+            listed = CallbackList(
+                callbacks,
+                add_history=True,
+                add_progbar=verbose != 0,
+                model=self,
+                verbose=_level(verbose, 1),
                 epochs=epochs,
-                validation=validator,
-                validates=_validation_plan(validation_freq),
-                stopped=lambda: run.stop or run.interrupt.asked,
-                eager=compiled.run_eagerly,
-                group=compiled.steps_per_execution,
+                steps=loop.steps_of(feed),
             )
-            if run.interrupt.asked:
-                fit.ended = "Ctrl-C ended the training."
+            listed.check_run(_log_names(engine, validates_ever=validation is not None))
+            validator = None
+            if validation is not None:
+                validator = loop.Runner(engine, validation, "test", listed, eager=compiled.run_eagerly)
+            source = "validation_split" if validation_data is None else "validation_data"
+            record = recorded(
+                self, engine.state.trainable, listed, before, feed, validation, source, initial_epoch, epochs
+            )
+            with record as fit, run.interrupt.heard():
+                loop.fit(
+                    engine,
+                    feed,
+                    listed,
+                    initial_epoch=initial_epoch,
+                    epochs=epochs,
+                    validation=validator,
+                    validates=_validation_plan(validation_freq),
+                    stopped=lambda: run.stop or run.interrupt.asked,
+                    eager=compiled.run_eagerly,
+                    group=compiled.steps_per_execution,
+                )
+                if run.interrupt.asked:
+                    fit.ended = "Ctrl-C ended the training."
         if self.history is None:  # CallbackList has set it
             raise StateError("fit has lost its history.")
         if run.interrupt.asked and verbose != 0:
@@ -197,7 +200,7 @@ class Trainer(Compilable):
         feed = as_feed(x, y, sample_weight, batch_size=batch_size, steps=steps)
         engine = self._engine_for(feed.spec)
         check_before_training(engine, feed, None, self._graph_layers())
-        verbose = 1 if verbose == "auto" else int(verbose)
+        verbose = _level(verbose, 1)
         listed = CallbackList(
             callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=loop.steps_of(feed)
         )
@@ -229,7 +232,7 @@ class Trainer(Compilable):
             DataError: Data that cannot be used.
             ShapeError: Data that does not fit the model.
         """
-        verbose = 0 if verbose == "auto" else int(verbose)
+        verbose = _level(verbose, 0)
         plain = not (verbose or callbacks or batch_size or steps)
         if plain and (outputs := self._predicted_as_before(x)) is not None:
             return outputs
@@ -312,8 +315,17 @@ def _log_names(engine: Engine, *, validates_ever: bool) -> list[str] | None:
     return names + [f"val_{name}" for name in names]
 
 
+def _level(verbose: Any, automatic: int) -> int:
+    """`verbose` as a number."""
+    if isinstance(verbose, str) and verbose == "auto":
+        return automatic
+    if not hasattr(verbose, "__index__"):
+        raise ArgumentError("verbose is not known.", expected='0, 1, 2 or "auto"', received=repr(verbose)[:80])
+    return int(verbose)
+
+
 def _validation_plan(freq: int | list[int]) -> Callable[[int], bool]:
-    if isinstance(freq, list):
+    if isinstance(freq, list) and all(isinstance(epoch, int) for epoch in freq):
         wanted = set(freq)
         return lambda epoch: epoch + 1 in wanted
     if not isinstance(freq, int) or isinstance(freq, bool) or freq < 1:

@@ -45,8 +45,9 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
         UnknownNameError: The config names no known optimizer.
     """
     known = {**registry.get_custom_objects(), **(custom_objects or {})}
-    if isinstance(config, dict) and config.get("class_name") not in known:
-        config = {**config, "class_name": _own_case(str(config.get("class_name")))}
+    name = config.get("class_name") if isinstance(config, dict) else None
+    if isinstance(name, str) and name not in known:
+        config = {**config, "class_name": _own_case(name)}
     return registry.deserialize(config, custom_objects, catalogue=catalogue)
 
 

@@ -102,7 +102,7 @@ def class_numbers(y: Any) -> np.ndarray:
         return values.argmax(axis=1)
     if array.ndim not in (1, 2) or array.dtype.kind not in "iufb":
         raise DataError(
-            "The targets are no classes.",
+            "The targets are not classes.",
             expected="class numbers (rows,) or (rows, 1), or one-hot rows (rows, classes)",
             received=f"shape {array.shape}, type {array.dtype}",
         )
@@ -110,7 +110,7 @@ def class_numbers(y: Any) -> np.ndarray:
     whole = np.nan_to_num(flat).astype(np.int64)
     if not np.array_equal(whole, flat):
         raise DataError(
-            "The targets are no classes: a loss for classes was compiled.",
+            "The targets are not classes: a loss for classes was compiled.",
             expected="whole numbers",
             received=f"numbers such as {flat[whole != flat][0]:g}",
             fix='compile with a loss for numbers, such as "mse", if the model is to predict numbers',

@@ -41,7 +41,7 @@ def write_history(folder: Path, history: Mapping[str, Sequence[float]], epochs: 
             "The columns of the history differ in length.",
             expected=f"{rows} values in each column",
             received=lengths,
-            fix="pass one value an epoch; NaN where there is none",
+            fix="pass one value per epoch, NaN where one is missing",
         )
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")

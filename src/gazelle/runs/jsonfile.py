@@ -10,9 +10,10 @@ import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gazelle._core.errors import short
 from gazelle.runs.reading import reading
 from gazelle.utils.files import atomic_path
-from gazelle.utils.reading import read_bytes, short
+from gazelle.utils.reading import read_bytes
 
 MOST_BYTES = 16 << 20
 MOST_VALUES = 1_000_000

@@ -289,7 +289,7 @@ def class_labels(y_true: Any, probabilities: np.ndarray) -> np.ndarray:
     whole = np.nan_to_num(labels).astype(np.int64)
     if not np.array_equal(whole, labels) or whole.min() < 0 or whole.max() >= probabilities.shape[1]:
         raise DataError(
-            "A label is no number of a class.",
+            "A label is not the number of a class.",
             expected=f"whole numbers from 0 to {probabilities.shape[1] - 1}",
             received=f"labels from {labels.min()} to {labels.max()}",
         )

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gazelle._core.errors import DataError
-from gazelle.utils.reading import reason, short
+from gazelle._core.errors import DataError, reason, short
 
 
 class DamagedError(DataError):

@@ -18,10 +18,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from gazelle._core.errors import ArgumentError, DataError
+from gazelle._core.errors import ArgumentError, DataError, short
 from gazelle.saving.h5_checks import BFLOAT16, Spec, check_start, datasets, guarded, refused, spec_of
 from gazelle.utils.files import atomic_path
-from gazelle.utils.reading import open_regular, short
+from gazelle.utils.reading import open_regular
 
 DIGESTS = "gazelle_sha256"
 _NUMBER = re.compile("0|[1-9][0-9]{0,5}")  # as Keras writes it: "00" would be a second name of 0

@@ -12,8 +12,7 @@ from typing import Any, BinaryIO
 import jax.numpy as jnp
 import numpy as np
 
-from gazelle._core.errors import DataError
-from gazelle.utils.reading import reason, short
+from gazelle._core.errors import DataError, reason, short
 
 BFLOAT16 = np.dtype(jnp.bfloat16)
 
@@ -60,7 +59,7 @@ def check_start(file: BinaryIO, label: str) -> None:
         if not head or (len(head) < 8 and _SIGNATURE.startswith(head)):
             found = f"a file that is {'cut' if head else 'empty'}: {size} bytes"
         raise DataError(
-            f"{label} is no weights file.",
+            f"{label} is not a weights file.",
             expected="an HDF5 file",
             received=found,
             fix="get the file again" if "zip" not in found else "open it with load_model",
@@ -95,7 +94,7 @@ def guarded(label: str, where: str) -> Iterator[None]:
 def refused(label: str, where: str, found: str, expected: str = "a plain array of numbers") -> DataError:
     """The error for something that Keras never writes."""
     return DataError(
-        f"{label}: {short(where, 80)!r} is nothing that a weights file may hold.",
+        f"{label}: {short(where, 80)!r} does not belong in a weights file.",
         expected=expected,
         received=short(found),
         fix="save the weights again with save_weights",

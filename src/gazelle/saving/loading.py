@@ -11,10 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from gazelle._core.dtypes import is_float
-from gazelle._core.errors import DataError
+from gazelle._core.errors import DataError, short
 from gazelle._core.variable import Variable
 from gazelle.saving.h5 import Spec, WeightsFile, open_weights
-from gazelle.utils.reading import short
 
 
 def load_variables(

@@ -60,7 +60,8 @@ def without_compile_cache(name: str) -> Iterator[None]:
         for entry in ours.glob(f"jit_{name}-*"):
             entry.unlink(missing_ok=True)
     warnings.warn(
-        f"A stored program ({name}) was damaged or another one; it was removed and is compiled anew.", stacklevel=2
+        f"A stored program ({name}) was damaged or not the right one; it was removed and is compiled again.",
+        stacklevel=2,
     )
     enabled = jax.config.values["jax_enable_compilation_cache"]
     jax.config.update("jax_enable_compilation_cache", False)

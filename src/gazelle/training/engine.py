@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from gazelle._core import context
-from gazelle._core.errors import ArgumentTypeError, StateError
+from gazelle._core.checks import array_from
+from gazelle._core.errors import StateError
 from gazelle._core.fingerprint import fingerprint
 from gazelle._core.pure import borrowed, settled
 from gazelle._core.registry import is_own_class
@@ -39,7 +40,7 @@ from gazelle.training.state import State
 # Attributes that no program depends on: names, records of calls, what fit and compile keep.
 _APART = frozenset(
     {"name", "path", "names", "input_names", "output_names", "depths", "inbound_nodes", "history"}
-    | {"_config", "_seen_outputs", "_losses", "_compiled", "_predictor", "_shortcut", "_run_state"}
+    | {"_config", "_seen_outputs", "_losses", "_compiled", "_predictor", "_shortcut", "_run_state", "_making"}
 )
 
 
@@ -427,15 +428,9 @@ class Engine:
     ) -> tuple[Any, dict[int, Any]]:
         if self.compute_loss is not None:
             mode = {"training": training} if self._loss_takes_training else {}
-            loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **mode)
-            if loss is None:
-                raise ArgumentTypeError(
-                    f"compute_loss of the model {self.model.name!r} returns None.",
-                    expected="a scalar array",
-                    received="None",
-                    fix="end compute_loss with `return loss`",
-                )
-            return loss, {}
+            what = f"compute_loss of the model {self.model.name!r}"
+            given = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight}
+            return array_from(what, self.compute_loss, **given, **mode), {}
         loss, parts = self.objective(y, y_pred, sample_weight)
         if training and not parts and not added:
             raise StateError(

@@ -109,8 +109,9 @@ class Runner:
         """Wait for an epoch that was started, and give its logs; `alone`: nothing ran beside it, so its time counts."""
         logs = self.engine.read_logs(chunk.result)
         done = chunk.done or time.perf_counter()
-        seconds = done - max(chunk.begun, self.ended)
-        self.ended = done
+        # A chunk that was done before the results of the last were read has its time to itself.
+        seconds = done - (chunk.begun if done <= self.ended else max(chunk.begun, self.ended))
+        self.ended = max(self.ended, done)
         if alone:
             self._pace.learn(chunk.steps, time.perf_counter() - chunk.begun)
         else:

@@ -148,6 +148,13 @@ class Measures:
         found: dict[str, Any] = {}
         for _, metric, _, name in self.entries:
             result = metric.result()
+            if result is None:
+                raise ArgumentTypeError(
+                    f"result() of the metric {name!r} returns None.",
+                    expected="an array or number, or a dict of them",
+                    received="None",
+                    fix="end result() with `return ...`",
+                )
             found |= result if isinstance(result, dict) else {name: result}
         return found
 

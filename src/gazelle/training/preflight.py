@@ -76,7 +76,7 @@ def weigh_classes(engine: Engine, feed: Feed, class_weight: Any) -> None:
     """Turn class weights into the sample weights of the feed.
 
     Raises:
-        ArgumentError: Several outputs, targets that are no classes, or sample weights beside class weights.
+        ArgumentError: Several outputs, targets that are not classes, or sample weights beside class weights.
     """
     classes = max(engine.prediction_shapes[0][-1] or 1, 2)
 

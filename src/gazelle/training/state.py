@@ -127,10 +127,14 @@ class State:
         """
         with self.guard.lock:
             self._finish()
-            if not are_whole(self.variables):
-                ages = [backup.put_back() for backup in self._backups.values() if not are_whole(backup.variables)]
-                if error is not None and ages:
-                    error.add_note(f"The model's weights are those of {max(ages):.1f} seconds before.")
+            # What an evaluation has destroyed comes from its own copy; that of the last training may be old.
+            for training in (False, True):
+                backup = self._backups.get(training)
+                if backup is None or are_whole(backup.variables):
+                    continue
+                age = backup.put_back()
+                if error is not None and training:
+                    error.add_note(f"The model's weights are those of {age:.1f} seconds before.")
 
     def _backup(self, changed: list[Variable], training: bool) -> Backup:
         return self._backups.setdefault(training, Backup(changed))

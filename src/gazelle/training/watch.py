@@ -11,6 +11,9 @@ import numpy as np
 from gazelle.data.checks import CheckWarning
 from gazelle.training.engine import Engine
 
+_CUT_OFF = "Is the loss made of steps (round, argmax, comparisons), or cut off from the weights?"
+_ALWAYS_0 = "The loss is 0. Is there a loss, and are loss_weights and sample_weight above 0?"
+
 
 class Watch:
     """Looks at the results of each epoch of a fit, and warns at most once of each thing.
@@ -39,10 +42,10 @@ class Watch:
         if self._finite and not math.isfinite(loss):
             self._finite = False
             self._warn(_not_finite(epoch, loss, self._rate()))
-        elif self._first and loss != 0 and self._rate() != "0" and self._engine.state.is_as_kept():
+        elif self._first and self._rate() != "0" and self._engine.state.is_as_kept():
             self._warn(
                 f"fit: no weight has changed in epoch {epoch + 1}, so nothing is learned: all gradients are 0. "
-                "Is the loss made of steps (round, argmax, comparisons), or cut off from the weights?"
+                + (_ALWAYS_0 if loss == 0 else _CUT_OFF)
             )
         self._first = False
 
@@ -57,7 +60,7 @@ class Watch:
 
 def _not_finite(epoch: int, loss: float, rate: str) -> str:
     return (
-        f"fit: the loss is {loss:g} in epoch {epoch + 1}; from here on the weights hold no use. The learning rate "
+        f"fit: the loss is {loss:g} in epoch {epoch + 1}; from here on the weights are useless. The learning rate "
         f"({rate}) may be too large, or the inputs: scale them to about -1 to 1, lower the learning rate, or pass "
         "clipnorm=1.0 to the optimizer. callbacks.TerminateOnNaN() ends training there."
     )

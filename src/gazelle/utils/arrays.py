@@ -245,6 +245,6 @@ def _count(total: int, size: Any, name: str) -> int:
         return int(size)
     if not isinstance(size, (float, np.floating)) or not 0 < size < 1:
         raise ArgumentError(
-            f"split_dataset: {name} is no size.", expected="an int, or a share between 0 and 1", received=repr(size)
+            f"split_dataset: {name} is not a size.", expected="an int, or a share between 0 and 1", received=repr(size)
         )
     return round(float(size) * total)

@@ -151,7 +151,7 @@ def check(path: Path, hashes: Mapping[str, str], *, size: int | None, name: str,
             f"{name} has the wrong hash: it is damaged or another file.",
             expected=f"{algorithm} {hashes[algorithm]}",
             received=f"{algorithm} {digest}{_web_page(path)}",
-            fix=advice or "delete it and fetch it again, or mend the hash",
+            fix=advice or "delete it and fetch it again, or correct the hash",
         )
 
 

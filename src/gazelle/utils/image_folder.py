@@ -94,7 +94,7 @@ def image_dataset_from_directory(
     if batch_size is not None:
         positive_int("batch_size", batch_size, owner)
     if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
-        raise ArgumentError("image_size is no size.", expected="(height, width) or None", received=repr(image_size))
+        raise ArgumentError("image_size is not a size.", expected="(height, width) or None", received=repr(image_size))
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ArgumentError("Only one of crop_to_aspect_ratio and pad_to_aspect_ratio can be True.", received="both")
     _check_split(validation_split, subset, shuffle, seed)
@@ -143,7 +143,7 @@ def _check_split(split: float | None, subset: str | None, shuffle: bool, seed: i
         return
     one_of("subset", subset, ("training", "validation", "both"), "image_dataset_from_directory")
     if not 0 < split < 1:
-        raise ArgumentError("validation_split is no share.", expected="between 0 and 1", received=repr(split))
+        raise ArgumentError("validation_split is not a share.", expected="between 0 and 1", received=repr(split))
     if shuffle and seed is None and subset != "both":
         raise ArgumentError(
             "With shuffle=True and validation_split, seed is needed: training and validation would overlap.",
@@ -168,7 +168,7 @@ def _index(
         return find_by_class(root, class_names, follow_links)
     if class_names is not None:
         raise ArgumentError(
-            'class_names goes with labels="inferred".', received=f"labels={labels!r}", fix="leave class_names out"
+            'class_names needs labels="inferred".', received=f"labels={labels!r}", fix="leave class_names out"
         )
     files = find(root, follow_links)
     if labels is None or isinstance(labels, str):
@@ -282,7 +282,7 @@ def all_bad(errors: list[DataError], total: int, fix: str = "") -> DataError:
     if len(errors) == 1:
         return errors[0]
     reasons = []
-    for error in errors[:_MOST_NAMED]:
+    for error in sorted(errors, key=str)[:_MOST_NAMED]:
         problem, *lines = str(error).splitlines()
         reason = next((line.partition(": ")[2] for line in lines if line.startswith("  received: ")), "")
         reasons.append(f"    {problem.removesuffix('.').partition('image ')[2] or problem.removesuffix('.')}: {reason}")

@@ -24,7 +24,7 @@ class Found(NamedTuple):
 
     Args:
         files: The image files.
-        numbers: The class of each, int32 `(files,)`; None where there are no classes.
+        numbers: The class of each, int32 `(files,)`; None where there are not classes.
         names: The classes' names; empty where there are none.
     """
 
@@ -97,7 +97,7 @@ def _members(root: Path, name: str, follow_links: bool) -> tuple[list[str], list
     folder = root / name
     if not is_utf8(name):
         raise DataError(
-            f"The name of the class '{shown(name)}' is no text.",
+            f"The name of the class '{shown(name)}' is not valid text.",
             expected="the name of a folder in UTF-8",
             received=f"{shown(folder)}, in another encoding",
             fix="rename the folder",
@@ -122,7 +122,7 @@ def _refuse_nested(root: Path, folder: Path) -> None:
     inside = ", ".join(shown(inner.name) for inner in folders_in(folder)[:3])
     home = _home_of_classes(folder)
     raise DataError(
-        f"{shown(folder)} has no images of its own, only folders: it is no class.",
+        f"{shown(folder)} has no images of its own, only folders: it is not a class.",
         expected=f"one folder a class in {shown(root)}, with images in each",
         received=f"the folders {inside}, ...",
         fix=f"name {shown(home)} if its folders are the classes; else move the images up into {shown(folder)}",

@@ -1,4 +1,4 @@
-"""Reading files that may be anything: regular files only, at most so many bytes; words about them that stay short."""
+"""Reading files that may be anything: regular files only, at most so many bytes."""
 
 from __future__ import annotations
 
@@ -40,36 +40,6 @@ def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
     if len(content) > size:
         raise OSError(errno.EFBIG, "a file that grows while it is read", os.fspath(path))
     return content
-
-
-def short(value: object, most: int = 120) -> str:
-    """A text for a message: one line, control characters spelled out, at most `most` characters."""
-    try:
-        text = str(value)
-    except ValueError:  # a whole number of more digits than Python writes
-        text = "a number of thousands of digits"
-    if len(text) > 4 * most:
-        text = text[: 2 * most] + text[-2 * most :]
-    text = " ".join(text.split())
-    text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
-    if len(text) <= most:
-        return text
-    tail = most // 4
-    return f"{text[: most - tail - 3]}...{text[-tail:]}"
-
-
-def reason(error: BaseException, most: int = 160) -> str:
-    """What an error says, in one short line: of Gazelle's own errors the problem, of a bare KeyError its kind too."""
-    if isinstance(error, RecursionError):
-        return "parts within parts, too deep"
-    if isinstance(error, MemoryError):
-        return "more than the memory holds"
-    if isinstance(error, OSError) and error.strerror:
-        return short(error.strerror, most)
-    lines = str(error).splitlines() or [""]
-    words = lines[0] if type(error).__module__.startswith("gazelle") else str(error)
-    bare = isinstance(error, KeyError | AttributeError | IndexError | AssertionError) or not words
-    return short(f"{type(error).__name__}: {words}".rstrip(": ") if bare else words, most)
 
 
 def _refuse_irregular(mode: int, path: str | os.PathLike[str]) -> None:
