@@ -197,7 +197,7 @@ def _check_sparse(name: str, y: Any, inner: Shape, output: Shape, ignore_class: 
     if not _same(inner, output[:-1]):
         one_hot = _same(inner, output) and _consists_of(y[:1000], (0, 1))
         raise ShapeError(
-            f"{name} {'is one-hot' if one_hot else 'has the wrong shape'}: {_SPARSE} takes one class number per sample.",
+            f"{name} {'is one-hot' if one_hot else 'has the wrong shape'}: {_SPARSE} takes a class number per sample.",
             expected=_shown(output[:-1]),
             received=_shown(inner),
             fix="use categorical_crossentropy, or give y.argmax(axis=-1)"
