@@ -100,7 +100,7 @@ def test_a_users_history_and_progress_logger_are_not_doubled(fake_model):
 
 @pytest.mark.parametrize("given", [History, [3], "early", [print]])
 def test_what_is_no_callback_is_refused(given):
-    with pytest.raises(TypeError, match="no callback"):
+    with pytest.raises(TypeError, match="not a callback"):
         CallbackList(given)
 
 

@@ -235,7 +235,7 @@ def test_a_run_made_in_python_can_be_summarised_and_reported_but_not_fed_images(
 
 @pytest.mark.parametrize(
     ("file", "words"),
-    [("model.weights.h5", "model.weights.h5"), ("model.json", "no model.json"), ("config.json", "no run folder")],
+    [("model.weights.h5", "model.weights.h5"), ("model.json", "no model.json"), ("config.json", "not a run folder")],
 )
 def test_a_file_that_is_missing_is_named(gazelle, home, file, words):
     (Path("runs/digits") / file).unlink()

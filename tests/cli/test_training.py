@@ -326,7 +326,7 @@ def test_bad_images_are_named_together_and_left_out_on_request(gazelle):
 
 def test_a_folder_in_a_folder_is_refused_and_the_right_one_named(gazelle):
     folder_of("seg_train/seg_train")
-    refused(gazelle("train", "seg_train"), "it is no class", "fix: name seg_train/seg_train if")
+    refused(gazelle("train", "seg_train"), "it is not a class", "fix: name seg_train/seg_train if")
 
 
 def test_a_hidden_folder_is_no_part_of_the_data(gazelle):

@@ -198,7 +198,7 @@ def _check_sparse(name: str, y: Any, inner: Shape, output: Shape, ignore_class: 
         one_hot = _same(inner, output) and _consists_of(y[:1000], (0, 1))
         problem = "is one-hot" if one_hot else "has the wrong shape"
         raise ShapeError(
-            f"{name} {problem}: {_SPARSE} takes one class number per sample.",
+            f"{name} {problem}: {_SPARSE} takes a class number per sample.",
             expected=_shown(output[:-1]),
             received=_shown(inner),
             fix="use categorical_crossentropy, or give y.argmax(axis=-1)"
