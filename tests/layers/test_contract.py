@@ -280,7 +280,7 @@ def test_set_weights_changes_all_or_nothing():
     for weights, words in (
         ([np.ones((3, 2))], "with a weight list of length 1, but the layer was expecting 2 weights"),
         ([np.ones((3, 2)), np.ones(3)], "not compatible with provided weight shape"),
-        ([np.ones((3, 2)), ["a", "b"]], "no array of numbers"),
+        ([np.ones((3, 2)), ["a", "b"]], "not an array of numbers"),
     ):
         with pytest.raises((ValueError, TypeError), match=words.replace("(", r"\(")):
             layer.set_weights(weights)

@@ -258,7 +258,9 @@ def test_variables_of_another_model_are_refused():
     optimizer = Adam()
     optimizer.build(variables())
     others = [Variable(np.ones((5, 5)), name="kernel")]
-    with pytest.raises(StateError, match=r"Unknown variable(.|\n)*\(5, 5\)(.|\n)*fix: make a new optimizer"):
+    with pytest.raises(
+        StateError, match=r"Unknown variable(.|\n)*\(5, 5\)(.|\n)*fix: call compile again with a new optimizer"
+    ):
         optimizer.apply([np.ones((5, 5))], others)
     with pytest.raises(StateError, match="Unknown variable"):
         optimizer.build(others)

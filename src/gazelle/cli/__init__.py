@@ -15,13 +15,14 @@ def start(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status; 1 where a package is missing that the command line needs.
     """
+    from gazelle._core.console import say
     from gazelle._core.errors import PackageError
     from gazelle._core.packages import need
 
     try:
         need("The command gazelle", "typer")
     except PackageError as error:
-        print(f"gazelle: {error}", file=sys.stderr)
+        say(f"gazelle: {error}", sys.stderr)
         return 1
     from gazelle.cli.main import main as run
 
