@@ -58,14 +58,18 @@ class _Source:
         self._source = (feed.x, feed.y, feed.sample_weight)
         self._order: np.ndarray | None = None
         self._last: Any = None  # the last batch of the data's own order
-        self._size = 0  # of a piece: whole batches, or samples where there is no whole batch
 
     @property
     def kind(self) -> Hashable:
-        """What tells data of this kind, as programs see it, from others; the shorter last batch apart."""
+        """What tells data of this kind, as programs see it, from others, whatever the number of samples."""
         arrays = leaves(self._source)
         kinds = tuple(None if array is None else (array.shape[1:], device_dtype(array.dtype)) for array in arrays)
-        return type(self).__name__, self._size, kinds
+        return type(self).__name__, self.feed.batch_size, kinds
+
+    @property
+    def size(self) -> int:
+        """Of a piece: whole batches, or samples."""
+        raise NotImplementedError
 
     def last_batch(self) -> Any:
         """The shorter last batch of the pass, `(x, y, sample_weight)` on the device."""
@@ -79,16 +83,27 @@ class _Source:
 class Resident(_Source):
     """The whole arrays, where they are or sent once.
 
-    What is used in its own order comes in pieces of a power of two of batches, the last of which overlaps the one
-    before: so a program for it is found again when the data has grown.
+    What is used in its own order is one piece or, where it is not `exact`, comes in pieces of a power of two of
+    batches, the last of which overlaps the one before: so a program for it is found again when the data has grown.
     """
+
+    exact = True
 
     def __init__(self, feed: ArrayFeed):
         super().__init__(feed)
         self._whole: Any = None  # on the device
         self._pieces: dict[tuple[int, bool], Any] = {}  # on the device, by their first batch, and with the tail or not
-        self._batches = 1 << max(feed.full_batches.bit_length() - 1, 0)
-        self._size = self._batches if feed.full_batches else feed.samples
+
+    @property
+    def _batches(self) -> int:
+        """Whole batches in a piece."""
+        full = self.feed.full_batches
+        return full if self.exact else 1 << max(full.bit_length() - 1, 0)
+
+    @property
+    def size(self) -> int:
+        """Whole batches in a piece, or samples where there is no whole batch."""
+        return self._batches if self.feed.full_batches else self.feed.samples
 
     @property
     def whole(self) -> bool:
@@ -140,9 +155,14 @@ class Window(_Source):
         few = min(4, LARGEST_WINDOW_BYTES // batch_bytes)
         most = max(1, few, limit // batch_bytes)
         self._batches = min(feed.full_batches, most)
-        self._rows = self._size = _buffer_rows(feed, most)
+        self._rows = _buffer_rows(feed, most)
         self._current: _Buffer | None = None
         self._other: _Buffer | None = None  # small data, whose passes each fit into one window, never needs it
+
+    @property
+    def size(self) -> int:
+        """Samples that the memory of a piece is made for."""
+        return self._rows
 
     @property
     def whole(self) -> bool:

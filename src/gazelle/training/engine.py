@@ -4,7 +4,7 @@ The steps are written as they read, on stateful objects (`_train_step`, `_test_s
 A program borrows the variables for a call (`_core/pure.py`), so that under JAX it is a pure function of their values.
 The loop's carry is the list of all values: weights, optimizer slots, sums of the metrics, random states. The number of
 steps is an argument, so that chunks of any length are the same program; the last, shorter batch is a loop of at most
-one turn in it, exact and not padded (see `tail_made_for`). The carry is donated: a step works in place.
+one turn in it, exact and not padded (see `Engine.made_for`). The carry is donated: a step works in place.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from gazelle._core.pure import borrowed, settled
 from gazelle._core.registry import is_own_class
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle._core.variable import Variable
-from gazelle.data.feeds import ArrayFeed
 from gazelle.data.windows import Piece
 from gazelle.metrics import Mean
 from gazelle.native import plan_for, predicted
@@ -135,7 +134,7 @@ class Engine:
         self._seen_names: list[str] = []  # of the last results
         self.paces: dict[tuple[str, int | None], Pace] = {}  # by stage and batch size
         self._kernels: dict[Hashable, bool] = {}  # whether the kernel trains on data of a kind
-        self._tails: dict[Hashable, int] = {}  # which last batch the programs for data of a kind were made for
+        self._made_for: dict[Hashable, Any] = {}
         self._programs = Programs(self._fingerprint, lambda: self.log_names)
 
     def model_state_matches(self) -> bool:
@@ -197,7 +196,7 @@ class Engine:
             count: Number of whole batches.
             batch_size: Samples per batch.
             tail: Samples in the last batch: 0, `made_for`, or any number where the kernel trains.
-            made_for: See `tail_made_for`; 0 where the kernel trains.
+            made_for: The `tail` that the program was made for; 0 where the kernel trains.
             fresh: Whether the sums of the metrics start anew.
 
         Returns:
@@ -212,16 +211,16 @@ class Engine:
         plan = np.array([piece.row, count, tail, fresh], np.int32)
         return self._run(self._test_chunk, (piece.data, plan), training=False, batch_size=batch_size, tail=made_for)
 
-    def tail_made_for(self, stage: str, kind: Hashable, feed: ArrayFeed) -> int:
-        """The size of the shorter last batch that the program for data of a kind was made for: the first one's.
+    def made_for(self, stage: str, kind: Hashable, value: Any) -> Any:
+        """What the program for data of a kind was made for: the `value` that was given first.
 
-        Data with another one shares the program, which then leaves that batch to `train_batch` or `test_batch`: so data
-        that grows does not compile the whole program anew.
+        Data with another one shares the program as far as it can: so data that grows does not compile it anew. For
+        example, the shorter last batch of another size is left to `train_batch` or `test_batch`.
         """
-        key = stage, kind, feed.batch_size, settings()
-        if key not in self._tails:
-            self._tails[key] = self._programs.agreed(("tail", *key), feed.tail)
-        return self._tails[key]
+        key = stage, kind, settings()
+        if key not in self._made_for:
+            self._made_for[key] = self._programs.agreed(key, value)
+        return self._made_for[key]
 
     def kernel_trains(self, piece: Piece, batch_size: int) -> bool:
         """Whether the kernel trains on this data; to it the size of the last batch is an argument."""

@@ -33,6 +33,14 @@ class Chunk:
     done: float | None  # when it was done, if that was before the call of its program returned
 
 
+class Plan(NamedTuple):
+    """How an epoch's shorter last batch is dealt with."""
+
+    made_for: int  # the size of the one that the program was made for; 0 where the kernel trains
+    with_tail: bool  # whether that is the size of this one
+    any_tail: bool  # whether the program takes one of any size: the kernel does
+
+
 class Prepared(NamedTuple):
     """An epoch whose order is drawn and whose data is gathered, but that is not begun."""
 
@@ -65,6 +73,7 @@ class Runner:
     order: Any = None
     source: Resident | Window | None = None  # of the batches, once they are on the device
     prepared: Prepared | None = None
+    plan: Plan | None = None
     ended: float = 0.0  # when the last epoch that was started by itself was done
 
     def epoch(self) -> dict[str, Any]:
@@ -86,7 +95,7 @@ class Runner:
             return None
         if min(feed.batches, feed.steps or feed.batches) > self._pace.size:
             return None
-        source = self.source = self.source or on_device(feed)
+        source = self._placed(feed)
         if not source.whole:
             return None
         return self._start(source, self._begin(feed, busy=busy), fresh=True)
@@ -130,7 +139,7 @@ class Runner:
         return self.engine.paces.setdefault((self.stage, getattr(self.feed, "batch_size", None)), Pace())
 
     def _array_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
-        source = self.source = self.source or on_device(feed)
+        source = self._placed(feed)
         steps, pace = self._begin(feed), self._pace
         done, logs = 0, {}
         while done < steps and not (done and self.stopped()):
@@ -149,31 +158,49 @@ class Runner:
     def _start(self, source: Resident | Window, steps: int, *, fresh: bool) -> Chunk:
         """Start a program for up to so many steps, as many as are on the device."""
         begun = time.perf_counter()
-        made_for = self.engine.tail_made_for(self.stage, source.kind, source.feed)
-        piece = source.piece(self.position, with_tail=made_for == source.feed.tail)
+        if fresh or self.plan is None:
+            self.plan = self._planned(source)
+        plan = self.plan
+        piece = source.piece(self.position, with_tail=plan.with_tail)
         steps = min(steps, piece.batches + piece.tail)
         whole = min(steps, piece.batches)
-        result = self._run(source, piece, whole, made_for, last=whole < steps, fresh=fresh)
+        result = self._run(source, piece, whole, plan, last=whole < steps, fresh=fresh)
         self.position += steps
         done = time.perf_counter() if result is not None and result.scalars.is_ready() else None
         return Chunk(result, steps, begun, done)
 
-    def _run(
-        self, source: Resident | Window, piece: Piece, whole: int, made_for: int, *, last: bool, fresh: bool
-    ) -> Any:
+    def _planned(self, source: Resident | Window) -> Plan:
+        """How this epoch's shorter last batch is dealt with: settings may have changed since the last epoch."""
+        engine, feed = self.engine, source.feed
+        made_for = engine.made_for(self.stage, (source.kind, source.size), feed.tail)
+        with_tail = made_for == feed.tail
+        any_tail = False
+        if self.stage == "train" and (with_tail or isinstance(source, Window)):
+            any_tail = engine.kernel_trains(source.piece(self.position, with_tail=with_tail), feed.batch_size)
+        return Plan(0 if any_tail else made_for, with_tail, any_tail)
+
+    def _run(self, source: Resident | Window, piece: Piece, whole: int, plan: Plan, *, last: bool, fresh: bool) -> Any:
         """Start the programs for some whole batches and, if `last`, for the shorter batch behind them."""
         engine, feed, training = self.engine, source.feed, self.stage == "train"
-        any_tail = training and piece.holds_tail and engine.kernel_trains(piece, feed.batch_size)
-        along = last and (any_tail or made_for == feed.tail)
+        along = last and (plan.any_tail or plan.with_tail)
         result = None
         if whole or along:
             run = engine.train if training else engine.test
-            made_for = 0 if any_tail else made_for if piece.holds_tail else 0
+            made_for = plan.made_for if piece.holds_tail else 0
             result = run(piece, whole, feed.batch_size, feed.tail if along else 0, made_for=made_for, fresh=fresh)
         if last and not along:
             run = engine.train_batch if training else engine.test_batch
             result = run(source.last_batch(), fresh=fresh and not whole)
         return result
+
+    def _placed(self, feed: ArrayFeed) -> Resident | Window:
+        """The data on the device, or on its way there."""
+        if self.source is None:
+            self.source = on_device(feed)
+            if isinstance(self.source, Resident):
+                shape = feed.full_batches, feed.tail
+                self.source.exact = self.engine.made_for(self.stage, self.source.kind, shape) == shape
+        return self.source
 
     def _eager_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
         steps = self._begin(feed)

@@ -46,7 +46,7 @@ class _Place:
 
 
 _shared: OrderedDict[Hashable, _Place] = OrderedDict()
-_agreed: OrderedDict[Hashable, int] = OrderedDict()
+_agreed: OrderedDict[Hashable, Any] = OrderedDict()
 _shared_lock = threading.Lock()
 
 
@@ -93,7 +93,7 @@ class Programs:
                     self._own[key] = self._shared_or_compiled(key, compiled)
             return self._own[key]
 
-    def agreed(self, key: Hashable, value: int) -> int:
+    def agreed(self, key: Hashable, value: Any) -> Any:
         """The value that the first engine with such a fingerprint has given for `key`; `value` if this is the first."""
         mark = self._fingerprint()
         if mark is None:
