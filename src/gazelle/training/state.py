@@ -107,17 +107,22 @@ class State:
                 raise
         return result
 
-    def keep(self) -> None:
-        """Make a copy now, before a fit: what `recover` goes back to."""
+    def keep(self, *, compare: bool) -> None:
+        """Make a copy now, before a fit: what `recover` goes back to.
+
+        Args:
+            compare: Whether `is_as_kept` will be asked, for which the copy of the weights outlives later ones.
+        """
         with self.guard.lock:
-            self._kept = self._backup(self.variables, True).renew()
+            copies = self._backup(self.variables, True).renew()
+            self._kept = copies[: len(self.trainable)] if compare else []
 
     def is_as_kept(self) -> bool:
         """Whether no trainable weight has changed since `keep`; False where there is none. Can be asked once."""
         with self.guard.lock:
             kept, self._kept = self._kept, []
-            pairs = zip(self.trainable, kept, strict=False)  # the trainable ones come first
-            return bool(kept and self.trainable) and all(np.array_equal(v.current, array) for v, array in pairs)
+            pairs = zip(self.trainable, kept, strict=False)
+            return bool(kept) and all(np.array_equal(variable.current, array) for variable, array in pairs)
 
     def recover(self, error: BaseException | None = None) -> None:
         """After an exception: what a program destroyed comes back.

@@ -27,7 +27,7 @@ class Watch:
         # A model that was trained before may have converged: then its weights need not move any more.
         self._first = engine.optimizer is not None and int(np.asarray(engine.optimizer.iterations)) == 0
         self._finite = True
-        engine.state.keep()
+        engine.state.keep(compare=self._first)
 
     def look(self, epoch: int, results: dict[str, Any]) -> None:
         """Look at an epoch.
