@@ -1,0 +1,73 @@
+"""Every public name of Gazelle with its signature, one per line: `public_names.txt` holds what they were last.
+
+`python tests/public_names.py` writes that file anew.
+"""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import gazelle
+
+LISTING = Path(__file__).with_name("public_names.txt")
+
+
+def listing() -> list[str]:
+    """One line for each public function, class, method, property and constant, sorted."""
+    found = set()
+    for name in gazelle.__all__:
+        value = getattr(gazelle, name)
+        lines = _of_module(f"gazelle.{name}", value) if inspect.ismodule(value) else _of(f"gazelle.{name}", value)
+        found.update(lines)
+    return sorted(found)
+
+
+def _of_module(path: str, module: ModuleType) -> Iterator[str]:
+    for name in getattr(module, "__all__", None) or _own(module):
+        value = getattr(module, name)
+        if inspect.ismodule(value):
+            yield from _of_module(f"{path}.{name}", value)
+        else:
+            yield from _of(f"{path}.{name}", value)
+
+
+def _own(module: ModuleType) -> list[str]:
+    """What a module without `__all__` defines itself."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    ]
+
+
+def _of(path: str, value: Any) -> Iterator[str]:
+    if not inspect.isclass(value):
+        yield path + _signature(value) if callable(value) else path
+        return
+    yield path + _signature(value)
+    for name in dir(value):
+        if not name.startswith("_"):
+            yield from _of_member(f"{path}.{name}", getattr(value, name), inspect.getattr_static(value, name))
+
+
+def _of_member(path: str, member: Any, static: Any) -> Iterator[str]:
+    if isinstance(static, property) or not callable(member):
+        yield path
+    else:
+        yield path + _signature(member)
+
+
+def _signature(value: Any) -> str:
+    """The parameters with their kinds and defaults, less their types."""
+    try:
+        parameters = inspect.signature(value).parameters.values()
+    except ValueError:  # one of Python's own
+        return "(...)"
+    plain = [parameter.replace(annotation=parameter.empty) for parameter in parameters]
+    return str(inspect.Signature(plain))
+
+
+if __name__ == "__main__":
+    LISTING.write_text("\n".join(listing()) + "\n", encoding="utf-8")
