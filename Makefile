@@ -6,8 +6,8 @@ INSTALL := tools/install.py --constraint constraints.txt
 WORKERS ?= 2
 TOO_OLD := import sys; sys.exit("Gazelle needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name one: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)
 # The tests of a quick subset: what depends on the versions of other packages.
-QUICK := tests/test_door.py tests/test_packages.py tests/cli tests/native/test_library.py tests/native/test_numbers.py \
-	tests/models tests/pages tests/plots tests/recording tests/runs tests/saving tests/training/test_counts.py
+QUICK := tests/test_door.py tests/test_packages.py tests/cli tests/_engine/kernel/test_library.py tests/_engine/kernel/test_numbers.py \
+	tests/models tests/_plots tests/_report tests/saving tests/_engine/test_counts.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-oldest test-newest lint format hooks bench wheel clean

@@ -1,4 +1,4 @@
-"""Compiles the optional kernel (gazelle/native) while Gazelle is installed; without a compiler it is pure Python."""
+"""Compiles the optional kernel (gazelle/_engine/kernel) while Gazelle is installed; without a compiler it is pure Python."""
 
 import importlib.util
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-NATIVE = "src/gazelle/native"
+KERNEL = "src/gazelle/_engine/kernel"
 
 
 class KernelHook(BuildHookInterface):
@@ -21,20 +21,20 @@ class KernelHook(BuildHookInterface):
         if self.target_name != "wheel":
             return
         building = _building(Path(self.root))
-        build_data["artifacts"].append(f"/{NATIVE}/{building.RECORD}")
+        build_data["artifacts"].append(f"/{KERNEL}/{building.RECORD}")
         try:
             libraries = building.build()
         except Exception as error:  # whatever it is, Gazelle trains with XLA alone
             print(f"gazelle: installed without its native kernel: {error}", file=sys.stderr)
             return
-        build_data["artifacts"] += [f"/{NATIVE}/{path.name}" for path in libraries]
+        build_data["artifacts"] += [f"/{KERNEL}/{path.name}" for path in libraries]
         build_data["pure_python"] = False
         build_data["tag"] = "py3-none-linux_x86_64"
 
 
 def _building(root: Path) -> ModuleType:
-    """`gazelle.native.building`, without importing gazelle, whose dependencies are not here."""
-    spec = importlib.util.spec_from_file_location("building", root / NATIVE / "building.py")
+    """`gazelle._engine.kernel.building`, without importing gazelle, whose dependencies are not here."""
+    spec = importlib.util.spec_from_file_location("building", root / KERNEL / "building.py")
     if spec is None or spec.loader is None:
         raise ImportError("building.py is missing")
     module = importlib.util.module_from_spec(spec)

@@ -1,8 +1,9 @@
 """Gazelle and its peers, side by side in one run: see README.md.
 
-python benchmarks/bench.py                                  # everything, some 20 minutes on two cores
-python benchmarks/bench.py --quick                          # a trial with tiny sizes, some four minutes
-python benchmarks/bench.py --workloads W1 W2 --contestants gazelle keras_jax jax_by_hand --rounds 3
+python benchmarks/bench.py                                  # everything, some 20 minutes on two
+cores python benchmarks/bench.py --quick                          # a trial with tiny sizes, some
+four minutes python benchmarks/bench.py --workloads W1 W2 --contestants gazelle keras_jax
+jax_by_hand --rounds 3
 """
 
 import argparse
@@ -28,9 +29,22 @@ RESULTS = HERE / "results"
 def main() -> None:
     """Run what is asked for, print ratios as they come, write what there is at the end, also after Ctrl-C."""
     options = arguments()
-    jobs = [job for job in workloads.plan(options.quick, options.float64) if job.workload in options.workloads]
-    report = {"device": options.device, "quick": options.quick, "begin": time.time(), "load": [os.getloadavg()[0]]}
-    report.update(command=" ".join(["bench.py", *sys.argv[1:]]), engine=processes.engine(options.device), runs=[])
+    jobs = [
+        job
+        for job in workloads.plan(options.quick, options.float64)
+        if job.workload in options.workloads
+    ]
+    report = {
+        "device": options.device,
+        "quick": options.quick,
+        "begin": time.time(),
+        "load": [os.getloadavg()[0]],
+    }
+    report.update(
+        command=" ".join(["bench.py", *sys.argv[1:]]),
+        engine=processes.engine(options.device),
+        runs=[],
+    )
     with tempfile.TemporaryDirectory() as scratch:
         try:
             for job in jobs:
@@ -74,7 +88,9 @@ def run_job(job: Job, options: argparse.Namespace, scratch: Path, report: dict) 
                 outcome = {"failed": f"{contestant.needs.name} is not installed"}
             else:
                 settings = given(job, name, folders, options.device)
-                outcome = processes.run(contestant.script, settings, contestant.environment, scratch / "work", cache)
+                outcome = processes.run(
+                    contestant.script, settings, contestant.environment, scratch / "work", cache
+                )
             if "figures" in outcome:
                 outcome["figures"].update(job.derive(outcome["figures"]))
             report["runs"].append({"job": job.name, "contestant": name, "round": turn, **outcome})
@@ -92,10 +108,22 @@ def given(job: Job, name: str, folders: dict[str, str], device: str) -> dict:
     cases = []
     for case in job.cases:
         steps = case.get("steps", {}).get(name, 1)
-        changed = {**case, **job.changes.get(name, {}), "data": folders[case["data"]], "steps_per_execution": steps}
+        changed = {
+            **case,
+            **job.changes.get(name, {}),
+            "data": folders[case["data"]],
+            "steps_per_execution": steps,
+        }
         cases.append(changed)
     own = job.own.get(name, {})
-    return {"task": job.task, "device": device, "cases": cases, **job.settings, **own, **CONTESTANTS[name].settings}
+    return {
+        "task": job.task,
+        "device": device,
+        "cases": cases,
+        **job.settings,
+        **own,
+        **CONTESTANTS[name].settings,
+    }
 
 
 def prepared(kind: str, rows: int) -> Path:
@@ -103,26 +131,44 @@ def prepared(kind: str, rows: int) -> Path:
     folder = RESULTS / "data" / f"{kind}-{rows}"
     if not (folder / "ready").exists():
         print(f"  making data: {kind}, {rows:,} rows", flush=True)
-        subprocess.run([sys.executable, str(HERE / "made_up.py"), kind, str(rows), str(folder)], check=True)
+        subprocess.run(
+            [sys.executable, str(HERE / "made_up.py"), kind, str(rows), str(folder)], check=True
+        )
     return folder
 
 
 def arguments() -> argparse.Namespace:
     """What is asked for on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     names = list(dict.fromkeys(job.workload for job in workloads.plan()))
-    parser.add_argument("--workloads", nargs="+", choices=names, default=names, metavar="W1", help="(all)")
+    parser.add_argument(
+        "--workloads", nargs="+", choices=names, default=names, metavar="W1", help="(all)"
+    )
     parser.add_argument(
         "--contestants", nargs="+", default=[""], metavar="NAME",
         help=f"those with this in their name (all): {', '.join(CONTESTANTS)}",
     )  # fmt: skip
-    parser.add_argument("--rounds", type=int, help="turns for everyone, instead of each one's own number")
-    parser.add_argument("--minutes", type=float, default=19, help="after this time only first turns run (19)")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: a trial of everything")
-    parser.add_argument("--float64", action="store_true", help="W1 with float64 arrays and one-hot labels as well")
+    parser.add_argument(
+        "--rounds", type=int, help="turns for everyone, instead of each one's own number"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=19, help="after this time only first turns run (19)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes, one round: a trial of everything"
+    )
+    parser.add_argument(
+        "--float64", action="store_true", help="W1 with float64 arrays and one-hot labels as well"
+    )
     parser.add_argument("--device", choices=list(processes.DEVICES), default="cpu")
-    parser.add_argument("--out", type=Path, default=RESULTS / "bench.json", help="the file of all single runs")
-    parser.add_argument("--docs", type=Path, help="the folder for benchmarks.md and its picture (that of --out)")
+    parser.add_argument(
+        "--out", type=Path, default=RESULTS / "bench.json", help="the file of all single runs"
+    )
+    parser.add_argument(
+        "--docs", type=Path, help="the folder for benchmarks.md and its picture (that of --out)"
+    )
     return parser.parse_args()
 
 

@@ -12,7 +12,12 @@ class Column(NamedTuple):
     drawn: str = ""  # its name in the picture, if it is drawn
 
 
-_SIZES = ["1,000 rows, batch 32", "1,000 rows, batch 256", "10,000 rows, batch 32", "10,000 rows, batch 256"]
+_SIZES = [
+    "1,000 rows, batch 32",
+    "1,000 rows, batch 256",
+    "10,000 rows, batch 32",
+    "10,000 rows, batch 256",
+]
 _FEATURES = [
     "dropout",
     "batch normalisation",
@@ -25,23 +30,40 @@ _FEATURES = [
 ]
 _ARTICLE = [
     Column("article: epoch", "an epoch", drawn="W1 article: an epoch"),
-    Column("article: epoch with validation", "an epoch with validation", drawn="W1 with validation"),
-    Column("start to evaluated", "start to evaluated, 1 epoch", drawn="W1 start to evaluated, 1 epoch"),
+    Column(
+        "article: epoch with validation", "an epoch with validation", drawn="W1 with validation"
+    ),
+    Column(
+        "start to evaluated", "start to evaluated, 1 epoch", drawn="W1 start to evaluated, 1 epoch"
+    ),
     Column("peak MB", "peak memory", "MB", drawn="W1 peak memory"),
 ]
 COLUMNS: dict[str, list[Column]] = {
     "W1 article": _ARTICLE,
     "W1 ten epochs": [
-        Column("start to evaluated", "start to evaluated, 10 epochs", drawn="W1 start to evaluated, 10 epochs"),
+        Column(
+            "start to evaluated",
+            "start to evaluated, 10 epochs",
+            drawn="W1 start to evaluated, 10 epochs",
+        ),
         Column("peak MB", "peak memory", "MB"),
     ],
-    "W1 float64": [column._replace(drawn="") for column in _ARTICLE if "validation" not in column.figure],
+    "W1 float64": [
+        column._replace(drawn="") for column in _ARTICLE if "validation" not in column.figure
+    ],
     "W2 tiny": [Column(f"{size}: epoch", size, drawn=f"W2 {size}") for size in _SIZES],
     "W2 digits": [
-        Column("start to evaluated", "start to evaluated, 50 epochs", drawn="W2 digits, start to 50 epochs"),
+        Column(
+            "start to evaluated",
+            "start to evaluated, 50 epochs",
+            drawn="W2 digits, start to 50 epochs",
+        ),
         Column("start to end of the first fit", "start to trained"),
     ],
-    "W3 wide": [Column("wide: epoch", "an epoch", drawn="W3 wide"), Column("peak MB", "peak memory", "MB")],
+    "W3 wide": [
+        Column("wide: epoch", "an epoch", drawn="W3 wide"),
+        Column("peak MB", "peak memory", "MB"),
+    ],
     "W4 deep": [
         Column("10 layers: epoch", "an epoch, 10 layers"),
         Column("40 layers: epoch", "an epoch, 40 layers", drawn="W4 40 layers"),
@@ -67,7 +89,12 @@ COLUMNS: dict[str, list[Column]] = {
             Column(f"one row, {way} (\u00b5s)", f"one row: {way}", "\u00b5s")
             for way in ("predict", "predict_on_batch", "model(x)", "predict_proba", "jitted call")
         ),
-        Column("one row, the fastest way (\u00b5s)", "one row, the fastest way", "\u00b5s", "W7 one row, fastest way"),
+        Column(
+            "one row, the fastest way (\u00b5s)",
+            "one row, the fastest way",
+            "\u00b5s",
+            "W7 one row, fastest way",
+        ),
         Column("random sizes, s per 1,000", "1,000 random sizes", drawn="W7 1,000 random sizes"),
         Column("random sizes: compilations", "compilations for them", ""),
         Column("a million rows", "a million rows", drawn="W7 a million rows"),
@@ -78,11 +105,19 @@ COLUMNS: dict[str, list[Column]] = {
     ],
     "W9 import": [Column("start to imported", "start to imported")],
     "W9 first epoch": [
-        Column("start to end of the first fit", "start to the end of epoch 1", drawn="W9 tiny job, start to epoch 1"),
+        Column(
+            "start to end of the first fit",
+            "start to the end of epoch 1",
+            drawn="W9 tiny job, start to epoch 1",
+        ),
         Column("second model: made and first fit", "second model: built, compiled, an epoch"),
     ],
     "W10 images": [
-        Column("start to end of the first epoch", "start to the end of epoch 1", drawn="W10 60,000 JPEG files"),
+        Column(
+            "start to end of the first epoch",
+            "start to the end of epoch 1",
+            drawn="W10 60,000 JPEG files",
+        ),
         Column("decoding", "decoding"),
         Column("decoding: cores busy", "cores busy while decoding", ""),
         Column("fit", "fit"),

@@ -8,7 +8,10 @@ from peers import CONTESTANTS
 from targets import Target
 from workloads import Job
 
-CLOSE, LOSS_CLOSE = 0.04, 0.15  # accuracies or losses (as a share) within these of the median are the same training
+CLOSE, LOSS_CLOSE = (
+    0.04,
+    0.15,
+)  # accuracies or losses (as a share) within these of the median are the same training
 
 
 class Spread(NamedTuple):
@@ -42,7 +45,9 @@ class Verdict(NamedTuple):
 
 
 def spread(values: list[float]) -> Spread | None:
-    return Spread(statistics.median(values), min(values), max(values), len(values)) if values else None
+    return (
+        Spread(statistics.median(values), min(values), max(values), len(values)) if values else None
+    )
 
 
 def human(value: float, unit: str = "") -> str:
@@ -94,12 +99,17 @@ def doubts(job: Job, runs: list[dict]) -> dict[str, str]:
     found: dict[str, str] = {}
     mine = [run for run in runs if run["job"] == job.name and run.get("reached")]
     for case in dict.fromkeys(case for run in mine for case in run["reached"]):
-        reached = {run["contestant"]: run["reached"][case] for run in mine if case in run["reached"]}
-        loss, accuracy = (statistics.median(values[i] for values in reached.values()) for i in (0, 1))
+        reached = {
+            run["contestant"]: run["reached"][case] for run in mine if case in run["reached"]
+        }
+        loss, accuracy = (
+            statistics.median(values[i] for values in reached.values()) for i in (0, 1)
+        )
         for name, values in reached.items():
             if abs(values[1] - accuracy) > CLOSE and abs(values[0] - loss) > LOSS_CLOSE * abs(loss):
                 found[name] = (
-                    f"{case}: loss {values[0]:.3f}, accuracy {values[1]:.3f} (most {loss:.3f}, {accuracy:.3f})"
+                    f"{case}: loss {values[0]:.3f}, accuracy {values[1]:.3f} (most {loss:.3f},"
+                    f" {accuracy:.3f})"
                 )
     return found
 
@@ -110,7 +120,9 @@ def line(run: dict) -> str:
     if "failed" in run:
         return f"{head} FAILED: {run['failed'][:120]}"
     shown = [column for column in COLUMNS[run["job"]] if column.figure in run["figures"]]
-    parts = [f"{column.heading} {human(run['figures'][column.figure], column.unit)}" for column in shown]
+    parts = [
+        f"{column.heading} {human(run['figures'][column.figure], column.unit)}" for column in shown
+    ]
     return f"{head} {run['wall_seconds']:5.1f} s: " + "; ".join(parts)
 
 
@@ -123,8 +135,16 @@ def table(job: Job, runs: list[dict]) -> str:
             measured = value(runs, job.name, name, column.figure)
             if measured is None:
                 continue
-            share = ratio(runs, job.name, column.figure, "gazelle", name) if name != "gazelle" else None
-            note = f"Gazelle takes {share.text()} of it" if share and column.unit in ("s", "\u00b5s", "MB") else ""
-            lines.append(f"    {CONTESTANTS[name].title:48} {measured.text(column.unit):38} {note}".rstrip())
+            share = (
+                ratio(runs, job.name, column.figure, "gazelle", name) if name != "gazelle" else None
+            )
+            note = (
+                f"Gazelle takes {share.text()} of it"
+                if share and column.unit in ("s", "\u00b5s", "MB")
+                else ""
+            )
+            lines.append(
+                f"    {CONTESTANTS[name].title:48} {measured.text(column.unit):38} {note}".rstrip()
+            )
     lines += [f"  {name} DIFFERS: {why}" for name, why in doubts(job, runs).items()]
     return "\n".join(lines)

@@ -1,6 +1,7 @@
 """Made-up data in the shapes of the workloads, from a fixed seed, as .npy files: python made_up.py KIND ROWS FOLDER.
 
-A process of its own, because the memory of the process that starts the contestants would count as theirs.
+A process of its own, because the memory of the process that starts the contestants would count as
+theirs.
 """
 
 import sys
@@ -31,7 +32,11 @@ def article(rows: int) -> dict[str, np.ndarray]:
 
 def tiny(rows: int) -> dict[str, np.ndarray]:
     """A table of 20 float32 columns and a label 0 or 1 that depends on products of some of them."""
-    return _table(rows, 20, lambda hidden: (hidden[:, 0] * hidden[:, 1] + hidden[:, 2] > 0)[:, None].astype(np.float32))
+    return _table(
+        rows,
+        20,
+        lambda hidden: (hidden[:, 0] * hidden[:, 1] + hidden[:, 2] > 0)[:, None].astype(np.float32),
+    )
 
 
 def deep(rows: int) -> dict[str, np.ndarray]:
@@ -71,7 +76,9 @@ def photos(rows: int, folder: Path) -> None:
     x, y = arrays["x_train"], arrays["y_train"]
     for number in range(CLASSES):
         (folder / "photos" / f"class{number}").mkdir(parents=True, exist_ok=True)
-    parts = [(x[at : at + 2500], y[at : at + 2500], at, folder / "photos") for at in range(0, rows, 2500)]
+    parts = [
+        (x[at : at + 2500], y[at : at + 2500], at, folder / "photos") for at in range(0, rows, 2500)
+    ]
     with ProcessPoolExecutor() as pool:
         list(pool.map(_write_photos, parts))
 

@@ -58,8 +58,11 @@ def _about(report: dict) -> str:
     lines = [
         f"`make bench` on {when}, in {report['seconds'] / 60:.1f} minutes (`{report['command']}`).",
         "",
-        f"- Machine: {cpu}, {os.cpu_count()} cores, {memory}; {platform.system()}, Python {platform.python_version()}; "
-        f"device: {report['device']}; load at begin and end {load}.",
+        (
+            f"- Machine: {cpu}, {os.cpu_count()} cores, {memory}; {platform.system()}, Python"
+            f" {platform.python_version()}; device: {report['device']}; load at begin and end"
+            f" {load}."
+        ),
         f"- Versions: {named}.",
         f"- Gazelle's engine: {report.get('engine', 'not recorded')}.",
     ]
@@ -81,14 +84,21 @@ def _failures(runs: list[dict]) -> list[str]:
             jobs = found.setdefault((run["contestant"], run["failed"]), [])
             if run["job"] not in jobs:
                 jobs.append(run["job"])
-    return [f"{CONTESTANTS[name].title} in {', '.join(jobs)}: {why[:200]}" for (name, why), jobs in found.items()]
+    return [
+        f"{CONTESTANTS[name].title} in {', '.join(jobs)}: {why[:200]}"
+        for (name, why), jobs in found.items()
+    ]
 
 
 def _machine() -> tuple[str, str]:
     cpu, memory = platform.processor() or platform.machine(), "memory unknown"
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+        names = [
+            line.split(":", 1)[1].strip()
+            for line in info.read_text().splitlines()
+            if "model name" in line
+        ]
         cpu = names[0] if names else cpu
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         memory = f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
@@ -114,14 +124,21 @@ def targets(report: dict) -> str:
 
 def table(job: Job, runs: list[dict]) -> str:
     """A job's table: each one's figure, and after it how many times Gazelle's it is."""
-    names = [name for name in job.rounds if any((r["job"], r["contestant"]) == (job.name, name) for r in runs)]
+    names = [
+        name
+        for name in job.rounds
+        if any((r["job"], r["contestant"]) == (job.name, name) for r in runs)
+    ]
     columns = [
         column
         for column in COLUMNS[job.name]
         if any(figures.by_round(runs, job.name, name, column.figure) for name in names)
     ]
     doubts = figures.doubts(job, runs)
-    lines = ["| | " + " | ".join(column.heading for column in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    lines = [
+        "| | " + " | ".join(column.heading for column in columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
     for name in names:
         cells = [_cell(job, runs, name, column.figure, column.unit) for column in columns]
         mark = " **differs**" if name in doubts else ""
@@ -136,7 +153,9 @@ def _cell(job: Job, runs: list[dict], name: str, figure: str, unit: str) -> str:
         return ""
     text = figures.human(measured.middle, unit)
     times = (
-        figures.ratio(runs, job.name, figure, name, "gazelle") if name != "gazelle" and unit not in ("", "%") else None
+        figures.ratio(runs, job.name, figure, name, "gazelle")
+        if name != "gazelle" and unit not in ("", "%")
+        else None
     )
     if times is None:
         return text if measured.count == 1 or unit not in ("s", "\u00b5s") else measured.text(unit)

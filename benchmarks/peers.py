@@ -4,7 +4,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-NIGHTLY = Path(sys.prefix) / "keras-nightly"  # `make bench` installs it there, since its import name is Keras's
+NIGHTLY = (
+    Path(sys.prefix) / "keras-nightly"
+)  # `make bench` installs it there, since its import name is Keras's
 
 
 @dataclass(frozen=True)
@@ -28,23 +30,42 @@ def _keras(title: str, backend: str, package: str, nightly: bool = False) -> Con
 _GAZELLE = {"package": "gazelle", "versions": ["gazelle", "jax"]}
 _KERAS = _keras("Keras on JAX", "jax", "jax")
 CONTESTANTS = {
-    "gazelle_cold": Contestant("Gazelle, compile cache empty", "keras_script.py", _GAZELLE, empty_cache=True),
+    "gazelle_cold": Contestant(
+        "Gazelle, compile cache empty", "keras_script.py", _GAZELLE, empty_cache=True
+    ),
     "gazelle": Contestant("Gazelle", "keras_script.py", _GAZELLE),
-    "gazelle_xla": Contestant("Gazelle, XLA alone", "keras_script.py", _GAZELLE, {"GAZELLE_NATIVE": "off"}),
+    "gazelle_xla": Contestant(
+        "Gazelle, XLA alone", "keras_script.py", _GAZELLE, {"GAZELLE_NATIVE": "off"}
+    ),
     "jax_by_hand": Contestant("JAX by hand, lax.scan", "jax_by_hand.py"),
     "keras_jax": _KERAS,
     "keras_jax_steps": _keras("Keras on JAX, best steps_per_execution", "jax", "jax"),
-    "keras_nightly": _keras("Keras nightly on JAX, best steps_per_execution", "jax", "jax", nightly=True),
+    "keras_nightly": _keras(
+        "Keras nightly on JAX, best steps_per_execution", "jax", "jax", nightly=True
+    ),
     "keras_tensorflow": _keras("Keras on TensorFlow", "tensorflow", "tensorflow-cpu"),
     "keras_torch": _keras("Keras on PyTorch", "torch", "torch"),
     "pytorch": Contestant("PyTorch, fused Adam", "pytorch.py"),
     "scikit_learn": Contestant("scikit-learn", "scikit_learn.py"),
     "import_jax": Contestant("import jax", "imports.py", {"package": "jax", "versions": ["jax"]}),
     "import_gazelle": Contestant("import gazelle", "imports.py", _GAZELLE),
-    "import_keras": Contestant("import keras, on JAX", "imports.py", _KERAS.settings, _KERAS.environment),
+    "import_keras": Contestant(
+        "import keras, on JAX", "imports.py", _KERAS.settings, _KERAS.environment
+    ),
 }
 KERAS_JAX = ("keras_jax",)  # as people run it
-BEST_KERAS_JAX = ("keras_jax", "keras_jax_steps", "keras_nightly")  # the best of all that was measured
+BEST_KERAS_JAX = (
+    "keras_jax",
+    "keras_jax_steps",
+    "keras_nightly",
+)  # the best of all that was measured
 HAND = ("jax_by_hand",)
 SKLEARN = ("scikit_learn",)
-EVERYONE = (*BEST_KERAS_JAX, "keras_tensorflow", "keras_torch", "pytorch", "scikit_learn", "jax_by_hand")
+EVERYONE = (
+    *BEST_KERAS_JAX,
+    "keras_tensorflow",
+    "keras_torch",
+    "pytorch",
+    "scikit_learn",
+    "jax_by_hand",
+)

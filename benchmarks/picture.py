@@ -31,7 +31,9 @@ def draw(runs: list[dict], jobs: list[Job], path: Path) -> bool:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(12, 1.6 + 0.36 * len(rows)), dpi=100, layout="constrained")
+    figure, axes = pyplot.subplots(
+        figsize=(12, 1.6 + 0.36 * len(rows)), dpi=100, layout="constrained"
+    )
     seen = set()
     for place, (_, points) in enumerate(rows):
         axes.axhspan(place - 0.5, place + 0.5, color="#f4f4f4" if place % 2 else "white", zorder=0)
@@ -39,9 +41,24 @@ def draw(runs: list[dict], jobs: list[Job], path: Path) -> bool:
             colour, marker = LOOKS[name]
             label = None if name in seen else CONTESTANTS[name].title
             seen.add(name)
-            axes.plot([times.low, times.high], [place, place], color=colour, linewidth=1.5, zorder=2)
-            edge = {"mew": 2, "mec": colour, "ms": 12} if marker == "|" else {"mew": 0.6, "mec": "white", "ms": 8}
-            axes.plot(times.middle, place, marker, color=colour, linestyle="none", label=label, zorder=3, **edge)
+            axes.plot(
+                [times.low, times.high], [place, place], color=colour, linewidth=1.5, zorder=2
+            )
+            edge = (
+                {"mew": 2, "mec": colour, "ms": 12}
+                if marker == "|"
+                else {"mew": 0.6, "mec": "white", "ms": 8}
+            )
+            axes.plot(
+                times.middle,
+                place,
+                marker,
+                color=colour,
+                linestyle="none",
+                label=label,
+                zorder=3,
+                **edge,
+            )
     axes.axvline(1, color="#2ca02c", linewidth=3, zorder=1.5, label="Gazelle")
     axes.set_xscale("log")
     axes.set_axisbelow(True)
@@ -54,7 +71,10 @@ def draw(runs: list[dict], jobs: list[Job], path: Path) -> bool:
     axes.set_yticks(range(len(rows)), [label for label, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("how many times as long as Gazelle it takes, or as much memory (to the right: worse than Gazelle)")
+    axes.set_xlabel(
+        "how many times as long as Gazelle it takes, or as much memory (to the right: worse than"
+        " Gazelle)"
+    )
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
@@ -71,7 +91,8 @@ def _rows(runs: list[dict], jobs: list[Job]) -> list[tuple[str, dict[str, figure
             points = {
                 name: times
                 for name in job.rounds
-                if name in LOOKS and (times := figures.ratio(runs, job.name, column.figure, name, "gazelle"))
+                if name in LOOKS
+                and (times := figures.ratio(runs, job.name, column.figure, name, "gazelle"))
             }
             if column.drawn and points:
                 rows.append((column.drawn, points))

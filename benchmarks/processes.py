@@ -13,8 +13,16 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 LIMIT = 240.0  # seconds after which a run is ended and counts as failed
 # The one place that says on which device all run; `job["device"]` tells PyTorch.
-DEVICES = {"cpu": {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}, "gpu": {"JAX_PLATFORMS": "cuda"}}
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore", "TQDM_DISABLE": "1", "PYTHONUNBUFFERED": "1"}
+DEVICES = {
+    "cpu": {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""},
+    "gpu": {"JAX_PLATFORMS": "cuda"},
+}
+QUIET = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "PYTHONWARNINGS": "ignore",
+    "TQDM_DISABLE": "1",
+    "PYTHONUNBUFFERED": "1",
+}
 
 
 def run(script: str, job: dict, environment: dict[str, str], work: Path, cache: Path) -> dict:
@@ -26,12 +34,25 @@ def run(script: str, job: dict, environment: dict[str, str], work: Path, cache: 
     (work / "result.json").unlink(missing_ok=True)
     (work / "job.json").write_text(json.dumps(job))
     command = [sys.executable, str(HERE / "contestants" / script), str(work / "job.json")]
-    environment = {**os.environ, **DEVICES[job["device"]], **QUIET, "GAZELLE_HOME": str(cache), **environment}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # all are imported as they are when installed: compiled
+    environment = {
+        **os.environ,
+        **DEVICES[job["device"]],
+        **QUIET,
+        "GAZELLE_HOME": str(cache),
+        **environment,
+    }
+    environment.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # all are imported as they are when installed: compiled
     with (work / "log.txt").open("w") as log:
         started = time.time()
         child = subprocess.Popen(
-            command, env=environment, cwd=work, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            env=environment,
+            cwd=work,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         usage, late = _wait(child)
         ended = time.time()
@@ -41,19 +62,34 @@ def run(script: str, job: dict, environment: dict[str, str], work: Path, cache: 
     if late:
         return {"failed": f"not done after {LIMIT:.0f} seconds", "log": text}
     if child.returncode != 0 or not (work / "result.json").exists():
-        return {"failed": text.splitlines()[-1] if text else f"exit status {child.returncode}", "log": text}
+        return {
+            "failed": text.splitlines()[-1] if text else f"exit status {child.returncode}",
+            "log": text,
+        }
     record = json.loads((work / "result.json").read_text())
     figures = record["figures"]
-    figures.update({f"start to {name}": moment - started for name, moment in record.pop("stamps").items()})
+    figures.update(
+        {f"start to {name}": moment - started for name, moment in record.pop("stamps").items()}
+    )
     figures["peak MB"] = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
-    return {**record, "wall_seconds": ended - started, "cpu_seconds": usage.ru_utime + usage.ru_stime}
+    return {
+        **record,
+        "wall_seconds": ended - started,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+    }
 
 
 def engine(device: str) -> str:
     """Which engine Gazelle has on this device and, if the kernel is not among them, why."""
-    program = "from gazelle import native; print(native.state().text)"
+    program = "from gazelle._engine import kernel; print(kernel.state().text)"
     environment = {**os.environ, **DEVICES[device], **QUIET}
-    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return told.stdout.strip() or "unknown"
 
 

@@ -21,7 +21,12 @@ class Target(NamedTuple):
 
 _W1, _TINY = "W1 article", "W2 tiny"
 _PEERS = tuple(name for name in EVERYONE if name != "jax_by_hand")
-_SIZES = ("1,000 rows, batch 32", "10,000 rows, batch 32", "1,000 rows, batch 256", "10,000 rows, batch 256")
+_SIZES = (
+    "1,000 rows, batch 32",
+    "10,000 rows, batch 32",
+    "1,000 rows, batch 256",
+    "10,000 rows, batch 256",
+)
 TARGETS = [
     Target(_W1, "an epoch, of Keras on JAX at its best", "article: epoch", 0.70, BEST_KERAS_JAX),
     Target(_W1, "an epoch, of Keras on TensorFlow", "article: epoch", 0.20, ("keras_tensorflow",)),

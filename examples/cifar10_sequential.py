@@ -21,9 +21,18 @@ def main(epochs: int = 10) -> float:
     model.summary()
 
     model.compile(
-        loss="categorical_crossentropy", optimizer=optimizers.Adam(learning_rate=0.0005), metrics=["accuracy"]
+        loss="categorical_crossentropy",
+        optimizer=optimizers.Adam(learning_rate=0.0005),
+        metrics=["accuracy"],
     )
-    model.fit(x_train, y_train, batch_size=32, epochs=epochs, shuffle=True, validation_data=(x_test, y_test))
+    model.fit(
+        x_train,
+        y_train,
+        batch_size=32,
+        epochs=epochs,
+        shuffle=True,
+        validation_data=(x_test, y_test),
+    )
     loss, accuracy = model.evaluate(x_test, y_test)
     print(f"test loss {loss:.4f}, test accuracy {accuracy:.4f}")
     return accuracy

@@ -1,4 +1,4 @@
-"""Every public name of Gazelle with its signature, one per line: `public_names.txt` holds what they were last.
+"""Every public name of Gazelle with its signature, one per line, as `public_names.txt` lists them.
 
 `python tests/public_names.py` writes that file anew.
 """
@@ -19,7 +19,11 @@ def listing() -> list[str]:
     found = set()
     for name in gazelle.__all__:
         value = getattr(gazelle, name)
-        lines = _of_module(f"gazelle.{name}", value) if inspect.ismodule(value) else _of(f"gazelle.{name}", value)
+        lines = (
+            _of_module(f"gazelle.{name}", value)
+            if inspect.ismodule(value)
+            else _of(f"gazelle.{name}", value)
+        )
         found.update(lines)
     return sorted(found)
 
@@ -48,8 +52,10 @@ def _of(path: str, value: Any) -> Iterator[str]:
         return
     yield path + _signature(value)
     for name in dir(value):
-        if not name.startswith("_"):
-            yield from _of_member(f"{path}.{name}", getattr(value, name), inspect.getattr_static(value, name))
+        if not name.startswith("_") and _is_own(value, name):
+            yield from _of_member(
+                f"{path}.{name}", getattr(value, name), inspect.getattr_static(value, name)
+            )
 
 
 def _of_member(path: str, member: Any, static: Any) -> Iterator[str]:
@@ -59,12 +65,17 @@ def _of_member(path: str, member: Any, static: Any) -> Iterator[str]:
         yield path + _signature(member)
 
 
+def _is_own(kind: type, name: str) -> bool:
+    """Whether a class of Gazelle's brings an attribute, not one of Python's own."""
+    owner = next(base for base in kind.__mro__ if name in vars(base))
+    return owner.__module__.startswith("gazelle")
+
+
 def _signature(value: Any) -> str:
     """The parameters with their kinds and defaults, less their types."""
-    try:
-        parameters = inspect.signature(value).parameters.values()
-    except ValueError:  # one of Python's own
+    if inspect.isclass(value) and not _is_own(value, "__init__"):
         return "(...)"
+    parameters = inspect.signature(value).parameters.values()
     plain = [parameter.replace(annotation=parameter.empty) for parameter in parameters]
     return str(inspect.Signature(plain))
 

@@ -22,13 +22,25 @@ def texts(tree):
     docs = {
         id(node.body[0].value)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and isinstance(node.body[0], ast.Expr)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and isinstance(node.body[0], ast.Expr)
     }
-    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    parts = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in node.values
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
-            yield " ".join(part.value if isinstance(part, ast.Constant) else "\0" for part in node.values)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not {id(node)} & (docs | parts):
+            yield " ".join(
+                part.value if isinstance(part, ast.Constant) else "\0" for part in node.values
+            )
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and not {id(node)} & (docs | parts)
+        ):
             yield node.value
 
 
@@ -43,7 +55,9 @@ def advised():
 
 def exists(name):
     first, *rest = {"np": "numpy"}.get(name.split(".")[0], name.split(".")[0]), *name.split(".")[1:]
-    found = importlib.import_module(first if first in ("numpy", "pandas", "gazelle") else f"gazelle.{first}")
+    found = importlib.import_module(
+        first if first in ("numpy", "pandas", "gazelle") else f"gazelle.{first}"
+    )
     for part in rest:
         if not hasattr(found, part):
             try:

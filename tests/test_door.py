@@ -16,6 +16,7 @@ ROOMS = [
     "config",
     "constraints",
     "datasets",
+    "errors",
     "initializers",
     "layers",
     "losses",
@@ -43,7 +44,18 @@ NAMES = [
     "Variable",
     "report",
 ]
-HEAVY = ["PIL", "h5py", "keras", "matplotlib", "pandas", "rich", "sklearn", "tensorflow", "torch", "typer"]
+HEAVY = [
+    "PIL",
+    "h5py",
+    "keras",
+    "matplotlib",
+    "pandas",
+    "rich",
+    "sklearn",
+    "tensorflow",
+    "torch",
+    "typer",
+]
 
 # Modules of Gazelle and of the standard library that its import may add to those of jax and numpy.
 OWN_MODULES = 220
@@ -66,7 +78,9 @@ print(json.dumps({
 
 
 def in_a_fresh_process(program: str, *arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

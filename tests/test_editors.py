@@ -59,7 +59,9 @@ def path(tmp_path):
 def run(module, *arguments):
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} is not installed: `make lint` brings it")
-    return subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, cwd=os.getcwd())
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, cwd=os.getcwd()
+    )
 
 
 def test_pyright_finds_what_is_wrong_and_nothing_else(path):

@@ -9,10 +9,10 @@ import pytest
 
 import gazelle
 from gazelle._core.errors import PackageError
+from gazelle._report.pages import write_comparison, write_report
 from gazelle.callbacks import History
 from gazelle.cli import start
 from gazelle.datasets import digits
-from gazelle.pages import write_comparison, write_report
 from gazelle.utils import array_to_img, image_dataset_from_directory, load_img, plot_model
 
 FIX = "pip install 'gazelle[all]'"
@@ -26,7 +26,10 @@ def model():
 
 # What is called, and what of its packages is missing.
 CALLS = {
-    "report": (lambda: gazelle.report(model(), np.zeros((4, 3)), np.zeros(4)), ["matplotlib", "sklearn", "PIL"]),
+    "report": (
+        lambda: gazelle.report(model(), np.zeros((4, 3)), np.zeros(4)),
+        ["matplotlib", "sklearn", "PIL"],
+    ),
     "history.plot": (lambda: History().plot(), ["matplotlib"]),
     "plot_model": (lambda: plot_model(model()), ["matplotlib"]),
     "write_report": (lambda: write_report("nowhere"), ["matplotlib", "PIL"]),
@@ -39,8 +42,12 @@ CALLS = {
 PIP = {"matplotlib": "matplotlib", "sklearn": "scikit-learn", "PIL": "pillow"}
 
 
-@pytest.mark.parametrize(("name", "package"), [(name, package) for name in CALLS for package in CALLS[name][1]])
-def test_a_missing_package_is_told_in_one_sentence_before_anything_is_written(name, package, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "package"), [(name, package) for name in CALLS for package in CALLS[name][1]]
+)
+def test_a_missing_package_is_told_in_one_sentence_before_anything_is_written(
+    name, package, monkeypatch, tmp_path
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(PackageError) as caught:
@@ -55,19 +62,25 @@ def test_several_missing_packages_are_named_together(monkeypatch):
     for package in PIP:
         monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(
-        ImportError, match="A report needs matplotlib and scikit-learn and pillow, which are not installed"
+        ImportError,
+        match="A report needs matplotlib and scikit-learn and pillow, which are not installed",
     ):
         CALLS["report"][0]()
 
 
 @pytest.mark.parametrize("package", ["matplotlib", "sklearn", "PIL"])
-def test_gazelle_train_asks_for_its_packages_before_it_trains(package, monkeypatch, tmp_path, capsys):
+def test_gazelle_train_asks_for_its_packages_before_it_trains(
+    package, monkeypatch, tmp_path, capsys
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, package, None)
     assert start(["train", "digits"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines() == [f"gazelle: A report needs {PIP[package]}, which is not installed.", f"  fix: {FIX}"]
+    assert err.splitlines() == [
+        f"gazelle: A report needs {PIP[package]}, which is not installed.",
+        f"  fix: {FIX}",
+    ]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -75,7 +88,10 @@ def test_the_command_without_typer_is_two_lines(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "typer", None)
     assert start(["--help"]) == 1
     out, err = capsys.readouterr()
-    assert (out, err) == ("", f"gazelle: The command gazelle needs typer, which is not installed.\n  fix: {FIX}\n")
+    assert (out, err) == (
+        "",
+        f"gazelle: The command gazelle needs typer, which is not installed.\n  fix: {FIX}\n",
+    )
 
 
 WITHOUT = """

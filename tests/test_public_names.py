@@ -1,11 +1,13 @@
-"""Public names and signatures change on purpose only: the listing beside this file is changed in the same commit."""
+"""Public names and signatures change on purpose only, together with the listing of them."""
 
 import importlib.util
 from pathlib import Path
 
 
 def test_the_public_names_and_signatures_are_those_of_the_listing():
-    spec = importlib.util.spec_from_file_location("public_names", Path(__file__).with_name("public_names.py"))
+    spec = importlib.util.spec_from_file_location(
+        "public_names", Path(__file__).with_name("public_names.py")
+    )
     names = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(names)
     listed = names.LISTING.read_text(encoding="utf-8").splitlines()

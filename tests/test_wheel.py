@@ -19,9 +19,11 @@ ROOT = Path(__file__).parent.parent
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the kernel is made for Linux"),
     pytest.mark.skipif(platform.machine() != "x86_64", reason="the kernel is made for x86-64"),
-    pytest.mark.skipif(importlib.util.find_spec("hatchling") is None, reason="hatchling builds the wheels"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("hatchling") is None, reason="hatchling builds the wheels"
+    ),
 ]
-NATIVE = "gazelle/native/"
+KERNEL = "gazelle/_engine/kernel/"
 
 
 @pytest.fixture
@@ -29,7 +31,9 @@ def build(tmp_path):
     """`build(script)`: a wheel of these sources; the compiler is a shell script that writes the file `$output`."""
     sources = tmp_path / "sources"
     shutil.copytree(
-        ROOT / "src", sources / "src", ignore=shutil.ignore_patterns("__pycache__", "*.so", "kernel.json", "*.tmp")
+        ROOT / "src",
+        sources / "src",
+        ignore=shutil.ignore_patterns("__pycache__", "*.so", "kernel.json", "*.tmp"),
     )
     for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".gitignore"):
         shutil.copy(ROOT / name, sources)
@@ -45,7 +49,11 @@ def build(tmp_path):
         assert done.returncode == 0, done.stderr
         (wheel,) = (tmp_path / "dist").glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
-            return wheel.name, {name: archive.read(name) for name in archive.namelist()}, done.stderr
+            return (
+                wheel.name,
+                {name: archive.read(name) for name in archive.namelist()},
+                done.stderr,
+            )
 
     return run
 
@@ -53,10 +61,14 @@ def build(tmp_path):
 def test_a_wheel_with_the_kernel_is_tagged_for_its_platform_and_holds_the_hashes(build):
     name, files, _ = build('echo "$@" > "$output"')
     assert name == f"gazelle-{__version__}-py3-none-linux_x86_64.whl"
-    libraries = {name.removeprefix(NATIVE): content for name, content in files.items() if name.endswith(".so")}
+    libraries = {
+        name.removeprefix(KERNEL): content
+        for name, content in files.items()
+        if name.endswith(".so")
+    }
     assert len(libraries) == 2
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in libraries.items()}
-    record = json.loads(files[f"{NATIVE}kernel.json"])
+    record = json.loads(files[f"{KERNEL}kernel.json"])
     assert (record["libraries"], record["reason"]) == (digests, "")
     assert len(record["interface"]) == 2
 
@@ -65,7 +77,7 @@ def test_a_wheel_without_it_is_pure_python_and_holds_the_reason(build):
     name, files, err = build("echo 'fatal error: no such header' >&2; exit 1")
     assert name == f"gazelle-{__version__}-py3-none-any.whl"
     assert not [name for name in files if name.endswith(".so")]
-    record = json.loads(files[f"{NATIVE}kernel.json"])
+    record = json.loads(files[f"{KERNEL}kernel.json"])
     assert record["libraries"] == {}
     assert record["reason"] == "the compiler c++ failed: fatal error: no such header"
     assert record["reason"] in err

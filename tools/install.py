@@ -20,9 +20,19 @@ STAGES = {
 
 def main() -> int:
     """Run pip; its last lines are shown where it fails."""
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--progress-bar", "off"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "--progress-bar",
+        "off",
+    ]
     last = []
-    with subprocess.Popen([*command, *sys.argv[1:]], stdout=subprocess.PIPE, text=True, errors="replace") as pip:
+    with subprocess.Popen(
+        [*command, *sys.argv[1:]], stdout=subprocess.PIPE, text=True, errors="replace"
+    ) as pip:
         for line in pip.stdout or ():
             last = [*last[-20:], line]
             if words := said(line):

@@ -1,7 +1,8 @@
 """Builds dist/: the sources and, from them, a wheel that says what it runs on.
 
-A wheel with the kernel is tagged for Linux on x86-64, and by auditwheel for the oldest glibc that it runs with
-(manylinux). One without it (no compiler, another platform) is py3-none-any, pure Python.
+A wheel with the kernel is tagged for Linux on x86-64, and by auditwheel for the oldest glibc that
+it runs with (manylinux). One without it (no compiler, another platform) is py3-none-any, pure
+Python.
 """
 
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 DIST, MADE = ROOT / "dist", ROOT / "build" / "wheel"
-NATIVE = "gazelle/native/"
+KERNEL = "gazelle/_engine/kernel/"
 
 
 def main() -> int:
@@ -30,7 +31,10 @@ def main() -> int:
     (tagged,) = DIST.glob("*.whl")
     before, after = kernels(wheel), kernels(tagged)
     if before != after:
-        sys.exit(f"{tagged.name}: auditwheel changed the kernel's libraries, whose hashes are in kernel.json")
+        sys.exit(
+            f"{tagged.name}: auditwheel changed the kernel's libraries, whose hashes are in"
+            " kernel.json"
+        )
     for path in sorted(DIST.iterdir()):
         print(f"dist/{path.name}  {path.stat().st_size / 1e6:.1f} MB")
     print(f"The wheel has {'the kernel' if after else 'no kernel: it is pure Python'}.")
@@ -39,7 +43,9 @@ def main() -> int:
 
 def run(*command: object) -> None:
     """Run a program; its output is shown where it fails."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(f"{done.stdout}{done.stderr}\n{command[2]} failed")
 
@@ -47,7 +53,9 @@ def run(*command: object) -> None:
 def kernels(wheel: Path) -> dict[str, bytes]:
     """The kernel's libraries in a wheel."""
     with zipfile.ZipFile(wheel) as archive:
-        names = [name for name in archive.namelist() if name.startswith(NATIVE) and name.endswith(".so")]
+        names = [
+            name for name in archive.namelist() if name.startswith(KERNEL) and name.endswith(".so")
+        ]
         return {name: archive.read(name) for name in names}
 
 

@@ -27,7 +27,9 @@ class Job:
         self.settings: dict = json.loads(self.path.read_text())
         self.figures: dict[str, float] = {}  # what was measured
         self.stamps: dict[str, float] = {}  # moments; the runner knows when the process was started
-        self.reached: dict[str, list[float]] = {}  # loss and accuracy, to see that the work was the same
+        self.reached: dict[
+            str, list[float]
+        ] = {}  # loss and accuracy, to see that the work was the same
         self.notes: dict[str, object] = {}
 
     def __getitem__(self, name: str):
@@ -55,7 +57,9 @@ class Job:
         self.path.with_name("result.json").write_text(json.dumps(record))
 
 
-def load(folder: str, rows: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def load(
+    folder: str, rows: int | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Training rows (the first `rows`) and labels, test rows and labels, as they lie in the files."""
     x, y, x_test, y_test = (
         np.load(Path(folder) / f"{name}.npy") for name in ("x_train", "y_train", "x_test", "y_test")
@@ -82,13 +86,16 @@ def clocked(function: Callable[[], object], repeats: int = 1) -> float:
 def timed_cases(job: Job, prepare: Callable[[dict], tuple[Callable, Callable, Callable]]) -> None:
     """The task "fit", the same for all: for each case a model is made, trained one epoch (which compiles), then timed.
 
-    `prepare(case)` gives three functions: `fit(epochs)`, `fit_validated(epochs)` and `evaluate() -> (loss, accuracy)`.
+    `prepare(case)` gives three functions: `fit(epochs)`, `fit_validated(epochs)` and `evaluate() ->
+    (loss, accuracy)`.
     """
     for case in job["cases"]:
         _timed_case(job, case, prepare)
 
 
-def _timed_case(job: Job, case: dict, prepare: Callable[[dict], tuple[Callable, Callable, Callable]]) -> None:
+def _timed_case(
+    job: Job, case: dict, prepare: Callable[[dict], tuple[Callable, Callable, Callable]]
+) -> None:
     name = case["name"]
     begin = time.perf_counter()
     fit, fit_validated, evaluate = prepare(case)
@@ -105,13 +112,16 @@ def _timed_case(job: Job, case: dict, prepare: Callable[[dict], tuple[Callable, 
         seconds += [clocked(lambda: fit(epochs)) for _ in range(case.get("repeats", 1) - 1)]
         job.figure(f"{name}: epoch", statistics.median(seconds) / epochs)
     if epochs := case.get("validated_epochs", 0):
-        job.figure(f"{name}: epoch with validation", clocked(lambda: fit_validated(epochs)) / epochs)
+        job.figure(
+            f"{name}: epoch with validation", clocked(lambda: fit_validated(epochs)) / epochs
+        )
 
 
 def timed_models(job: Job, build_and_fit: Callable[[], Callable[[], object]]) -> None:
     """The task "many": models of one kind, made and trained one epoch, one after another in this process.
 
-    `build_and_fit()` does all of it for a new model and gives the function that trains it for another epoch.
+    `build_and_fit()` does all of it for a new model and gives the function that trains it for
+    another epoch.
     """
     seconds, memory, again = [], [], []
     for _ in range(job["models"]):
@@ -127,14 +137,19 @@ def timed_models(job: Job, build_and_fit: Callable[[], Callable[[], object]]) ->
     job.figure("model 3 and later", statistics.median(seconds[2:]))
     if len(memory) > 20:
         job.figure("MB after model 10", memory[9])
-        job.figure("memory growth from model 10 to the last (%)", 100 * (memory[-1] / memory[9] - 1))
+        job.figure(
+            "memory growth from model 10 to the last (%)", 100 * (memory[-1] / memory[9] - 1)
+        )
     job.notes["seconds"], job.notes["mb"] = seconds, memory
 
 
-def timed_predictions(job: Job, one_row: dict[str, Callable], rows: Callable, compilations: Callable[[], int]) -> None:
+def timed_predictions(
+    job: Job, one_row: dict[str, Callable], rows: Callable, compilations: Callable[[], int]
+) -> None:
     """The task "predict": one row again and again, blocks of random sizes, a million rows; results on the host.
 
-    `one_row` holds the ways to ask for one row, `rows(x)` predicts many; `compilations()` counts them so far.
+    `one_row` holds the ways to ask for one row, `rows(x)` predicts many; `compilations()` counts
+    them so far.
     """
     x = np.load(Path(job["cases"][0]["data"]) / "x_train.npy")
     one = np.ascontiguousarray(x[:1])
@@ -142,7 +157,9 @@ def timed_predictions(job: Job, one_row: dict[str, Callable], rows: Callable, co
         for _ in range(3):
             call(one)
         before = compilations()
-        job.figure(f"one row, {name} (\u00b5s)", 1e6 * clocked(lambda call=call: call(one), job["calls"]))
+        job.figure(
+            f"one row, {name} (\u00b5s)", 1e6 * clocked(lambda call=call: call(one), job["calls"])
+        )
         job.figure(f"one row, {name}: compilations", compilations() - before)
     counts = np.random.default_rng(SEED).integers(1, 5001, job["random_sizes"])
     before, begin = compilations(), time.perf_counter()
@@ -173,7 +190,9 @@ def resident_mb() -> float:
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:  # not Linux: the peak is the next best
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+            1e6 if sys.platform == "darwin" else 1e3
+        )
     return pages * resource.getpagesize() / 1e6
 
 
@@ -191,4 +210,7 @@ def glorot_uniform(rng: np.random.Generator, rows: int, columns: int) -> np.ndar
 def initial_parameters(case: dict) -> list[tuple[np.ndarray, np.ndarray]]:
     """Kernel and bias of each layer."""
     rng = np.random.default_rng(SEED)
-    return [(glorot_uniform(rng, a, b), np.zeros(b, np.float32)) for a, b in itertools.pairwise(sizes(case))]
+    return [
+        (glorot_uniform(rng, a, b), np.zeros(b, np.float32))
+        for a, b in itertools.pairwise(sizes(case))
+    ]

@@ -11,7 +11,11 @@ def main() -> None:
     if job["package"] != "jax":
         for name in ("Sequential", "Input"):
             getattr(package, name)
-        for room, name in (("layers", "Dense"), ("optimizers", "Adam"), ("callbacks", "EarlyStopping")):
+        for room, name in (
+            ("layers", "Dense"),
+            ("optimizers", "Adam"),
+            ("callbacks", "EarlyStopping"),
+        ):
             getattr(getattr(package, room), name)
     job.stamp("imported")
     job.write(*job["versions"])

@@ -1,6 +1,7 @@
 """JAX by hand: one jitted program trains a whole epoch in one `lax.scan`; parameters and slots are donated.
 
-The yardstick for Gazelle's engine: no layers, no callbacks, no progress, nothing that is not needed.
+The yardstick for Gazelle's engine: no layers, no callbacks, no progress, nothing that is not
+needed.
 """
 
 from functools import partial
@@ -49,12 +50,16 @@ def loss_and_correct(parameters, x, y):
 def step(carry, rows, x, y, rate):
     """One batch: Adam as Keras writes it (epsilon beside the uncorrected root)."""
     parameters, first, second, count, loss_sum, correct = carry
-    (loss, hits), grads = jax.value_and_grad(loss_and_correct, has_aux=True)(parameters, x[rows], y[rows])
+    (loss, hits), grads = jax.value_and_grad(loss_and_correct, has_aux=True)(
+        parameters, x[rows], y[rows]
+    )
     count = count + 1
     rate = rate * jnp.sqrt(1 - BETA_2**count) / (1 - BETA_1**count)
     first = jax.tree.map(lambda m, g: m + (1 - BETA_1) * (g - m), first, grads)
     second = jax.tree.map(lambda v, g: v + (1 - BETA_2) * (g * g - v), second, grads)
-    parameters = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) + EPSILON), parameters, first, second)
+    parameters = jax.tree.map(
+        lambda p, m, v: p - rate * m / (jnp.sqrt(v) + EPSILON), parameters, first, second
+    )
     return parameters, first, second, count, loss_sum + loss * len(rows), correct + hits
 
 
@@ -64,7 +69,9 @@ def epoch(state, order, x, y, rate, batch):
     steps = len(order) // batch
     carry = (*state, jnp.float32(0), jnp.int32(0))
     carry, _ = jax.lax.scan(
-        lambda c, rows: (step(c, rows, x, y, rate), None), carry, order[: steps * batch].reshape(-1, batch)
+        lambda c, rows: (step(c, rows, x, y, rate), None),
+        carry,
+        order[: steps * batch].reshape(-1, batch),
     )
     if len(order) % batch:
         carry = step(carry, order[steps * batch :], x, y, rate)
@@ -78,7 +85,10 @@ class Network:
     def __init__(self, case: dict) -> None:
         self.case = case
         self.parameters = jax.tree.map(jnp.asarray, initial_parameters(case))
-        zeros = [jax.tree.map(lambda p: jnp.asarray(np.zeros(p.shape, np.float32)), self.parameters) for _ in range(2)]
+        zeros = [
+            jax.tree.map(lambda p: jnp.asarray(np.zeros(p.shape, np.float32)), self.parameters)
+            for _ in range(2)
+        ]
         self.state = (self.parameters, *zeros, jnp.float32(0))
         self.rng = np.random.default_rng(SEED)
         self.rate = jnp.float32(case["learning_rate"])
@@ -87,7 +97,9 @@ class Network:
         """Each epoch's loss and accuracy are read on the host, as `fit` does for its history."""
         for _ in range(epochs):
             order = self.rng.permutation(len(x)).astype(np.int32)
-            self.state, loss, accuracy = epoch(self.state, order, x, y, self.rate, self.case["batch"])
+            self.state, loss, accuracy = epoch(
+                self.state, order, x, y, self.rate, self.case["batch"]
+            )
             float(loss), float(accuracy)
             after()
 
@@ -126,13 +138,17 @@ def fit_and_products(job: Job) -> None:
     """The task "fit"; with `job["products"]` also what the matrix products of one layer take by themselves."""
     fit(job)
     if job.get("products"):
-        job.figure("the products of a layer (\u00b5s)", 1e6 * seconds_of_products(**job["products"]))
+        job.figure(
+            "the products of a layer (\u00b5s)", 1e6 * seconds_of_products(**job["products"])
+        )
 
 
 def seconds_of_products(rows: int, units: int, times: int = 20_000) -> float:
     """One layer's three products (forward, gradient of the kernel, gradient of the input), in a loop of one program."""
     rng = np.random.default_rng(SEED)
-    x, kernel = (jnp.asarray(rng.normal(0, 0.1, (size, units)), jnp.float32) for size in (rows, units))
+    x, kernel = (
+        jnp.asarray(rng.normal(0, 0.1, (size, units)), jnp.float32) for size in (rows, units)
+    )
 
     @jax.jit
     def loop(x, kernel):
@@ -140,7 +156,10 @@ def seconds_of_products(rows: int, units: int, times: int = 20_000) -> float:
             x, kernel = carry
             y = x @ kernel
             kernel_gradient, x_gradient = x.T @ y, y @ kernel.T
-            return (1e-3 * x_gradient, 1e-3 * kernel_gradient), None  # each turn needs the one before
+            return (
+                1e-3 * x_gradient,
+                1e-3 * kernel_gradient,
+            ), None  # each turn needs the one before
 
         return jax.lax.scan(turn, (x, kernel), length=times)[0]
 

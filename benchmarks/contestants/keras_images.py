@@ -14,12 +14,16 @@ def images(job: Job, keras: ModuleType) -> None:
     case = job["cases"][0]
     begin, busy = time.perf_counter(), _busy()
     folder = Path(case["data"]) / "photos"
-    dataset = keras.utils.image_dataset_from_directory(str(folder), image_size=(32, 32), batch_size=case["batch"])
+    dataset = keras.utils.image_dataset_from_directory(
+        str(folder), image_size=(32, 32), batch_size=case["batch"]
+    )
     if job["package"] != "gazelle":
         begin, busy = time.perf_counter(), _busy()
     else:
         _note_decoding(job, begin, busy)
-    model = compiled(keras, job, case, build(keras, case, "uint8" if job["package"] == "gazelle" else None))
+    model = compiled(
+        keras, job, case, build(keras, case, "uint8" if job["package"] == "gazelle" else None)
+    )
     started = time.perf_counter()
     history = model.fit(dataset, epochs=1, verbose=0).history
     job.stamp("end of the first epoch")

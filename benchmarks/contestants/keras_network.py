@@ -11,7 +11,12 @@ def relu_layer(keras: ModuleType, units: int) -> list:
     return [keras.layers.Dense(units, activation="relu")]
 
 
-def build(keras: ModuleType, case: dict, dtype: str | None = None, hidden: Callable[..., list] = relu_layer):
+def build(
+    keras: ModuleType,
+    case: dict,
+    dtype: str | None = None,
+    hidden: Callable[..., list] = relu_layer,
+):
     """The model; `hidden(keras, units)` makes what stands for a hidden layer. Images are scaled in the model."""
     shape = tuple(case.get("shape", [case["features"]]))
     parts = [keras.Input(shape, dtype=dtype)]
@@ -20,7 +25,11 @@ def build(keras: ModuleType, case: dict, dtype: str | None = None, hidden: Calla
         parts.append(keras.layers.Flatten())
     for units in case["hidden"]:
         parts += hidden(keras, units)
-    parts.append(keras.layers.Dense(case["outputs"], activation="sigmoid" if case["outputs"] == 1 else "softmax"))
+    parts.append(
+        keras.layers.Dense(
+            case["outputs"], activation="sigmoid" if case["outputs"] == 1 else "softmax"
+        )
+    )
     return keras.Sequential(parts)
 
 

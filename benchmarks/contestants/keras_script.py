@@ -17,10 +17,19 @@ def fit(job: Job, keras: ModuleType) -> None:
 
     def prepare(case: dict) -> tuple[Callable, Callable, Callable]:
         x, y, x_test, y_test = arrays(keras, case)
-        model = compiled(keras, job, case, build(keras, case, "uint8" if x.dtype == np.uint8 else None))
+        model = compiled(
+            keras, job, case, build(keras, case, "uint8" if x.dtype == np.uint8 else None)
+        )
 
         def train(epochs: int, validation_data=None):
-            return model.fit(x, y, batch_size=case["batch"], epochs=epochs, validation_data=validation_data, verbose=0)
+            return model.fit(
+                x,
+                y,
+                batch_size=case["batch"],
+                epochs=epochs,
+                validation_data=validation_data,
+                verbose=0,
+            )
 
         def evaluate() -> list[float]:
             return model.evaluate(x_test, y_test, verbose=0)

@@ -27,7 +27,9 @@ from torch.nn import functional
 
 def network(case: dict) -> nn.Sequential:
     units = sizes(case)
-    layers = [part for a, b in itertools.pairwise(units) for part in (nn.Linear(a, b), nn.ReLU())][:-1]
+    layers = [part for a, b in itertools.pairwise(units) for part in (nn.Linear(a, b), nn.ReLU())][
+        :-1
+    ]
     dense = [layer for layer in layers if isinstance(layer, nn.Linear)]
     with torch.no_grad():
         for layer, (kernel, bias) in zip(dense, initial_parameters(case), strict=True):
@@ -43,23 +45,32 @@ class Trainer:
         self.case = case
         self.device = "cuda" if job["device"] == "gpu" else "cpu"
         self.model = network(case).to(self.device)
-        self.adam = torch.optim.Adam(self.model.parameters(), lr=case["learning_rate"], eps=EPSILON, fused=True)
+        self.adam = torch.optim.Adam(
+            self.model.parameters(), lr=case["learning_rate"], eps=EPSILON, fused=True
+        )
 
     def tensors(self, x: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows (bytes stay bytes) and labels, all on the device."""
         bytes_stay = x.dtype == np.uint8
         x = x.reshape(len(x), -1) if bytes_stay else flat_float32(x)
-        labels = torch.from_numpy(y.ravel().astype("float32" if self.case["outputs"] == 1 else "int64"))
+        labels = torch.from_numpy(
+            y.ravel().astype("float32" if self.case["outputs"] == 1 else "int64")
+        )
         return torch.from_numpy(x).to(self.device), labels.to(self.device)
 
     @staticmethod
     def scaled(x: torch.Tensor) -> torch.Tensor:
         return x.float().mul_(1 / 255) if x.dtype == torch.uint8 else x
 
-    def loss_and_hits(self, logits: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def loss_and_hits(
+        self, logits: torch.Tensor, y: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         if self.case["outputs"] == 1:
             logits = logits[:, 0]
-            return functional.binary_cross_entropy_with_logits(logits, y), ((logits > 0) == (y > 0)).sum()
+            return (
+                functional.binary_cross_entropy_with_logits(logits, y),
+                ((logits > 0) == (y > 0)).sum(),
+            )
         return functional.cross_entropy(logits, y), (logits.argmax(1) == y).sum()
 
     def step(self, x: torch.Tensor, y: torch.Tensor, sums: list[torch.Tensor]) -> None:
@@ -74,9 +85,14 @@ class Trainer:
             sums[1] += hits
 
     def sums(self) -> list[torch.Tensor]:
-        return [torch.zeros((), device=self.device), torch.zeros((), dtype=torch.long, device=self.device)]
+        return [
+            torch.zeros((), device=self.device),
+            torch.zeros((), dtype=torch.long, device=self.device),
+        ]
 
-    def train(self, x: torch.Tensor, y: torch.Tensor, epochs: int, after: Callable = lambda: None) -> None:
+    def train(
+        self, x: torch.Tensor, y: torch.Tensor, epochs: int, after: Callable = lambda: None
+    ) -> None:
         for _ in range(epochs):
             sums = self.sums()
             for rows in torch.randperm(len(x), device=self.device).split(self.case["batch"]):
@@ -142,7 +158,9 @@ class Photos(torch.utils.data.Dataset):
 
     def __init__(self, folder: Path) -> None:
         classes = sorted(path for path in folder.iterdir() if path.is_dir())
-        self.files = [(file.path, number) for number, path in enumerate(classes) for file in os.scandir(path)]
+        self.files = [
+            (file.path, number) for number, path in enumerate(classes) for file in os.scandir(path)
+        ]
 
     def __len__(self) -> int:
         return len(self.files)
@@ -160,7 +178,9 @@ def images(job: Job) -> None:
     case = job["cases"][0]
     trainer = Trainer(job, case)
     files = Photos(Path(case["data"]) / "photos")
-    loader = torch.utils.data.DataLoader(files, batch_size=case["batch"], shuffle=True, num_workers=2)
+    loader = torch.utils.data.DataLoader(
+        files, batch_size=case["batch"], shuffle=True, num_workers=2
+    )
     begin, busy, sums = time.perf_counter(), _busy(), trainer.sums()
     for x, y in loader:
         trainer.step(x.flatten(1).to(trainer.device), y.to(trainer.device), sums)

@@ -4,12 +4,23 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
-from common import EPSILON, SEED, Job, flat_float32, load, timed_cases, timed_models, timed_predictions
+from common import (
+    EPSILON,
+    SEED,
+    Job,
+    flat_float32,
+    load,
+    timed_cases,
+    timed_models,
+    timed_predictions,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.neural_network import MLPClassifier
 
-warnings.simplefilter("ignore", ConvergenceWarning)  # it says that the epochs asked for were all trained
+warnings.simplefilter(
+    "ignore", ConvergenceWarning
+)  # it says that the epochs asked for were all trained
 
 
 def classifier(case: dict) -> MLPClassifier:

@@ -5,106 +5,84 @@ The names are loaded when they are used first, so that `gazelle --help` need not
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from gazelle import (
-        activations,
-        callbacks,
-        config,
-        constraints,
-        datasets,
-        initializers,
-        layers,
-        losses,
-        metrics,
-        models,
-        optimizers,
-        random,
-        regularizers,
-        saving,
-        utils,
-    )
-    from gazelle._core.symbolic import KerasTensor
-    from gazelle._core.variable import Variable
-    from gazelle.initializers import Initializer
-    from gazelle.layers import Input, InputSpec, Layer
-    from gazelle.losses import Loss
-    from gazelle.metrics import Metric
-    from gazelle.models import Functional, Model, Sequential
-    from gazelle.optimizers import Optimizer
-    from gazelle.recording import report
-    from gazelle.regularizers import Regularizer
+from gazelle._core import doors
 
 if sys.version_info < (3, 11):  # noqa: UP036 (a source tree asks nobody before it is imported)
     raise ImportError("Gazelle needs Python 3.11 or newer; this is " + sys.version.split()[0] + ".")
 
 __version__ = "0.1.0"
 
-# Where each name that is no room comes from.
-_HOMES = {
-    "Functional": "models",
-    "Initializer": "initializers",
-    "Input": "layers",
-    "InputSpec": "layers",
-    "KerasTensor": "_core.symbolic",
-    "Layer": "layers",
-    "Loss": "losses",
-    "Metric": "metrics",
-    "Model": "models",
-    "Optimizer": "optimizers",
-    "Regularizer": "regularizers",
-    "Sequential": "models",
-    "Variable": "_core.variable",
-    "report": "recording",
-}
+if TYPE_CHECKING:  # the same names once more, for editors and type checkers
+    from gazelle import activations as activations
+    from gazelle import callbacks as callbacks
+    from gazelle import config as config
+    from gazelle import constraints as constraints
+    from gazelle import datasets as datasets
+    from gazelle import errors as errors
+    from gazelle import initializers as initializers
+    from gazelle import layers as layers
+    from gazelle import losses as losses
+    from gazelle import metrics as metrics
+    from gazelle import models as models
+    from gazelle import optimizers as optimizers
+    from gazelle import random as random
+    from gazelle import regularizers as regularizers
+    from gazelle import saving as saving
+    from gazelle import utils as utils
+    from gazelle._core.symbolic import KerasTensor as KerasTensor
+    from gazelle._core.variable import Variable as Variable
+    from gazelle._report.report import report as report
+    from gazelle.initializers import Initializer as Initializer
+    from gazelle.layers import Input as Input
+    from gazelle.layers import InputSpec as InputSpec
+    from gazelle.layers import Layer as Layer
+    from gazelle.losses import Loss as Loss
+    from gazelle.metrics import Metric as Metric
+    from gazelle.models import Functional as Functional
+    from gazelle.models import Model as Model
+    from gazelle.models import Sequential as Sequential
+    from gazelle.optimizers import Optimizer as Optimizer
+    from gazelle.regularizers import Regularizer as Regularizer
+else:
+    _ROOMS = [
+        "activations",
+        "callbacks",
+        "config",
+        "constraints",
+        "datasets",
+        "errors",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+        "optimizers",
+        "random",
+        "regularizers",
+        "saving",
+        "utils",
+    ]
+    _HOMES = {
+        **{room: f"gazelle.{room}" for room in _ROOMS},
+        "Functional": "gazelle.models",
+        "Initializer": "gazelle.initializers",
+        "Input": "gazelle.layers",
+        "InputSpec": "gazelle.layers",
+        "KerasTensor": "gazelle._core.symbolic",
+        "Layer": "gazelle.layers",
+        "Loss": "gazelle.losses",
+        "Metric": "gazelle.metrics",
+        "Model": "gazelle.models",
+        "Optimizer": "gazelle.optimizers",
+        "Regularizer": "gazelle.regularizers",
+        "Sequential": "gazelle.models",
+        "Variable": "gazelle._core.variable",
+        "report": "gazelle._report.report",
+    }
+    __all__ = [*_HOMES, "__version__"]
+    __getattr__, __dir__ = doors.lazy(__name__, _HOMES)
 
-__all__ = [
-    "Functional",
-    "Initializer",
-    "Input",
-    "InputSpec",
-    "KerasTensor",
-    "Layer",
-    "Loss",
-    "Metric",
-    "Model",
-    "Optimizer",
-    "Regularizer",
-    "Sequential",
-    "Variable",
-    "__version__",
-    "activations",
-    "callbacks",
-    "config",
-    "constraints",
-    "datasets",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "models",
-    "optimizers",
-    "random",
-    "regularizers",
-    "report",
-    "saving",
-    "utils",
-]
-
-
-if not TYPE_CHECKING:  # a type checker would take every name for one that is there
-
-    def __getattr__(name: str) -> Any:
-        if name in _HOMES:
-            value = getattr(import_module(f"gazelle.{_HOMES[name]}"), name)
-        elif name in __all__:
-            value = import_module(f"gazelle.{name}")
-        else:
-            raise AttributeError(f"module 'gazelle' has no attribute {name!r}")
-        globals()[name] = value
-        return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+# A config may name a class of any room; models loads them all.
+doors.set_loader(lambda: import_module("gazelle.models"))

@@ -38,7 +38,8 @@ def test_names_are_text_of_one_line_that_no_terminal_obeys(name, text):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "text"), [("ascii", "\\xf6 \\u03bb\n"), ("cp1252", "ö \\u03bb\n"), ("utf-8", "ö λ\n")]
+    ("encoding", "text"),
+    [("ascii", "\\xf6 \\u03bb\n"), ("cp1252", "ö \\u03bb\n"), ("utf-8", "ö λ\n")],
 )
 def test_what_an_encoding_lacks_is_escaped(encoding, text, monkeypatch):
     screen = Screen(encoding)
@@ -79,6 +80,10 @@ def test_an_output_that_nobody_reads_ends_a_program_unless_it_is_going_on():
 
 def test_nothing_else_in_the_package_prints():
     for file in Path(console.__file__).parents[1].rglob("*.py"):
-        calls = [node.func for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Call)]
+        calls = [
+            node.func
+            for node in ast.walk(ast.parse(file.read_text("utf-8")))
+            if isinstance(node, ast.Call)
+        ]
         names = {call.id for call in calls if isinstance(call, ast.Name)}
         assert "print" not in names or file.name == "building.py", f"{file} prints past the console"

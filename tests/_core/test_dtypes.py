@@ -24,7 +24,10 @@ def defaults():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_policy_computes_and_stores_in_keras_types(name):
     ours, theirs = dtypes.DTypePolicy(name), keras.DTypePolicy(name)
-    assert (ours.compute_dtype, ours.variable_dtype) == (theirs.compute_dtype, theirs.variable_dtype)
+    assert (ours.compute_dtype, ours.variable_dtype) == (
+        theirs.compute_dtype,
+        theirs.variable_dtype,
+    )
     assert ours.get_config() == theirs.get_config()
     assert dtypes.DTypePolicy.from_config(ours.get_config()) == ours
 
@@ -41,7 +44,12 @@ def test_a_name_that_is_no_policy_is_refused(name):
         *("float16", np.float16, jnp.float16, np.dtype("float16"), np.ones(1, "float16").dtype),
         dtypes.DTypePolicy("float16"),
         {"name": "float16"},
-        {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float16"}, "registered_name": None},
+        {
+            "module": "keras",
+            "class_name": "DTypePolicy",
+            "config": {"name": "float16"},
+            "registered_name": None,
+        },
     ],
     ids=str,
 )
@@ -51,7 +59,18 @@ def test_a_policy_comes_from_a_name_a_type_a_config_or_a_policy(identifier):
 
 @pytest.mark.parametrize(
     "dtype",
-    ["float32", "int32", "bool", "bfloat16", np.int8, np.dtype("uint8"), jnp.float16, ml_dtypes.bfloat16, int, float],
+    [
+        "float32",
+        "int32",
+        "bool",
+        "bfloat16",
+        np.int8,
+        np.dtype("uint8"),
+        jnp.float16,
+        ml_dtypes.bfloat16,
+        int,
+        float,
+    ],
 )
 def test_a_dtype_has_keras_standard_name(dtype):
     assert dtypes.standardize_dtype(dtype) == keras.backend.standardize_dtype(dtype)
@@ -87,7 +106,12 @@ def test_epsilon_is_keras_unless_set():
 @pytest.mark.parametrize(
     ("dtype", "expected"),
     [
-        *(("float32", True), ("bfloat16", True), (np.float64, True), (np.ones(1, ml_dtypes.bfloat16).dtype, True)),
+        *(
+            ("float32", True),
+            ("bfloat16", True),
+            (np.float64, True),
+            (np.ones(1, ml_dtypes.bfloat16).dtype, True),
+        ),
         *(("int32", False), ("bool", False), (np.uint8, False)),
     ],
 )

@@ -38,7 +38,9 @@ def test_an_unknown_name_lists_the_near_ones():
 
 
 def test_a_name_like_no_other_lists_all_names():
-    assert "use one of: adam, sgd" in str(errors.UnknownNameError("optimizer", "zzzz", ["sgd", "adam"]))
+    assert "use one of: adam, sgd" in str(
+        errors.UnknownNameError("optimizer", "zzzz", ["sgd", "adam"])
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ CLASSES = [
 
 def test_every_class_of_keras_gets_keras_snake_case_name():
     assert len(CLASSES) > 150
-    assert {name: snake_case(name) for name in CLASSES} == {name: to_snake_case(name) for name in CLASSES}
+    assert {name: snake_case(name) for name in CLASSES} == {
+        name: to_snake_case(name) for name in CLASSES
+    }
 
 
 @pytest.mark.parametrize("name", ["MyLayer2D", "_Hidden", "ABC", "already_snake", "X", "Layer3"])

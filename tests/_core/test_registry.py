@@ -51,7 +51,8 @@ def through_json(config):
     return json.loads(json.dumps(config, allow_nan=False))
 
 
-# Names --------------------------------------------------------------------------------------------------------------
+# Names
+# --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["RoundThing", "round_thing", "knob", "KNOB", RoundThing])
@@ -89,7 +90,8 @@ def test_names_of_the_callers_come_before_the_builtin_ones():
         catalogue.get("mine")
 
 
-# Round trips --------------------------------------------------------------------------------------------------------
+# Round trips
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_an_object_has_the_config_that_keras_would_write():
@@ -149,7 +151,8 @@ def test_builtin_functions_are_written_by_name():
     assert catalogue.get("flat_thing") is flat_thing
 
 
-# Users' classes and functions ---------------------------------------------------------------------------------------
+# Users' classes and functions
+# ---------------------------------------------------------------------------------------
 
 
 def test_a_registered_class_and_function_come_back():
@@ -225,7 +228,8 @@ def test_classes_within_a_config_see_the_callers_objects():
     assert registry.deserialize(node, {"Mine": Mine}).inner == Mine(2)
 
 
-# Refused ------------------------------------------------------------------------------------------------------------
+# Refused
+# ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_class_without_get_config_cannot_be_registered():
@@ -243,11 +247,31 @@ def test_what_no_config_can_hold_is_refused(value):
     "config",
     [
         {"module": "os", "class_name": "system", "config": {"command": "true"}},
-        {"module": "builtins", "class_name": "function", "config": "eval", "registered_name": "function"},
-        {"module": "builtins", "class_name": "function", "config": "os.system", "registered_name": "function"},
-        {"module": "subprocess", "class_name": "Popen", "config": {"args": ["true"]}, "registered_name": "Popen"},
+        {
+            "module": "builtins",
+            "class_name": "function",
+            "config": "eval",
+            "registered_name": "function",
+        },
+        {
+            "module": "builtins",
+            "class_name": "function",
+            "config": "os.system",
+            "registered_name": "function",
+        },
+        {
+            "module": "subprocess",
+            "class_name": "Popen",
+            "config": {"args": ["true"]},
+            "registered_name": "Popen",
+        },
         {"module": "keras.layers", "class_name": "__lambda__", "config": {"code": "4wAAAAA="}},
-        {"module": "keras.utils", "class_name": "function", "config": "get_file", "registered_name": "function"},
+        {
+            "module": "keras.utils",
+            "class_name": "function",
+            "config": "get_file",
+            "registered_name": "function",
+        },
         {"class_name": "Code", "config": {}, "registered_name": "builtins.eval"},
         {"class_name": None, "config": {}},
     ],

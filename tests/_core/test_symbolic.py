@@ -79,14 +79,21 @@ def test_none_is_a_leaf_and_dicts_are_read_in_the_order_of_their_keys():
 def test_a_symbolic_tensor_has_no_values():
     x = tensor(None, 3)
     assert x.ndim == 2
-    for act in (lambda: np.asarray(x), lambda: jnp.asarray(x), lambda: bool(x), lambda: list(x), lambda: np.array([x])):
+    for act in (
+        lambda: np.asarray(x),
+        lambda: jnp.asarray(x),
+        lambda: bool(x),
+        lambda: list(x),
+        lambda: np.array([x]),
+    ):
         with pytest.raises(ArgumentTypeError, match="symbolic tensor"):
             act()
     with pytest.raises((TypeError, ValueError)):
         jnp.sin(x)
 
 
-# Operators and graphs -----------------------------------------------------------------------------------------------
+# Operators and graphs
+# -----------------------------------------------------------------------------------------------
 
 
 class Step:

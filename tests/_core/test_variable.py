@@ -12,7 +12,8 @@ from gazelle._core.variable import Variable
 VALUES = np.array([[1.0, -2.0], [3.0, 4.0]], "float32")
 
 
-# Making -------------------------------------------------------------------------------------------------------------
+# Making
+# -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,12 @@ def test_an_initializer_is_called_with_shape_and_type():
 
     variable = Variable(initializer, shape=[2, 3], dtype="bfloat16", name="kernel", trainable=False)
     assert calls == [((2, 3), "bfloat16")]
-    assert (variable.shape, variable.ndim, variable.size, variable.dtype) == ((2, 3), 2, 6, "bfloat16")
+    assert (variable.shape, variable.ndim, variable.size, variable.dtype) == (
+        (2, 3),
+        2,
+        6,
+        "bfloat16",
+    )
     assert (variable.name, variable.path, variable.trainable) == ("kernel", "kernel", False)
     assert float(variable[1, 2]) == 7.0
 
@@ -63,11 +69,13 @@ def test_names_without_one_are_automatic_and_differ():
     assert Variable(1.0).name != Variable(1.0).name
 
 
-# Assigning ----------------------------------------------------------------------------------------------------------
+# Assigning
+# ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "value", [VALUES, VALUES.tolist(), jnp.asarray(VALUES), Variable(VALUES), VALUES.astype("float64")]
+    "value",
+    [VALUES, VALUES.tolist(), jnp.asarray(VALUES), Variable(VALUES), VALUES.astype("float64")],
 )
 def test_assigning_replaces_the_value_and_keeps_the_type(value):
     variable = Variable(np.zeros((2, 2), "float32"))
@@ -104,7 +112,8 @@ def test_a_numpy_array_that_is_changed_later_does_not_change_the_variable():
     np.testing.assert_array_equal(variable, VALUES)
 
 
-# Computing ----------------------------------------------------------------------------------------------------------
+# Computing
+# ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -142,7 +151,9 @@ def test_numbers_on_the_left_work_too():
     np.testing.assert_array_equal(2 / variable, 2 / VALUES)
 
 
-@pytest.mark.parametrize("function", [jnp.maximum, jnp.matmul, jnp.add, lambda x, v: jnp.where(v > 0, v, x)])
+@pytest.mark.parametrize(
+    "function", [jnp.maximum, jnp.matmul, jnp.add, lambda x, v: jnp.where(v > 0, v, x)]
+)
 def test_jax_functions_take_variables_eagerly_in_programs_and_under_gradients(function):
     variable = Variable(VALUES)
     x = jnp.full((2, 2), 0.5)
@@ -151,7 +162,9 @@ def test_jax_functions_take_variables_eagerly_in_programs_and_under_gradients(fu
     run = pure(lambda: function(x, variable), [variable])
     np.testing.assert_array_equal(jax.jit(run)([variable.value])[0], expected)
     gradient = jax.grad(lambda value: run([value])[0].sum())(variable.value)
-    np.testing.assert_array_equal(gradient, jax.grad(lambda value: function(x, value).sum())(jnp.asarray(VALUES)))
+    np.testing.assert_array_equal(
+        gradient, jax.grad(lambda value: function(x, value).sum())(jnp.asarray(VALUES))
+    )
 
 
 def test_variables_serve_as_numbers_sequences_and_arrays():
@@ -172,7 +185,8 @@ def test_variables_are_compared_by_identity_so_that_they_can_be_keys():
     assert len({a: 1, b: 2}) == 2
 
 
-# Lending: `take` gives an array that a program may destroy ----------------------------------------------------------
+# Lending: `take` gives an array that a program may destroy
+# ----------------------------------------------------------
 
 
 def destroyed_by_a_program(variable):

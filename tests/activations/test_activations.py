@@ -17,14 +17,46 @@ from gazelle._core.registry import register_keras_serializable
 NAMES = sorted(set(activations.__all__) - {"get", "serialize", "deserialize"})
 # The kinks of all functions, their neighbourhood and far ends.
 POINTS = np.array(
-    [-1e4, -90, -6, -3, -1.5, -1, -0.5, -1e-3, -0.0, 0, 1e-3, 0.25, 0.5, 1, 1.5, 2, 3, 5.9, 6, 7, 90, 1e4], "float32"
+    [
+        -1e4,
+        -90,
+        -6,
+        -3,
+        -1.5,
+        -1,
+        -0.5,
+        -1e-3,
+        -0.0,
+        0,
+        1e-3,
+        0.25,
+        0.5,
+        1,
+        1.5,
+        2,
+        3,
+        5.9,
+        6,
+        7,
+        90,
+        1e4,
+    ],
+    "float32",
 ).reshape(2, 11)
 ROWS = np.random.default_rng(3).normal(size=(4, 6)).astype("float32")
 TIES = np.array([[1, 1, 0, -2], [0.5, 0.5, 0.5, 0.5]], "float32")
 ALONG_AXIS = ("softmax", "log_softmax", "glu")
 
-CASES = [(name, POINTS, {}) for name in NAMES if name not in (*ALONG_AXIS, "threshold", "exponential", "sparsemax")]
-CASES += [(name, x, {"axis": axis}) for name in ALONG_AXIS for x, axis in ((ROWS, -1), (ROWS, 0), (TIES, 1))]
+CASES = [
+    (name, POINTS, {})
+    for name in NAMES
+    if name not in (*ALONG_AXIS, "threshold", "exponential", "sparsemax")
+]
+CASES += [
+    (name, x, {"axis": axis})
+    for name in ALONG_AXIS
+    for x, axis in ((ROWS, -1), (ROWS, 0), (TIES, 1))
+]
 CASES += [
     ("threshold", POINTS, {"threshold": 0.5, "default_value": -2.0}),
     ("exponential", ROWS, {}),
@@ -39,7 +71,13 @@ CASES += [
 for slope in (0.0, 0.1):
     for top in (None, 6.0, 5.9):
         for threshold in (0.0, 1.0 if slope else -1.0):
-            CASES.append(("relu", POINTS, {"negative_slope": slope, "max_value": top, "threshold": threshold}))
+            CASES.append(
+                (
+                    "relu",
+                    POINTS,
+                    {"negative_slope": slope, "max_value": top, "threshold": threshold},
+                )
+            )
 
 
 def all_cases(room):
@@ -48,8 +86,12 @@ def all_cases(room):
     def program(inputs):
         results = []
         for (name, _, arguments), x in zip(CASES, inputs, strict=True):
-            values, back = jax.vjp(lambda x, name=name, more=arguments: getattr(room, name)(x, **more), x)
-            results.append((values, back(jnp.linspace(0.5, 2.0, values.size).reshape(values.shape))[0]))
+            values, back = jax.vjp(
+                lambda x, name=name, more=arguments: getattr(room, name)(x, **more), x
+            )
+            results.append(
+                (values, back(jnp.linspace(0.5, 2.0, values.size).reshape(values.shape))[0])
+            )
         return results
 
     options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -61,7 +103,9 @@ def results():
     return all_cases(activations), all_cases(keras.activations)
 
 
-@pytest.mark.parametrize("case", range(len(CASES)), ids=[f"{i}-{case[0]}" for i, case in enumerate(CASES)])
+@pytest.mark.parametrize(
+    "case", range(len(CASES)), ids=[f"{i}-{case[0]}" for i, case in enumerate(CASES)]
+)
 def test_an_activation_has_keras_s_values_and_gradient(case, results):
     for found, wanted in zip(results[0][case], results[1][case], strict=True):
         assert found.shape == wanted.shape
@@ -72,12 +116,15 @@ def test_the_derivative_of_relu_at_zero_is_zero():
     assert jax.grad(activations.relu)(0.0) == 0.0
 
 
-@pytest.mark.parametrize(("x", "axis"), [(ROWS, -1), (ROWS, 0), (TIES, 1)], ids=["last", "first", "ties"])
+@pytest.mark.parametrize(
+    ("x", "axis"), [(ROWS, -1), (ROWS, 0), (TIES, 1)], ids=["last", "first", "ties"]
+)
 def test_sparsemax_is_the_nearest_point_of_the_simplex(x, axis):
     found = np.moveaxis(np.asarray(activations.sparsemax(x, axis)), axis, -1)
     np.testing.assert_allclose(found.sum(-1), 1.0, rtol=1e-6)
     corners = np.eye(found.shape[-1])
-    # A point y of a convex set is nearest to x exactly when (x - y) (c - y) <= 0 for every corner c.
+    # A point y of a convex set is nearest to x exactly when (x - y) (c - y) <= 0 for every corner
+    # c.
     for row, nearest in zip(np.moveaxis(x, axis, -1), found, strict=True):
         assert ((corners - nearest) @ (row - nearest) <= 1e-6).all()
 
@@ -108,7 +155,9 @@ def test_an_activation_is_found_by_its_name_and_written_as_keras_writes_it(name)
     function = activations.get(name)
     assert function is getattr(activations, name)
     assert isinstance(function, types.FunctionType)
-    assert activations.serialize(function) == keras.activations.serialize(keras.activations.get(name))
+    assert activations.serialize(function) == keras.activations.serialize(
+        keras.activations.get(name)
+    )
     assert activations.deserialize(activations.serialize(function)) is function
 
 
@@ -120,7 +169,9 @@ def test_none_is_linear_and_callables_pass_through():
 
 @pytest.mark.parametrize("wrong", ["ReLU", "rellu", "LeakyReLU", 3])
 def test_an_unknown_activation_is_refused(wrong):
-    with pytest.raises(UnknownNameError, match="Could not interpret activation function identifier"):
+    with pytest.raises(
+        UnknownNameError, match="Could not interpret activation function identifier"
+    ):
         activations.get(wrong)
 
 

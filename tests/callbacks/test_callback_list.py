@@ -1,7 +1,14 @@
 import keras
 import pytest
 
-from gazelle.callbacks import Callback, CallbackList, History, LambdaCallback, ModelCheckpoint, ProgbarLogger
+from gazelle.callbacks import (
+    Callback,
+    CallbackList,
+    History,
+    LambdaCallback,
+    ModelCheckpoint,
+    ProgbarLogger,
+)
 from gazelle.callbacks.base import HOOKS
 
 
@@ -75,7 +82,13 @@ def test_one_callback_lists_nested_lists_and_callback_lists_are_taken(given):
 
 def test_the_order_is_user_history_progress_as_in_keras(fake_model):
     ours = CallbackList(
-        [Callback()], add_history=True, add_progbar=True, model=fake_model(), verbose=0, epochs=1, steps=2
+        [Callback()],
+        add_history=True,
+        add_progbar=True,
+        model=fake_model(),
+        verbose=0,
+        epochs=1,
+        steps=2,
     )
     theirs = keras.callbacks.CallbackList(
         [keras.callbacks.Callback()],
@@ -86,7 +99,9 @@ def test_the_order_is_user_history_progress_as_in_keras(fake_model):
         epochs=1,
         steps=2,
     )
-    assert [type(c).__name__ for c in ours.callbacks] == [type(c).__name__ for c in theirs.callbacks]
+    assert [type(c).__name__ for c in ours.callbacks] == [
+        type(c).__name__ for c in theirs.callbacks
+    ]
     assert ours.callbacks[0].params == theirs.callbacks[0].params
     assert all((c.model, c.params) == (ours.model, ours.params) for c in ours.callbacks)
 
@@ -130,7 +145,9 @@ def _overriding(hook):
 )
 def test_batch_hooks_are_seen_for_their_stage_only(hook, stage):
     callbacks = CallbackList([Callback(), _overriding(hook)], add_history=True, add_progbar=True)
-    assert [s for s in ("train", "test", "predict") if callbacks.has_batch_hooks(s)] == ([stage] if stage else [])
+    assert [s for s in ("train", "test", "predict") if callbacks.has_batch_hooks(s)] == (
+        [stage] if stage else []
+    )
 
 
 def test_batch_hooks_on_the_object_are_seen():

@@ -15,7 +15,9 @@ def _epochs(values, monitor="val_loss"):
 
 
 # `drive` keeps nothing between two examples.
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     first=VALUES,
     rest=st.lists(st.one_of(VALUES, st.just(math.nan)), max_size=11),
@@ -26,7 +28,9 @@ def _epochs(values, monitor="val_loss"):
     restore=st.booleans(),
     start=st.integers(0, 5),
 )
-def test_it_stops_and_restores_as_keras_does(drive, first, rest, patience, min_delta, mode, baseline, restore, start):
+def test_it_stops_and_restores_as_keras_does(
+    drive, first, rest, patience, min_delta, mode, baseline, restore, start
+):
     arguments = {
         "patience": patience,
         "min_delta": min_delta,
@@ -41,7 +45,9 @@ def test_it_stops_and_restores_as_keras_does(drive, first, rest, patience, min_d
     for cls in (EarlyStopping, keras.callbacks.EarlyStopping):
         callback = cls(**arguments)
         model, seen = drive(callback, _epochs([first, *rest]))
-        results.append((len(seen), model.weights, {name: getattr(callback, name) for name in STATE}))
+        results.append(
+            (len(seen), model.weights, {name: getattr(callback, name) for name in STATE})
+        )
     assert results[0] == results[1]
 
 

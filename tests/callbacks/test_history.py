@@ -76,7 +76,11 @@ def test_a_second_fit_goes_on_counting_and_both_are_recorded(model):
     found = model.fit(X[:40], Y[:40], epochs=1, verbose=0)
     assert found.course()[0] == [1, 2, 3, 4, 5, 6]
     assert found.epoch == [0]  # as Keras's
-    assert [(fit.rows, fit.batch_size, fit.done) for fit in found.fits] == [(48, 32, 2), (48, 16, 3), (40, 32, 1)]
+    assert [(fit.rows, fit.batch_size, fit.done) for fit in found.fits] == [
+        (48, 32, 2),
+        (48, 16, 3),
+        (40, 32, 1),
+    ]
     assert [fit.continued for fit in found.fits] == [None, True, True]
     assert all(fit.seconds > 0 and fit.started for fit in found.fits)
 
@@ -102,7 +106,13 @@ def test_of_a_generator_only_what_is_known_is_recorded(model):
             yield X[:8], Y[:8]
 
     fit = model.fit(batches(), steps_per_epoch=3, verbose=0).fits[0]
-    assert (fit.rows, fit.batch_size, fit.steps, fit.label_counts, fit.sample) == (None, None, 3, [], [])
+    assert (fit.rows, fit.batch_size, fit.steps, fit.label_counts, fit.sample) == (
+        None,
+        None,
+        3,
+        [],
+        [],
+    )
 
 
 def test_the_learning_rate_is_that_of_the_beginning_of_each_epoch(model):
@@ -119,7 +129,10 @@ def test_the_learning_rate_of_a_schedule_is_read_off_the_steps(model):
     model.compile(optimizers.SGD(schedule), "binary_crossentropy")
     model.fit(X, Y, epochs=1, verbose=0)
     fits = model.fit(X, Y, epochs=2, verbose=0).fits  # two steps an epoch
-    assert [fit.learning_rates for fit in fits] == [pytest.approx([0.1]), pytest.approx([0.05, 0.025])]
+    assert [fit.learning_rates for fit in fits] == [
+        pytest.approx([0.1]),
+        pytest.approx([0.05, 0.025]),
+    ]
 
 
 def test_the_weights_that_early_stopping_puts_back_are_recorded(model):
@@ -156,7 +169,9 @@ def test_weights_that_are_set_after_fit_are_noticed(model):
 def test_a_copy_of_a_model_keeps_its_record_and_claims_nothing_of_its_weights(model, again):
     model.fit(X, Y, epochs=2, verbose=0)
     other = again(model)
-    assert [(fit.done, fit.learning_rates) for fit in other.history.fits] == [(2, pytest.approx([0.1, 0.1]))]
+    assert [(fit.done, fit.learning_rates) for fit in other.history.fits] == [
+        (2, pytest.approx([0.1, 0.1]))
+    ]
     assert other.history.weights_changed() is None
     assert other.fit(X, Y, verbose=0).course()[0] == [1, 2, 3]
 
@@ -182,7 +197,9 @@ def test_the_seed_is_the_one_that_was_set_last(model):
 
 def test_a_history_in_a_notebook_is_a_small_table_of_first_best_and_last(model):
     model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
-    page = model.fit(X, Y, epochs=3, validation_split=0.25, validation_freq=2, verbose=0)._repr_html_()
+    page = model.fit(
+        X, Y, epochs=3, validation_split=0.25, validation_freq=2, verbose=0
+    )._repr_html_()
     assert all(f">{word}<" in page for word in ("loss", "val_accuracy", "first", "best", "last"))
     assert "History of 3 epochs" in page
     assert len(page) < 50_000

@@ -14,7 +14,9 @@ def _epochs(values):
 
 
 # `drive` keeps nothing between two examples.
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     first=st.sampled_from([0.5, 1.0]),
     rest=st.lists(st.sampled_from([0.0, 0.5, 0.99995, 1.0, 1.5, math.nan]), max_size=14),
@@ -31,10 +33,17 @@ def test_reduce_lr_on_plateau_sets_and_logs_the_rates_that_keras_does(
     results = []
     for cls in (ReduceLROnPlateau, keras.callbacks.ReduceLROnPlateau):
         callback = cls(
-            patience=patience, cooldown=cooldown, factor=factor, mode=mode, min_lr=min_lr, min_delta=min_delta
+            patience=patience,
+            cooldown=cooldown,
+            factor=factor,
+            mode=mode,
+            min_lr=min_lr,
+            min_delta=min_delta,
         )
         model, seen = drive(callback, _epochs([first, *rest]))
-        results.append(([logs["learning_rate"] for logs in seen], model.optimizer.learning_rate, callback.wait))
+        results.append(
+            ([logs["learning_rate"] for logs in seen], model.optimizer.learning_rate, callback.wait)
+        )
     assert results[0] == results[1]
 
 
@@ -54,7 +63,9 @@ def test_the_messages_are_keras_messages(drive, capsys):
 
 
 def test_the_rate_is_logged_also_where_the_monitor_is_missing(drive):
-    with pytest.warns(UserWarning, match="Learning rate reduction is conditioned on metric `val_loss`"):
+    with pytest.warns(
+        UserWarning, match="Learning rate reduction is conditioned on metric `val_loss`"
+    ):
         _, seen = drive(ReduceLROnPlateau(), [{"loss": 1.0}])
     assert seen[0]["learning_rate"] == float(np.float32(0.1))
 

@@ -15,7 +15,11 @@ def test_history_records_as_keras_does_over_two_runs(drive):
     for epochs in ([{"loss": 2.0, "val_loss": 1.0}, {"loss": 1.0}], [{"loss": 0.5, "mae": 3.0}]):
         drive(ours, epochs)
         drive(theirs, epochs)
-        assert (ours.history, ours.epoch, ours.params) == (theirs.history, theirs.epoch, theirs.params)
+        assert (ours.history, ours.epoch, ours.params) == (
+            theirs.history,
+            theirs.epoch,
+            theirs.params,
+        )
 
 
 class _Figure:
@@ -29,7 +33,7 @@ class _Figure:
 
 
 def test_plot_hands_the_chosen_curves_to_the_plots_room(drive, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "gazelle.plots", types.SimpleNamespace(curves=_Figure))
+    monkeypatch.setitem(sys.modules, "gazelle._plots", types.SimpleNamespace(curves=_Figure))
     history = History()
     drive(history, [{"loss": 2.0, "mae": 1.0, "val_loss": 1.0}])
     assert history.plot().arguments == (history.history, [1])
@@ -47,7 +51,10 @@ def test_plot_hands_the_chosen_curves_to_the_plots_room(drive, monkeypatch, tmp_
 @pytest.mark.parametrize(
     "epochs",
     [
-        [{"loss": 1.0, "acc": np.float32(0.5)}, {"loss": 0.5, "acc": 0.25, "val_loss": 3.0, "val_acc": 0.1}],
+        [
+            {"loss": 1.0, "acc": np.float32(0.5)},
+            {"loss": 0.5, "acc": 0.25, "val_loss": 3.0, "val_acc": 0.1},
+        ],
         [{"loss": 1.0, "val_loss": 0.5}, {"loss": 1.0}, {"loss": 1, "other": 4}],
         [{"loss": 1.0, "a": np.array([1, 2]), "b": "text", "learning_rate": 0.1}],
         [],
@@ -62,9 +69,15 @@ def test_the_csv_file_is_the_one_that_keras_writes(drive, tmp_path, epochs, sepa
 def test_append_continues_a_file_with_its_columns(drive, tmp_path):
     path = tmp_path / "log.csv"
     drive(CSVLogger(path), [{"loss": 2.0, "val_loss": 1.0}])
-    drive(CSVLogger(path, append=True), [{"acc": 0.5, "loss": 3.0, "val_acc": 0.1, "val_loss": 4.0}])
+    drive(
+        CSVLogger(path, append=True), [{"acc": 0.5, "loss": 3.0, "val_acc": 0.1, "val_loss": 4.0}]
+    )
     with open(path) as file:
-        assert list(csv.reader(file)) == [["epoch", "loss", "val_loss"], ["0", "2.0", "1.0"], ["0", "3.0", "4.0"]]
+        assert list(csv.reader(file)) == [
+            ["epoch", "loss", "val_loss"],
+            ["0", "2.0", "1.0"],
+            ["0", "3.0", "4.0"],
+        ]
 
 
 def test_append_to_an_absent_or_empty_file_writes_a_header(drive, tmp_path):
@@ -130,5 +143,7 @@ def test_terminate_on_nan_stops_at_an_epochs_end(drive):
 
 
 def test_terminate_on_nan_raises_when_asked_to():
-    with pytest.raises(RuntimeError, match=r"NaN or Inf loss encountered at batch 3\. Loss value: inf\."):
+    with pytest.raises(
+        RuntimeError, match=r"NaN or Inf loss encountered at batch 3\. Loss value: inf\."
+    ):
         TerminateOnNaN(raise_error=True).on_progress("train", 4, {"loss": math.inf})

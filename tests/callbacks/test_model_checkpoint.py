@@ -31,7 +31,14 @@ def _saved(drive, cls, folder, name, epochs, batches=0, **arguments):
 def test_the_best_epochs_are_saved_as_keras_does(drive, tmp_path, values, mode, threshold):
     arguments = {"save_best_only": True, "mode": mode, "initial_value_threshold": threshold}
     ours = _saved(drive, ModelCheckpoint, tmp_path / "a", "m.keras", _epochs(values), **arguments)
-    theirs = _saved(drive, keras.callbacks.ModelCheckpoint, tmp_path / "b", "m.keras", _epochs(values), **arguments)
+    theirs = _saved(
+        drive,
+        keras.callbacks.ModelCheckpoint,
+        tmp_path / "b",
+        "m.keras",
+        _epochs(values),
+        **arguments,
+    )
     assert ours == theirs
 
 
@@ -40,20 +47,34 @@ def test_batches_are_counted_over_epochs_as_keras_does(drive, tmp_path, frequenc
     arguments = {"save_freq": frequency, "batches": 4}
     name = "m-{epoch}-{batch}.keras"
     ours = _saved(drive, ModelCheckpoint, tmp_path / "a", name, _epochs([1, 1, 1]), **arguments)
-    theirs = _saved(drive, keras.callbacks.ModelCheckpoint, tmp_path / "b", name, _epochs([1, 1, 1]), **arguments)
+    theirs = _saved(
+        drive,
+        keras.callbacks.ModelCheckpoint,
+        tmp_path / "b",
+        name,
+        _epochs([1, 1, 1]),
+        **arguments,
+    )
     assert ours == theirs != []
 
 
 def test_templates_are_filled_and_folders_made(drive, tmp_path):
-    callback = ModelCheckpoint(tmp_path / "x" / "{epoch:02d}-{val_loss:.2f}.weights.h5", save_weights_only=True)
+    callback = ModelCheckpoint(
+        tmp_path / "x" / "{epoch:02d}-{val_loss:.2f}.weights.h5", save_weights_only=True
+    )
     model, _ = drive(callback, _epochs([3.0, 2.5]))
     assert [kind for kind, _, _ in model.saved] == ["weights", "weights"]
-    assert sorted(p.name for p in (tmp_path / "x").iterdir()) == ["01-3.00.weights.h5", "02-2.50.weights.h5"]
+    assert sorted(p.name for p in (tmp_path / "x").iterdir()) == [
+        "01-3.00.weights.h5",
+        "02-2.50.weights.h5",
+    ]
 
 
 @pytest.mark.parametrize("name", ["{foo}.keras", "{batch}.keras"])
 def test_an_unknown_name_in_the_template_is_refused_with_the_known_ones(drive, tmp_path, name):
-    with pytest.raises(ValueError, match=r"Failed to format(.|\n)*names from \['epoch', 'loss', 'val_loss'\]"):
+    with pytest.raises(
+        ValueError, match=r"Failed to format(.|\n)*names from \['epoch', 'loss', 'val_loss'\]"
+    ):
         drive(ModelCheckpoint(tmp_path / name), _epochs([1.0]))
 
 
@@ -99,7 +120,8 @@ def test_save_best_only_with_a_broken_loss_keeps_the_file_and_the_best_value(dri
 
 
 @pytest.mark.parametrize(
-    ("logs", "match"), [({"loss": 1.0}, "only with val_loss available"), ({"val_loss": [1, 2]}, "scalar")]
+    ("logs", "match"),
+    [({"loss": 1.0}, "only with val_loss available"), ({"val_loss": [1, 2]}, "scalar")],
 )
 def test_without_a_value_to_compare_it_warns_and_saves(drive, tmp_path, logs, match):
     with pytest.warns(UserWarning, match=match):

@@ -37,17 +37,28 @@ class Metric:
         self.metrics = list(metrics)
 
 
-@pytest.mark.parametrize("monitor", ["loss", "val_loss", "val_out_loss", "out_loss", "val_loss_loss"])
+@pytest.mark.parametrize(
+    "monitor", ["loss", "val_loss", "val_out_loss", "out_loss", "val_loss_loss"]
+)
 def test_losses_fall(monitor):
     assert direction(monitor) == "min"
 
 
 @pytest.mark.parametrize(
     ("monitor", "way"),
-    [("gain", "max"), ("val_gain", "max"), ("val_out_gain", "max"), ("accuracy", "min"), ("val_accuracy", "min")],
+    [
+        ("gain", "max"),
+        ("val_gain", "max"),
+        ("val_out_gain", "max"),
+        ("accuracy", "min"),
+        ("val_accuracy", "min"),
+    ],
 )
 def test_a_metrics_own_direction_is_believed_before_its_name(monitor, way):
-    metrics = [Metric("loss"), Metric("compile_metrics", metrics=[Metric("gain", "up"), Metric("accuracy", "down")])]
+    metrics = [
+        Metric("loss"),
+        Metric("compile_metrics", metrics=[Metric("gain", "up"), Metric("accuracy", "down")]),
+    ]
     assert direction(monitor, metrics) == way
 
 
@@ -86,21 +97,26 @@ def test_a_monitor_that_is_missing_warns_once_with_the_nearest_names_first(drive
 
 
 def test_a_missing_val_monitor_without_validation_says_how_to_get_it(drive):
-    with pytest.warns(UserWarning, match=r"validation_data or validation_split to fit, or monitor='loss'"):
+    with pytest.warns(
+        UserWarning, match=r"validation_data or validation_split to fit, or monitor='loss'"
+    ):
         drive(EarlyStopping(), [{"loss": 1.0}])
 
 
 def test_epochs_without_validation_do_not_warn_once_the_value_was_seen(drive):
     callback = EarlyStopping(patience=2)
     _, seen = drive(
-        callback, [{"val_loss": 1.0}, {"loss": 1.0}, {"val_loss": 2.0}, {"loss": 1.0}, {"val_loss": 3.0}, {}]
+        callback,
+        [{"val_loss": 1.0}, {"loss": 1.0}, {"val_loss": 2.0}, {"loss": 1.0}, {"val_loss": 3.0}, {}],
     )
     assert len(seen) == 5
     assert callback.stopped_epoch == 4
 
 
 def test_an_unknown_mode_warns_and_falls_back_to_auto():
-    with pytest.warns(UserWarning, match="EarlyStopping mode 'up' is unknown, fallback to auto mode"):
+    with pytest.warns(
+        UserWarning, match="EarlyStopping mode 'up' is unknown, fallback to auto mode"
+    ):
         assert EarlyStopping(mode="up").mode == "auto"
 
 

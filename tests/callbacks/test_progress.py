@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gazelle
+from gazelle._engine.engine import Engine
 from gazelle.callbacks import CallbackList, LambdaCallback
 from gazelle.callbacks.progress import Progbar, _duration, _metric
-from gazelle.training.engine import Engine
 
 LOGS = {"accuracy": 0.5, "loss": 0.25, "val_accuracy": 0.4, "val_loss": 0.0001}
 
@@ -32,7 +32,14 @@ def clock(monkeypatch):
 
 
 def _fit(verbose=1, epochs=2, steps=4, callbacks=(), clock=None, step_time=0.5, logs=LOGS):
-    run = CallbackList(list(callbacks), add_progbar=True, model=Model(), verbose=verbose, epochs=epochs, steps=steps)
+    run = CallbackList(
+        list(callbacks),
+        add_progbar=True,
+        model=Model(),
+        verbose=verbose,
+        epochs=epochs,
+        steps=steps,
+    )
     run.on_train_begin()
     for epoch in range(epochs):
         run.on_epoch_begin(epoch)
@@ -50,7 +57,10 @@ def _fit(verbose=1, epochs=2, steps=4, callbacks=(), clock=None, step_time=0.5, 
 def test_a_terminal_shows_one_line_an_epoch(terminal, clock):
     stream = terminal(120)
     _fit(clock=clock)
-    tail = "4/4 2.0s 500ms/step - accuracy: 0.5000 - loss: 0.2500 - val_accuracy: 0.4000 - val_loss: 1.0000e-04"
+    tail = (
+        "4/4 2.0s 500ms/step - accuracy: 0.5000 - loss: 0.2500 - val_accuracy: 0.4000 - val_loss:"
+        " 1.0000e-04"
+    )
     assert stream.rows() == [f"Epoch {n}/2 ━━━━━━━━━ {tail}" for n in (1, 2)] + [""]
 
 
@@ -59,7 +69,9 @@ def test_the_live_line_tells_steps_time_left_and_running_values(terminal, clock)
     bar = Progbar(4, interval=0.1, head="Epoch 1/2")
     clock.now += 2.0
     bar.show(1, {"loss": 0.5})
-    assert stream.rows() == ["Epoch 1/2 ━━━━━─────────────── 1/4 6.0s left 2.0s/step - loss: 0.5000"]
+    assert stream.rows() == [
+        "Epoch 1/2 ━━━━━─────────────── 1/4 6.0s left 2.0s/step - loss: 0.5000"
+    ]
 
 
 def test_it_redraws_at_most_ten_times_a_second(terminal, clock):
@@ -82,12 +94,18 @@ def test_the_end_of_a_run_leaves_the_cursor_on_a_new_line(terminal, clock):
 
 def test_what_a_callback_prints_at_an_epochs_end_has_a_line_of_its_own(terminal, clock):
     stream = terminal(120)
-    _fit(clock=clock, epochs=1, callbacks=[LambdaCallback(on_epoch_end=lambda epoch, logs: print("hello"))])
+    _fit(
+        clock=clock,
+        epochs=1,
+        callbacks=[LambdaCallback(on_epoch_end=lambda epoch, logs: print("hello"))],
+    )
     assert stream.rows()[0] == "hello"
     assert stream.rows()[1].startswith("━━━━")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     columns=st.integers(2, 140),
     count=st.integers(0, 6),
@@ -95,13 +113,17 @@ def test_what_a_callback_prints_at_an_epochs_end_has_a_line_of_its_own(terminal,
     steps=st.sampled_from([None, 1, 7]),
     colour=st.booleans(),
 )
-def test_no_line_wraps_and_no_value_is_lost_at_any_width(terminal, clock, columns, count, epochs, steps, colour):
+def test_no_line_wraps_and_no_value_is_lost_at_any_width(
+    terminal, clock, columns, count, epochs, steps, colour
+):
     stream = terminal(columns, colour=colour)
     logs = {f"{'val_' if i % 2 else ''}metric_{i}": i / 7 + 0.01 for i in range(count)}
     _fit(epochs=min(epochs, 2), steps=steps, clock=clock, logs=logs)
     shown = " ".join(stream.rows())
     if columns > 24:
-        assert all(shown.count(_metric(name, value)) == min(epochs, 2) for name, value in logs.items())
+        assert all(
+            shown.count(_metric(name, value)) == min(epochs, 2) for name, value in logs.items()
+        )
 
 
 def test_long_results_go_on_in_a_second_line_with_the_validation_together(terminal, clock):
@@ -119,7 +141,9 @@ def test_an_encoding_without_the_bar_gets_ascii(terminal, clock):
     bar = Progbar(4, head="größe")
     clock.now += 1.0
     bar.update(1, [("größe", 0.5), ("λ", 0.5)])
-    assert stream.rows() == ["größe =====............... 1/4 3.0s left 1.0s/step - größe: 0.5000 - \\u03bb: 0.5000"]
+    assert stream.rows() == [
+        "größe =====............... 1/4 3.0s left 1.0s/step - größe: 0.5000 - \\u03bb: 0.5000"
+    ]
 
 
 def test_colours_are_used_on_a_terminal_only_and_not_with_no_color(terminal, clock):
@@ -132,7 +156,10 @@ def test_colours_are_used_on_a_terminal_only_and_not_with_no_color(terminal, clo
 @pytest.mark.parametrize("verbose", [1, 2, "auto", True])
 def test_without_a_terminal_there_is_one_plain_line_an_epoch(capsys, clock, verbose):
     _fit(verbose, clock=clock)
-    tail = "4/4 - 2.0s - 500ms/step - accuracy: 0.5000 - loss: 0.2500 - val_accuracy: 0.4000 - val_loss: 1.0000e-04"
+    tail = (
+        "4/4 - 2.0s - 500ms/step - accuracy: 0.5000 - loss: 0.2500 - val_accuracy: 0.4000 -"
+        " val_loss: 1.0000e-04"
+    )
     assert capsys.readouterr().out == "".join(f"Epoch {n}/2 - {tail}\n" for n in (1, 2))
 
 
@@ -181,7 +208,9 @@ def test_evaluate_and_predict_have_a_line_too(capsys, clock, stage):
     clock.now += 1.0
     run.on_progress(stage, 5, {"outputs": [1, 2]} if stage == "predict" else {"loss": 0.5})
     getattr(run, f"on_{stage}_end")({"loss": 0.5})
-    assert capsys.readouterr().out == "5/5 - 1.0s - 200ms/step" + (" - loss: 0.5000\n" if stage == "test" else "\n")
+    assert capsys.readouterr().out == "5/5 - 1.0s - 200ms/step" + (
+        " - loss: 0.5000\n" if stage == "test" else "\n"
+    )
 
 
 class FakeNotebook:
@@ -226,7 +255,12 @@ def _final_values(text):
 @pytest.mark.parametrize("stateful", [None, [], ["b"]])
 @pytest.mark.parametrize("final", [[], [(9, [("a", 7.0)], True)], [(9, None, True)]])
 def test_progbar_averages_values_as_keras_does(stateful, final):
-    calls = [(1, [("a", 1.0), ("b", 2.0)]), (3, [("a", 5.0), ("b", 4.0)]), (8, [("a", 0.5)]), *final]
+    calls = [
+        (1, [("a", 1.0), ("b", 2.0)]),
+        (3, [("a", 5.0), ("b", 4.0)]),
+        (8, [("a", 0.5)]),
+        *final,
+    ]
     outputs = []
     for cls in (Progbar, keras.utils.Progbar):
         with contextlib.redirect_stdout(io.StringIO()) as stream:
@@ -264,7 +298,14 @@ def test_values_are_shown_with_four_digits(value, text):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(2e-6, "2us"), (0.048, "48ms"), (3.14, "3.1s"), (42.4, "42s"), (125, "2:05"), (3725, "1:02:05")],
+    [
+        (2e-6, "2us"),
+        (0.048, "48ms"),
+        (3.14, "3.1s"),
+        (42.4, "42s"),
+        (125, "2:05"),
+        (3725, "1:02:05"),
+    ],
 )
 def test_durations_are_short(seconds, text):
     assert _duration(seconds) == text
@@ -287,4 +328,7 @@ def test_epochs_that_run_beside_each_other_are_told_with_their_own_times(capsys,
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(Engine, "train", train_for_two_seconds)
     model.fit(x, x[:, :1], epochs=5, verbose=2)
-    assert re.findall(r"2/2 - ([^ ]+) - ([^ ]+)", capsys.readouterr().out) == [("2.0s", "1.0s/step")] * 5
+    assert (
+        re.findall(r"2/2 - ([^ ]+) - ([^ ]+)", capsys.readouterr().out)
+        == [("2.0s", "1.0s/step")] * 5
+    )

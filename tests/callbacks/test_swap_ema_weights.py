@@ -12,7 +12,9 @@ class Model:
         self.optimizer = SGD(use_ema=use_ema)
         self.optimizer.build(self.trainable_variables)
         if use_ema:
-            for average, value in zip(self.optimizer._model_variables_moving_average, AVERAGES, strict=True):
+            for average, value in zip(
+                self.optimizer._model_variables_moving_average, AVERAGES, strict=True
+            ):
                 average.assign(value)
 
     def values(self):
@@ -73,5 +75,8 @@ def test_before_the_optimizer_is_built_there_is_nothing_to_swap():
 def test_the_weights_share_no_array_with_the_averages():
     callback, model = _callback()
     callback.on_train_end()
-    weight, average = model.trainable_variables[0], model.optimizer._model_variables_moving_average[0]
+    weight, average = (
+        model.trainable_variables[0],
+        model.optimizer._model_variables_moving_average[0],
+    )
     assert weight.lend() is not average.lend()

@@ -58,7 +58,12 @@ def folder_of(root, classes=("dark", "light"), count=6, **options):
     """A folder of images, the classes' means far apart."""
     for number, name in enumerate(classes):
         for i in range(count):
-            paint(Path(root) / name / f"{i}.png", value=60 + 130 * number, seed=100 * number + i, **options)
+            paint(
+                Path(root) / name / f"{i}.png",
+                value=60 + 130 * number,
+                seed=100 * number + i,
+                **options,
+            )
     return Path(root)
 
 
@@ -72,6 +77,16 @@ def images(tmp_path_factory):
 def shades_run(tmp_path_factory, images):
     """A run that has learned to tell dark from light."""
     root = tmp_path_factory.mktemp("runs")
-    options = ["--epochs", "30", "--hidden", "", "--learning-rate", "0.05", "--out", str(root), "-q"]
+    options = [
+        "--epochs",
+        "30",
+        "--hidden",
+        "",
+        "--learning-rate",
+        "0.05",
+        "--out",
+        str(root),
+        "-q",
+    ]
     assert main(["train", str(images), *options]) == 0
     return root / "shades"

@@ -9,7 +9,8 @@ from PIL import Image
 from sklearn.metrics import accuracy_score
 
 import gazelle as package
-from gazelle import layers, models, runs
+from gazelle import layers, models
+from gazelle._report import runs
 from gazelle.datasets import digits
 
 from .conftest import folder_of, paint
@@ -63,7 +64,9 @@ def test_evaluate_brings_other_images_to_the_networks_range(gazelle, home):
     model.load_weights("runs/digits/model.weights.h5")
     expected = accuracy_score(y[:60], model.predict(x[:60]).argmax(axis=1))
     assert expected > 0.7
-    assert float(answer.out.splitlines()[-1].split()[1].rstrip(",")) == pytest.approx(expected, abs=0.02)
+    assert float(answer.out.splitlines()[-1].split()[1].rstrip(",")) == pytest.approx(
+        expected, abs=0.02
+    )
 
 
 def test_evaluate_refuses_classes_that_the_network_does_not_know(gazelle, home):
@@ -132,7 +135,10 @@ def test_predict_gives_the_probabilities_of_the_model(gazelle, home):
     assert words[1::2] == [str(place) for place in np.argsort(-probabilities)[:2]]
     shares = [float(word.rstrip("%")) / 100 for word in words[2::2]]
     assert shares == pytest.approx(np.sort(probabilities)[::-1][:2].tolist(), abs=2e-3)
-    assert gazelle("predict", "digits", "paper.png", "--invert", "--top", "2").out.split()[1:] == words[1:]
+    assert (
+        gazelle("predict", "digits", "paper.png", "--invert", "--top", "2").out.split()[1:]
+        == words[1:]
+    )
 
 
 def test_predict_names_a_file_that_is_no_image(gazelle, home):
@@ -143,7 +149,9 @@ def test_predict_names_a_file_that_is_no_image(gazelle, home):
     assert "notes.png" in answer.err
 
 
-def test_predict_names_all_files_that_it_cannot_read_and_does_not_advise_to_remove_a_missing_one(gazelle, home):
+def test_predict_names_all_files_that_it_cannot_read_and_does_not_advise_to_remove_a_missing_one(
+    gazelle, home
+):
     paint(Path("fine.png"))
     answer = gazelle("predict", "shades", "gone.png")
     assert answer.err.splitlines()[0] == "gazelle: There is no image gone.png."
@@ -151,7 +159,10 @@ def test_predict_names_all_files_that_it_cannot_read_and_does_not_advise_to_remo
     Path("text.png").write_text("x")
     answer = gazelle("predict", "shades", "gone.png", "fine.png", "text.png", "gone2.png")
     assert (answer.status, answer.out) == (1, "")
-    assert all(name in answer.err for name in ("3 of 4 images", " gone.png: nothing there", " text.png: ", "gone2.png"))
+    assert all(
+        name in answer.err
+        for name in ("3 of 4 images", " gone.png: nothing there", " text.png: ", "gone2.png")
+    )
 
 
 def test_list_shows_the_runs_and_their_figures(gazelle, home):
@@ -171,7 +182,9 @@ def test_list_shows_the_runs_and_their_figures(gazelle, home):
 def test_compare_shows_what_differs_and_the_figures_side_by_side(gazelle, home):
     gazelle("train", "digits", "--epochs", "1", "--hidden", "8", "-q", "--name", "small")
     answer = gazelle("compare", "digits", "small")
-    rows = {line[:20].strip(): line.split()[-2:] for line in answer.out.splitlines() if line.strip()}
+    rows = {
+        line[:20].strip(): line.split()[-2:] for line in answer.out.splitlines() if line.strip()
+    }
     assert answer.status == 0
     assert rows["hidden units"] == ["16", "8"]
     assert rows["epochs run"] == ["2", "1"]
@@ -235,7 +248,11 @@ def test_a_run_made_in_python_can_be_summarised_and_reported_but_not_fed_images(
 
 @pytest.mark.parametrize(
     ("file", "words"),
-    [("model.weights.h5", "model.weights.h5"), ("model.json", "no model.json"), ("config.json", "not a run folder")],
+    [
+        ("model.weights.h5", "model.weights.h5"),
+        ("model.json", "no model.json"),
+        ("config.json", "not a run folder"),
+    ],
 )
 def test_a_file_that_is_missing_is_named(gazelle, home, file, words):
     (Path("runs/digits") / file).unlink()

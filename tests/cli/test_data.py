@@ -50,7 +50,9 @@ def test_the_classes_of_a_folder_are_divided_and_named():
     ) == pytest.approx((60, 190), abs=5)
 
 
-@pytest.mark.parametrize(("parts", "watched"), [(("train", "Test", "val"), True), (("training", "valid"), False)])
+@pytest.mark.parametrize(
+    ("parts", "watched"), [(("train", "Test", "val"), True), (("training", "valid"), False)]
+)
 def test_parts_are_known_by_their_usual_names(parts, watched):
     for number, part in enumerate(parts):
         folder_of(Path("data") / part, count=5 + number)
@@ -61,7 +63,10 @@ def test_parts_are_known_by_their_usual_names(parts, watched):
 
 
 def test_a_class_may_be_called_train():
-    assert load(str(folder_of("vehicles", classes=("car", "train")))).class_names == ["car", "train"]
+    assert load(str(folder_of("vehicles", classes=("car", "train")))).class_names == [
+        "car",
+        "train",
+    ]
 
 
 def test_a_grey_training_makes_its_test_images_grey():

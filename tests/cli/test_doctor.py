@@ -2,7 +2,7 @@
 
 import pytest
 
-from gazelle import native
+from gazelle._engine import kernel as native
 from gazelle.cli import doctor
 
 
@@ -19,7 +19,17 @@ def test_all_is_shown_in_80_columns_of_ascii(gazelle, tmp_path):
     answer = gazelle("doctor")
     assert (answer.status, answer.err) == (0, "")
     shown = [line[:12].strip() for line in answer.out.splitlines()]
-    for name in ("gazelle", "python", "machine", "packages", "optional", "device", "engine", "programs", "datasets"):
+    for name in (
+        "gazelle",
+        "python",
+        "machine",
+        "packages",
+        "optional",
+        "device",
+        "engine",
+        "programs",
+        "datasets",
+    ):
         assert name in shown
     said = " ".join(answer.out.split())
     assert native.state().text in said
@@ -51,8 +61,16 @@ def test_a_folder_that_cannot_be_written_is_a_fault_with_its_cure(gazelle, monke
             1,
             "fix: run this",
         ),
-        (native.State("XLA alone; no kernel: no compiler", False, "run that"), 0, "with the kernel fix: run that"),
-        (native.State("XLA alone; no kernel: GAZELLE_NATIVE is off", False), 0, "GAZELLE_NATIVE is off"),
+        (
+            native.State("XLA alone; no kernel: no compiler", False, "run that"),
+            0,
+            "with the kernel fix: run that",
+        ),
+        (
+            native.State("XLA alone; no kernel: GAZELLE_NATIVE is off", False),
+            0,
+            "GAZELLE_NATIVE is off",
+        ),
     ],
 )
 def test_a_broken_kernel_is_a_fault_and_none_is_not(gazelle, monkeypatch, state, status, words):
@@ -64,19 +82,31 @@ def test_a_broken_kernel_is_a_fault_and_none_is_not(gazelle, monkeypatch, state,
 
 def test_a_missing_optional_package_is_a_hint_with_the_line_for_pip(gazelle, monkeypatch):
     installed = doctor._installed
-    monkeypatch.setattr(doctor, "_installed", lambda name: None if name == "pillow" else installed(name))
+    monkeypatch.setattr(
+        doctor, "_installed", lambda name: None if name == "pillow" else installed(name)
+    )
     answer = gazelle("doctor")
     assert answer.status == 0
-    assert "hint: reports, pictures and the command line need pillow\n  fix: pip install 'gazelle[all]'\n" in answer.out
+    assert (
+        "hint: reports, pictures and the command line need pillow\n  fix: pip install"
+        " 'gazelle[all]'\n" in answer.out
+    )
 
 
-@pytest.mark.parametrize(("number", "right"), [("0.7.2", False), ("0.11.1", False), ("0.8.0", True), ("0.12", True)])
+@pytest.mark.parametrize(
+    ("number", "right"), [("0.7.2", False), ("0.11.1", False), ("0.8.0", True), ("0.12", True)]
+)
 def test_a_version_that_gazelle_does_not_go_with_is_a_fault(monkeypatch, number, right):
-    monkeypatch.setattr(doctor, "requires", lambda name: ["jax!=0.11.1,>=0.8", "keras>=9; extra == 'test'"])
+    monkeypatch.setattr(
+        doctor, "requires", lambda name: ["jax!=0.11.1,>=0.8", "keras>=9; extra == 'test'"]
+    )
     monkeypatch.setattr(doctor, "_installed", lambda name: number)
     found = doctor.Findings()
     doctor._packages(found)
-    fault = f"jax is {number}; Gazelle needs 0.8 or newer and not 0.11.1", "pip install --upgrade jax"
+    fault = (
+        f"jax is {number}; Gazelle needs 0.8 or newer and not 0.11.1",
+        "pip install --upgrade jax",
+    )
     assert found.faults == ([] if right else [fault])
 
 

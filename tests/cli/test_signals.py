@@ -28,12 +28,17 @@ def harmless():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("presses", [1, 2])
-def test_at_any_moment_the_run_is_whole_or_not_there(number, presses, gazelle, harmless, images, shades_run):
+def test_at_any_moment_the_run_is_whole_or_not_there(
+    number, presses, gazelle, harmless, images, shades_run
+):
     # shades_run: a module that is broken off while it is loaded stays half loaded in this process.
     moments = random.Random(int(number) + presses)
     for trial in range(6):
         name = f"trial-{trial}"
-        timers = [threading.Timer(moments.uniform(0, 1.2), os.kill, (os.getpid(), number)) for _ in range(presses)]
+        timers = [
+            threading.Timer(moments.uniform(0, 1.2), os.kill, (os.getpid(), number))
+            for _ in range(presses)
+        ]
         for timer in timers:
             timer.start()
         answer = gazelle("train", images, "--epochs", "30", "--hidden", "4", "--name", name)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gazelle import native, runs
+from gazelle._engine import kernel as native
+from gazelle._report import runs
 from gazelle.callbacks import LambdaCallback
 from gazelle.cli import train as training
 from gazelle.cli.signals import listening
@@ -40,7 +41,11 @@ def weights(folder):
 
     found = {}
     with h5py.File(folder / "model.weights.h5") as file:
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+        file.visititems(
+            lambda name, item: (
+                found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+            )
+        )
     return found
 
 
@@ -52,7 +57,10 @@ def test_it_prints_data_network_epochs_and_figures_as_plain_text_when_piped(gaze
     lines = answer.out.splitlines()
     assert lines[0] == "digits: 1,438 images to train, 359 to test; 8 x 8, 10 classes"
     epochs = [line for line in lines if line.startswith("Epoch ")]
-    assert [line.split(" - ")[:2] for line in epochs] == [["Epoch 1/2", "45/45"], ["Epoch 2/2", "45/45"]]
+    assert [line.split(" - ")[:2] for line in epochs] == [
+        ["Epoch 1/2", "45/45"],
+        ["Epoch 2/2", "45/45"],
+    ]
     assert all("loss: " in line and "val_accuracy: " in line for line in epochs)
     assert lines[-2].startswith("Test accuracy 0.")
     assert lines[-1] == "Report: runs/digits/report.html"
@@ -84,10 +92,16 @@ def test_the_record_says_what_was_asked_and_how_long_it_took(digits_run):
     assert runs.read_history(digits_run)[0] == [1, 2]
 
 
-def test_the_same_seed_gives_the_same_network_bit_for_bit_and_another_seed_another(gazelle, digits_run):
+def test_the_same_seed_gives_the_same_network_bit_for_bit_and_another_seed_another(
+    gazelle, digits_run
+):
     for seed, name in ((0, "again"), (1, "other")):
         gazelle("train", "digits", *DIGITS, "-q", "--seed", seed, "--name", name)
-    first, again, other = weights(digits_run), weights(Path("runs/again")), weights(Path("runs/other"))
+    first, again, other = (
+        weights(digits_run),
+        weights(Path("runs/again")),
+        weights(Path("runs/other")),
+    )
     assert first.keys() == again.keys()
     assert all(first[name].tobytes() == again[name].tobytes() for name in first)
     assert any(first[name].tobytes() != other[name].tobytes() for name in first)
@@ -116,7 +130,9 @@ if hasattr(signal, "SIGHUP"):
 
 
 @pytest.mark.parametrize(("number", "status"), SIGNALS)
-def test_a_signal_ends_training_and_keeps_what_was_learned(number, status, gazelle, images, monkeypatch):
+def test_a_signal_ends_training_and_keeps_what_was_learned(
+    number, status, gazelle, images, monkeypatch
+):
     signals_at(monkeypatch, 1, number)
     before = signal.getsignal(number)
     answer = gazelle("train", images, "--epochs", "500", "--hidden", "4")
@@ -137,7 +153,9 @@ def test_a_signal_ends_training_and_keeps_what_was_learned(number, status, gazel
         ((signal.SIGTERM, signal.SIGINT), (143, "", "gazelle: terminated\n")),
     ],
 )
-def test_a_second_signal_ends_the_program_and_leaves_nothing(numbers, answer, gazelle, images, monkeypatch, tmp_path):
+def test_a_second_signal_ends_the_program_and_leaves_nothing(
+    numbers, answer, gazelle, images, monkeypatch, tmp_path
+):
     signals_at(monkeypatch, 0, *numbers)
     assert gazelle("train", images, *QUICK, "-q") == answer
     assert list(tmp_path.iterdir()) == []
@@ -180,7 +198,9 @@ def test_a_ctrl_c_after_the_run_folder_is_there_only_sets_the_status(gazelle, im
     assert {path.name for path in Path("runs/shades").iterdir()} == FILES
 
 
-def test_a_ctrl_c_that_python_throws_away_is_heard_all_the_same(gazelle, images, monkeypatch, tmp_path):
+def test_a_ctrl_c_that_python_throws_away_is_heard_all_the_same(
+    gazelle, images, monkeypatch, tmp_path
+):
     """As where it falls into a callback of the garbage collector: JAX has one."""
     load = training.load
 
@@ -220,26 +240,49 @@ def test_a_job_in_the_background_goes_on_ignoring_ctrl_c():
 
 @pytest.mark.skipif(os.name != "posix", reason="a device that is always full")
 @pytest.mark.parametrize(
-    ("way", "status", "words"), [("full", 1, "could not be written"), ("head", 0, ""), ("closed", 0, "")]
+    ("way", "status", "words"),
+    [("full", 1, "could not be written"), ("head", 0, ""), ("closed", 0, "")],
 )
 def test_a_run_is_kept_whatever_becomes_of_its_output(way, status, words, images, tmp_path):
     command = [sys.executable, "-c", PROGRAM, "train", str(images), *QUICK]
-    shell = {"full": ' "$@" > /dev/full', "head": ' { "$@"; echo $? > status; } | head -1', "closed": ' "$@" >&-'}[way]
-    done = subprocess.run(["sh", "-c", shell, "sh", *command], capture_output=True, text=True, check=False)
+    shell = {
+        "full": ' "$@" > /dev/full',
+        "head": ' { "$@"; echo $? > status; } | head -1',
+        "closed": ' "$@" >&-',
+    }[way]
+    done = subprocess.run(
+        ["sh", "-c", shell, "sh", *command], capture_output=True, text=True, check=False
+    )
     code = int(Path("status").read_text()) if way == "head" else done.returncode
     assert (code, bool(done.stderr)) == (status, bool(words)), done.stderr
     assert words in done.stderr
     assert {path.name for path in Path("runs/shades").iterdir()} == FILES
 
 
-def test_patience_watches_a_tenth_of_the_training_images_and_keeps_the_best_weights(gazelle, tmp_path):
+def test_patience_watches_a_tenth_of_the_training_images_and_keeps_the_best_weights(
+    gazelle, tmp_path
+):
     folder_of("data", count=20)
     answer = gazelle(
-        "train", "data", "--epochs", "60", "--hidden", "", "--learning-rate", "0.3", "--patience", "2", "-q"
+        "train",
+        "data",
+        "--epochs",
+        "60",
+        "--hidden",
+        "",
+        "--learning-rate",
+        "0.3",
+        "--patience",
+        "2",
+        "-q",
     )
     folder = Path(answer.out).parent
     config = runs.read_config(folder)
-    assert [(split.name, split.rows) for split in config.splits] == [("train", 28), ("validation", 4), ("test", 8)]
+    assert [(split.name, split.rows) for split in config.splits] == [
+        ("train", 28),
+        ("validation", 4),
+        ("test", 8),
+    ]
     assert config.settings["patience"] == 2
     epochs, history = runs.read_history(folder)
     assert len(epochs) == 60 or epochs[-1] - epochs[int(np.argmin(history["val_loss"]))] == 2
@@ -297,7 +340,9 @@ def test_black_strokes_on_nothing_are_learned_and_told(gazelle):
             path = Path("strokes") / name / f"{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path)
-    answer = gazelle("train", "strokes", "--epochs", "150", "--hidden", "16", "--learning-rate", "0.01", "-q")
+    answer = gazelle(
+        "train", "strokes", "--epochs", "150", "--hidden", "16", "--learning-rate", "0.01", "-q"
+    )
     assert answer.status == 0
     said = "gazelle: warning: {} transparent: laid on white (nearly white strokes: on black).\n"
     assert answer.err == said.format("24 of 24 images are")
@@ -311,10 +356,20 @@ def test_bad_images_are_named_together_and_left_out_on_request(gazelle):
     folder_of("data", count=10)
     for name in ("dark/1.png", "light/2.png", "light/3.png"):
         (Path("data") / name).write_bytes(b"x")
-    refused(gazelle("train", "data"), "3 of 20 images", "dark/1.png", "light/2.png", "light/3.png", "add --skip-bad")
+    refused(
+        gazelle("train", "data"),
+        "3 of 20 images",
+        "dark/1.png",
+        "light/2.png",
+        "light/3.png",
+        "add --skip-bad",
+    )
     answer = gazelle("train", "data", *QUICK, "-q", "--skip-bad")
     assert answer.status == 0
-    assert "gazelle: warning: 3 of 20 images cannot be read and are left out: data/dark/1.png, " in answer.err
+    assert (
+        "gazelle: warning: 3 of 20 images cannot be read and are left out: data/dark/1.png, "
+        in answer.err
+    )
     config = runs.read_config(Path("runs/data"))
     assert sum(split.rows for split in config.splits) == 17
     assert config.settings["bad images"] == "left out"
@@ -421,13 +476,20 @@ def test_a_disk_that_becomes_full_is_told_without_a_traceback(gazelle, images, m
     monkeypatch.setattr(runs, "write_metrics", full)
     answer = gazelle("train", images, *QUICK, "-q")
     assert (answer.status, answer.out) == (1, "")
-    assert answer.err.startswith("gazelle: No space left on device: runs/shades/metrics.json\n  fix: make room")
+    assert answer.err.startswith(
+        "gazelle: No space left on device: runs/shades/metrics.json\n  fix: make room"
+    )
     assert not Path("runs").exists()
 
 
 def test_dropout_and_no_hidden_layers_are_built_as_asked():
-    images = training.Images("x", "x", 255, ["a", "b"], (np.zeros((2, 3, 3), np.uint8), np.arange(2)), (None, None))
-    kinds = [type(layer).__name__ for layer in training.build(images, training.Settings((5,), dropout=0.5)).layers]
+    images = training.Images(
+        "x", "x", 255, ["a", "b"], (np.zeros((2, 3, 3), np.uint8), np.arange(2)), (None, None)
+    )
+    kinds = [
+        type(layer).__name__
+        for layer in training.build(images, training.Settings((5,), dropout=0.5)).layers
+    ]
     assert kinds == ["Rescaling", "Flatten", "Dense", "Dropout", "Dense"]
     assert len(training.build(images, training.Settings(())).layers) == 3
 

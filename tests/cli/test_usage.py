@@ -10,7 +10,7 @@ import warnings
 import pytest
 
 import gazelle as package
-from gazelle import native
+from gazelle._engine import kernel as native
 from gazelle.cli import evaluate as evaluating
 from gazelle.cli import train as training
 
@@ -21,7 +21,9 @@ COMMANDS = ["train", "evaluate", "predict", "report", "summary", "list", "compar
 
 def in_a_process(*arguments, program=PROGRAM, **options):
     command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, **options)
+    return subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", check=False, **options
+    )
 
 
 def test_without_arguments_it_shows_its_help(gazelle):
@@ -39,12 +41,18 @@ def test_the_help_of_a_command_is_short_and_fits_80_columns(gazelle, command, mo
     assert answer.err == ""
     assert len(answer.out.splitlines()) <= 45
     assert max(map(len, answer.out.splitlines())) <= 80
-    assert not re.search(r"<|\{|\bTEXT\b|\bPATH\b|\bINTEGER\b|\bFLOAT\b|list\[|<=", answer.out), "types of Python"
+    assert not re.search(r"<|\{|\bTEXT\b|\bPATH\b|\bINTEGER\b|\bFLOAT\b|list\[|<=", answer.out), (
+        "types of Python"
+    )
 
 
 @pytest.mark.skipif(os.name != "posix", reason="shells of POSIX")
 def test_a_shell_is_told_what_may_come_next():
-    words = {"COMP_WORDS": "gazelle train --hid", "COMP_CWORD": "2", "_GAZELLE_COMPLETE": "complete_bash"}
+    words = {
+        "COMP_WORDS": "gazelle train --hid",
+        "COMP_CWORD": "2",
+        "_GAZELLE_COMPLETE": "complete_bash",
+    }
     assert in_a_process(env={**os.environ, **words}).stdout.split() == ["--hidden"]
 
 
@@ -63,7 +71,10 @@ def test_the_version_is_that_of_the_package_and_names_the_engine(gazelle):
         (["train", "digits", "--name", "../x"], "'../x' is not a name"),
         (["train", "digits", "--name", "my net"], "did you mean my-net?"),
         (["train", "digits", "--name", ""], "is not a name"),
-        (["train", "digits", "--hidden", "200-100"], "is not a list of whole numbers .* did you mean 200,100?"),
+        (
+            ["train", "digits", "--hidden", "200-100"],
+            "is not a list of whole numbers .* did you mean 200,100?",
+        ),
         (["train", "digits", "--dropout", "half"], "'half' is not a number from 0 to 0.95"),
         (["train", "digits", "--test-share", "1"], "1 is not a number from 0.01 to 0.9"),
         (["train", "digits", "--batch-size", "1.5"], "'1.5' is not a whole number, 1 or more"),
@@ -96,7 +107,9 @@ def test_wrong_usage_is_told_in_two_lines_with_status_2(gazelle, arguments, word
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_while_loading_ends_with_status_130_and_leaves_nothing(gazelle, monkeypatch, tmp_path):
+def test_ctrl_c_while_loading_ends_with_status_130_and_leaves_nothing(
+    gazelle, monkeypatch, tmp_path
+):
     def load(*arguments, **options):
         signal.raise_signal(signal.SIGINT)
 
@@ -121,7 +134,8 @@ def test_a_warning_is_one_line_on_stderr(gazelle, monkeypatch, digits_run):
     answer = gazelle("evaluate", digits_run)
     assert (
         answer.err
-        == "gazelle: warning: mind the gap\ngazelle: No space left on device: disk\n  fix: make room on the disk\n"
+        == "gazelle: warning: mind the gap\ngazelle: No space left on device: disk\n  fix: make"
+        " room on the disk\n"
     )
     assert answer.status == 1
 
@@ -174,7 +188,10 @@ def test_a_refusal_in_a_process_of_its_own_has_no_traceback(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="a pipe that is closed early")
 def test_a_reader_that_has_had_enough_is_no_error(digits_run):
-    program = f"import os; os.close(1); r, w = os.pipe(); os.close(r); assert w == 1 or os.dup2(w, 1); {PROGRAM}"
+    program = (
+        "import os; os.close(1); r, w = os.pipe(); os.close(r); assert w == 1 or os.dup2(w, 1);"
+        f" {PROGRAM}"
+    )
     done = in_a_process("summary", str(digits_run), program=program)
     assert done.stderr == ""
 
@@ -183,7 +200,12 @@ def test_a_reader_that_has_had_enough_is_no_error(digits_run):
 def test_ctrl_c_at_a_terminal_ends_the_process_with_its_report_and_status_130(tmp_path):
     arguments = ["train", "digits", "--epochs", "100000", "--hidden", "4"]
     command = [sys.executable, "-c", PROGRAM, *arguments]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    options = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+        "encoding": "utf-8",
+    }
     with subprocess.Popen(command, cwd=tmp_path, **options) as process:
         try:
             for line in process.stdout:

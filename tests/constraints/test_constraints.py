@@ -27,7 +27,9 @@ CASES = [
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 def test_the_projection_equals_keras_s(name, arguments):
     found = getattr(constraints, name)(**arguments)(KERNEL)
-    np.testing.assert_allclose(found, getattr(keras.constraints, name)(**arguments)(KERNEL), rtol=1e-6)
+    np.testing.assert_allclose(
+        found, getattr(keras.constraints, name)(**arguments)(KERNEL), rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize(("name", "arguments"), CASES)
@@ -45,7 +47,9 @@ def test_the_norms_of_the_units_end_within_the_bounds():
     np.testing.assert_allclose(norms, np.minimum(np.linalg.norm(KERNEL, axis=0), 1.5), rtol=1e-5)
     norms = np.linalg.norm(constraints.MinMaxNorm(0.5, 1.5)(KERNEL), axis=0)
     np.testing.assert_allclose(norms, np.clip(np.linalg.norm(KERNEL, axis=0), 0.5, 1.5), rtol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(constraints.UnitNorm()(KERNEL), axis=0), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(
+        np.linalg.norm(constraints.UnitNorm()(KERNEL), axis=0), 1.0, rtol=1e-5
+    )
 
 
 def test_a_zero_vector_stays_zero():

@@ -18,12 +18,16 @@ SEED = 0
 def binary_folder(cache_dir: Path, archive: Path = ARCHIVE, rows: int = ROWS) -> Path:
     """The folder `cifar-10-batches-bin` in `cache_dir`, made on the first call.
 
-    `archive` holds `train/<class>/NNNN.jpg` and `test/<class>/NNNN.jpg`. The training images are shuffled by a fixed
-    seed. `rows` is for tests: images a file, where the archive holds fewer than all.
+    `archive` holds `train/<class>/NNNN.jpg` and `test/<class>/NNNN.jpg`. The training images are
+    shuffled by a fixed seed. `rows` is for tests: images a file, where the archive holds fewer than
+    all.
     """
     folder = Path(cache_dir) / "cifar-10-batches-bin"
     size = rows * 3073
-    if all((folder / name).is_file() and (folder / name).stat().st_size == size for name in (*TRAIN, "test_batch.bin")):
+    if all(
+        (folder / name).is_file() and (folder / name).stat().st_size == size
+        for name in (*TRAIN, "test_batch.bin")
+    ):
         return folder
     train, test = _records(archive, rows)
     train = train[np.random.default_rng(SEED).permutation(len(train))]
@@ -37,7 +41,10 @@ def binary_folder(cache_dir: Path, archive: Path = ARCHIVE, rows: int = ROWS) ->
 
 def _records(archive: Path, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Records of 3,073 bytes (label, red, green, blue) of the training and of the test images."""
-    parts = {"train": np.empty((5 * rows, 3073), np.uint8), "test": np.empty((rows, 3073), np.uint8)}
+    parts = {
+        "train": np.empty((5 * rows, 3073), np.uint8),
+        "test": np.empty((rows, 3073), np.uint8),
+    }
     filled = dict.fromkeys(parts, 0)
     with tarfile.open(archive) as tar, ThreadPoolExecutor(os.cpu_count()) as pool:
         tasks = []
@@ -46,7 +53,9 @@ def _records(archive: Path, rows: int) -> tuple[np.ndarray, np.ndarray]:
             if not member.isreg():
                 continue
             part, name, _ = member.name.split("/")
-            jobs.append((parts[part][filled[part]], CLASSES.index(name), tar.extractfile(member).read()))
+            jobs.append(
+                (parts[part][filled[part]], CLASSES.index(name), tar.extractfile(member).read())
+            )
             filled[part] += 1
             if len(jobs) == 256:
                 tasks.append(pool.submit(_decode, jobs))
@@ -64,7 +73,9 @@ def _decode(jobs: list[tuple[np.ndarray, int, bytes]]) -> None:
 
     for record, label, data in jobs:
         record[0] = label
-        record[1:] = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).transpose(2, 0, 1).ravel()
+        record[1:] = (
+            np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).transpose(2, 0, 1).ravel()
+        )
 
 
 if __name__ == "__main__":

@@ -36,7 +36,9 @@ def made():
     images = np.empty((6 * ROWS, 32, 32, 3), np.uint8)
     for i, record in enumerate(records.reshape(-1, 3073)):  # the layout as the CIFAR page words it
         for channel in range(3):
-            images[i, :, :, channel] = record[1 + 1024 * channel : 1025 + 1024 * channel].reshape(32, 32)
+            images[i, :, :, channel] = record[1 + 1024 * channel : 1025 + 1024 * channel].reshape(
+                32, 32
+            )
     return records, images, records[:, :, 0].reshape(-1, 1)
 
 
@@ -74,7 +76,11 @@ def write_pickles(records, folder, payload=None):
     folder.mkdir(parents=True)
     hashes = {}
     for name, part in zip(cifar10.Source().python_md5, records, strict=True):
-        batch = {b"batch_label": name.encode(), b"labels": part[:, 0].tolist(), b"data": part[:, 1:].copy()}
+        batch = {
+            b"batch_label": name.encode(),
+            b"labels": part[:, 0].tolist(),
+            b"data": part[:, 1:].copy(),
+        }
         data = as_python_2(pickle.dumps(payload or batch, protocol=3))
         (folder / name).write_bytes(data)
         hashes[name] = hashlib.md5(data).hexdigest()
@@ -85,7 +91,9 @@ def as_python_2(data):
     """The strings of a pickle of protocol 3 as Python 2's."""
     data = bytearray(data)
     for opcode, _, place in list(pickletools.genops(bytes(data))):
-        data[place] = {"SHORT_BINBYTES": ord("U"), "BINBYTES": ord("T")}.get(opcode.name, data[place])
+        data[place] = {"SHORT_BINBYTES": ord("U"), "BINBYTES": ord("T")}.get(
+            opcode.name, data[place]
+        )
     data[1] = 2
     return bytes(data).replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
 
@@ -120,7 +128,9 @@ def test_the_environment_variable_names_the_data(made, source, tmp_path, monkeyp
 def test_a_download_is_kept_in_the_cache_and_not_repeated(made, source, tmp_path):
     assert_made(cifar10.load_from(None, source), made)
     folder = tmp_path / "gazelle" / "datasets" / cifar10.FOLDER
-    assert sorted(path.name for path in folder.parent.rglob("*") if path.is_file()) == sorted(cifar10.FILES)
+    assert sorted(path.name for path in folder.parent.rglob("*") if path.is_file()) == sorted(
+        cifar10.FILES
+    )
     assert_made(cifar10.load_from(None, replace(source, url="file:///nowhere")), made)
 
 
@@ -138,10 +148,14 @@ def test_a_folder_half_unpacked_by_a_killed_run_is_not_taken(made, source, tmp_p
     assert_made(cifar10.load_from(None, source), made)
 
 
-@pytest.mark.parametrize("where", ["cifar-10-batches-py-target/cifar-10-batches-py", "cifar-10-batches-py"])
+@pytest.mark.parametrize(
+    "where", ["cifar-10-batches-py-target/cifar-10-batches-py", "cifar-10-batches-py"]
+)
 def test_the_copy_in_the_cache_of_keras_is_read(where, made, source, tmp_path):
     hashes = write_pickles(made[0], tmp_path / "keras" / "datasets" / where)
-    assert_made(cifar10.load_from(None, replace(source, url="file:///nowhere", python_md5=hashes)), made)
+    assert_made(
+        cifar10.load_from(None, replace(source, url="file:///nowhere", python_md5=hashes)), made
+    )
 
 
 def test_the_pickles_of_the_test_are_those_that_python_2_wrote(made, tmp_path):
@@ -150,7 +164,9 @@ def test_the_pickles_of_the_test_are_those_that_python_2_wrote(made, tmp_path):
     np.testing.assert_array_equal(batch["data"], made[0][0][:, 1:])
 
 
-def test_a_changed_pickle_in_the_cache_of_keras_is_left_aside_with_a_warning(made, source, tmp_path):
+def test_a_changed_pickle_in_the_cache_of_keras_is_left_aside_with_a_warning(
+    made, source, tmp_path
+):
     hashes = write_pickles(made[0], tmp_path / "keras" / "datasets" / "cifar-10-batches-py")
     source = replace(source, python_md5={**hashes, "data_batch_2": "0" * 32})
     with pytest.warns(UserWarning, match=r"left aside[\s\S]*data_batch_2"):
@@ -177,7 +193,9 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("name", HARMFUL)
-def test_a_pickle_that_is_no_batch_is_refused_and_runs_nothing(name, made, source, tmp_path, monkeypatch):
+def test_a_pickle_that_is_no_batch_is_refused_and_runs_nothing(
+    name, made, source, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     hashes = write_pickles(made[0], tmp_path / "p", HARMFUL[name])
     with pytest.raises(DataError, match="data_batch_1"):
@@ -189,7 +207,10 @@ def test_a_pickle_that_is_no_batch_is_refused_and_runs_nothing(name, made, sourc
 def test_a_missing_or_cut_file_is_named_with_both_sizes(name, made, source, tmp_path):
     file = write_folder(made[0], tmp_path) / name
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(DataError, match=rf"{name}[\s\S]*expected: 61460 bytes[\s\S]*received: 61459 bytes[\s\S]*fix"):
+    with pytest.raises(
+        DataError,
+        match=rf"{name}[\s\S]*expected: 61460 bytes[\s\S]*received: 61459 bytes[\s\S]*fix",
+    ):
         cifar10.load_from(tmp_path, source)
     file.unlink()
     with pytest.raises(DataError, match=rf"{name} is missing"):
@@ -211,7 +232,9 @@ def test_a_path_that_is_not_there_is_refused(source, tmp_path):
 def test_an_archive_with_another_hash_or_size_is_refused(made, source, archive, tmp_path):
     data = bytearray(archive.read_bytes())
     (tmp_path / "short.tar.gz").write_bytes(data[:-10])
-    with pytest.raises(DataError, match=rf"short.tar.gz[\s\S]*expected: {len(data)} bytes[\s\S]*{len(data) - 10}"):
+    with pytest.raises(
+        DataError, match=rf"short.tar.gz[\s\S]*expected: {len(data)} bytes[\s\S]*{len(data) - 10}"
+    ):
         cifar10.load_from(tmp_path / "short.tar.gz", source)
     data[5000] ^= 1
     (tmp_path / "flipped.tar.gz").write_bytes(data)
@@ -221,7 +244,9 @@ def test_an_archive_with_another_hash_or_size_is_refused(made, source, archive, 
 
 
 @pytest.mark.parametrize("case", ["missing member", "no tar", "cut gzip"])
-def test_an_archive_of_the_right_hash_that_is_no_such_archive_is_refused(case, made, source, archive, tmp_path):
+def test_an_archive_of_the_right_hash_that_is_no_such_archive_is_refused(
+    case, made, source, archive, tmp_path
+):
     path = tmp_path / "a.tar.gz"
     if case == "missing member":
         write_archive(made[0], path, (*cifar10.FILES[:5], "../test_batch.bin"))
@@ -234,9 +259,13 @@ def test_an_archive_of_the_right_hash_that_is_no_such_archive_is_refused(case, m
 
 
 def test_without_a_network_the_error_says_where_to_put_the_file(source, tmp_path):
-    with pytest.raises(DownloadError, match=rf"{cifar10.ARCHIVE}[\s\S]*{tmp_path}[\s\S]*GAZELLE_CIFAR10") as info:
+    with pytest.raises(
+        DownloadError, match=rf"{cifar10.ARCHIVE}[\s\S]*{tmp_path}[\s\S]*GAZELLE_CIFAR10"
+    ) as info:
         cifar10.load_from(None, replace(source, url="http://127.0.0.1:9/cifar-10-binary.tar.gz"))
-    assert "another exception" not in "".join(traceback.format_exception(info.value)), "the message is buried"
+    assert "another exception" not in "".join(traceback.format_exception(info.value)), (
+        "the message is buried"
+    )
     assert not [path for path in (tmp_path / "gazelle").rglob("*") if path.is_file()]
 
 
@@ -247,7 +276,9 @@ def test_a_download_that_is_another_file_is_refused_and_not_kept(source, tmp_pat
 
 
 def test_the_converter_of_the_images_writes_the_official_layout(source, tmp_path):
-    spec = importlib.util.spec_from_file_location("cifar10_data", ROOT / "tests" / "datasets" / "cifar10_data.py")
+    spec = importlib.util.spec_from_file_location(
+        "cifar10_data", ROOT / "tests" / "datasets" / "cifar10_data.py"
+    )
     cifar10_data = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(cifar10_data)
     colors = np.arange(10) * 25
@@ -256,7 +287,10 @@ def test_the_converter_of_the_images_writes_the_official_layout(source, tmp_path
     (x_train, y_train), (x_test, y_test) = cifar10.load_from(folder, source)
     np.testing.assert_array_equal(np.bincount(y_train[:, 0]), [10] * 10)
     np.testing.assert_array_equal(np.bincount(y_test[:, 0]), [2] * 10)
-    for x, y in ((x_train, y_train), (x_test, y_test)):  # red says the class, green and blue are 255 less and 0
+    for x, y in (
+        (x_train, y_train),
+        (x_test, y_test),
+    ):  # red says the class, green and blue are 255 less and 0
         np.testing.assert_allclose(x[:, 3, 4, 0], colors[y[:, 0]], atol=3)
         np.testing.assert_allclose(x[:, 3, 4, 1], 255 - colors[y[:, 0]], atol=3)
     assert np.any(np.diff(y_train[:, 0].astype(int)) < 0)
@@ -269,7 +303,9 @@ def write_images(path, colors):
         for part, count in (("train", 10), ("test", 2)):
             for name, color in zip(cifar10.CLASS_NAMES, colors, strict=True):
                 buffer = io.BytesIO()
-                Image.new("RGB", (32, 32), (int(color), 255 - int(color), 0)).save(buffer, "JPEG", subsampling=0)
+                Image.new("RGB", (32, 32), (int(color), 255 - int(color), 0)).save(
+                    buffer, "JPEG", subsampling=0
+                )
                 for i in range(count):
                     info = tarfile.TarInfo(f"{part}/{name}/{i:04}.jpg")
                     info.size = buffer.tell()

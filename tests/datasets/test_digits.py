@@ -12,15 +12,23 @@ def test_both_parts_together_are_scikit_learns_digits():
     (x_train, y_train), (x_test, y_test) = digits.load_data()
     assert x_train.dtype == y_train.dtype == np.uint8
     assert (x_train.shape, x_test.shape, x_train.max()) == ((1438, 8, 8), (359, 8, 8), 16)
-    ours = {(*x.ravel().tolist(), y) for x, y in zip([*x_train, *x_test], [*y_train, *y_test], strict=True)}
+    ours = {
+        (*x.ravel().tolist(), y)
+        for x, y in zip([*x_train, *x_test], [*y_train, *y_test], strict=True)
+    }
     theirs = load_digits()
-    assert ours == {(*x, y) for x, y in zip(theirs.data.astype(int).tolist(), theirs.target.tolist(), strict=True)}
+    assert ours == {
+        (*x, y)
+        for x, y in zip(theirs.data.astype(int).tolist(), theirs.target.tolist(), strict=True)
+    }
 
 
 def test_each_digit_has_the_same_share_in_both_parts():
     (_, y_train), (_, y_test) = digits.load_data(test_split=0.25)
     shares = np.bincount(y_test) / np.bincount(np.concatenate([y_train, y_test]))
-    assert np.abs(shares - 0.25).max() <= 0.5 / 174 + 1e-9  # rounding: half an image of the rarest digit's 174
+    assert (
+        np.abs(shares - 0.25).max() <= 0.5 / 174 + 1e-9
+    )  # rounding: half an image of the rarest digit's 174
 
 
 def test_the_split_follows_the_seed():

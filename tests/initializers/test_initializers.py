@@ -15,11 +15,20 @@ from gazelle.initializers.scaled import fans
 
 SHAPE = (300, 500)
 NAMED = ["GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform"]
-DRAWN = ["RandomNormal", "TruncatedNormal", "RandomUniform", "VarianceScaling", "Orthogonal", *NAMED]
+DRAWN = [
+    "RandomNormal",
+    "TruncatedNormal",
+    "RandomUniform",
+    "VarianceScaling",
+    "Orthogonal",
+    *NAMED,
+]
 ALL = [*DRAWN, "Zeros", "Ones", "Constant", "Identity"]
 
 
-@pytest.mark.parametrize("name", [*NAMED, "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling"])
+@pytest.mark.parametrize(
+    "name", [*NAMED, "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling"]
+)
 def test_the_distribution_is_keras_s(name):
     ours = getattr(initializers, name)(seed=1)(SHAPE)
     theirs = np.asarray(getattr(keras.initializers, name)(seed=1)(SHAPE))
@@ -28,9 +37,13 @@ def test_the_distribution_is_keras_s(name):
     assert abs(ours.mean()) < 0.01 * scale  # 150,000 draws: the standard error is 0.0026
     np.testing.assert_allclose(ours.std(), scale, rtol=0.01)
     quantiles = np.linspace(0.05, 0.95, 19)
-    np.testing.assert_allclose(np.quantile(ours, quantiles), np.quantile(theirs, quantiles), atol=0.02 * scale)
+    np.testing.assert_allclose(
+        np.quantile(ours, quantiles), np.quantile(theirs, quantiles), atol=0.02 * scale
+    )
     if name != "RandomNormal":
-        np.testing.assert_allclose([ours.min(), ours.max()], [theirs.min(), theirs.max()], rtol=1e-3)
+        np.testing.assert_allclose(
+            [ours.min(), ours.max()], [theirs.min(), theirs.max()], rtol=1e-3
+        )
 
 
 @pytest.mark.parametrize(
@@ -51,15 +64,23 @@ def test_the_values_fill_the_range_of_the_paper(name, bound):
 
 @pytest.mark.parametrize(
     ("name", "deviation"),
-    [("GlorotNormal", np.sqrt(2 / 800)), ("HeUniform", np.sqrt(2 / 300)), ("LecunNormal", np.sqrt(1 / 300))],
+    [
+        ("GlorotNormal", np.sqrt(2 / 800)),
+        ("HeUniform", np.sqrt(2 / 300)),
+        ("LecunNormal", np.sqrt(1 / 300)),
+    ],
 )
 def test_the_standard_deviation_is_the_paper_s(name, deviation):
-    np.testing.assert_allclose(getattr(initializers, name)(seed=6)(SHAPE).std(), deviation, rtol=0.01)
+    np.testing.assert_allclose(
+        getattr(initializers, name)(seed=6)(SHAPE).std(), deviation, rtol=0.01
+    )
 
 
 def keras_fan(shape, mode, **axes):
     """The fan that Keras uses: the factor between its scaled and its plain uniform numbers of one seed."""
-    scaled = keras.initializers.VarianceScaling(mode=mode, distribution="uniform", seed=1, **axes)(shape)
+    scaled = keras.initializers.VarianceScaling(mode=mode, distribution="uniform", seed=1, **axes)(
+        shape
+    )
     plain = keras.initializers.RandomUniform(-1.0, 1.0, seed=1)(shape)
     return 3 / np.median(np.asarray(scaled) / np.asarray(plain)) ** 2
 
@@ -79,9 +100,15 @@ def keras_fan(shape, mode, **axes):
 def test_the_fans_are_keras_s(shape, axes):
     fan_in, fan_out = fans(shape, **axes)
     plain = initializers.RandomUniform(-1.0, 1.0, seed=1)(shape)
-    for mode, wanted in (("fan_in", fan_in), ("fan_out", fan_out), ("fan_avg", (fan_in + fan_out) / 2)):
+    for mode, wanted in (
+        ("fan_in", fan_in),
+        ("fan_out", fan_out),
+        ("fan_avg", (fan_in + fan_out) / 2),
+    ):
         np.testing.assert_allclose(keras_fan(shape, mode, **axes), wanted, rtol=1e-3)
-        ours = initializers.VarianceScaling(mode=mode, distribution="uniform", seed=1, **axes)(shape)
+        ours = initializers.VarianceScaling(mode=mode, distribution="uniform", seed=1, **axes)(
+            shape
+        )
         np.testing.assert_allclose(ours, plain * np.sqrt(3 / wanted), rtol=1e-4, atol=1e-6)
 
 
@@ -96,7 +123,9 @@ def test_truncated_values_lie_within_two_deviations_and_follow_the_truncated_law
     values = initializers.TruncatedNormal(1.0, 2.0, seed=2)(SHAPE)
     assert -3.0 <= values.min() < -2.99
     assert 4.99 < values.max() <= 5.0
-    statistic = stats.kstest(((values.ravel() - 1) / 2).astype("float64"), stats.truncnorm(-2, 2).cdf)
+    statistic = stats.kstest(
+        ((values.ravel() - 1) / 2).astype("float64"), stats.truncnorm(-2, 2).cdf
+    )
     assert statistic.pvalue > 0.001
 
 
@@ -108,7 +137,8 @@ def test_orthogonal_rows_or_columns_have_the_norm_of_the_gain(shape):
 
 
 def test_orthogonal_matrices_are_uniform_among_their_kind():
-    # For a uniform orthogonal matrix the trace has mean 0; without the choice of signs QR's diagonal is one-sided.
+    # For a uniform orthogonal matrix the trace has mean 0; without the choice of signs QR's
+    # diagonal is one-sided.
     traces = [np.trace(initializers.Orthogonal(seed=seed)((3, 3))) for seed in range(400)]
     assert abs(np.mean(traces)) < 0.2  # its variance is 1: the standard error is 0.05
 
@@ -123,7 +153,9 @@ def test_the_fixed_initializers_give_keras_s_arrays():
         ("Identity", {"gain": 2.0}, (2, 3)),
     ]:
         found = getattr(initializers, name)(**arguments)(shape)
-        np.testing.assert_array_equal(found, np.asarray(getattr(keras.initializers, name)(**arguments)(shape)))
+        np.testing.assert_array_equal(
+            found, np.asarray(getattr(keras.initializers, name)(**arguments)(shape))
+        )
 
 
 def test_shapes_that_an_initializer_cannot_fill_are_refused():
@@ -138,7 +170,12 @@ def test_shapes_that_an_initializer_cannot_fill_are_refused():
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(
     ("dtype", "wanted"),
-    [(None, np.float32), ("bfloat16", ml_dtypes.bfloat16), (np.float16, np.float16), ("float64", np.float64)],
+    [
+        (None, np.float32),
+        ("bfloat16", ml_dtypes.bfloat16),
+        (np.float16, np.float16),
+        ("float64", np.float64),
+    ],
 )
 def test_an_initializer_returns_a_numpy_array_of_the_type_asked_for(name, dtype, wanted):
     values = getattr(initializers, name)()((4, 4), dtype=dtype)
@@ -171,7 +208,10 @@ def test_unseeded_instances_follow_python_s_random():
 
 
 def test_weights_of_different_shapes_share_no_numbers():
-    one, two = (initializers.HeNormal(seed=1)(shape).ravel()[:6] * shape[0] ** 0.5 for shape in ((6, 4), (6, 5)))
+    one, two = (
+        initializers.HeNormal(seed=1)(shape).ravel()[:6] * shape[0] ** 0.5
+        for shape in ((6, 4), (6, 5))
+    )
     assert not np.isclose(one, two).any()
 
 
@@ -194,7 +234,8 @@ def test_what_is_no_seed_is_refused(seed):
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"scale": 0}, {"scale": -1.0}, {"scale": "a"}, {"mode": "fan"}, {"distribution": "beta"}]
+    "arguments",
+    [{"scale": 0}, {"scale": -1.0}, {"scale": "a"}, {"mode": "fan"}, {"distribution": "beta"}],
 )
 def test_wrong_arguments_of_variance_scaling_are_refused(arguments):
     with pytest.raises(ArgumentError, match=next(iter(arguments))):
@@ -215,7 +256,10 @@ def test_the_config_has_keras_s_keys_and_either_reads_the_other_s(name):
         ("RandomNormal", {"mean": 1.0, "stddev": 0.2, "seed": 3}),
         ("TruncatedNormal", {"mean": 1.0, "stddev": 0.2, "seed": 3}),
         ("RandomUniform", {"minval": 1.0, "maxval": 2.0, "seed": 3}),
-        ("VarianceScaling", {"scale": 2.0, "mode": "fan_out", "distribution": "uniform", "seed": 3}),
+        (
+            "VarianceScaling",
+            {"scale": 2.0, "mode": "fan_out", "distribution": "uniform", "seed": 3},
+        ),
         ("HeNormal", {"seed": 3, "input_axes": (0,), "output_axes": (1,)}),
         ("Orthogonal", {"gain": 2.0, "seed": 3}),
         ("Constant", {"value": 3.0}),

@@ -43,7 +43,17 @@ case("flatten, rank 1", (5,), lambda K, L: L.Flatten())
 case("reshape", (3, 12), lambda K, L: L.Reshape((2, 6)))
 case("reshape, one size left open", (3, 4, 6), lambda K, L: L.Reshape((-1, 3)))
 case("reshape to a vector", (3, 4, 6), lambda K, L: L.Reshape((24,)))
-for function in ("relu", "sigmoid", "softmax", "log_softmax", "swish", "mish", "exponential", "linear", None):
+for function in (
+    "relu",
+    "sigmoid",
+    "softmax",
+    "log_softmax",
+    "swish",
+    "mish",
+    "exponential",
+    "linear",
+    None,
+):
     case(f"activation, {function}", A, lambda K, L, function=function: L.Activation(function))
 case("relu", A, lambda K, L: L.ReLU())
 case("relu, bounded", A, lambda K, L: L.ReLU(max_value=0.5, negative_slope=0.2, threshold=0.1))
@@ -51,7 +61,11 @@ case("leaky relu", A, lambda K, L: L.LeakyReLU())
 case("leaky relu, slope", B, lambda K, L: L.LeakyReLU(negative_slope=0.01))
 case("prelu", B, lambda K, L: L.PReLU(alpha_initializer="glorot_uniform", alpha_regularizer="l2"))
 case("prelu, shared", B, lambda K, L: L.PReLU(alpha_initializer="normal", shared_axes=[1]))
-case("prelu, shared along one axis", B, lambda K, L: L.PReLU(alpha_initializer="normal", shared_axes=(1, 2)))
+case(
+    "prelu, shared along one axis",
+    B,
+    lambda K, L: L.PReLU(alpha_initializer="normal", shared_axes=(1, 2)),
+)
 case("elu", A, lambda K, L: L.ELU())
 case("elu, alpha", A, lambda K, L: L.ELU(alpha=0.3))
 case("softmax", B, lambda K, L: L.Softmax())
@@ -66,7 +80,9 @@ case("dropout, rank 3", B, lambda K, L: L.Dropout(0.2, noise_shape=(None, 1, Non
 case("dropout, all", A, lambda K, L: L.Dropout(1.0, seed=3))
 case("dropout, none", A, lambda K, L: L.Dropout(0))
 case("batch normalization", A, lambda K, L: L.BatchNormalization())
-case("batch normalization, rank 3", B, lambda K, L: L.BatchNormalization(momentum=0.7, epsilon=1e-2))
+case(
+    "batch normalization, rank 3", B, lambda K, L: L.BatchNormalization(momentum=0.7, epsilon=1e-2)
+)
 case("batch normalization, axis 1", B, lambda K, L: L.BatchNormalization(axis=1))
 case("batch normalization, rank 4", (2, 3, 2, 4), lambda K, L: L.BatchNormalization(axis=2))
 case("batch normalization, plain", A, lambda K, L: L.BatchNormalization(center=False, scale=False))
@@ -83,13 +99,21 @@ case(
     ),
 )
 case("batch normalization, frozen", A, lambda K, L: L.BatchNormalization(trainable=False))
-case("batch normalization, masked", B, lambda K, L: L.BatchNormalization(), mask=np.arange(18).reshape(6, 3) % 4 > 0)
+case(
+    "batch normalization, masked",
+    B,
+    lambda K, L: L.BatchNormalization(),
+    mask=np.arange(18).reshape(6, 3) % 4 > 0,
+)
 case("batch normalization, renorm", A, lambda K, L: L.BatchNormalization(renorm=True))
 case(
     "batch normalization, renorm, clipped",
     B,
     lambda K, L: L.BatchNormalization(
-        renorm=True, renorm_clipping={"rmax": 1.2, "rmin": 0.9, "dmax": 0.1}, renorm_momentum=0.5, momentum=0.6
+        renorm=True,
+        renorm_clipping={"rmax": 1.2, "rmin": 0.9, "dmax": 0.1},
+        renorm_momentum=0.5,
+        momentum=0.6,
     ),
 )
 case(
@@ -99,9 +123,21 @@ case(
     mask=np.arange(18).reshape(6, 3) % 4 > 0,
 )
 case("layer normalization", A, lambda K, L: L.LayerNormalization())
-case("layer normalization, rank 3", B, lambda K, L: L.LayerNormalization(gamma_initializer="normal", epsilon=0.1))
-case("layer normalization, axis 1", B, lambda K, L: L.LayerNormalization(axis=1, gamma_initializer="normal"))
-case("layer normalization, axes", B, lambda K, L: L.LayerNormalization(axis=[1, 2], gamma_initializer="normal"))
+case(
+    "layer normalization, rank 3",
+    B,
+    lambda K, L: L.LayerNormalization(gamma_initializer="normal", epsilon=0.1),
+)
+case(
+    "layer normalization, axis 1",
+    B,
+    lambda K, L: L.LayerNormalization(axis=1, gamma_initializer="normal"),
+)
+case(
+    "layer normalization, axes",
+    B,
+    lambda K, L: L.LayerNormalization(axis=[1, 2], gamma_initializer="normal"),
+)
 case("layer normalization, plain", B, lambda K, L: L.LayerNormalization(center=False, scale=False))
 case("unit normalization", B, lambda K, L: L.UnitNormalization())
 case("unit normalization, axes", B, lambda K, L: L.UnitNormalization(axis=[1, 2]))
@@ -113,11 +149,19 @@ case("alpha dropout", A, lambda K, L: L.AlphaDropout(0.4, seed=3))
 case("gaussian dropout", A, lambda K, L: L.GaussianDropout(0.4, seed=3))
 case("gaussian noise", A, lambda K, L: L.GaussianNoise(0.4, seed=3))
 case("rescaling", A, lambda K, L: L.Rescaling(1 / 3, offset=-2))
-case("rescaling, a number each", A, lambda K, L: L.Rescaling([1.0, 2.0, 3.0, 4.0], offset=[0.0, 1.0, 0.0, 2.0]))
+case(
+    "rescaling, a number each",
+    A,
+    lambda K, L: L.Rescaling([1.0, 2.0, 3.0, 4.0], offset=[0.0, 1.0, 0.0, 2.0]),
+)
 for merge in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"):
     case(f"{merge}", (A, A), lambda K, L, merge=merge: getattr(L, merge)())
     case(f"{merge}, broadcasting", (B, (6, 1, 4)), lambda K, L, merge=merge: getattr(L, merge)())
-    case(f"{merge}, other rank", ((6, 4), (6, 2, 3, 4)), lambda K, L, merge=merge: getattr(L, merge)())
+    case(
+        f"{merge}, other rank",
+        ((6, 4), (6, 2, 3, 4)),
+        lambda K, L, merge=merge: getattr(L, merge)(),
+    )
     if merge != "Subtract":
         case(f"{merge}, three", (A, A, A), lambda K, L, merge=merge: getattr(L, merge)())
         case(f"{merge}, one", (A,), lambda K, L, merge=merge: getattr(L, merge)())
@@ -130,11 +174,31 @@ case("dot, rank 3", (B, (6, 5, 4)), lambda K, L: L.Dot(axes=2))
 case("dot, pair of axes", (B, (6, 4, 5)), lambda K, L: L.Dot(axes=(2, 1), normalize=True))
 case("dot, other rank", (B, (6, 4)), lambda K, L: L.Dot(axes=(2, 1)))
 case("dot, higher rank", ((6, 2, 3, 4), (6, 4, 5)), lambda K, L: L.Dot(axes=(3, 1)))
-case("mixed precision", A, lambda K, L: L.Dense(3, activation="relu", dtype="mixed_bfloat16"), tolerance=2e-2)
+case(
+    "mixed precision",
+    A,
+    lambda K, L: L.Dense(3, activation="relu", dtype="mixed_bfloat16"),
+    tolerance=2e-2,
+)
 case("float16", A, lambda K, L: L.Dense(3, dtype="float16"), tolerance=5e-3)
-case("batch normalization, mixed", A, lambda K, L: L.BatchNormalization(dtype="mixed_bfloat16"), tolerance=2e-2)
-case("batch normalization, bfloat16", A, lambda K, L: L.BatchNormalization(dtype="bfloat16"), tolerance=8e-2)
-case("layer normalization, float16", A, lambda K, L: L.LayerNormalization(dtype="float16"), tolerance=5e-3)
+case(
+    "batch normalization, mixed",
+    A,
+    lambda K, L: L.BatchNormalization(dtype="mixed_bfloat16"),
+    tolerance=2e-2,
+)
+case(
+    "batch normalization, bfloat16",
+    A,
+    lambda K, L: L.BatchNormalization(dtype="bfloat16"),
+    tolerance=8e-2,
+)
+case(
+    "layer normalization, float16",
+    A,
+    lambda K, L: L.LayerNormalization(dtype="float16"),
+    tolerance=5e-3,
+)
 
 
 def _structure(shape, make):
@@ -166,7 +230,10 @@ def _computed(function, layer, x, state, call):
 
 
 def _state(layer):
-    return [[v.value for v in layer.trainable_variables], [v.value for v in layer.non_trainable_variables]]
+    return [
+        [v.value for v in layer.trainable_variables],
+        [v.value for v in layer.non_trainable_variables],
+    ]
 
 
 def _scalar(outputs, losses):
@@ -186,7 +253,9 @@ def results():
         theirs, ours = make(keras, keras.layers), make(gazelle, gazelle.layers)
         theirs.build(_structure(shape, tuple))
         ours.build(_structure(shape, tuple))
-        weights = [rng.uniform(0.1, 0.9, v.shape).astype("float32") for v in theirs.weights]  # none at 0 or 1
+        weights = [
+            rng.uniform(0.1, 0.9, v.shape).astype("float32") for v in theirs.weights
+        ]  # none at 0 or 1
         theirs.set_weights(weights)
         ours.set_weights(weights)
         prepared[name] = (x, ours, theirs, call)
@@ -203,7 +272,9 @@ def results():
                 )
         return results
 
-    data = {name: (x, (_state(ours), _state(theirs))) for name, (x, ours, theirs, _) in prepared.items()}
+    data = {
+        name: (x, (_state(ours), _state(theirs))) for name, (x, ours, theirs, _) in prepared.items()
+    }
     options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
     compiled = jax.jit(compute).lower(data).compile(options)
     values = jax.tree.map(np.asarray, compiled(data))
@@ -231,7 +302,8 @@ def test_weights_have_the_names_shapes_types_and_order_of_keras(results, name):
 
     def told(variables):
         return [
-            (v.name, tuple(v.shape), str(np.dtype(v.dtype) if v.dtype != "bfloat16" else v.dtype)) for v in variables
+            (v.name, tuple(v.shape), str(np.dtype(v.dtype) if v.dtype != "bfloat16" else v.dtype))
+            for v in variables
         ]
 
     assert told(ours.weights) == told(theirs.weights)

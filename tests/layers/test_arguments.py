@@ -25,9 +25,17 @@ CONSTRUCTORS = {
         ValueError,
         "Unrecognized keyword arguments passed to Dense: {'activaton': 'relu'}",
     ),
-    "quantization": (lambda: layers.Dense(3, quantization_config={"a": 1}), ValueError, "quantized"),
+    "quantization": (
+        lambda: layers.Dense(3, quantization_config={"a": 1}),
+        ValueError,
+        "quantized",
+    ),
     "unknown activation": (lambda: layers.Dense(3, activation="reluu"), ValueError, "relu"),
-    "unknown initializer": (lambda: layers.Dense(3, kernel_initializer="glorot"), ValueError, "initializer"),
+    "unknown initializer": (
+        lambda: layers.Dense(3, kernel_initializer="glorot"),
+        ValueError,
+        "initializer",
+    ),
     "lora rank": (lambda: layers.Dense(3, lora_rank=0), ValueError, "lora_rank"),
     "name with a slash": (lambda: layers.Dense(3, name="a/b"), ValueError, "'/'"),
     "name that is no text": (lambda: layers.Dense(3, name=3), ValueError, "name"),
@@ -41,9 +49,17 @@ CONSTRUCTORS = {
     "gaussian dropout": (lambda: layers.GaussianDropout(1), ValueError, "rate"),
     "gaussian noise": (lambda: layers.GaussianNoise(-1), ValueError, "stddev"),
     "dropout seed": (lambda: layers.Dropout(0.5, seed=-1), ValueError, "seed"),
-    "batch normalization axes": (lambda: layers.BatchNormalization(axis=[1, 2]), TypeError, "axis must be an int"),
+    "batch normalization axes": (
+        lambda: layers.BatchNormalization(axis=[1, 2]),
+        TypeError,
+        "axis must be an int",
+    ),
     "momentum": (lambda: layers.BatchNormalization(momentum=1.5), ValueError, "momentum"),
-    "clipping": (lambda: layers.BatchNormalization(renorm=True, renorm_clipping={"rmix": 1}), ValueError, "rmix"),
+    "clipping": (
+        lambda: layers.BatchNormalization(renorm=True, renorm_clipping={"rmix": 1}),
+        ValueError,
+        "rmix",
+    ),
     "fused": (lambda: layers.BatchNormalization(fused=True), ValueError, "Unrecognized keyword"),
     "layer normalization axis": (lambda: layers.LayerNormalization(axis=1.5), TypeError, "axis"),
     "rms scaling": (lambda: layers.LayerNormalization(rms_scaling=True), ValueError, "rms_scaling"),
@@ -58,7 +74,11 @@ CONSTRUCTORS = {
     "input of nothing": (lambda: gazelle.Input(), ValueError, "shape"),
     "input of text": (lambda: gazelle.Input(("a",)), ValueError, "shape"),
     "negative size": (lambda: gazelle.Input((-1,)), ValueError, "shape"),
-    "two shapes": (lambda: gazelle.Input((1,), batch_shape=(None, 1)), ValueError, "either shape or batch_shape"),
+    "two shapes": (
+        lambda: gazelle.Input((1,), batch_shape=(None, 1)),
+        ValueError,
+        "either shape or batch_shape",
+    ),
     "sparse input": (lambda: gazelle.Input((1,), sparse=True), ValueError, "Sparse"),
 }
 CALLS = {
@@ -68,10 +88,14 @@ CALLS = {
         "is incompatible with the layer: expected min_ndim=2",
     ),
     "another size": (
-        lambda: gazelle.Sequential([gazelle.Input((4,)), layers.Dense(3, name="d")]).layers[0](np.ones((20, 5))),
+        lambda: gazelle.Sequential([gazelle.Input((4,)), layers.Dense(3, name="d")]).layers[0](
+            np.ones((20, 5))
+        ),
         ValueError,
-        "of layer 'd' is incompatible with the layer: expected axis -1 of input shape to have value 4, "
-        "but received input with shape (20, 5)",
+        (
+            "of layer 'd' is incompatible with the layer: expected axis -1 of input shape to have"
+            " value 4, but received input with shape (20, 5)"
+        ),
     ),
     "list": (
         lambda: layers.Dense(3)([[1.0, 2.0]]),
@@ -86,12 +110,24 @@ CALLS = {
     "text": (lambda: layers.Dense(3)(np.array([["a", "b"]])), TypeError, "numbers"),
     "objects": (lambda: layers.Dense(3)(np.array([[None, 1]])), TypeError, "numbers"),
     "unknown last axis": (lambda: layers.Dense(3)(gazelle.Input((None,))), ValueError, "last axis"),
-    "unknown features": (lambda: layers.BatchNormalization()(gazelle.Input((None,))), ValueError, "axis -1"),
+    "unknown features": (
+        lambda: layers.BatchNormalization()(gazelle.Input((None,))),
+        ValueError,
+        "axis -1",
+    ),
     "missing axis": (lambda: layers.BatchNormalization(axis=3)(X), ValueError, "no axis 3"),
-    "unknown normalized axis": (lambda: layers.LayerNormalization()(gazelle.Input((None,))), ValueError, "size"),
+    "unknown normalized axis": (
+        lambda: layers.LayerNormalization()(gazelle.Input((None,))),
+        ValueError,
+        "size",
+    ),
     "reshape": (lambda: layers.Reshape((3,))(X), ValueError, "total number of elements"),
     "reshape, open": (lambda: layers.Reshape((3, -1))(X), ValueError, "total number of elements"),
-    "noise shape": (lambda: layers.Dropout(0.5, noise_shape=(3, 1))(X, training=True), ValueError, "noise_shape"),
+    "noise shape": (
+        lambda: layers.Dropout(0.5, noise_shape=(3, 1))(X, training=True),
+        ValueError,
+        "noise_shape",
+    ),
     "noise shape, too long": (
         lambda: layers.Dropout(0.5, noise_shape=(2, 4, 1))(X, training=True),
         ValueError,
@@ -100,13 +136,29 @@ CALLS = {
     "merge of one": (lambda: layers.Add()(X), ValueError, "a list of tensors"),
     "merge of none": (lambda: layers.Add()([]), ValueError, "list"),
     "merge of unlike": (lambda: layers.Add()(two((2, 3), (2, 4))), ValueError, "cannot combine"),
-    "merge of other batches": (lambda: layers.Add()(two((2, 3), (4, 3))), ValueError, "cannot combine"),
+    "merge of other batches": (
+        lambda: layers.Add()(two((2, 3), (4, 3))),
+        ValueError,
+        "cannot combine",
+    ),
     "subtract": (lambda: layers.Subtract()([X, X, X]), ValueError, "exactly two"),
-    "concatenate": (lambda: layers.Concatenate()(two((2, 3, 1), (2, 4, 1))), ValueError, "concatenation axis"),
-    "concatenate ranks": (lambda: layers.Concatenate()(two((2, 3), (2, 3, 1))), ValueError, "as many axes"),
+    "concatenate": (
+        lambda: layers.Concatenate()(two((2, 3, 1), (2, 4, 1))),
+        ValueError,
+        "concatenation axis",
+    ),
+    "concatenate ranks": (
+        lambda: layers.Concatenate()(two((2, 3), (2, 3, 1))),
+        ValueError,
+        "as many axes",
+    ),
     "dot of three": (lambda: layers.Dot(1)([X, X, X]), ValueError, "exactly two"),
     "dot of unlike": (lambda: layers.Dot(1)(two((2, 3), (2, 4))), ValueError, "differ in size"),
-    "repeat of a matrix": (lambda: layers.RepeatVector(2)(np.ones((2, 3, 4))), ValueError, "ndim=2"),
+    "repeat of a matrix": (
+        lambda: layers.RepeatVector(2)(np.ones((2, 3, 4))),
+        ValueError,
+        "ndim=2",
+    ),
 }
 
 
@@ -132,9 +184,13 @@ def test_forgotten_units_are_pythons_own_error():
         layers.Dense()
 
 
-@pytest.mark.parametrize("name", ["Conv2D", "LSTM", "MultiHeadAttention", "MaxPooling2D", "RandomFlip", "UpSampling1D"])
+@pytest.mark.parametrize(
+    "name", ["Conv2D", "LSTM", "MultiHeadAttention", "MaxPooling2D", "RandomFlip", "UpSampling1D"]
+)
 def test_layers_out_of_scope_say_who_has_them(name):
-    with pytest.raises(AttributeError, match=f"{name}: Gazelle is for dense networks.*Keras has {name}"):
+    with pytest.raises(
+        AttributeError, match=f"{name}: Gazelle is for dense networks.*Keras has {name}"
+    ):
         getattr(layers, name)
 
 

@@ -49,7 +49,14 @@ ARGUMENTS = {
         "synchronized": False,
     },
     "Concatenate": {"axis": 1},
-    "Dense": {**WEIGHTS, "units": 3, "activation": "gelu", "use_bias": False, "lora_rank": 2, "lora_alpha": 4},
+    "Dense": {
+        **WEIGHTS,
+        "units": 3,
+        "activation": "gelu",
+        "use_bias": False,
+        "lora_rank": 2,
+        "lora_alpha": 4,
+    },
     "Dot": {"axes": (2, 1), "normalize": True},
     "Dropout": {"rate": 0.25, "noise_shape": (None, 1), "seed": 3},
     "ELU": {"alpha": 0.5},
@@ -79,7 +86,15 @@ ARGUMENTS = {
     "UnitNormalization": {"axis": [1, 2]},
 }
 # No arguments of a layer's own, or arguments that cannot differ from the default.
-LEFT_OUT = {"sparse", "ragged", "batch_size", "shape", "input_tensor", "quantization_config", "synchronized"}
+LEFT_OUT = {
+    "sparse",
+    "ragged",
+    "batch_size",
+    "shape",
+    "input_tensor",
+    "quantization_config",
+    "synchronized",
+}
 every_layer = pytest.mark.parametrize("name", ARGUMENTS)
 
 
@@ -100,7 +115,11 @@ def test_every_layer_is_looked_at():
 @every_layer
 def test_every_argument_is_tried_with_a_value_that_is_not_its_default(name):
     parameters = dict(inspect.signature(getattr(layers, name)).parameters)
-    own = {key for key, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD} - LEFT_OUT - {"name"}
+    own = (
+        {key for key, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD}
+        - LEFT_OUT
+        - {"name"}
+    )
     assert own <= set(ARGUMENTS[name])
     for key, value in ARGUMENTS[name].items():
         assert key == "synchronized" or value != parameters[key].default
@@ -112,9 +131,15 @@ def test_the_config_gives_an_equal_layer_after_a_trip_through_json(name):
     copy = deserialize(through_json(serialize(layer)))
     assert type(copy) is type(layer)
     assert through_json(copy.get_config()) == through_json(layer.get_config())
-    assert (copy.name, copy.trainable, copy.dtype_policy) == (layer.name, layer.trainable, layer.dtype_policy)
+    assert (copy.name, copy.trainable, copy.dtype_policy) == (
+        layer.name,
+        layer.trainable,
+        layer.dtype_policy,
+    )
     for key in ARGUMENTS[name]:
-        assert through_json(serialize(getattr(copy, key))) == through_json(serialize(getattr(layer, key)))
+        assert through_json(serialize(getattr(copy, key))) == through_json(
+            serialize(getattr(layer, key))
+        )
 
 
 @every_layer
@@ -122,8 +147,11 @@ def test_the_config_is_that_of_keras_and_each_library_reads_that_of_the_other(na
     ours, theirs = made(layers, name), made(keras.layers, name)
     expected = {
         key: value
-        for key, value in through_json(keras.saving.serialize_keras_object(theirs)["config"]).items()
-        if key not in ("quantization_config", "rms_scaling") and not (name == "ActivityRegularization" and "act" in key)
+        for key, value in through_json(
+            keras.saving.serialize_keras_object(theirs)["config"]
+        ).items()
+        if key not in ("quantization_config", "rms_scaling")
+        and not (name == "ActivityRegularization" and "act" in key)
     }
     assert through_json(serialize(ours)["config"]) == expected
     # What Keras writes, read here and written again; what is written here, read by Keras.
@@ -140,7 +168,9 @@ def test_numbers_of_numpy_are_taken_as_arguments():
     assert layers.BatchNormalization(axis=np.int64(1)).axis == 1
     assert layers.Reshape(np.array([2, 3])).target_shape == (2, 3)
     assert layers.Dropout(np.float32(0.5)).rate == 0.5
-    scaled = deserialize(through_json(serialize(layers.Rescaling(np.array([1.0, 2.0]), offset=np.array([0.5, 0.0])))))
+    scaled = deserialize(
+        through_json(serialize(layers.Rescaling(np.array([1.0, 2.0]), offset=np.array([0.5, 0.0]))))
+    )
     np.testing.assert_array_equal(scaled(np.ones((1, 2), "float32")), [[1.5, 2.0]])
     theirs = keras.layers.Rescaling(np.array([1.0, 2.0]))
     read = deserialize(through_json(keras.saving.serialize_keras_object(theirs)))
@@ -203,7 +233,9 @@ def test_the_arguments_of_a_subclass_are_its_config():
     assert Plain.from_config(through_json(config)).get_config() == config
     assert Strict(2, name="s").get_config() == {"width": 2, "name": "s"}
     assert set(Bare().get_config()) == {"name", "trainable", "dtype"}
-    assert Bare.from_config(Bare(name="b", dtype="bfloat16").get_config()).compute_dtype == "bfloat16"
+    assert (
+        Bare.from_config(Bare(name="b", dtype="bfloat16").get_config()).compute_dtype == "bfloat16"
+    )
 
 
 def test_arguments_that_are_no_plain_data_need_a_get_config():

@@ -38,7 +38,10 @@ class Tower(Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.first = layers.Dense(2)
-        self.rest = [layers.Dense(3), {"b": layers.Dense(4), "a": (layers.Dense(5), layers.BatchNormalization())}]
+        self.rest = [
+            layers.Dense(3),
+            {"b": layers.Dense(4), "a": (layers.Dense(5), layers.BatchNormalization())},
+        ]
 
     def call(self, inputs, training=None):
         x = self.rest[0](self.first(inputs))
@@ -116,7 +119,10 @@ def test_layers_within_a_layer_without_build_are_built_by_following_call():
     tower.build((None, 6))
     assert [v.shape for v in tower.weights[:2]] == [(6, 2), (2,)]
     assert len(tower.weights) == 12
-    assert all(isinstance(v._value, jax.Array) and not isinstance(v._value, jax.core.Tracer) for v in tower.variables)
+    assert all(
+        isinstance(v._value, jax.Array) and not isinstance(v._value, jax.core.Tracer)
+        for v in tower.variables
+    )
     assert tower.weights[0].path == f"t/{tower.first.name}/kernel"
     followed = Tower(name="u")
     followed(X)
@@ -135,7 +141,9 @@ def test_building_in_training_mode_leaves_no_trace_in_the_state():
 
     layer = Counting()
     layer(X, training=True)
-    assert float(layer.inner.count.value) == 1  # the call itself; following it to build has changed nothing
+    assert (
+        float(layer.inner.count.value) == 1
+    )  # the call itself; following it to build has changed nothing
     np.testing.assert_allclose(layer.norm.moving_mean, [0.01] * 3, rtol=1e-5)
     symbolic = Counting()
     symbolic(gazelle.Input((3,)), training=True)
@@ -178,7 +186,9 @@ def test_a_forgotten_super_init_is_named():
         Forgetful()(X)
     with pytest.raises(RuntimeError, match=r"forgot to call super\(\).__init__"):
         ForgetfulModel()(X)
-    with pytest.raises(AttributeError, match=r"ForgetfulModel .* forgot to call super\(\).__init__"):
+    with pytest.raises(
+        AttributeError, match=r"ForgetfulModel .* forgot to call super\(\).__init__"
+    ):
         ForgetfulModel().compile("sgd", "mse")
     with pytest.raises(AttributeError, match="'Layer' object has no attribute 'nothing'"):
         _ = Layer().nothing
@@ -200,7 +210,9 @@ def test_add_weight_takes_the_forms_that_keras_takes():
     drawn = np.asarray(layer.add_weight((40, 30)))
     assert abs(drawn).max() <= limit
     assert abs(drawn).max() > 0.9 * limit
-    assert layer.add_weight((2,), lambda shape, dtype: np.full(shape, 5.0, dtype)).numpy().tolist() == [5.0, 5.0]
+    assert layer.add_weight(
+        (2,), lambda shape, dtype: np.full(shape, 5.0, dtype)
+    ).numpy().tolist() == [5.0, 5.0]
     with pytest.raises(ValueError, match="name='kernel'"):
         layer.add_weight("kernel", (2, 2))
     with pytest.raises(ValueError, match="unknown sizes"):
@@ -278,7 +290,10 @@ def test_set_weights_changes_all_or_nothing():
     layer.build((None, 3))
     before = layer.get_weights()
     for weights, words in (
-        ([np.ones((3, 2))], "with a weight list of length 1, but the layer was expecting 2 weights"),
+        (
+            [np.ones((3, 2))],
+            "with a weight list of length 1, but the layer was expecting 2 weights",
+        ),
         ([np.ones((3, 2)), np.ones(3)], "not compatible with provided weight shape"),
         ([np.ones((3, 2)), ["a", "b"]], "not an array of numbers"),
     ):
@@ -387,7 +402,8 @@ def test_weights_are_read_in_the_compute_dtype_inside_call_and_in_their_own_outs
 
         def call(self, inputs):
             self.seen = [
-                str(x.dtype) for x in (self.w.value, self.w * 2, jnp.exp(self.w), self.own.value, self.ids + 1)
+                str(x.dtype)
+                for x in (self.w.value, self.w * 2, jnp.exp(self.w), self.own.value, self.ids + 1)
             ]
             return inputs * self.w
 
@@ -429,7 +445,10 @@ def test_tables_are_taken_as_arrays():
 def test_a_stateless_call_leaves_the_layer_as_it_was_and_can_be_transformed():
     layer = Stateful()
     layer.build((None, 3))
-    trained, others = [v.value for v in layer.trainable_variables], [v.value for v in layer.non_trainable_variables]
+    trained, others = (
+        [v.value for v in layer.trainable_variables],
+        [v.value for v in layer.non_trainable_variables],
+    )
     outputs, state = layer.stateless_call(trained, others, X)
     np.testing.assert_array_equal(outputs, X)
     assert float(state[0]) == 1
@@ -465,7 +484,9 @@ def test_losses_are_those_of_the_last_call_and_of_the_regularizers():
         def __init__(self):
             super().__init__()
             self.inner = Penalty()
-            self.dense = layers.Dense(3, kernel_regularizer=lambda w: jnp.sum(w * 0 + 1), activity_regularizer="l2")
+            self.dense = layers.Dense(
+                3, kernel_regularizer=lambda w: jnp.sum(w * 0 + 1), activity_regularizer="l2"
+            )
 
         def call(self, inputs):
             return self.dense(self.inner(self.inner(inputs) * 2))
@@ -538,7 +559,12 @@ def test_a_layer_without_call_says_so():
 
 def test_names_are_numbered_until_the_session_is_cleared():
     gazelle.utils.clear_session()
-    names = [layers.Dense(1).name, layers.Dense(1).name, layers.BatchNormalization().name, layers.PReLU().name]
+    names = [
+        layers.Dense(1).name,
+        layers.Dense(1).name,
+        layers.BatchNormalization().name,
+        layers.PReLU().name,
+    ]
     assert names == ["dense", "dense_1", "batch_normalization", "p_re_lu"]
     gazelle.utils.clear_session()
     assert layers.Dense(1).name == "dense"

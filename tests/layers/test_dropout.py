@@ -59,7 +59,9 @@ def test_rate_1_drops_all():
     np.testing.assert_array_equal(trained(layers.AlphaDropout(1.0)), 0 * ONES)
 
 
-@pytest.mark.parametrize(("noise_shape", "axis"), [((1, None), 0), ((1, 50), 0), ((50,), 0), ((None, 1), 1)])
+@pytest.mark.parametrize(
+    ("noise_shape", "axis"), [((1, None), 0), ((1, 50), 0), ((50,), 0), ((None, 1), 1)]
+)
 def test_what_has_size_1_in_the_noise_shape_drops_together(noise_shape, axis):
     outputs = trained(layers.Dropout(0.5, noise_shape=noise_shape))
     assert (outputs.max(axis) == outputs.min(axis)).all()

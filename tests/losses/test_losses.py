@@ -52,7 +52,9 @@ def masked(values, mask):
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize("weights", [None, WEIGHTS, WEIGHTS[:, None], 2.0, np.zeros(3, "float32")], ids=str)
+@pytest.mark.parametrize(
+    "weights", [None, WEIGHTS, WEIGHTS[:, None], 2.0, np.zeros(3, "float32")], ids=str
+)
 @pytest.mark.parametrize("mask", [None, MASK, np.zeros(3, bool)], ids=str)
 def test_reductions_weights_and_masks_equal_keras_s(reduction, weights, mask):
     theirs = keras.losses.MeanSquaredError(reduction=reduction)
@@ -105,20 +107,29 @@ def test_a_column_and_a_vector_are_matched_for_every_kind_of_loss():
 
     for loss in (losses.MeanSquaredError(), Own(), losses.FunctionLoss(own)):
         np.testing.assert_allclose(loss(vector, column), wanted, rtol=1e-6)
-        np.testing.assert_allclose(loss(column, vector), np.mean(np.square(column[:, 0] - vector)), rtol=1e-6)
+        np.testing.assert_allclose(
+            loss(column, vector), np.mean(np.square(column[:, 0] - vector)), rtol=1e-6
+        )
     assert losses.mean_squared_error(vector, column).shape == (3,)
     assert losses.binary_crossentropy(vector, column).shape == (3,)
 
 
 def test_a_function_that_returns_a_scalar_is_weighted_with_the_mean_weight():
     loss = losses.FunctionLoss(lambda y_true, y_pred: jnp.mean(jnp.abs(y_true - y_pred)))
-    np.testing.assert_allclose(loss(Y, P, WEIGHTS), np.mean(np.abs(Y - P)) * WEIGHTS.mean(), rtol=1e-6)
+    np.testing.assert_allclose(
+        loss(Y, P, WEIGHTS), np.mean(np.abs(Y - P)) * WEIGHTS.mean(), rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
     ("loss", "y_true", "y_pred", "advice"),
     [
-        ("categorical_crossentropy", np.arange(3), np.ones((3, 4)), "sparse_categorical_crossentropy"),
+        (
+            "categorical_crossentropy",
+            np.arange(3),
+            np.ones((3, 4)),
+            "sparse_categorical_crossentropy",
+        ),
         ("categorical_crossentropy", np.zeros((3, 1)), np.ones((3, 4)), "to_categorical"),
         ("categorical_focal_crossentropy", np.arange(3), np.ones((3, 4)), "to_categorical"),
         ("sparse_categorical_crossentropy", np.eye(3), np.ones((3, 3)), "argmax"),
@@ -154,7 +165,9 @@ def test_an_ignored_class_counts_neither_above_nor_below_the_line(labels, reduct
         wanted = keras.losses.SparseCategoricalCrossentropy(ignore_class=1, reduction=reduction)(
             np.array(labels), p, weights
         )
-        found = losses.SparseCategoricalCrossentropy(ignore_class=1, reduction=reduction)(np.array(labels), p, weights)
+        found = losses.SparseCategoricalCrossentropy(ignore_class=1, reduction=reduction)(
+            np.array(labels), p, weights
+        )
         np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
@@ -177,7 +190,12 @@ def test_sparse_targets_may_have_their_classes_along_any_axis():
 
 EDGES = [
     ("binary_crossentropy", np.array([[0.0, 1, 0, 1]]), [[0.0, 0, 1, 1]], {}),
-    ("binary_crossentropy", np.array([[0.0, 1, 0, 1]]), [[0.0, 500, -500, 50]], {"from_logits": True}),
+    (
+        "binary_crossentropy",
+        np.array([[0.0, 1, 0, 1]]),
+        [[0.0, 500, -500, 50]],
+        {"from_logits": True},
+    ),
     ("binary_focal_crossentropy", np.array([[0.0, 1, 0, 1]]), [[0.0, 0, 1, 1]], {"gamma": 0.5}),
     ("categorical_crossentropy", np.array([[0.0, 1, 0], [0, 1, 0]]), [[0.0, 1, 0], [1, 0, 0]], {}),
     (
@@ -186,10 +204,25 @@ EDGES = [
         [[0.0, 900, 0], [1e4, 0, 0]],
         {"from_logits": True},
     ),
-    ("categorical_focal_crossentropy", np.array([[0.0, 1, 0], [0, 1, 0]]), [[0.0, 1, 0], [1, 0, 0]], {"gamma": 0.5}),
+    (
+        "categorical_focal_crossentropy",
+        np.array([[0.0, 1, 0], [0, 1, 0]]),
+        [[0.0, 1, 0], [1, 0, 0]],
+        {"gamma": 0.5},
+    ),
     ("sparse_categorical_crossentropy", np.array([1, 1]), [[0.0, 1, 0], [1, 0, 0]], {}),
-    ("sparse_categorical_crossentropy", np.array([1, 1]), [[0.0, 1e4, 0], [-1e4, 0, 0]], {"from_logits": True}),
-    ("categorical_generalized_cross_entropy", np.array([1, 1]), [[0.0, 1, 0], [1, 0, 0]], {"q": 0.5}),
+    (
+        "sparse_categorical_crossentropy",
+        np.array([1, 1]),
+        [[0.0, 1e4, 0], [-1e4, 0, 0]],
+        {"from_logits": True},
+    ),
+    (
+        "categorical_generalized_cross_entropy",
+        np.array([1, 1]),
+        [[0.0, 1, 0], [1, 0, 0]],
+        {"q": 0.5},
+    ),
     ("kl_divergence", np.array([[0.0, 1]]), [[0.0, 1]], {}),
     ("kl_divergence", np.array([[0.0, 1]]), [[1.0, 0]], {}),
     ("poisson", np.array([[0.0, 3]]), [[0.0, 0]], {}),
@@ -208,12 +241,16 @@ EDGES = [
 def test_values_and_gradients_are_finite_at_the_edges():
     def program(predictions):  # all cases in one, which compiles faster
         return [
-            jax.value_and_grad(lambda p, name=name, y=y, more=more: jnp.sum(getattr(losses, name)(y, p, **more)))(p)
+            jax.value_and_grad(
+                lambda p, name=name, y=y, more=more: jnp.sum(getattr(losses, name)(y, p, **more))
+            )(p)
             for (name, y, _, more), p in zip(EDGES, predictions, strict=True)
         ]
 
     options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-    results = jax.jit(program, compiler_options=options)([jnp.array(y_pred) for _, _, y_pred, _ in EDGES])
+    results = jax.jit(program, compiler_options=options)(
+        [jnp.array(y_pred) for _, _, y_pred, _ in EDGES]
+    )
     for (name, _, y_pred, arguments), (value, gradient) in zip(EDGES, results, strict=True):
         assert np.isfinite(value), (name, y_pred, arguments)
         assert np.isfinite(gradient).all(), (name, y_pred, arguments)
@@ -223,13 +260,21 @@ def test_not_a_number_stays_visible():
     p = np.array([[np.nan, 0.5]])
     for name in ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy"):
         assert np.isnan(getattr(losses, name)(np.array([0]), p)).all()
-    for name in ("binary_focal_crossentropy", "binary_crossentropy", "mean_squared_error", "kl_divergence"):
+    for name in (
+        "binary_focal_crossentropy",
+        "binary_crossentropy",
+        "mean_squared_error",
+        "kl_divergence",
+    ):
         assert np.isnan(getattr(losses, name)(np.ones((1, 2)), p)).all()
 
 
 def test_short_floats_are_computed_in_float32():
     y = jnp.array([[1.0, 0.0]], jnp.bfloat16)
-    for result in (losses.mean_squared_error(y, y), losses.MeanSquaredError(dtype="bfloat16")(y, y)):
+    for result in (
+        losses.mean_squared_error(y, y),
+        losses.MeanSquaredError(dtype="bfloat16")(y, y),
+    ):
         assert result.dtype == jnp.float32
 
 
@@ -242,8 +287,12 @@ def test_epsilon_is_read_when_a_loss_is_computed():
     wanted = -math.log(1e-3)
     try:
         dtypes.set_epsilon(1e-3)
-        assert float(losses.binary_crossentropy(np.ones((1, 1)), np.zeros((1, 1)))[0]) == pytest.approx(wanted)
-        assert float(losses.cosine_similarity([[1e-5, 0.0]], [[1.0, 0.0]])[0]) == pytest.approx(-1e-2)
+        assert float(
+            losses.binary_crossentropy(np.ones((1, 1)), np.zeros((1, 1)))[0]
+        ) == pytest.approx(wanted)
+        assert float(losses.cosine_similarity([[1e-5, 0.0]], [[1.0, 0.0]])[0]) == pytest.approx(
+            -1e-2
+        )
     finally:
         dtypes.set_epsilon(1e-7)
 
@@ -252,7 +301,9 @@ def test_epsilon_is_read_when_a_loss_is_computed():
 def test_a_class_has_keras_s_arguments_and_defaults(name):
     ours = inspect.signature(getattr(losses, name)).parameters
     theirs = inspect.signature(getattr(keras.losses, name)).parameters
-    assert [(p.name, p.default) for p in ours.values()] == [(p.name, p.default) for p in theirs.values()]
+    assert [(p.name, p.default) for p in ours.values()] == [
+        (p.name, p.default) for p in theirs.values()
+    ]
 
 
 def test_every_loss_of_keras_is_there_but_the_one_for_sequences():
@@ -273,7 +324,9 @@ def test_the_config_holds_every_argument_and_builds_an_equal_loss(name):
     assert again.get_config() == arguments
 
 
-@pytest.mark.parametrize("name", sorted(set(CLASSES) - {"CategoricalGeneralizedCrossEntropy"}))  # not by Keras itself
+@pytest.mark.parametrize(
+    "name", sorted(set(CLASSES) - {"CategoricalGeneralizedCrossEntropy"})
+)  # not by Keras itself
 def test_keras_reads_the_config_of_a_loss(name):
     config = json.loads(json.dumps(losses.serialize(getattr(losses, name)())))
     assert type(keras.losses.deserialize(config)) is getattr(keras.losses, name)
@@ -286,7 +339,10 @@ def test_a_loss_is_read_from_keras_s_config(name):
 
 
 def test_a_class_computes_what_its_function_does_with_its_arguments():
-    y, z = np.array([[0.0, 1.0], [1.0, 0.0]], "float32"), np.array([[0.3, -2.0], [1.0, 0.4]], "float32")
+    y, z = (
+        np.array([[0.0, 1.0], [1.0, 0.0]], "float32"),
+        np.array([[0.3, -2.0], [1.0, 0.4]], "float32"),
+    )
     loss = losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.2, axis=0, reduction=None)
     np.testing.assert_array_equal(
         loss(y, z), losses.binary_crossentropy(y, z, from_logits=True, label_smoothing=0.2, axis=0)

@@ -53,7 +53,12 @@ CASES = [
     ("tversky", MULTI, SIGMOID, {"alpha": 0.3, "beta": 0.9, "axis": -1}),
     ("circle", LABELS, UNIT, {}),
     ("circle", LABELS, UNIT, {"remove_diagonal": False, "gamma": 10.0, "margin": 0.25}),
-    ("circle", LABELS, UNIT, {"ref_labels": LABELS[::-1].copy(), "ref_embeddings": UNIT[::-1].copy()}),
+    (
+        "circle",
+        LABELS,
+        UNIT,
+        {"ref_labels": LABELS[::-1].copy(), "ref_embeddings": UNIT[::-1].copy()},
+    ),
     ("categorical_generalized_cross_entropy", LABELS, SOFTMAX, {"q": 0.5}),
     ("categorical_generalized_cross_entropy", LABELS, SOFTMAX, {"q": 0.9}),
 ]
@@ -67,8 +72,18 @@ CASES += [
     ("binary_crossentropy", MULTI, SCORES, {**PLAIN, "axis": (0, 1), "from_logits": True}),
     ("binary_focal_crossentropy", MULTI, SIGMOID, SMOOTHED),
     ("binary_focal_crossentropy", MULTI, EDGES, {**PLAIN, "apply_class_balancing": True}),
-    ("binary_focal_crossentropy", MULTI, SIGMOID, {**SMOOTHED, "apply_class_balancing": True, "alpha": 0.7}),
-    ("binary_focal_crossentropy", MULTI, OTHER, {**PLAIN, "from_logits": True, "gamma": 1.5, "axis": 0}),
+    (
+        "binary_focal_crossentropy",
+        MULTI,
+        SIGMOID,
+        {**SMOOTHED, "apply_class_balancing": True, "alpha": 0.7},
+    ),
+    (
+        "binary_focal_crossentropy",
+        MULTI,
+        OTHER,
+        {**PLAIN, "from_logits": True, "gamma": 1.5, "axis": 0},
+    ),
     ("categorical_crossentropy", ONE_HOT, SOFTMAX, PLAIN),
     ("categorical_crossentropy", ONE_HOT, LOOSE, SMOOTHED),
     ("categorical_crossentropy", ONE_HOT, EDGES, PLAIN),
@@ -78,15 +93,30 @@ CASES += [
     ("categorical_focal_crossentropy", ONE_HOT, LOOSE, PLAIN),
     ("categorical_focal_crossentropy", ONE_HOT, EDGES, {**SMOOTHED, "gamma": 0.5, "alpha": 0.6}),
     ("categorical_focal_crossentropy", ONE_HOT, SCORES, {**SMOOTHED, "from_logits": True}),
-    ("categorical_focal_crossentropy", ONE_HOT, LOOSE, {**PLAIN, "alpha": [0.1, 0.2, 0.3, 0.4], "gamma": 0}),
+    (
+        "categorical_focal_crossentropy",
+        ONE_HOT,
+        LOOSE,
+        {**PLAIN, "alpha": [0.1, 0.2, 0.3, 0.4], "gamma": 0},
+    ),
     ("categorical_focal_crossentropy", ONE_HOT, LOOSE, {**PLAIN, "axis": 0}),
     ("sparse_categorical_crossentropy", LABELS, SOFTMAX, {}),
     ("sparse_categorical_crossentropy", LABELS[:, None], EDGES, {}),
     ("sparse_categorical_crossentropy", LABELS, LOOSE, {"ignore_class": 3}),
     ("sparse_categorical_crossentropy", LABELS.astype("float32"), SCORES, {"from_logits": True}),
-    ("sparse_categorical_crossentropy", LABELS, SCORES * 30, {"from_logits": True, "ignore_class": 2}),
+    (
+        "sparse_categorical_crossentropy",
+        LABELS,
+        SCORES * 30,
+        {"from_logits": True, "ignore_class": 2},
+    ),
     ("sparse_categorical_crossentropy", np.array([0, 3, -1, 2, 7, 1]), LOOSE, {}),
-    ("sparse_categorical_crossentropy", np.array([0, 3, -1, 2, 7, 1]), SCORES, {"from_logits": True}),
+    (
+        "sparse_categorical_crossentropy",
+        np.array([0, 3, -1, 2, 7, 1]),
+        SCORES,
+        {"from_logits": True},
+    ),
 ]
 IDS = [f"{i}-{case[0]}" for i, case in enumerate(CASES)]
 
@@ -108,7 +138,11 @@ def all_cases(room):
 
     return jax.device_get(
         jax.jit(
-            program, compiler_options={"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+            program,
+            compiler_options={
+                "xla_backend_optimization_level": 0,
+                "xla_llvm_disable_expensive_passes": True,
+            },
         )(arrays)
     )
 
@@ -122,4 +156,6 @@ def results():
 def test_a_function_has_keras_s_values_and_gradient(case, results):
     for found, wanted in zip(results[0][case], results[1][case], strict=True):
         assert found.shape == wanted.shape
-        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6 * max(np.abs(wanted).max(), 1e-3))
+        np.testing.assert_allclose(
+            found, wanted, rtol=1e-6, atol=1e-6 * max(np.abs(wanted).max(), 1e-3)
+        )

@@ -45,7 +45,11 @@ class LargestError(metrics.Metric):
         self.by_name["mae"].update_state(y_true, y_pred)
 
     def result(self):
-        return {"largest": self.largest.value, "smallest": self.smallest.value, "mean": self.parts[0].result()}
+        return {
+            "largest": self.largest.value,
+            "smallest": self.smallest.value,
+            "mean": self.parts[0].result(),
+        }
 
 
 def test_a_users_metric_owns_its_variables_and_those_of_metrics_it_holds():
@@ -56,7 +60,11 @@ def test_a_users_metric_owns_its_variables_and_those_of_metrics_it_holds():
 def test_a_users_metric_gathers_and_resets_to_its_first_values():
     metric = LargestError()
     result = metric(jnp.array([1.0, 2.0]), jnp.array([1.5, 4.0]))
-    assert {key: float(value) for key, value in result.items()} == {"largest": 2.0, "smallest": 0.5, "mean": 1.25}
+    assert {key: float(value) for key, value in result.items()} == {
+        "largest": 2.0,
+        "smallest": 0.5,
+        "mean": 1.25,
+    }
     metric.reset_state()
     assert [float(v) for v in metric.variables] == [np.inf] + [0.0] * 7
 
@@ -69,7 +77,9 @@ def test_resetting_gives_the_first_state_back_and_compiles_nothing(name):
     for variable in metric.variables:
         variable.assign(np.full(variable.shape, 3.0))
     compiled = []
-    jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: compiled.append(event))
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, *_, **__: compiled.append(event)
+    )
     try:
         metric.reset_state()
     finally:
@@ -122,12 +132,18 @@ def test_a_registered_function_of_the_users_survives_its_wrappers_config():
     def biggest(y_true, y_pred):
         return jnp.max(jnp.abs(y_true - y_pred), axis=-1)
 
-    config = json.loads(json.dumps(metrics.serialize(metrics.MeanMetricWrapper(biggest, "biggest"))))
-    assert float(metrics.deserialize(config)(jnp.zeros((2, 2)), jnp.array([[1.0, 2.0], [3.0, 0.0]]))) == 2.5
+    config = json.loads(
+        json.dumps(metrics.serialize(metrics.MeanMetricWrapper(biggest, "biggest")))
+    )
+    assert (
+        float(metrics.deserialize(config)(jnp.zeros((2, 2)), jnp.array([[1.0, 2.0], [3.0, 0.0]])))
+        == 2.5
+    )
 
 
 @pytest.mark.parametrize(
-    "name", ["mse", "rmse", "kld", "logcosh", "cosine_proximity", "auc", "f1_score", "F1Score", "r2"]
+    "name",
+    ["mse", "rmse", "kld", "logcosh", "cosine_proximity", "auc", "f1_score", "F1Score", "r2"],
 )
 def test_names_stand_for_instances(name):
     assert isinstance(metrics.get(name), metrics.Metric)
@@ -135,11 +151,26 @@ def test_names_stand_for_instances(name):
 
 def test_every_name_that_keras_takes_gives_the_same_class():
     names = [
-        name for name in dir(keras.metrics) if isinstance(getattr(keras.metrics, name), type) and "IoU" not in name
+        name
+        for name in dir(keras.metrics)
+        if isinstance(getattr(keras.metrics, name), type) and "IoU" not in name
     ]
     names = [name for name in names if name not in (*REQUIRED, "Metric", "MeanMetricWrapper")]
     assert len(names) > 30
-    for name in (*names, "mse", "MSE", "mae", "MAE", "mape", "MAPE", "msle", "MSLE", "bce", "BCE", "binary_accuracy"):
+    for name in (
+        *names,
+        "mse",
+        "MSE",
+        "mae",
+        "MAE",
+        "mape",
+        "MAPE",
+        "msle",
+        "MSLE",
+        "bce",
+        "BCE",
+        "binary_accuracy",
+    ):
         for spelled in (name, keras.src.utils.naming.to_snake_case(name)):
             try:
                 expected = keras.metrics.get(spelled)
@@ -165,7 +196,12 @@ def test_automatic_names_are_the_same_every_time():
 def test_state_is_pure_under_jit_and_scan_and_the_metric_stays_as_it_was():
     rng = np.random.default_rng(0)
     y, p = rng.integers(0, 3, (4, 6)), rng.random((4, 6, 3)).astype("float32")
-    held = [metrics.SparseCategoricalAccuracy(), metrics.AUC(), metrics.F1Score("macro"), metrics.R2Score()]
+    held = [
+        metrics.SparseCategoricalAccuracy(),
+        metrics.AUC(),
+        metrics.F1Score("macro"),
+        metrics.R2Score(),
+    ]
     for metric in held:
         metric.build((6, 3), (6, 3))
     variables = [variable for metric in held for variable in metric.variables]
@@ -176,7 +212,9 @@ def test_state_is_pure_under_jit_and_scan_and_the_metric_stays_as_it_was():
             metric.update_state(jax.nn.one_hot(y, 3), p)
 
     def epoch(values, y, p):
-        return jax.lax.scan(lambda carry, batch: (pure(update, variables)(carry, *batch)[1], None), values, (y, p))[0]
+        return jax.lax.scan(
+            lambda carry, batch: (pure(update, variables)(carry, *batch)[1], None), values, (y, p)
+        )[0]
 
     before = [variable.numpy() for variable in variables]
     after = jax.jit(epoch)(before, y, p)
@@ -224,7 +262,9 @@ def test_a_scalar_function_with_sample_weights_is_weighted_by_their_mean():
 
 
 def test_state_has_the_metrics_dtype():
-    assert {variable.dtype for variable in metrics.Precision(dtype="float16").variables} == {"float16"}
+    assert {variable.dtype for variable in metrics.Precision(dtype="float16").variables} == {
+        "float16"
+    }
     assert metrics.Mean(dtype=keras.DTypePolicy("mixed_bfloat16").compute_dtype).dtype == "bfloat16"
 
 
@@ -241,7 +281,10 @@ def test_state_has_the_metrics_dtype():
         (lambda: metrics.AUC(num_thresholds=1), "num_thresholds"),
         (lambda: metrics.AUC(curve="X"), "curve"),
         (lambda: metrics.AUC(summation_method="z"), "summation_method"),
-        (lambda: metrics.AUC(num_labels=2), "`num_labels` is needed only when `multi_label` is True"),
+        (
+            lambda: metrics.AUC(num_labels=2),
+            "`num_labels` is needed only when `multi_label` is True",
+        ),
         (lambda: metrics.Precision(thresholds=1.5), r"Threshold values must be in \[0, 1\]"),
         (lambda: metrics.Recall(thresholds=[0.5, None]), "Threshold values"),
         (lambda: metrics.TruePositives(thresholds="x"), "Threshold values"),

@@ -26,7 +26,9 @@ CLASSES = sorted(
     {
         kind
         for kind in vars(metrics).values()
-        if inspect.isclass(kind) and issubclass(kind, metrics.Metric) and kind.__module__.startswith("gazelle.metrics.")
+        if inspect.isclass(kind)
+        and issubclass(kind, metrics.Metric)
+        and kind.__module__.startswith("gazelle.metrics.")
     }
     - {metrics.Metric, metrics.Mean, metrics.Sum, metrics.MeanMetricWrapper, metrics.R2Score},
     key=lambda kind: kind.__name__,
@@ -78,7 +80,9 @@ def test_an_update_adds_the_same_to_any_state_and_whole_numbers_where_it_says_so
         variable.assign(np.full(variable.shape, 3.0))
     used.update_state(y_true, y_pred)
     if counts_whole_numbers(fresh):
-        assert all((variable.numpy() == variable.numpy().round()).all() for variable in fresh.variables)
+        assert all(
+            (variable.numpy() == variable.numpy().round()).all() for variable in fresh.variables
+        )
     for mine, theirs in zip(fresh.variables, used.variables, strict=True):
         np.testing.assert_allclose(theirs.numpy() - 3, mine.numpy(), rtol=1e-5, atol=1e-5)
 
@@ -91,5 +95,6 @@ def test_of_a_users_functions_and_classes_it_is_not_known():
     changed.result = lambda: 0.0
     by_function = metrics.MeanMetricWrapper(gazelle.losses.mean_squared_error)
     assert not any(
-        counts_samples(metric) for metric in (Own(), changed, by_function, metrics.Mean(), metrics.R2Score())
+        counts_samples(metric)
+        for metric in (Own(), changed, by_function, metrics.Mean(), metrics.R2Score())
     )

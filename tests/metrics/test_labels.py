@@ -44,7 +44,10 @@ CLASS_FORMS = {
         (metrics.FalsePositives, WEIGHTS[(BINARY == 0) & (SCORES > 0.5)].sum()),
         (metrics.FalseNegatives, WEIGHTS[(BINARY == 1) & (SCORES <= 0.5)].sum()),
         (metrics.F1Score, [oracle.f1_score(BINARY, SCORES > 0.5, sample_weight=WEIGHTS)]),
-        (metrics.BinaryAccuracy, oracle.accuracy_score(BINARY, SCORES > 0.5, sample_weight=WEIGHTS)),
+        (
+            metrics.BinaryAccuracy,
+            oracle.accuracy_score(BINARY, SCORES > 0.5, sample_weight=WEIGHTS),
+        ),
     ],
 )
 def test_binary_labels_of_every_form_give_the_value_of_scikit_learn(metric, expected, form, column):
@@ -56,9 +59,16 @@ def test_binary_labels_of_every_form_give_the_value_of_scikit_learn(metric, expe
 @pytest.mark.parametrize("average", [None, "micro", "macro", "weighted"])
 def test_f_scores_of_class_labels_of_every_form_equal_scikit_learn(form, average):
     predicted = PROBABILITIES.argmax(axis=1)
-    for metric, beta in ((metrics.F1Score(average), 1.0), (metrics.FBetaScore(average, beta=0.5), 0.5)):
-        expected = oracle.fbeta_score(LABELS, predicted, beta=beta, average=average, sample_weight=WEIGHTS)
-        np.testing.assert_allclose(np.asarray(metric(CLASS_FORMS[form], PROBABILITIES, WEIGHTS)), expected, rtol=2e-6)
+    for metric, beta in (
+        (metrics.F1Score(average), 1.0),
+        (metrics.FBetaScore(average, beta=0.5), 0.5),
+    ):
+        expected = oracle.fbeta_score(
+            LABELS, predicted, beta=beta, average=average, sample_weight=WEIGHTS
+        )
+        np.testing.assert_allclose(
+            np.asarray(metric(CLASS_FORMS[form], PROBABILITIES, WEIGHTS)), expected, rtol=2e-6
+        )
 
 
 def test_perfect_predictions_have_an_f1_of_exactly_one():
@@ -68,9 +78,15 @@ def test_perfect_predictions_have_an_f1_of_exactly_one():
 @pytest.mark.parametrize("form", CLASS_FORMS)
 def test_precision_of_class_labels_judges_every_entry_of_their_one_hot_form(form):
     truth = np.eye(CLASSES)[LABELS]
-    got = [metric(thresholds=0.4)(CLASS_FORMS[form], PROBABILITIES) for metric in (metrics.Precision, metrics.Recall)]
+    got = [
+        metric(thresholds=0.4)(CLASS_FORMS[form], PROBABILITIES)
+        for metric in (metrics.Precision, metrics.Recall)
+    ]
     above = (PROBABILITIES > 0.4).ravel()
-    expected = [oracle.precision_score(truth.ravel(), above), oracle.recall_score(truth.ravel(), above)]
+    expected = [
+        oracle.precision_score(truth.ravel(), above),
+        oracle.recall_score(truth.ravel(), above),
+    ]
     np.testing.assert_allclose(got, expected, rtol=2e-6)
 
 
@@ -80,7 +96,9 @@ def test_top_k_accuracies_equal_scikit_learn():
         (metrics.SparseTopKCategoricalAccuracy(2), LABELS),
         (metrics.TopKCategoricalAccuracy(2), np.eye(CLASSES)[LABELS]),
     ):
-        np.testing.assert_allclose(float(metric(y_true, PROBABILITIES, WEIGHTS)), expected, rtol=2e-6)
+        np.testing.assert_allclose(
+            float(metric(y_true, PROBABILITIES, WEIGHTS)), expected, rtol=2e-6
+        )
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e3])
@@ -91,18 +109,30 @@ def test_r2_equals_scikit_learn_for_targets_near_and_far_from_zero(offset):
     for part in (slice(0, 5), slice(5, N)):
         metric.update_state(y[part], p[part], WEIGHTS[part])
     y64, p64 = y.astype("float64"), p.astype("float64")
-    assert float(metric.result()) == pytest.approx(oracle.r2_score(y64, p64, sample_weight=WEIGHTS), rel=2e-6)
+    assert float(metric.result()) == pytest.approx(
+        oracle.r2_score(y64, p64, sample_weight=WEIGHTS), rel=2e-6
+    )
 
 
 def test_r2_of_constant_targets_is_that_of_scikit_learn():
     constant = np.full(4, 2.0)
-    assert float(metrics.R2Score()(constant, constant[:, None])) == oracle.r2_score(constant, constant) == 1.0
-    assert float(metrics.R2Score()(constant, constant + 1)) == oracle.r2_score(constant, constant + 1) == 0.0
+    assert (
+        float(metrics.R2Score()(constant, constant[:, None]))
+        == oracle.r2_score(constant, constant)
+        == 1.0
+    )
+    assert (
+        float(metrics.R2Score()(constant, constant + 1))
+        == oracle.r2_score(constant, constant + 1)
+        == 0.0
+    )
 
 
 def test_auc_with_thresholds_at_every_score_is_the_exact_area():
     metric = metrics.AUC(thresholds=np.sort(SCORES)[:-1])
-    assert float(metric(BINARY, SCORES)) == pytest.approx(oracle.roc_auc_score(BINARY, SCORES), rel=1e-6)
+    assert float(metric(BINARY, SCORES)) == pytest.approx(
+        oracle.roc_auc_score(BINARY, SCORES), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,14 +160,18 @@ def test_one_nan_in_a_row_makes_its_sample_wrong():
 @pytest.mark.parametrize("label", [-1, 3])
 def test_a_label_that_is_no_class_is_never_among_the_top_k(label):
     y_pred = np.array([[-0.1, -0.2, -0.3]])
-    assert float(metrics.sparse_top_k_categorical_accuracy(np.array([label]), y_pred, k=3)[0]) == 0.0
+    assert (
+        float(metrics.sparse_top_k_categorical_accuracy(np.array([label]), y_pred, k=3)[0]) == 0.0
+    )
     assert float(metrics.sparse_categorical_accuracy(np.array([label]), y_pred)[0]) == 0.0
 
 
 def test_categorical_accuracy_takes_class_labels_too():
     expected = oracle.accuracy_score(LABELS, PROBABILITIES.argmax(axis=1))
     for form in CLASS_FORMS.values():
-        assert float(metrics.CategoricalAccuracy()(form, PROBABILITIES)) == pytest.approx(expected, rel=1e-6)
+        assert float(metrics.CategoricalAccuracy()(form, PROBABILITIES)) == pytest.approx(
+            expected, rel=1e-6
+        )
 
 
 @pytest.mark.parametrize(

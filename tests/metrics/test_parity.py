@@ -33,17 +33,25 @@ def batches(kind, seed):
             "binary": (binary, scores),
             "binary-1d": (binary[:, 0], scores),
             "binary-logits": (binary, real[:, :1]),
-            "multi-hot": (rng.integers(0, 2, (n, CLASSES)), rng.random((n, CLASSES)).astype("float32")),
+            "multi-hot": (
+                rng.integers(0, 2, (n, CLASSES)),
+                rng.random((n, CLASSES)).astype("float32"),
+            ),
             "real": (real, (real + rng.normal(size=real.shape)).astype("float32")),
             "real-1": (real[:, :1], (real[:, :1] + rng.normal(size=(n, 1))).astype("float32")),
-            "positive": (np.abs(real) + 0.1, np.abs(real) + rng.random(real.shape).astype("float32")),
+            "positive": (
+                np.abs(real) + 0.1,
+                np.abs(real) + rng.random(real.shape).astype("float32"),
+            ),
             "equal": (labels, rng.integers(0, CLASSES, n)),
         }[kind]
 
 
 def options(**choices):
     """All combinations of keyword arguments."""
-    return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+    return [
+        dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())
+    ]
 
 
 AVERAGES = (None, "micro", "macro", "weighted")
@@ -80,7 +88,11 @@ CASES = [
         )
     ],
     *[("AUC", "multi-hot", {"multi_label": True, "curve": c}) for c in ("ROC", "PR", "PRGAIN")],
-    ("AUC", "multi-hot", {"multi_label": True, "num_labels": CLASSES, "label_weights": [1.0, 2.0, 0.5]}),
+    (
+        "AUC",
+        "multi-hot",
+        {"multi_label": True, "num_labels": CLASSES, "label_weights": [1.0, 2.0, 0.5]},
+    ),
     ("AUC", "multi-hot", {"label_weights": [1.0, 2.0, 0.5]}),
     ("AUC", "binary-logits", {"from_logits": True}),
     ("AUC", "binary", {"thresholds": [0.1, 0.2, 0.9]}),
@@ -107,7 +119,8 @@ CASES = [
     *[
         ("R2Score", "real", o)
         for o in options(
-            class_aggregation=(None, "uniform_average", "variance_weighted_average"), num_regressors=(0, 2)
+            class_aggregation=(None, "uniform_average", "variance_weighted_average"),
+            num_regressors=(0, 2),
         )
     ],
     ("R2Score", "real-1", {"num_regressors": 3}),
@@ -141,20 +154,28 @@ CASES = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:.*adjusted R2 score.*:UserWarning", "ignore:.*Adjusted R2 Score.*:UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore:.*adjusted R2 score.*:UserWarning", "ignore:.*Adjusted R2 Score.*:UserWarning"
+)
 @pytest.mark.parametrize(
-    ("name", "kind", "arguments"), CASES, ids=[f"{n}-{k}-{'-'.join(map(str, a.values()))}" for n, k, a in CASES]
+    ("name", "kind", "arguments"),
+    CASES,
+    ids=[f"{n}-{k}-{'-'.join(map(str, a.values()))}" for n, k, a in CASES],
 )
 def test_metric_equals_keras_without_and_then_with_weights(name, kind, arguments):
     rng = np.random.default_rng(7)
     ours, theirs = getattr(metrics, name)(**arguments), getattr(keras.metrics, name)(**arguments)
     data = list(batches(kind, seed=len(name)))
     for weighted in (False, True):
-        weights = [(rng.random(len(p)) + 0.1).astype("float32") if weighted else None for _, p in data]
+        weights = [
+            (rng.random(len(p)) + 0.1).astype("float32") if weighted else None for _, p in data
+        ]
         for (y_true, y_pred), weight in zip(data, weights, strict=True):
             ours.update_state(y_true, y_pred, weight)
         y_true, y_pred = (np.concatenate(arrays) for arrays in zip(*data, strict=True))
-        theirs.update_state(y_true, y_pred, sample_weight=np.concatenate(weights) if weighted else None)
+        theirs.update_state(
+            y_true, y_pred, sample_weight=np.concatenate(weights) if weighted else None
+        )
         result, expected = np.asarray(ours.result()), np.asarray(theirs.result())
         np.testing.assert_allclose(result, expected, rtol=2e-6, atol=1e-6)
         assert result.shape == expected.shape
@@ -167,7 +188,9 @@ def test_metric_equals_keras_without_and_then_with_weights(name, kind, arguments
 def test_correlation_along_other_axes_equals_keras(name, axis):
     (y_true, y_pred), *_ = batches("real", seed=3)
     ours, theirs = getattr(metrics, name)(axis=axis), getattr(keras.metrics, name)(axis=axis)
-    np.testing.assert_allclose(np.asarray(ours(y_true, y_pred)), np.asarray(theirs(y_true, y_pred)), rtol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(ours(y_true, y_pred)), np.asarray(theirs(y_true, y_pred)), rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", ["Mean", "Sum"])
@@ -188,10 +211,17 @@ def test_mean_and_sum_equal_keras_for_all_shapes_of_weights(name, shape, weight_
         weight = None if weight_shape is None else rng.random(weight_shape).astype("float32")
         ours.update_state(values, weight)
         theirs.update_state(values, sample_weight=weight)
-    np.testing.assert_allclose(np.asarray(ours.result()), np.asarray(theirs.result()), rtol=2e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(ours.result()), np.asarray(theirs.result()), rtol=2e-6, atol=1e-6
+    )
 
 
-FUNCTIONS = ["binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy", "top_k_categorical_accuracy"]
+FUNCTIONS = [
+    "binary_accuracy",
+    "categorical_accuracy",
+    "sparse_categorical_accuracy",
+    "top_k_categorical_accuracy",
+]
 FUNCTIONS += ["sparse_top_k_categorical_accuracy"]
 
 

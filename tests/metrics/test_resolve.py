@@ -5,9 +5,22 @@ import numpy as np
 import pytest
 
 from gazelle import losses, metrics
-from gazelle.metrics.resolve import accuracy_for, crossentropy_for, from_function, is_accuracy, is_crossentropy
+from gazelle.metrics.resolve import (
+    accuracy_for,
+    crossentropy_for,
+    from_function,
+    is_accuracy,
+    is_crossentropy,
+)
 
-SHAPES = [((5,), (5, 1)), ((5, 1), (5, 1)), ((5,), (5, 3)), ((5, 1), (5, 3)), ((5, 3), (5, 3)), ((5, 2), (5, 2, 4))]
+SHAPES = [
+    ((5,), (5, 1)),
+    ((5, 1), (5, 1)),
+    ((5,), (5, 3)),
+    ((5, 1), (5, 3)),
+    ((5, 3), (5, 3)),
+    ((5, 2), (5, 2, 4)),
+]
 
 
 @pytest.mark.parametrize(("true_shape", "pred_shape"), SHAPES)

@@ -10,7 +10,9 @@ def chain(K):
 def chain_in_chain(K):
     L = K.layers
     inner = K.Sequential([L.Dense(3), L.LayerNormalization()], name="inner")
-    return K.Sequential([K.Input((4,)), inner, L.Dense(2, use_bias=False), K.Sequential([L.Dense(2)])])
+    return K.Sequential(
+        [K.Input((4,)), inner, L.Dense(2, use_bias=False), K.Sequential([L.Dense(2)])]
+    )
 
 
 def diamond(K):

@@ -28,9 +28,15 @@ def _data(model, rows=3):
 
     def array(tensor):
         values = rng.normal(0.5, 1.0, (rows, *tensor.shape[1:]))
-        return (abs(values) * 100).astype(tensor.dtype) if "int" in str(tensor.dtype) else values.astype("float32")
+        return (
+            (abs(values) * 100).astype(tensor.dtype)
+            if "int" in str(tensor.dtype)
+            else values.astype("float32")
+        )
 
-    return keras.tree.map_structure(array, model.inputs[0] if isinstance(model, keras.Sequential) else model.input)
+    return keras.tree.map_structure(
+        array, model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+    )
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +47,10 @@ def models():
         theirs, ours = _fresh(keras, graph), _fresh(gazelle, graph)
         rng = np.random.default_rng(1)
         weights = [rng.uniform(-0.9, 0.9, v.shape).astype("float32") for v in theirs.weights]
-        weights = [abs(w) if v.name == "moving_variance" else w for v, w in zip(theirs.weights, weights, strict=True)]
+        weights = [
+            abs(w) if v.name == "moving_variance" else w
+            for v, w in zip(theirs.weights, weights, strict=True)
+        ]
         theirs.set_weights(weights)
         ours.set_weights(weights)
         made[graph] = (ours, theirs)
@@ -52,10 +61,15 @@ def _outputs(pairs):
     """What models give for data, from one compiled program; keyed like `pairs`: key -> (model, data)."""
 
     def state(model):
-        return [v.value for v in model.trainable_variables], [v.value for v in model.non_trainable_variables]
+        return [v.value for v in model.trainable_variables], [
+            v.value for v in model.non_trainable_variables
+        ]
 
     def compute(given):
-        return {key: pairs[key][0].stateless_call(*values, x, training=False)[0] for key, (values, x) in given.items()}
+        return {
+            key: pairs[key][0].stateless_call(*values, x, training=False)[0]
+            for key, (values, x) in given.items()
+        }
 
     given = {key: (state(model), x) for key, (model, x) in pairs.items()}
     options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -80,7 +94,14 @@ def outputs(models, tmp_path_factory):
         copy.set_weights(ours.get_weights())
         clone = gazelle.models.clone_model(ours)
         clone.set_weights(ours.get_weights())
-        made = {"theirs": theirs, "ours": ours, "read": read, "given": given, "copy": copy, "clone": clone}
+        made = {
+            "theirs": theirs,
+            "ours": ours,
+            "read": read,
+            "given": given,
+            "copy": copy,
+            "clone": clone,
+        }
         pairs |= {f"{name} {kind}": (model, x) for kind, model in made.items()}
     return _outputs(pairs)
 
@@ -92,8 +113,14 @@ def _told(variables):
 @each_graph
 def test_the_layers_and_their_order_are_those_of_keras(models, graph):
     ours, theirs = models[graph]
-    assert [(type(layer).__name__, layer.name) for layer in ours.layers if layer.name[:12] != "keras_tensor"] == [
-        (type(layer).__name__, layer.name) for layer in theirs.layers if layer.name[:12] != "keras_tensor"
+    assert [
+        (type(layer).__name__, layer.name)
+        for layer in ours.layers
+        if layer.name[:12] != "keras_tensor"
+    ] == [
+        (type(layer).__name__, layer.name)
+        for layer in theirs.layers
+        if layer.name[:12] != "keras_tensor"
     ]
     assert len(ours.layers) == len(theirs.layers)
 
@@ -122,7 +149,9 @@ def test_shapes_and_names_of_inputs_and_outputs_are_those_of_keras(models, graph
         assert ours.output_names == theirs.output_names
         assert ours.input_names == [t.name for t in ours.inputs]
         for own, name in zip(ours.input_names, (t.name for t in theirs.inputs), strict=True):
-            assert own == name or name.startswith("keras_tensor")  # the name of an Input without one
+            assert own == name or name.startswith(
+                "keras_tensor"
+            )  # the name of an Input without one
 
 
 @each_graph
@@ -152,10 +181,17 @@ def test_the_summary_lists_what_keras_lists(models, graph, monkeypatch):
     texts = []
     for model in (ours, theirs):
         lines = []
-        model.summary(line_length=190, print_fn=lines.append, expand_nested=True, show_trainable=True)
+        model.summary(
+            line_length=190, print_fn=lines.append, expand_nested=True, show_trainable=True
+        )
         texts.append("\n".join(lines))
-    left, right = ([line.split() for line in text.splitlines() if "─" not in line] for text in texts)
-    # Operators and new inputs have names of Gazelle's own; an input that is an output too shows connections.
+    left, right = (
+        [line.split() for line in text.splitlines() if "─" not in line] for text in texts
+    )
+    # Operators and new inputs have names of Gazelle's own; an input that is an output too shows
+    # connections.
     if graph.__name__ in ("operators", "inner_start", "through"):
         left, right = left[-3:], right[-3:]
-    assert [line for line in left if line[0][0] not in "┏┡└"] == [line for line in right if line[0][0] not in "┏┡└"]
+    assert [line for line in left if line[0][0] not in "┏┡└"] == [
+        line for line in right if line[0][0] not in "┏┡└"
+    ]

@@ -46,7 +46,9 @@ def chain():
 
 def graph():
     a, b = gazelle.Input((4,)), gazelle.Input((3,))
-    return gazelle.Model([a, b], {"out": Dense(2, name="out")(layers.Concatenate()([Dense(3)(a), b]))})
+    return gazelle.Model(
+        [a, b], {"out": Dense(2, name="out")(layers.Concatenate()([Dense(3)(a), b]))}
+    )
 
 
 def from_json(config):
@@ -109,7 +111,19 @@ def test_whatever_is_damaged_in_a_config_gives_one_short_error(what):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "3", "[]", "null", None, 5, b"\xff\xfe", "9" * 6000, '{"a":' * 50_000 + "1" + "}" * 50_000]
+    "text",
+    [
+        "",
+        "{",
+        "3",
+        "[]",
+        "null",
+        None,
+        5,
+        b"\xff\xfe",
+        "9" * 6000,
+        '{"a":' * 50_000 + "1" + "}" * 50_000,
+    ],
 )
 def test_a_text_that_is_not_a_model_is_refused(text):
     with pytest.raises(ArgumentError, match=r"not JSON|not a model's config") as raised:
@@ -120,7 +134,10 @@ def test_a_text_that_is_not_a_model_is_refused(text):
 def test_models_within_models_without_end_are_refused():
     config = {"layers": [], "name": "inner"}
     for _ in range(400):
-        config = {"layers": [{"module": "keras", "class_name": "Sequential", "config": config}], "name": "outer"}
+        config = {
+            "layers": [{"module": "keras", "class_name": "Sequential", "config": config}],
+            "name": "outer",
+        }
     with pytest.raises(ArgumentError, match="too deep"):
         gazelle.Sequential.from_config(config)
 

@@ -7,7 +7,7 @@ from models.graphs import chain_in_chain, model_in_model
 from models.test_subclassed import blocks, functional_subclass
 
 import gazelle
-from gazelle.saving import read_weights
+from gazelle.saving.h5 import read_weights
 
 # Keras reads its variables in a way that NumPy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
@@ -38,7 +38,9 @@ def test_each_library_reads_the_weights_of_the_other(maker, tmp_path):
     for model, source in ((read, theirs), (given, ours)):
         for a, b in zip(model.get_weights(), source.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
-    assert set(read_weights(tmp_path / "ours.weights.h5")) == set(read_weights(tmp_path / "theirs.weights.h5"))
+    assert set(read_weights(tmp_path / "ours.weights.h5")) == set(
+        read_weights(tmp_path / "theirs.weights.h5")
+    )
 
 
 def small(K, optimizer="adam"):
@@ -72,7 +74,9 @@ def test_the_optimizer_goes_on_where_it_was(tmp_path):
 def test_nothing_is_changed_when_something_does_not_fit(tmp_path):
     path = tmp_path / "m.weights.h5"
     randomized(small(gazelle), 1).save_weights(path)
-    other = gazelle.Sequential([gazelle.Input((4,)), gazelle.layers.Dense(3), gazelle.layers.Dense(2)])
+    other = gazelle.Sequential(
+        [gazelle.Input((4,)), gazelle.layers.Dense(3), gazelle.layers.Dense(2)]
+    )
     before = other.get_weights()
     with pytest.raises(ValueError, match="objects could not be loaded"):
         other.load_weights(path)
@@ -108,8 +112,18 @@ def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
         (lambda m, p: m.save_weights(p / "m"), r"must end in `.weights.h5`"),
         (lambda m, p: m.save_weights(p / "no" / "m.weights.h5"), "folder is missing"),
         (lambda m, p: m.load_weights(p / "no.weights.h5"), "Cannot open"),
-        (lambda m, p: gazelle.Sequential([gazelle.layers.Dense(1)]).save_weights(p / "m.weights.h5"), "not built"),
-        (lambda m, p: gazelle.Sequential([gazelle.layers.Dense(1)]).load_weights(p / "m.weights.h5"), "not built"),
+        (
+            lambda m, p: gazelle.Sequential([gazelle.layers.Dense(1)]).save_weights(
+                p / "m.weights.h5"
+            ),
+            "not built",
+        ),
+        (
+            lambda m, p: gazelle.Sequential([gazelle.layers.Dense(1)]).load_weights(
+                p / "m.weights.h5"
+            ),
+            "not built",
+        ),
         (lambda m, p: m.save(p / "m.keras"), "save_weights"),
     ],
 )

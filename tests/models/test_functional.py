@@ -50,8 +50,14 @@ def test_a_model_is_made_from_its_inputs_and_outputs(make):
         (lambda x, y: Model(x, X), "symbolic tensors"),
         (lambda x, y: Model((4,), y), "symbolic tensors"),
         (lambda x, y: Model(Input((4,)), y), "does not come from its inputs"),
-        (lambda x, y: Model(x, layers.Add()([y, Dense(2)(Input((4,)))])), "does not come from its inputs"),
-        (lambda x, y: Model(x, Dense(2, name="same")(Dense(2, name="same")(x))), 'name "same" is used 2 times'),
+        (
+            lambda x, y: Model(x, layers.Add()([y, Dense(2)(Input((4,)))])),
+            "does not come from its inputs",
+        ),
+        (
+            lambda x, y: Model(x, Dense(2, name="same")(Dense(2, name="same")(x))),
+            'name "same" is used 2 times',
+        ),
     ],
 )
 def test_what_is_no_graph_is_refused(make, words):
@@ -96,10 +102,35 @@ def test_inputs_come_in_the_type_and_rank_of_their_input():
 def test_operators_compute_what_they_say():
     x, y = Input((4,)), Input((4,))
     z = Model(
-        [x, y], [x + y, 1 - x, x * 2, x / 4, 2 / (y * y + 1), x**2, -x, abs(x), x[:, 1], x[:, None, 1:3], x @ X.T]
+        [x, y],
+        [
+            x + y,
+            1 - x,
+            x * 2,
+            x / 4,
+            2 / (y * y + 1),
+            x**2,
+            -x,
+            abs(x),
+            x[:, 1],
+            x[:, None, 1:3],
+            x @ X.T,
+        ],
     )
     a, b = X, X[::-1].copy()
-    expected = [a + b, 1 - a, a * 2, a / 4, 2 / (b * b + 1), a**2, -a, abs(a), a[:, 1], a[:, None, 1:3], a @ X.T]
+    expected = [
+        a + b,
+        1 - a,
+        a * 2,
+        a / 4,
+        2 / (b * b + 1),
+        a**2,
+        -a,
+        abs(a),
+        a[:, 1],
+        a[:, None, 1:3],
+        a @ X.T,
+    ]
     for got, wanted in zip(z([a, b]), expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
 
@@ -121,7 +152,9 @@ def test_a_model_of_inner_tensors_shares_the_layers_and_holds_only_what_it_needs
     Dense(1, name="c")(b)
     middle = Model(a, b)
     kernel, bias = middle.get_weights()
-    np.testing.assert_allclose(middle(np.ones((1, 3), "float32")), np.ones((1, 3)) @ kernel + bias, rtol=1e-5)
+    np.testing.assert_allclose(
+        middle(np.ones((1, 3), "float32")), np.ones((1, 3)) @ kernel + bias, rtol=1e-5
+    )
 
 
 def test_the_same_input_may_be_given_twice():
@@ -139,7 +172,9 @@ def test_a_layer_that_is_called_again_after_the_model_was_made_stays_out_of_it()
 
 def test_arguments_of_the_calls_are_kept_in_the_config():
     x = Input((4,))
-    y = layers.Softmax()(layers.Dropout(1.0)(x, training=True), mask=np.array([[True, True, False, False]]))
+    y = layers.Softmax()(
+        layers.Dropout(1.0)(x, training=True), mask=np.array([[True, True, False, False]])
+    )
     model = Model(x, y)
     copy = model_from_json(model.to_json())
     for each in (model, copy):
@@ -191,7 +226,10 @@ def test_a_clone_function_gives_the_layers_as_they_are_used():
     shared = clone_model(model, clone_function=lambda layer: layer)
     assert shared.get_layer("h") is model.get_layer("h")
     wide = clone_model(
-        model, clone_function=lambda layer: Dense(5, name="w") if layer.name == "h" else type(layer)(name=layer.name)
+        model,
+        clone_function=lambda layer: (
+            Dense(5, name="w") if layer.name == "h" else type(layer)(name=layer.name)
+        ),
     )
     assert wide.output_shape == (None, 9)
     chain = gazelle.Sequential([Input((4,)), Dense(3), Dense(2)])

@@ -18,7 +18,10 @@ def summary(model, **arguments):
 
 
 def chain():
-    return Sequential([Input((4,)), Dense(3, name="first"), layers.BatchNormalization(name="norm"), Dense(1)], name="m")
+    return Sequential(
+        [Input((4,)), Dense(3, name="first"), layers.BatchNormalization(name="norm"), Dense(1)],
+        name="m",
+    )
 
 
 def branched():
@@ -39,8 +42,13 @@ class Mine(Model):
 def test_the_table_has_rows_totals_and_sizes():
     lines = summary(chain()).splitlines()
     assert lines[0] == 'Model: "m"'
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
-    assert rows[:2] == [["first (Dense)", "(None, 3)", "15"], ["norm (BatchNormalization)", "(None, 3)", "12"]]
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")
+    ]
+    assert rows[:2] == [
+        ["first (Dense)", "(None, 3)", "15"],
+        ["norm (BatchNormalization)", "(None, 3)", "12"],
+    ]
     assert lines[-3:] == [
         " Total params: 31 (124.00 B)",
         " Trainable params: 25 (100.00 B)",
@@ -69,7 +77,10 @@ def test_the_shapes_of_a_subclassed_model_are_known_once_it_was_called():
     model = Mine()
     model(np.ones((5, 4), "float32"))
     assert "(None, 3)" in summary(model)
-    assert [entry["output_shapes"] for entry in describe(model)["layers"]] == [[[None, 3]], [[None, 2]]]
+    assert [entry["output_shapes"] for entry in describe(model)["layers"]] == [
+        [[None, 3]],
+        [[None, 2]],
+    ]
 
 
 @pytest.mark.parametrize("width", [1, 20, 45, 60, 88, 300])
@@ -98,11 +109,22 @@ def test_positions_set_the_columns():
 
 def test_trainable_rows_and_nested_rows():
     inner = Sequential([Dense(2, name="in")], name="inner")
-    model = Sequential([Input((4,)), Dense(3, name="first"), layers.Dropout(0.1, name="drop"), inner])
+    model = Sequential(
+        [Input((4,)), Dense(3, name="first"), layers.Dropout(0.1, name="drop"), inner]
+    )
     model.layers[0].trainable = False
     text = summary(model, show_trainable=True, expand_nested=True, line_length=100)
-    cells = {line.split("│")[1].strip(): line.split("│")[4].strip() for line in text.splitlines() if line[0] == "│"}
-    assert cells == {"first (Dense)": "N", "drop (Dropout)": "-", "inner (Sequential)": "Y", "└ in (Dense)": "Y"}
+    cells = {
+        line.split("│")[1].strip(): line.split("│")[4].strip()
+        for line in text.splitlines()
+        if line[0] == "│"
+    }
+    assert cells == {
+        "first (Dense)": "N",
+        "drop (Dropout)": "-",
+        "inner (Sequential)": "Y",
+        "└ in (Dense)": "Y",
+    }
     assert "└ in" not in summary(model)
 
 
@@ -129,7 +151,10 @@ def test_a_description_says_what_feeds_what():
     assert entries["h"]["inbound"] == ["x"]
     assert entries["h"]["units"] == 3
     assert entries["h"]["parameters"] == 15
-    assert entries["sum"]["inbound"] == ["h", next(name for name in entries if name.startswith("multiply"))]
+    assert entries["sum"]["inbound"] == [
+        "h",
+        next(name for name in entries if name.startswith("multiply")),
+    ]
     assert entries["out"]["output_shapes"] == [[None, 1]]
 
 
@@ -144,7 +169,10 @@ def test_a_layer_called_twice_is_there_twice():
 
 @pytest.mark.parametrize("make", [chain, branched], ids=["chain", "branched"])
 def test_a_drawing_is_written_as_svg_or_png(make, tmp_path):
-    svg, png = plot_model(make(), tmp_path / "m.svg"), plot_model(make(), to_file=str(tmp_path / "m.png"), dpi=72)
+    svg, png = (
+        plot_model(make(), tmp_path / "m.svg"),
+        plot_model(make(), to_file=str(tmp_path / "m.png"), dpi=72),
+    )
     assert "<svg" in svg.read_text(encoding="utf-8")
     for layer in make().layers:
         if "dense" not in layer.name:

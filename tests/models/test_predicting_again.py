@@ -6,7 +6,7 @@ import pytest
 
 import gazelle
 from gazelle import layers as L  # noqa: N812
-from gazelle.data.feeds import ArrayFeed
+from gazelle._data.feeds import ArrayFeed
 
 X = np.random.default_rng(0).normal(size=(33, 4)).astype("float32")
 
@@ -30,7 +30,9 @@ def long_ways(monkeypatch):
     made = []
     init = ArrayFeed.__init__
     monkeypatch.setattr(
-        ArrayFeed, "__init__", lambda feed, *args, **kwargs: made.append(1) or init(feed, *args, **kwargs)
+        ArrayFeed,
+        "__init__",
+        lambda feed, *args, **kwargs: made.append(1) or init(feed, *args, **kwargs),
     )
     return made
 

@@ -35,7 +35,10 @@ def blocks(K):
         def __init__(self):
             super().__init__(name="blocks")
             self.zlast = K.layers.Dense(2, name="z")
-            self.blocks = [[K.layers.Dense(4, name=f"d{i}"), K.layers.BatchNormalization(name=f"n{i}")] for i in (0, 1)]
+            self.blocks = [
+                [K.layers.Dense(4, name=f"d{i}"), K.layers.BatchNormalization(name=f"n{i}")]
+                for i in (0, 1)
+            ]
             self.named = {"q": K.layers.Dense(4, name="q"), "p": Gate(name="gate")}
             self.inner = K.Sequential([K.layers.Dense(5, name="i")], name="inner")
             self.drop = K.layers.Dropout(0.1, name="drop")
@@ -185,7 +188,9 @@ def test_losses_added_in_call_are_the_models():
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
 def test_copies_and_pickles_of_a_trained_model_are_models_of_their_own(again):
-    model = gazelle.Sequential([gazelle.Input((4,)), gazelle.layers.Dense(3), gazelle.layers.Dropout(0.2)])
+    model = gazelle.Sequential(
+        [gazelle.Input((4,)), gazelle.layers.Dense(3), gazelle.layers.Dropout(0.2)]
+    )
     model.compile("adam", "mse")
     model.fit(X, X[:, :3], verbose=0)
     twin = again(model)

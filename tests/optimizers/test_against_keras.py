@@ -8,7 +8,19 @@ import pytest
 from gazelle import optimizers
 from gazelle._core.variable import Variable
 
-NAMES = ["SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "AdamW", "Adamax", "Nadam", "Lion", "Ftrl", "Lamb"]
+NAMES = [
+    "SGD",
+    "RMSprop",
+    "Adagrad",
+    "Adadelta",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Nadam",
+    "Lion",
+    "Ftrl",
+    "Lamb",
+]
 NAMES += ["Adafactor"]
 SHAPES = {"kernel": (3, 2), "bias": (2,), "scale": (1,)}
 STEPS = 7
@@ -50,7 +62,10 @@ VARIANTS = [
 
 def gradients():
     rng = np.random.default_rng(3)
-    return [[rng.normal(0, 0.5, shape).astype("float32") for shape in SHAPES.values()] for _ in range(STEPS)]
+    return [
+        [rng.normal(0, 0.5, shape).astype("float32") for shape in SHAPES.values()]
+        for _ in range(STEPS)
+    ]
 
 
 def starts():
@@ -86,7 +101,9 @@ def compare(name, arguments, expected_arguments=None, exclude=None, constrain=Fa
         ours.exclude_from_weight_decay(var_names=exclude)
         theirs.exclude_from_weight_decay(var_names=exclude)
     if constrain:
-        variables[0].constraint = reference[0].constraint = lambda weight: keras.ops.clip(weight, -0.5, 0.5)
+        variables[0].constraint = reference[0].constraint = lambda weight: keras.ops.clip(
+            weight, -0.5, 0.5
+        )
     weights, state = run(ours, variables)
     oracle = run_compiled if "gradient_accumulation_steps" in arguments else run
     expected_weights, expected_state = oracle(theirs, reference)
@@ -154,11 +171,20 @@ def test_variables_have_the_names_of_keras_in_its_order():
         arguments = {"use_ema": True, "gradient_accumulation_steps": 2, "name": "opt"}
         if name in ("SGD", "RMSprop"):
             arguments["momentum"] = 0.9
-        ours, theirs = getattr(optimizers, name)(**arguments), getattr(keras.optimizers, name)(**arguments)
-        ours.build(
-            [Variable(np.ones((3, 2)), name="kernel", path="model/dense/kernel"), Variable(np.ones(2), name="b")]
+        ours, theirs = (
+            getattr(optimizers, name)(**arguments),
+            getattr(keras.optimizers, name)(**arguments),
         )
-        reference = [keras.Variable(np.ones((3, 2)), name="kernel"), keras.Variable(np.ones(2), name="b")]
+        ours.build(
+            [
+                Variable(np.ones((3, 2)), name="kernel", path="model/dense/kernel"),
+                Variable(np.ones(2), name="b"),
+            ]
+        )
+        reference = [
+            keras.Variable(np.ones((3, 2)), name="kernel"),
+            keras.Variable(np.ones(2), name="b"),
+        ]
         reference[0]._path = "model/dense/kernel"
         theirs.build(reference)
         paths = [v.path for v in theirs.variables]

@@ -13,12 +13,30 @@ import pytest
 
 from gazelle import optimizers
 from gazelle._core import registry
-from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError, StateError, UnknownNameError
+from gazelle._core.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ShapeError,
+    StateError,
+    UnknownNameError,
+)
 from gazelle._core.pure import pure
 from gazelle._core.variable import Variable
 from gazelle.optimizers import SGD, Adam, AdamW, Optimizer
 
-NAMES = ["SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "AdamW", "Adamax", "Nadam", "Lion", "Ftrl", "Lamb"]
+NAMES = [
+    "SGD",
+    "RMSprop",
+    "Adagrad",
+    "Adadelta",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Nadam",
+    "Lion",
+    "Ftrl",
+    "Lamb",
+]
 NAMES += ["Adafactor"]
 OTHER_VALUES = {
     "learning_rate": 0.3,
@@ -81,7 +99,12 @@ def test_two_steps_give_the_known_values(optimizer, expected):
 def test_a_compiled_step_gives_the_numbers_of_an_eager_one(name):
     arguments = {"gradient_accumulation_steps": 2}
     if name == "Adam":
-        arguments |= {"clipnorm": 0.5, "weight_decay": 0.1, "use_ema": True, "ema_overwrite_frequency": 2}
+        arguments |= {
+            "clipnorm": 0.5,
+            "weight_decay": 0.1,
+            "use_ema": True,
+            "ema_overwrite_frequency": 2,
+        }
     eager, compiled = (getattr(optimizers, name)(0.1, **arguments) for _ in range(2))
     weights, others = variables(), variables()
     compiled.build(others)
@@ -101,7 +124,11 @@ def test_a_plain_step_traces_nothing_of_what_is_off_and_shared_scalars_once():
     optimizer, weights = Adam(), variables()
     optimizer.build(weights)
     state = [*weights, *optimizer.variables]
-    program = str(jax.make_jaxpr(pure(optimizer.apply, state))([variable.value for variable in state], gradients()))
+    program = str(
+        jax.make_jaxpr(pure(optimizer.apply, state))(
+            [variable.value for variable in state], gradients()
+        )
+    )
     assert program.count(" pow ") == 2  # both betas, once for all variables
     for word in ("cond", "select_n", "reduce_sum", "clamp", "while"):
         assert word not in program
@@ -133,14 +160,18 @@ def test_signatures_and_defaults_are_those_of_keras(name):
     }
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras with NumPy 2
+@pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # of Keras with NumPy 2
 @pytest.mark.parametrize("name", NAMES)
 def test_a_config_of_keras_gives_an_equal_optimizer(name):
     config = keras.optimizers.serialize(getattr(keras.optimizers, name)(0.5))
     assert optimizers.deserialize(config).get_config() == config["config"]
 
 
-@pytest.mark.parametrize("rate", [1, 0.5, np.float32(0.5), np.float64(0.5), np.int64(2), np.array(0.5), jnp.array(0.5)])
+@pytest.mark.parametrize(
+    "rate", [1, 0.5, np.float32(0.5), np.float64(0.5), np.int64(2), np.array(0.5), jnp.array(0.5)]
+)
 def test_a_learning_rate_may_be_any_number(rate):
     optimizer = SGD(rate)
     assert float(optimizer.learning_rate) == float(rate)
@@ -148,7 +179,9 @@ def test_a_learning_rate_may_be_any_number(rate):
     assert float(optimizer.learning_rate) == float(rate) / 2
 
 
-@pytest.mark.parametrize("rate", ["fast", None, True, math.nan, math.inf, [0.1], np.ones(2), lambda step: 0.1])
+@pytest.mark.parametrize(
+    "rate", ["fast", None, True, math.nan, math.inf, [0.1], np.ones(2), lambda step: 0.1]
+)
 def test_what_is_no_learning_rate_is_refused(rate):
     with pytest.raises(ArgumentError, match="learning_rate"):
         SGD(rate)
@@ -246,7 +279,12 @@ def test_get_takes_configs_classes_and_instances_and_refuses_the_rest():
     assert optimizers.get(None) is None
     assert type(optimizers.get(Adam)) is Adam
     assert optimizers.get(optimizers.serialize(optimizer)).get_config() == optimizer.get_config()
-    assert float(optimizers.get({"class_name": "ADAM", "config": {"learning_rate": 0.5}}).learning_rate) == 0.5
+    assert (
+        float(
+            optimizers.get({"class_name": "ADAM", "config": {"learning_rate": 0.5}}).learning_rate
+        )
+        == 0.5
+    )
     with pytest.raises(UnknownNameError, match="did you mean 'adam'"):
         optimizers.get("adamm")
     for wrong in (3, len):
@@ -259,7 +297,8 @@ def test_variables_of_another_model_are_refused():
     optimizer.build(variables())
     others = [Variable(np.ones((5, 5)), name="kernel")]
     with pytest.raises(
-        StateError, match=r"Unknown variable(.|\n)*\(5, 5\)(.|\n)*fix: call compile again with a new optimizer"
+        StateError,
+        match=r"Unknown variable(.|\n)*\(5, 5\)(.|\n)*fix: call compile again with a new optimizer",
     ):
         optimizer.apply([np.ones((5, 5))], others)
     with pytest.raises(StateError, match="Unknown variable"):
@@ -322,7 +361,9 @@ def test_stateless_apply_gives_the_values_of_apply_and_changes_nothing():
     for variable, value in zip([*weights, *optimizer.variables], before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
     optimizer.apply(gradients())
-    for variable, value in zip([*weights, *optimizer.variables], [*new_weights, *new_state], strict=True):
+    for variable, value in zip(
+        [*weights, *optimizer.variables], [*new_weights, *new_state], strict=True
+    ):
         np.testing.assert_array_equal(variable.numpy(), value)
     with pytest.raises(ArgumentError, match="wrong length"):
         optimizer.stateless_apply(new_state[1:], gradients(), new_weights)
@@ -403,9 +444,14 @@ def test_a_users_optimizer_has_slots_configs_and_compiles():
     assert (optimizer.drag, optimizer.clipvalue, optimizer.name) == (0.25, 1.0, "heavy")
     weight = Variable(np.zeros(2), name="w")
     optimizer.build([weight])
-    assert [variable.path for variable in optimizer.variables][2:] == ["heavy/w_speed", "heavy/count"]
+    assert [variable.path for variable in optimizer.variables][2:] == [
+        "heavy/w_speed",
+        "heavy/count",
+    ]
     state = [weight, *optimizer.variables]
-    _, values = jax.jit(pure(optimizer.apply, state))([v.value for v in state], [np.array([2.0, -0.5], "float32")])
+    _, values = jax.jit(pure(optimizer.apply, state))(
+        [v.value for v in state], [np.array([2.0, -0.5], "float32")]
+    )
     np.testing.assert_allclose(values[0], [0.1 * (0.25 - 1.0), 0.1 * (0.25 + 0.5)], rtol=1e-6)
     assert optimizers.get("tests>Heavy").drag == 0.5
 
@@ -413,7 +459,9 @@ def test_a_users_optimizer_has_slots_configs_and_compiles():
 def test_an_update_rule_of_gazelles_can_be_varied_per_variable():
     class Slower(Adam):
         def update_step(self, gradient, variable, learning_rate):
-            super().update_step(gradient, variable, learning_rate * (0.5 if variable.name == "bias" else 1.0))
+            super().update_step(
+                gradient, variable, learning_rate * (0.5 if variable.name == "bias" else 1.0)
+            )
 
     (kernel, bias), (same, full) = variables(), variables()
     Slower(0.1).apply(gradients(), [kernel, bias])
@@ -447,6 +495,10 @@ def test_short_weights_keep_their_type():
     optimizer = Adam(0.1, use_ema=True, weight_decay=0.1, gradient_accumulation_steps=2)
     for _ in range(2):
         optimizer.apply([jnp.ones(4, "bfloat16")], [weight])
-    assert {variable.value.dtype.name for variable in optimizer.variables} == {"int32", "float32", "bfloat16"}
+    assert {variable.value.dtype.name for variable in optimizer.variables} == {
+        "int32",
+        "float32",
+        "bfloat16",
+    }
     assert weight.value.dtype == "bfloat16"
     np.testing.assert_allclose(weight.numpy().astype("float32"), 0.89, atol=0.01)

@@ -13,36 +13,65 @@ from gazelle.optimizers import SGD, schedules
 
 CASES = [
     ("ExponentialDecay", {"initial_learning_rate": 0.5, "decay_steps": 7, "decay_rate": 0.6}),
-    ("ExponentialDecay", {"initial_learning_rate": 0.5, "decay_steps": 3, "decay_rate": 0.6, "staircase": True}),
+    (
+        "ExponentialDecay",
+        {"initial_learning_rate": 0.5, "decay_steps": 3, "decay_rate": 0.6, "staircase": True},
+    ),
     ("InverseTimeDecay", {"initial_learning_rate": 0.5, "decay_steps": 7, "decay_rate": 2.0}),
-    ("InverseTimeDecay", {"initial_learning_rate": 0.5, "decay_steps": 3, "decay_rate": 2, "staircase": True}),
+    (
+        "InverseTimeDecay",
+        {"initial_learning_rate": 0.5, "decay_steps": 3, "decay_rate": 2, "staircase": True},
+    ),
     ("PiecewiseConstantDecay", {"boundaries": [2, 4, 15], "values": [1.0, 0.1, 0.5, 0.01]}),
     ("PolynomialDecay", {"initial_learning_rate": 0.5, "decay_steps": 13}),
-    ("PolynomialDecay", {"initial_learning_rate": 0.5, "decay_steps": 6, "power": 0.5, "cycle": True}),
-    ("PolynomialDecay", {"initial_learning_rate": 0.1, "decay_steps": 9, "end_learning_rate": 0.3, "power": 2.0}),
+    (
+        "PolynomialDecay",
+        {"initial_learning_rate": 0.5, "decay_steps": 6, "power": 0.5, "cycle": True},
+    ),
+    (
+        "PolynomialDecay",
+        {"initial_learning_rate": 0.1, "decay_steps": 9, "end_learning_rate": 0.3, "power": 2.0},
+    ),
     ("CosineDecay", {"initial_learning_rate": 0.5, "decay_steps": 13, "alpha": 0.1}),
-    ("CosineDecay", {"initial_learning_rate": 0.0, "decay_steps": 9, "warmup_target": 1.0, "warmup_steps": 5}),
+    (
+        "CosineDecay",
+        {"initial_learning_rate": 0.0, "decay_steps": 9, "warmup_target": 1.0, "warmup_steps": 5},
+    ),
     ("CosineDecay", {"initial_learning_rate": 0.2, "decay_steps": 9, "warmup_target": 1.0}),
     ("CosineDecay", {"initial_learning_rate": 0.2, "decay_steps": 9, "warmup_steps": 5}),
     # Restarts between whole steps, so that rounding cannot move one by a step.
     ("CosineDecayRestarts", {"initial_learning_rate": 0.5, "first_decay_steps": 3.5}),
-    ("CosineDecayRestarts", {"initial_learning_rate": 0.5, "first_decay_steps": 5, "t_mul": 1.0, "alpha": 0.2}),
-    ("CosineDecayRestarts", {"initial_learning_rate": 0.5, "first_decay_steps": 4.1, "t_mul": 1.5, "m_mul": 0.7}),
+    (
+        "CosineDecayRestarts",
+        {"initial_learning_rate": 0.5, "first_decay_steps": 5, "t_mul": 1.0, "alpha": 0.2},
+    ),
+    (
+        "CosineDecayRestarts",
+        {"initial_learning_rate": 0.5, "first_decay_steps": 4.1, "t_mul": 1.5, "m_mul": 0.7},
+    ),
 ]
 
 
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 def test_twenty_steps_are_those_of_keras(name, arguments):
-    ours, theirs = getattr(schedules, name)(**arguments), getattr(keras.optimizers.schedules, name)(**arguments)
+    ours, theirs = (
+        getattr(schedules, name)(**arguments),
+        getattr(keras.optimizers.schedules, name)(**arguments),
+    )
     steps = np.arange(20, dtype=np.int32)
     expected = jax.jit(jax.vmap(theirs))(steps)
-    np.testing.assert_allclose([float(ours(step)) for step in range(20)], expected, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(
+        [float(ours(step)) for step in range(20)], expected, rtol=1e-6, atol=1e-7
+    )
     np.testing.assert_allclose(jax.jit(jax.vmap(ours))(steps), expected, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 def test_configs_make_equal_schedules_and_are_those_of_keras(name, arguments):
-    ours, theirs = getattr(schedules, name)(**arguments), getattr(keras.optimizers.schedules, name)(**arguments)
+    ours, theirs = (
+        getattr(schedules, name)(**arguments),
+        getattr(keras.optimizers.schedules, name)(**arguments),
+    )
     config = schedules.serialize(ours)
     assert config == keras.optimizers.schedules.serialize(theirs)
     again = schedules.deserialize(json.loads(json.dumps(config)))

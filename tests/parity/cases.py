@@ -6,7 +6,8 @@ from typing import Any
 
 from parity import data, nets
 
-# 70 rows in batches of 32 (6 are left), of 14 (none is left), in one batch, and in one that would hold more.
+# 70 rows in batches of 32 (6 are left), of 14 (none is left), in one batch, and in one that would
+# hold more.
 RAGGED, EVEN, WHOLE, LARGER = ({"batch_size": size} for size in (32, 14, 70, 100))
 VALIDATED = {"validation_data": True}
 
@@ -31,7 +32,12 @@ class Case:
 
 
 def adam(loss, metrics=(), **more):
-    return lambda K: {"optimizer": K.optimizers.Adam(0.01), "loss": loss, "metrics": list(metrics) or None, **more}
+    return lambda K: {
+        "optimizer": K.optimizers.Adam(0.01),
+        "loss": loss,
+        "metrics": list(metrics) or None,
+        **more,
+    }
 
 
 def with_optimizer(make, loss="mse", metrics=("mae",)):
@@ -39,7 +45,11 @@ def with_optimizer(make, loss="mse", metrics=("mae",)):
 
 
 def with_loss(make, metrics=(), rate=0.01):
-    return lambda K: {"optimizer": K.optimizers.Adam(rate), "loss": make(K.losses), "metrics": list(metrics)}
+    return lambda K: {
+        "optimizer": K.optimizers.Adam(rate),
+        "loss": make(K.losses),
+        "metrics": list(metrics),
+    }
 
 
 def _squares(y_true, y_pred):
@@ -51,15 +61,28 @@ def _worst(y_true, y_pred):
 
 
 CASES = [
-    # Losses -------------------------------------------------------------------------------------------------------
+    # Losses
+    # -------------------------------------------------------------------------------------------------------
     Case("linear, mse, whole batch", nets.linear(), data.regression, adam("mse", ["mae"]), WHOLE),
     Case("deep, mse, ragged", nets.deep(), data.regression, adam("mse", ["mae", "mape"]), RAGGED),
-    Case("deep, mse, several targets", nets.deep(3), data.targets_3, adam("mse", ["mae", "mse"]), EVEN),
+    Case(
+        "deep, mse, several targets",
+        nets.deep(3),
+        data.targets_3,
+        adam("mse", ["mae", "mse"]),
+        EVEN,
+    ),
     Case("deep, mae, even", nets.deep(hidden="tanh"), data.regression, adam("mae", ["mse"]), EVEN),
     Case("mape", nets.deep(1, "softplus"), data.positive, adam("mape", ["mape", "msle"]), RAGGED),
     Case("msle", nets.deep(1, "softplus"), data.positive, adam("msle", ["msle"]), EVEN),
     Case("huber by name", nets.small(), data.regression, adam("huber", ["mae"]), RAGGED),
-    Case("Huber(0.3)", nets.small(), data.regression, with_loss(lambda loss: loss.Huber(0.3), ["mae"]), EVEN),
+    Case(
+        "Huber(0.3)",
+        nets.small(),
+        data.regression,
+        with_loss(lambda loss: loss.Huber(0.3), ["mae"]),
+        EVEN,
+    ),
     Case("log-cosh", nets.small(), data.regression, adam("log_cosh", ["mae"]), RAGGED),
     Case(
         "binary crossentropy, accuracy and AUC, validation",
@@ -109,7 +132,11 @@ CASES = [
         lambda K: {
             "optimizer": "adam",
             "loss": "categorical_crossentropy",
-            "metrics": ["accuracy", K.metrics.F1Score(average="macro"), K.metrics.TopKCategoricalAccuracy(k=2)],
+            "metrics": [
+                "accuracy",
+                K.metrics.F1Score(average="macro"),
+                K.metrics.TopKCategoricalAccuracy(k=2),
+            ],
         },
         RAGGED | VALIDATED,
     ),
@@ -165,8 +192,20 @@ CASES = [
         adam("kl_divergence", ["kl_divergence"]),
         RAGGED,
     ),
-    Case("Poisson", nets.small(1, "exponential"), data.counts, adam("poisson", ["poisson", "mae"]), EVEN),
-    Case("cosine similarity", nets.small(3), data.targets_3, adam("cosine_similarity", ["mse"]), RAGGED),
+    Case(
+        "Poisson",
+        nets.small(1, "exponential"),
+        data.counts,
+        adam("poisson", ["poisson", "mae"]),
+        EVEN,
+    ),
+    Case(
+        "cosine similarity",
+        nets.small(3),
+        data.targets_3,
+        adam("cosine_similarity", ["mse"]),
+        RAGGED,
+    ),
     Case(
         "loss summed, reduction none in the metric",
         nets.small(),
@@ -181,9 +220,18 @@ CASES = [
         lambda K: {"optimizer": "adam", "loss": _squares, "metrics": [_squares, _worst]},
         RAGGED,
     ),
-    # Optimizers ---------------------------------------------------------------------------------------------------
-    Case("SGD", nets.deep(), data.regression, with_optimizer(lambda optim: optim.SGD(0.05)), RAGGED),
-    Case("SGD by name", nets.deep(), data.regression, lambda K: {"optimizer": "sgd", "loss": "mse"}, EVEN),
+    # Optimizers
+    # ---------------------------------------------------------------------------------------------------
+    Case(
+        "SGD", nets.deep(), data.regression, with_optimizer(lambda optim: optim.SGD(0.05)), RAGGED
+    ),
+    Case(
+        "SGD by name",
+        nets.deep(),
+        data.regression,
+        lambda K: {"optimizer": "sgd", "loss": "mse"},
+        EVEN,
+    ),
     Case(
         "SGD with momentum",
         nets.deep(),
@@ -196,7 +244,9 @@ CASES = [
         nets.deep(4, "softmax"),
         data.one_hot,
         with_optimizer(
-            lambda optim: optim.SGD(0.02, momentum=0.8, nesterov=True), "categorical_crossentropy", ["accuracy"]
+            lambda optim: optim.SGD(0.02, momentum=0.8, nesterov=True),
+            "categorical_crossentropy",
+            ["accuracy"],
         ),
         RAGGED,
     ),
@@ -204,12 +254,26 @@ CASES = [
         "RMSprop, centered with momentum",
         nets.deep(hidden="tanh"),
         data.regression,
-        with_optimizer(lambda optim: optim.RMSprop(0.003, momentum=0.5, centered=True, epsilon=1e-3)),
+        with_optimizer(
+            lambda optim: optim.RMSprop(0.003, momentum=0.5, centered=True, epsilon=1e-3)
+        ),
         RAGGED,
     ),
     Case("RMSprop by default", nets.small(), data.regression, lambda K: {"loss": "mse"}, EVEN),
-    Case("Adagrad", nets.deep(), data.regression, with_optimizer(lambda optim: optim.Adagrad(0.05)), RAGGED),
-    Case("Adadelta", nets.deep(), data.regression, with_optimizer(lambda optim: optim.Adadelta(1.0)), RAGGED),
+    Case(
+        "Adagrad",
+        nets.deep(),
+        data.regression,
+        with_optimizer(lambda optim: optim.Adagrad(0.05)),
+        RAGGED,
+    ),
+    Case(
+        "Adadelta",
+        nets.deep(),
+        data.regression,
+        with_optimizer(lambda optim: optim.Adadelta(1.0)),
+        RAGGED,
+    ),
     Case(
         "Adam, AMSGrad",
         nets.deep(hidden="tanh"),
@@ -224,8 +288,16 @@ CASES = [
         with_optimizer(lambda optim: optim.AdamW(0.01, weight_decay=0.05)),
         EVEN,
     ),
-    Case("Adamax", nets.deep(), data.regression, with_optimizer(lambda optim: optim.Adamax(0.01)), RAGGED),
-    Case("Nadam", nets.deep(), data.regression, with_optimizer(lambda optim: optim.Nadam(0.01)), EVEN),
+    Case(
+        "Adamax",
+        nets.deep(),
+        data.regression,
+        with_optimizer(lambda optim: optim.Adamax(0.01)),
+        RAGGED,
+    ),
+    Case(
+        "Nadam", nets.deep(), data.regression, with_optimizer(lambda optim: optim.Nadam(0.01)), EVEN
+    ),
     Case(
         "clipnorm",
         nets.deep(),
@@ -265,7 +337,9 @@ CASES = [
         "moving average, overwriting every 4 updates",
         nets.batch_normalised(),
         data.regression,
-        with_optimizer(lambda optim: optim.SGD(0.05, use_ema=True, ema_momentum=0.6, ema_overwrite_frequency=4)),
+        with_optimizer(
+            lambda optim: optim.SGD(0.05, use_ema=True, ema_momentum=0.6, ema_overwrite_frequency=4)
+        ),
         RAGGED,
     ),
     Case(
@@ -294,7 +368,9 @@ CASES = [
         nets.deep(4, "softmax"),
         data.labels,
         with_optimizer(
-            lambda optim: optim.Adam(optim.schedules.CosineDecay(0.001, 8, warmup_target=0.02, warmup_steps=4)),
+            lambda optim: optim.Adam(
+                optim.schedules.CosineDecay(0.001, 8, warmup_target=0.02, warmup_steps=4)
+            ),
             "sparse_categorical_crossentropy",
             ["accuracy"],
         ),
@@ -304,10 +380,15 @@ CASES = [
         "piecewise schedule",
         nets.linear(3),
         data.targets_3,
-        with_optimizer(lambda optim: optim.SGD(optim.schedules.PiecewiseConstantDecay([3, 9], [0.1, 0.03, 0.01]))),
+        with_optimizer(
+            lambda optim: optim.SGD(
+                optim.schedules.PiecewiseConstantDecay([3, 9], [0.1, 0.03, 0.01])
+            )
+        ),
         RAGGED,
     ),
-    # Architectures ------------------------------------------------------------------------------------------------
+    # Architectures
+    # ------------------------------------------------------------------------------------------------
     Case("built late", nets.built_late, data.regression, adam("mse"), RAGGED),
     Case(
         "activation layers",
@@ -331,13 +412,23 @@ CASES = [
         adam("mse", ["mae"]),
         RAGGED | VALIDATED,
     ),
-    Case("dict of inputs", nets.dict_inputs, data.dict_inputs, adam("mae"), EVEN | {"validation_split": 0.2}),
+    Case(
+        "dict of inputs",
+        nets.dict_inputs,
+        data.dict_inputs,
+        adam("mae"),
+        EVEN | {"validation_split": 0.2},
+    ),
     Case("shared layers", nets.shared, data.pairs, adam("mse"), RAGGED),
     Case(
         "two outputs, lists",
         nets.two_outputs,
         data.two_outputs,
-        adam(["mse", "sparse_categorical_crossentropy"], [["mae"], ["accuracy"]], loss_weights=[0.3, 1.5]),
+        adam(
+            ["mse", "sparse_categorical_crossentropy"],
+            [["mae"], ["accuracy"]],
+            loss_weights=[0.3, 1.5],
+        ),
         RAGGED | VALIDATED,
     ),
     Case(
@@ -366,7 +457,9 @@ CASES = [
         adam({"size": "mse", "kind": "categorical_crossentropy"}, metrics=()),
         RAGGED | VALIDATED,
     ),
-    Case("batch normalisation, ragged", nets.batch_normalised(), data.regression, adam("mse"), RAGGED),
+    Case(
+        "batch normalisation, ragged", nets.batch_normalised(), data.regression, adam("mse"), RAGGED
+    ),
     Case(
         "batch normalisation, classes, validation",
         nets.batch_normalised(4, "softmax", momentum=0.9, epsilon=1e-2),
@@ -374,7 +467,13 @@ CASES = [
         adam("sparse_categorical_crossentropy", ["accuracy"]),
         EVEN | VALIDATED,
     ),
-    Case("batch normalisation, frozen", nets.frozen_normalisation, data.regression, adam("mse"), RAGGED),
+    Case(
+        "batch normalisation, frozen",
+        nets.frozen_normalisation,
+        data.regression,
+        adam("mse"),
+        RAGGED,
+    ),
     Case(
         "batch renormalisation",
         nets.batch_normalised(renorm=True),
@@ -408,7 +507,13 @@ CASES = [
     ),
     Case("largest norm", nets.constrained("max", "nonneg"), data.regression, adam("mse"), RAGGED),
     Case("unit norm", nets.constrained("unit"), data.regression, adam("mse"), EVEN),
-    Case("norm within limits", nets.constrained("minmax", "max"), data.regression, adam("mse"), RAGGED),
+    Case(
+        "norm within limits",
+        nets.constrained("minmax", "max"),
+        data.regression,
+        adam("mse"),
+        RAGGED,
+    ),
     Case(
         "models in a model",
         nets.nested,
@@ -442,7 +547,8 @@ CASES = [
         adam("sparse_categorical_crossentropy", ["accuracy"]),
         EVEN,
     ),
-    # Weights of samples and classes -------------------------------------------------------------------------------
+    # Weights of samples and classes
+    # -------------------------------------------------------------------------------
     Case(
         "sample weights",
         nets.deep(),
@@ -461,7 +567,9 @@ CASES = [
         "sample weights, mean by weight",
         nets.small(),
         data.weighted,
-        with_loss(lambda loss: loss.MeanAbsoluteError(reduction="mean_with_sample_weight"), ["mse"]),
+        with_loss(
+            lambda loss: loss.MeanAbsoluteError(reduction="mean_with_sample_weight"), ["mse"]
+        ),
         RAGGED,
     ),
     Case(

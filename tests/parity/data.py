@@ -30,7 +30,10 @@ def positive(rows=70):
 
 def counts(rows=70):
     x = _features(rows)
-    return x, np.random.default_rng(2).poisson(np.exp(0.3 * _score(x)[:, 0])).astype("float32")[:, None]
+    return (
+        x,
+        np.random.default_rng(2).poisson(np.exp(0.3 * _score(x)[:, 0])).astype("float32")[:, None],
+    )
 
 
 def binary(rows=70):
@@ -112,7 +115,11 @@ def dict_outputs(rows=70):
 def weighted_two_outputs(rows=70):
     x, y = two_outputs(rows)
     rng = np.random.default_rng(4)
-    return x, y, [rng.uniform(0, 2, rows).astype("float32"), rng.uniform(0, 1, rows).astype("float32")]
+    return (
+        x,
+        y,
+        [rng.uniform(0, 2, rows).astype("float32"), rng.uniform(0, 1, rows).astype("float32")],
+    )
 
 
 def bytes_4(rows=70):

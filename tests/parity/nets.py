@@ -22,7 +22,9 @@ def deep(units=1, activation=None, hidden="relu"):
 def small(units=1, activation=None):
     def build(K):
         L = K.layers
-        return K.Sequential([K.Input((6,)), L.Dense(8, activation="tanh"), L.Dense(units, activation=activation)])
+        return K.Sequential(
+            [K.Input((6,)), L.Dense(8, activation="tanh"), L.Dense(units, activation=activation)]
+        )
 
     return build
 
@@ -91,7 +93,9 @@ def two_outputs(K):
     L = K.layers
     x = K.Input((6,))
     h = L.Dense(8, activation="relu")(x)
-    return K.Model(x, [L.Dense(1, name="size")(h), L.Dense(4, activation="softmax", name="kind")(h)])
+    return K.Model(
+        x, [L.Dense(1, name="size")(h), L.Dense(4, activation="softmax", name="kind")(h)]
+    )
 
 
 def dict_outputs(K):
@@ -154,7 +158,12 @@ def layer_normalised(units=1, activation=None):
 
 def dropout_rate_0(K):
     L = K.layers
-    layers = [L.Dense(8, activation="relu"), L.Dropout(0.0), L.Dense(6, activation="relu"), L.Dropout(0.0)]
+    layers = [
+        L.Dense(8, activation="relu"),
+        L.Dropout(0.0),
+        L.Dense(6, activation="relu"),
+        L.Dropout(0.0),
+    ]
     return K.Sequential([K.Input((6,)), *layers, L.Dense(1)])
 
 
@@ -162,11 +171,15 @@ def regularised(kernel=None, bias=None, activity=None):
     def build(K):
         L, R = K.layers, K.regularizers
         penalties = {
-            "kernel_regularizer": R.L2(0.02) if kernel == "l2" else R.L1(0.01) if kernel == "l1" else kernel,
+            "kernel_regularizer": (
+                R.L2(0.02) if kernel == "l2" else R.L1(0.01) if kernel == "l1" else kernel
+            ),
             "bias_regularizer": R.L1L2(0.01, 0.02) if bias else None,
             "activity_regularizer": R.L2(0.03) if activity else None,
         }
-        return K.Sequential([K.Input((6,)), L.Dense(8, activation="relu", **penalties), L.Dense(1, **penalties)])
+        return K.Sequential(
+            [K.Input((6,)), L.Dense(8, activation="relu", **penalties), L.Dense(1, **penalties)]
+        )
 
     return build
 
@@ -174,9 +187,19 @@ def regularised(kernel=None, bias=None, activity=None):
 def constrained(kernel, bias=None):
     def build(K):
         L, C = K.layers, K.constraints
-        limits = {"max": C.MaxNorm(0.8), "unit": C.UnitNorm(), "nonneg": C.NonNeg(), "minmax": C.MinMaxNorm(0.3, 0.9)}
-        settings = {"kernel_constraint": limits[kernel], "bias_constraint": limits[bias] if bias else None}
-        return K.Sequential([K.Input((6,)), L.Dense(8, activation="relu", **settings), L.Dense(1, **settings)])
+        limits = {
+            "max": C.MaxNorm(0.8),
+            "unit": C.UnitNorm(),
+            "nonneg": C.NonNeg(),
+            "minmax": C.MinMaxNorm(0.3, 0.9),
+        }
+        settings = {
+            "kernel_constraint": limits[kernel],
+            "bias_constraint": limits[bias] if bias else None,
+        }
+        return K.Sequential(
+            [K.Input((6,)), L.Dense(8, activation="relu", **settings), L.Dense(1, **settings)]
+        )
 
     return build
 
@@ -184,7 +207,9 @@ def constrained(kernel, bias=None):
 def nested(K):
     """Models inside a model: a chain, and a functional one that is called twice."""
     L = K.layers
-    front = K.Sequential([K.Input((6,)), L.Dense(8, activation="relu"), L.BatchNormalization()], name="front")
+    front = K.Sequential(
+        [K.Input((6,)), L.Dense(8, activation="relu"), L.BatchNormalization()], name="front"
+    )
     p = K.Input((8,))
     block = K.Model(p, L.Add()([p, L.Dense(8, activation="tanh")(p)]), name="block")
     x = K.Input((6,))
@@ -194,7 +219,11 @@ def nested(K):
 def nested_chain(K):
     L = K.layers
     return K.Sequential(
-        [K.Input((6,)), K.Sequential([L.Dense(8, activation="relu"), L.Dense(5, activation="relu")]), L.Dense(1)]
+        [
+            K.Input((6,)),
+            K.Sequential([L.Dense(8, activation="relu"), L.Dense(5, activation="relu")]),
+            L.Dense(1),
+        ]
     )
 
 
@@ -208,7 +237,10 @@ def subclassed(K):
     class Blocks(K.Model):
         def __init__(self):
             super().__init__()
-            self.blocks = [[K.layers.Dense(8, activation="relu"), K.layers.LayerNormalization()] for _ in range(2)]
+            self.blocks = [
+                [K.layers.Dense(8, activation="relu"), K.layers.LayerNormalization()]
+                for _ in range(2)
+            ]
             self.head = K.layers.Dense(1)
 
         def call(self, inputs):
@@ -244,8 +276,12 @@ def custom_layer(K):
         """Factors that are learned, and a penalty on their sum."""
 
         def build(self, input_shape):
-            self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="factor")
-            self.count = self.add_weight(shape=(), initializer="zeros", trainable=False, name="count")
+            self.factor = self.add_weight(
+                shape=(input_shape[-1],), initializer="ones", name="factor"
+            )
+            self.count = self.add_weight(
+                shape=(), initializer="zeros", trainable=False, name="count"
+            )
 
         def call(self, inputs, training=None):
             if training:
@@ -253,7 +289,9 @@ def custom_layer(K):
             self.add_loss(0.01 * (self.factor.value**2).sum())
             return inputs * self.factor
 
-    return K.Sequential([K.Input((6,)), Scale(), K.layers.Dense(6, activation="relu"), Scale(), K.layers.Dense(1)])
+    return K.Sequential(
+        [K.Input((6,)), Scale(), K.layers.Dense(6, activation="relu"), Scale(), K.layers.Dense(1)]
+    )
 
 
 def pixels(K):
@@ -265,10 +303,16 @@ def pixels(K):
 def sequences(K):
     """Dense on the last axis of several, then flat."""
     L = K.layers
-    return K.Sequential([K.Input((3, 2)), L.Dense(5, activation="relu"), L.Reshape((15,)), L.Dense(1)])
+    return K.Sequential(
+        [K.Input((3, 2)), L.Dense(5, activation="relu"), L.Reshape((15,)), L.Dense(1)]
+    )
 
 
 def per_step(K):
     return K.Sequential(
-        [K.Input((3, 2)), K.layers.Dense(5, activation="relu"), K.layers.Dense(4, activation="softmax")]
+        [
+            K.Input((3, 2)),
+            K.layers.Dense(5, activation="relu"),
+            K.layers.Dense(4, activation="softmax"),
+        ]
     )

@@ -8,7 +8,7 @@ import pytest
 from parity import cases
 
 import gazelle
-from gazelle.data.checks import CheckWarning
+from gazelle.errors import CheckWarning
 
 # Keras reads its variables in a way that NumPy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
@@ -27,7 +27,9 @@ def _trained(library, case, weights):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=CheckWarning)
         warnings.filterwarnings("ignore", message="Your input ran out of data")
-        history = model.fit(x, y, sample_weight=sample_weight, epochs=5, shuffle=False, verbose=0, **arguments)
+        history = model.fit(
+            x, y, sample_weight=sample_weight, epochs=5, shuffle=False, verbose=0, **arguments
+        )
     return start, history.history, model.get_weights()
 
 

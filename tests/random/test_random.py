@@ -43,7 +43,9 @@ def test_a_seeded_draw_gives_the_numbers_that_keras_gives(name):
 def test_a_generator_walks_through_the_states_of_keras():
     ours, theirs = random.SeedGenerator(7), keras.random.SeedGenerator(7)
     for _ in range(3):
-        np.testing.assert_array_equal(random.uniform((3,), seed=ours), keras.random.uniform((3,), seed=theirs))
+        np.testing.assert_array_equal(
+            random.uniform((3,), seed=ours), keras.random.uniform((3,), seed=theirs)
+        )
     np.testing.assert_array_equal(ours.state.numpy(), np.array(theirs.state.value))
     assert ours.state.name == "seed_generator_state"
     assert ours.state.path.endswith("/seed_generator_state")
@@ -151,5 +153,7 @@ def test_a_generator_survives_serialisation_as_keras_writes_it(seed):
     generator = random.SeedGenerator(seed, name="noise")
     config = serialize(generator)
     assert (config["module"], config["class_name"]) == ("keras.random", "SeedGenerator")
-    assert config["config"] == keras.random.SeedGenerator(6, name="noise").get_config() | {"seed": seed}
+    assert config["config"] == keras.random.SeedGenerator(6, name="noise").get_config() | {
+        "seed": seed
+    }
     assert deserialize(config).get_config() == generator.get_config()

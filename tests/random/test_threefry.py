@@ -21,9 +21,15 @@ def test_every_draw_is_that_of_jax(shape, key, wrap):
             lambda k: threefry.uniform(k, shape, -2.0, 3.0),
             lambda k: jax.random.uniform(k, shape, jnp.float32, -2.0, 3.0),
         ),
-        (lambda k: threefry.bernoulli(k, 0.3, shape), lambda k: jax.random.bernoulli(k, 0.3, shape)),
+        (
+            lambda k: threefry.bernoulli(k, 0.3, shape),
+            lambda k: jax.random.bernoulli(k, 0.3, shape),
+        ),
         (lambda k: threefry.normal(k, shape), lambda k: jax.random.normal(k, shape)),
-        (lambda k: threefry.normal(k, shape, "bfloat16"), lambda k: jax.random.normal(k, shape, "bfloat16")),
+        (
+            lambda k: threefry.normal(k, shape, "bfloat16"),
+            lambda k: jax.random.normal(k, shape, "bfloat16"),
+        ),
     ):
         found = wrap(ours)(key)
         expected = wrap(theirs)(key)
@@ -35,4 +41,6 @@ def test_other_keys_are_left_to_jax():
     key = jax.random.key(3)
     np.testing.assert_array_equal(threefry.uniform(key, (4,)), jax.random.uniform(key, (4,)))
     with jax.threefry_partitionable(False):
-        np.testing.assert_array_equal(threefry.uniform(KEYS[1], (5,)), jax.random.uniform(KEYS[1], (5,)))
+        np.testing.assert_array_equal(
+            threefry.uniform(KEYS[1], (5,)), jax.random.uniform(KEYS[1], (5,))
+        )

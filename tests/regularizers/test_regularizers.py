@@ -29,7 +29,9 @@ CASES = [
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 def test_the_penalty_and_its_gradient_equal_keras_s(name, arguments):
     ours = jax.value_and_grad(getattr(regularizers, name)(**arguments))(KERNEL)
-    theirs = jax.value_and_grad(lambda w: getattr(keras.regularizers, name)(**arguments)(w) + 0.0 * w.sum())(KERNEL)
+    theirs = jax.value_and_grad(
+        lambda w: getattr(keras.regularizers, name)(**arguments)(w) + 0.0 * w.sum()
+    )(KERNEL)
     for found, wanted in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-8)
 
@@ -47,7 +49,9 @@ def test_a_regularizer_survives_its_config(name, arguments):
 def test_the_mean_cosine_of_the_rows_is_what_the_orthogonal_regularizer_gives():
     unit = KERNEL / np.linalg.norm(KERNEL, axis=1, keepdims=True)
     cosines = [abs(unit[i] @ unit[j]) for i in range(4) for j in range(i)]
-    np.testing.assert_allclose(regularizers.OrthogonalRegularizer(0.5)(KERNEL), 0.5 * np.mean(cosines), rtol=1e-6)
+    np.testing.assert_allclose(
+        regularizers.OrthogonalRegularizer(0.5)(KERNEL), 0.5 * np.mean(cosines), rtol=1e-6
+    )
 
 
 def test_zero_vectors_and_single_ones_have_finite_penalties_and_gradients():

@@ -10,7 +10,7 @@ import pytest
 
 from gazelle._core.errors import ArgumentError, DataError
 from gazelle._core.variable import Variable
-from gazelle.saving import open_weights, read_weights, write_weights
+from gazelle.saving.h5 import open_weights, read_weights, write_weights
 
 KERNEL = "layers/dense/vars/0"
 BIAS = "layers/dense/vars/1"
@@ -64,7 +64,8 @@ def same(found, expected):
     return True
 
 
-# Written and read ---------------------------------------------------------------------------------------------------
+# Written and read
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_arrays_come_back_bit_for_bit_with_their_types(tmp_path):
@@ -122,7 +123,8 @@ def test_single_groups_can_be_read_and_specs_tell_shapes_and_types(path):
         assert not file.has_digests
 
 
-# Legal variants -----------------------------------------------------------------------------------------------------
+# Legal variants
+# -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,13 @@ def test_single_groups_can_be_read_and_specs_tell_shapes_and_types(path):
         {"data": LITTLE.astype(">f4")},
         {"data": LITTLE.astype("float16")},
         {"data": LITTLE.astype("float64")},
-        {"data": LITTLE, "chunks": (2,), "compression": "gzip", "shuffle": True, "fletcher32": True},
+        {
+            "data": LITTLE,
+            "chunks": (2,),
+            "compression": "gzip",
+            "shuffle": True,
+            "fletcher32": True,
+        },
         {"data": LITTLE, "chunks": True, "maxshape": (None,)},
     ],
     ids=["big-endian", "float16", "float64", "gzip", "chunks"],
@@ -155,7 +163,8 @@ def test_attributes_that_users_add_do_no_harm(path):
     assert same(read_weights(path), tree())
 
 
-# Refused ------------------------------------------------------------------------------------------------------------
+# Refused
+# ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -202,7 +211,9 @@ def test_a_block_before_the_signature_is_refused(path):
 
 
 @pytest.mark.parametrize("where", [BIAS, "layers/dense/vars", "layers"])
-@pytest.mark.parametrize("link", [h5py.ExternalLink("secret.h5", "/x"), h5py.SoftLink("/optimizer/vars/1")])
+@pytest.mark.parametrize(
+    "link", [h5py.ExternalLink("secret.h5", "/x"), h5py.SoftLink("/optimizer/vars/1")]
+)
 def test_links_are_refused(path, where, link):
     with h5py.File(path.parent / "secret.h5", "w") as file:
         file["x"] = LITTLE
@@ -241,13 +252,17 @@ def test_virtual_datasets_are_refused(path):
     ],
     ids=["gzip-2^50", "gzip-2^29", "unwritten", "overflow", "chunk"],
 )
-def test_arrays_that_declare_more_than_is_stored_are_refused_before_memory_is_taken(path, arguments):
+def test_arrays_that_declare_more_than_is_stored_are_refused_before_memory_is_taken(
+    path, arguments
+):
     replaced(path, BIAS, **arguments)
     assert "bytes are stored" in refusal(path)
 
 
 def test_a_compressed_file_that_unpacks_to_very_much_needs_leave(path):
-    replaced(path, BIAS, data=np.zeros(20_000_000, "float32"), chunks=(1_000_000,), compression="gzip")
+    replaced(
+        path, BIAS, data=np.zeros(20_000_000, "float32"), chunks=(1_000_000,), compression="gzip"
+    )
     assert "max_bytes" in refusal(path)
     assert read_weights(path, max_bytes=10**8)["layers/dense"][1].shape == (20_000_000,)
 
@@ -266,7 +281,18 @@ def test_a_compressed_file_that_unpacks_to_very_much_needs_leave(path):
         ({"data": h5py.Empty("f4")}, "without a shape"),
         ({"shape": (3,), "dtype": h5py.enum_dtype({"a": 0, "b": 1})}, "class"),
     ],
-    ids=["bytes", "strings", "complex", "records", "ragged", "references", "opaque", "longdouble", "null", "enum"],
+    ids=[
+        "bytes",
+        "strings",
+        "complex",
+        "records",
+        "ragged",
+        "references",
+        "opaque",
+        "longdouble",
+        "null",
+        "enum",
+    ],
 )
 def test_what_is_no_array_of_real_numbers_is_refused(path, arguments, seen):
     replaced(path, BIAS, **arguments)
@@ -300,7 +326,9 @@ def test_very_deep_groups_are_refused(path):
     assert "deep" in refusal(path)
 
 
-@pytest.mark.parametrize("where", ["stray", "layers/dense/kernel", "layers/dense/vars/x", "layers/vars/dense/0"])
+@pytest.mark.parametrize(
+    "where", ["stray", "layers/dense/kernel", "layers/dense/vars/x", "layers/vars/dense/0"]
+)
 def test_arrays_in_other_places_are_refused(path, where):
     with h5py.File(path, "a") as file:
         file[where] = LITTLE
@@ -331,7 +359,8 @@ def test_control_characters_in_names_are_escaped(path):
     assert "\x1b" not in refusal(path)
 
 
-# Digests ------------------------------------------------------------------------------------------------------------
+# Digests
+# ------------------------------------------------------------------------------------------------------------
 
 
 def test_every_flipped_bit_of_the_values_is_found(tmp_path):

@@ -9,18 +9,31 @@ import pytest
 from keras import layers
 
 from gazelle._core.variable import Variable
-from gazelle.saving import attribute_sublayers, keras_layers, keras_paths, load_variables, read_weights, write_weights
+from gazelle.saving.h5 import read_weights, write_weights
+from gazelle.saving.loading import load_variables
+from gazelle.saving.paths import attribute_sublayers, keras_layers, keras_paths
 
 # Keras's own: its variables' __array__ is older than NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept:DeprecationWarning"
+)
 
 
 class Block(keras.layers.Layer):
     def __init__(self):
         super().__init__()
         self._private = layers.Dense(2)
-        self.several = [layers.Dense(5), layers.Dense(6), [layers.Dense(7), layers.Dense(8)], [layers.Dense(9)]]
-        self.named = {"b": layers.Dense(10), "a": layers.BatchNormalization(), "c": [layers.Dense(1)]}
+        self.several = [
+            layers.Dense(5),
+            layers.Dense(6),
+            [layers.Dense(7), layers.Dense(8)],
+            [layers.Dense(9)],
+        ]
+        self.named = {
+            "b": layers.Dense(10),
+            "a": layers.BatchNormalization(),
+            "c": [layers.Dense(1)],
+        }
         self.pair = (layers.Dense(11), layers.Dense(11))
 
     def build(self, input_shape):
@@ -95,7 +108,9 @@ def own_variables(layer):
 def sublayers(layer):
     if type(layer).__name__ in ("Sequential", "Functional"):
         return layer.layers
-    found = attribute_sublayers(layer, lambda value: isinstance(value, keras.layers.Layer), skip={"_layers"})
+    found = attribute_sublayers(
+        layer, lambda value: isinstance(value, keras.layers.Layer), skip={"_layers"}
+    )
     return found or None
 
 
@@ -114,7 +129,11 @@ def test_a_file_from_keras_has_its_arrays_at_the_paths_of_keras_paths(make, tmp_
     randomize(model, 0)
     model.save_weights(tmp_path / "k.weights.h5")
     tree, _ = keras_tree(model)
-    expected = {path: [np.asarray(v.value) for v in variables] for path, variables in tree.items() if variables}
+    expected = {
+        path: [np.asarray(v.value) for v in variables]
+        for path, variables in tree.items()
+        if variables
+    }
     found = read_weights(tmp_path / "k.weights.h5")
     assert sorted(found) == sorted(expected)
     for path, arrays in expected.items():
@@ -129,11 +148,17 @@ def test_keras_loads_a_file_from_gazelle_and_predicts_the_same(make, tmp_path):
     randomize(source, 1)
     randomize(target, 2)
     tree, names = keras_tree(source)
-    write_weights(tmp_path / "g.weights.h5", {p: [v.numpy() for v in vs] for p, vs in tree.items()}, names=names)
+    write_weights(
+        tmp_path / "g.weights.h5",
+        {p: [v.numpy() for v in vs] for p, vs in tree.items()},
+        names=names,
+    )
     x = np.random.default_rng(3).normal(size=(6, 4)).astype("float32")
     assert not np.allclose(source(x), target(x))
     target.load_weights(tmp_path / "g.weights.h5")
-    np.testing.assert_array_equal(np.asarray(source(x), "float32"), np.asarray(target(x), "float32"))
+    np.testing.assert_array_equal(
+        np.asarray(source(x), "float32"), np.asarray(target(x), "float32")
+    )
 
 
 @pytest.mark.parametrize("make", [sequential, functional])
@@ -141,7 +166,11 @@ def test_group_names_and_attributes_are_those_that_keras_writes(make, tmp_path):
     model = make()
     model.save_weights(tmp_path / "k.weights.h5")
     tree, names = keras_tree(model)
-    write_weights(tmp_path / "g.weights.h5", {p: [v.numpy() for v in vs] for p, vs in tree.items()}, names=names)
+    write_weights(
+        tmp_path / "g.weights.h5",
+        {p: [v.numpy() for v in vs] for p, vs in tree.items()},
+        names=names,
+    )
 
     def content(path):
         found = {}
@@ -155,7 +184,10 @@ def test_group_names_and_attributes_are_those_that_keras_writes(make, tmp_path):
 
 
 def test_optimizer_state_goes_from_keras_through_gazelle_to_keras(tmp_path):
-    x, y = np.random.default_rng(0).normal(size=(8, 4)).astype("float32"), np.ones((8, 1), "float32")
+    x, y = (
+        np.random.default_rng(0).normal(size=(8, 4)).astype("float32"),
+        np.ones((8, 1), "float32"),
+    )
 
     def trained():
         model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
@@ -177,7 +209,10 @@ def test_a_file_from_keras_loads_into_variables_of_gazelle(tmp_path):
     randomize(model, 5)
     model.save_weights(tmp_path / "k.weights.h5")
     tree, _ = keras_tree(model)
-    ours = {path: [Variable(np.zeros(v.shape, "float32")) for v in variables] for path, variables in tree.items()}
+    ours = {
+        path: [Variable(np.zeros(v.shape, "float32")) for v in variables]
+        for path, variables in tree.items()
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert load_variables(tmp_path / "k.weights.h5", ours) == []

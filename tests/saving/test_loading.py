@@ -6,7 +6,8 @@ import pytest
 
 from gazelle._core.errors import DataError
 from gazelle._core.variable import Variable
-from gazelle.saving import load_variables, write_weights
+from gazelle.saving.h5 import write_weights
+from gazelle.saving.loading import load_variables
 
 KERNEL = np.arange(12, dtype="float32").reshape(4, 3)
 BIAS = np.array([1.5, -2.5, 3.0], "float32")
@@ -50,21 +51,38 @@ def test_values_arrive_in_the_variables(path):
 
 def test_nan_is_loaded_as_it_is(path):
     targets = variables()
-    load_variables(saved(path, **{"layers/dense": [KERNEL, np.array([np.nan, np.inf, 0], "float32")]}), targets)
+    load_variables(
+        saved(path, **{"layers/dense": [KERNEL, np.array([np.nan, np.inf, 0], "float32")]}), targets
+    )
     np.testing.assert_array_equal(targets["layers/dense"][1], [np.nan, np.inf, 0])
 
 
 MISFITS = {
-    "transposed": ({"layers/dense": [KERNEL.T, BIAS]}, r"kernel has shape \(3, 4\) in the file, \(4, 3\) in the model"),
+    "transposed": (
+        {"layers/dense": [KERNEL.T, BIAS]},
+        r"kernel has shape \(3, 4\) in the file, \(4, 3\) in the model",
+    ),
     "broadcastable": ({"layers/dense": [KERNEL, BIAS[None]]}, r"bias has shape \(1, 3\)"),
     "scalar": ({"layers/dense": [KERNEL, np.float32(1)]}, r"bias has shape \(\)"),
     "bias missing": ({"layers/dense": [KERNEL]}, "1 arrays in the file, 2 in the model"),
-    "array too many": ({"layers/dense": [KERNEL, BIAS, BIAS]}, "3 arrays in the file, 2 in the model"),
+    "array too many": (
+        {"layers/dense": [KERNEL, BIAS, BIAS]},
+        "3 arrays in the file, 2 in the model",
+    ),
     "layer missing": ({"layers/dense_1": None}, "layers/dense_1: not in the file"),
-    "layer too many": ({"layers/dense_2": [BIAS]}, "layers/dense_2: 1 arrays in the file, none in the model"),
+    "layer too many": (
+        {"layers/dense_2": [BIAS]},
+        "layers/dense_2: 1 arrays in the file, none in the model",
+    ),
     "model's own too many": ({"": [BIAS]}, "the model itself: 1 arrays in the file, none"),
-    "bool": ({"layers/dense": [KERNEL, BIAS > 0]}, "bias is bool in the file, float32 in the model"),
-    "overflow": ({"layers/dense": [KERNEL, np.array([0, 1e300, 0])]}, r"bias holds 1e\+300, which float32 cannot hold"),
+    "bool": (
+        {"layers/dense": [KERNEL, BIAS > 0]},
+        "bias is bool in the file, float32 in the model",
+    ),
+    "overflow": (
+        {"layers/dense": [KERNEL, np.array([0, 1e300, 0])]},
+        r"bias holds 1e\+300, which float32 cannot hold",
+    ),
     "odd integer": ({"layers/dense": [KERNEL, np.array([0, 2**24 + 1, 0])]}, "bias holds 16777217"),
 }
 
@@ -81,7 +99,9 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(path, name):
     assert all_zero(targets)
 
 
-@pytest.mark.parametrize("values", [BIAS.astype("float64"), BIAS.astype("float16"), np.array([1, 2, 3])])
+@pytest.mark.parametrize(
+    "values", [BIAS.astype("float64"), BIAS.astype("float16"), np.array([1, 2, 3])]
+)
 def test_values_that_the_variable_can_hold_are_converted(path, values):
     targets = variables()
     load_variables(saved(path, **{"layers/dense": [KERNEL, values]}), targets)
@@ -105,7 +125,9 @@ def test_integer_variables_take_integers_in_their_range_only(path, value, fits):
 def test_with_skip_mismatch_the_rest_is_loaded_and_a_warning_names_what_is_left_out(path):
     targets = variables()
     with pytest.warns(UserWarning, match="layers/dense: kernel has shape"):
-        left_out = load_variables(saved(path, **{"layers/dense": [KERNEL.T, BIAS]}), targets, skip_mismatch=True)
+        left_out = load_variables(
+            saved(path, **{"layers/dense": [KERNEL.T, BIAS]}), targets, skip_mismatch=True
+        )
     assert left_out == ["layers/dense"]
     assert not targets["layers/dense"][1].numpy().any()
     np.testing.assert_array_equal(targets["layers/dense_1"][0], np.ones((3, 1)))
@@ -147,6 +169,8 @@ def test_a_huge_array_is_refused_by_its_shape_before_it_is_read(path):
     with h5py.File(path, "r+") as file:
         del file["layers/dense/vars/1"], file["gazelle_sha256"]
         big = np.zeros(30_000_000, "float32")
-        file.create_dataset("layers/dense/vars/1", data=big, chunks=(1_000_000,), compression="gzip")
+        file.create_dataset(
+            "layers/dense/vars/1", data=big, chunks=(1_000_000,), compression="gzip"
+        )
     with pytest.raises(DataError, match=r"shape \(30000000,\) in the file"):
         load_variables(path, variables())

@@ -1,6 +1,6 @@
 """Paths in weights files, on models made by hand (test_interop compares them with Keras's own files)."""
 
-from gazelle.saving import attribute_sublayers, keras_layers, keras_paths
+from gazelle.saving.paths import attribute_sublayers, keras_layers, keras_paths
 
 
 class Dense:
@@ -31,7 +31,9 @@ def is_layer(value):
 
 
 def test_layers_are_numbered_by_class_in_their_order():
-    model = Sequential(Dense("k", "b"), BatchNormalization("g"), Dense("k2"), Sequential(Dense("k3")), Dense())
+    model = Sequential(
+        Dense("k", "b"), BatchNormalization("g"), Dense("k2"), Sequential(Dense("k3")), Dense()
+    )
     assert keras_paths(model, lambda layer: layer.variables, sublayers) == {
         "": [],
         "layers/dense": ["k", "b"],
@@ -71,7 +73,9 @@ def test_attributes_with_lists_and_dicts_become_containers():
     layer = Custom()
     layer.zeta, layer.alpha = Dense(), Dense()
     layer.many = [Dense(), [Dense(), Dense()], (Dense(),), {"x": BatchNormalization()}]
-    found = keras_layers(layer, lambda part: attribute_sublayers(part, is_layer) if part is layer else None)
+    found = keras_layers(
+        layer, lambda part: attribute_sublayers(part, is_layer) if part is layer else None
+    )
     assert list(found) == [
         "",
         "alpha",

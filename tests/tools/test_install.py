@@ -14,11 +14,20 @@ spec.loader.exec_module(install)
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
-        ("  Downloading jaxlib-0.10.2-cp311-cp311-manylinux_2_27_x86_64.whl (84.0 MB)\n", "  jaxlib 0.10.2 (84.0 MB)"),
-        ("  Using cached scikit_learn-1.9.1-cp311-cp311-linux.whl (9.1 MB)\n", "  scikit_learn 1.9.1 (9.1 MB)"),
+        (
+            "  Downloading jaxlib-0.10.2-cp311-cp311-manylinux_2_27_x86_64.whl (84.0 MB)\n",
+            "  jaxlib 0.10.2 (84.0 MB)",
+        ),
+        (
+            "  Using cached scikit_learn-1.9.1-cp311-cp311-linux.whl (9.1 MB)\n",
+            "  scikit_learn 1.9.1 (9.1 MB)",
+        ),
         ("  Downloading mdurl-0.1.2-py3-none-any.whl (10.0 kB)\n", ""),
         ("Collecting jax>=0.8\n", ""),
-        ("  Building editable for gazelle (pyproject.toml): started\n", "  compiling Gazelle's kernel (a minute)"),
+        (
+            "  Building editable for gazelle (pyproject.toml): started\n",
+            "  compiling Gazelle's kernel (a minute)",
+        ),
         ("  Building editable for gazelle (pyproject.toml): finished with status 'done'\n", ""),
         ("Installing collected packages: a, b\n", "  unpacking (a minute)"),
     ],

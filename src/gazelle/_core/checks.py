@@ -62,7 +62,11 @@ def positive_int(name: str, value: Any, owner: str) -> int:
         ArgumentError: It is none.
     """
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value <= 0:
-        raise ArgumentError(f"{owner}: {name} must be a positive integer.", expected="an int > 0", received=repr(value))
+        raise ArgumentError(
+            f"{owner}: {name} must be a positive integer.",
+            expected="an int > 0",
+            received=repr(value),
+        )
     return int(value)
 
 
@@ -74,7 +78,9 @@ def in_range(name: str, value: Any, low: float, high: float, owner: str) -> floa
     """
     if not isinstance(value, numbers.Real) or not low <= float(value) <= high:
         raise ArgumentError(
-            f"{owner}: {name} is out of range.", expected=f"a number from {low} to {high}", received=repr(value)
+            f"{owner}: {name} is out of range.",
+            expected=f"a number from {low} to {high}",
+            received=repr(value),
         )
     return float(value)
 
@@ -87,6 +93,8 @@ def one_of(name: str, value: Any, allowed: Collection[Any], owner: str) -> Any:
     """
     if value not in allowed:
         raise ArgumentError(
-            f"{owner}: {name} has an unknown value.", expected=f"one of {tuple(allowed)}", received=repr(value)
+            f"{owner}: {name} has an unknown value.",
+            expected=f"one of {tuple(allowed)}",
+            received=repr(value),
         )
     return value

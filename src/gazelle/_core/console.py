@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# What a terminal obeys or cannot write: control characters, marks that turn the direction of writing, halves of pairs.
-_OBEYED = "\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+# What a terminal obeys or cannot write: control characters, marks that turn the direction of
+# writing, halves of pairs.
+_OBEYED = (
+    "\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+)
 _IN_LINES, _IN_ONE_LINE = re.compile(f"[{_OBEYED}]"), re.compile(f"[\n{_OBEYED}]")
 
 

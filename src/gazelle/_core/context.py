@@ -16,10 +16,14 @@ class _Context(threading.local):
         self.scopes: list[str] = []
         self.training: list[bool | None] = [None]
         self.losses: list[list[Any]] = []
-        self.layers: list[Any] = []  # those being called (or None for one being built), the outermost first
+        self.layers: list[
+            Any
+        ] = []  # those being called (or None for one being built), the outermost first
         self.compute_dtypes: list[str | None] = [None]
         self.made: list[list[tuple[Any, Any]]] = []
-        self.budget: list[int] = []  # bytes that variables may still take, of each `variable_budget` block
+        self.budget: list[
+            int
+        ] = []  # bytes that variables may still take, of each `variable_budget` block
 
 
 _context = _Context()
@@ -113,8 +117,8 @@ def note_made(variable: Any, value: Any) -> None:
 def variable_budget(size: int) -> Iterator[None]:
     """Within the block, variables that are made from a shape may take `size` bytes in all.
 
-    A config that is read from a file declares shapes; this holds them against what the file brings for them, before
-    any memory is taken.
+    A config that is read from a file declares shapes; this holds them against what the file brings
+    for them, before any memory is taken.
     """
     _context.budget.append(size)
     try:

@@ -25,12 +25,13 @@ class _Settings:
 class DTypePolicy:
     """The type of a layer's variables and the type it computes in.
 
-    Shorter types save memory traffic on accelerators. On a CPU they are slower: with `mixed_bfloat16` an epoch took 1.6
-    to 3.1 times as long as in float32 (AMD EPYC with AVX-512 BF16, three networks).
+    Shorter types save memory traffic on accelerators. On a CPU they are slower: with
+    `mixed_bfloat16` an epoch took 1.6 to 3.1 times as long as in float32 (AMD EPYC with AVX-512
+    BF16, three networks).
 
     Args:
-        name: A float type (`"float32"`, `"bfloat16"`, ...), or `"mixed_bfloat16"` / `"mixed_float16"` for float32
-            variables with arithmetic in the shorter type.
+        name: A float type (`"float32"`, `"bfloat16"`, ...), or `"mixed_bfloat16"` /
+            `"mixed_float16"` for float32 variables with arithmetic in the shorter type.
 
     Raises:
         ArgumentError: `name` is no such policy.
@@ -83,7 +84,9 @@ def set_floatx(value: str) -> None:
         ArgumentError: `value` is no float type.
     """
     if value not in FLOAT_TYPES:
-        raise ArgumentError("Unknown floatx value.", expected=f"one of {FLOAT_TYPES}", received=repr(value))
+        raise ArgumentError(
+            "Unknown floatx value.", expected=f"one of {FLOAT_TYPES}", received=repr(value)
+        )
     _settings.floatx = value
 
 
@@ -135,7 +138,9 @@ def standardize_dtype(dtype: Any) -> str:
     try:
         return str(jnp.dtype(dtype))
     except TypeError:
-        raise ArgumentError("Invalid dtype.", expected=f"one of {_ALL_TYPES}", received=repr(dtype)) from None
+        raise ArgumentError(
+            "Invalid dtype.", expected=f"one of {_ALL_TYPES}", received=repr(dtype)
+        ) from None
 
 
 def is_float(dtype: Any) -> bool:

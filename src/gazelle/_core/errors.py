@@ -9,6 +9,8 @@ GazelleError
 ├── StateError          (ValueError)    a call that comes too early: fit before compile, weights before build
 ├── DownloadError       (OSError)       a data set that could not be fetched
 └── PackageError        (ImportError)   a package that only a part of Gazelle needs and that is not installed
+
+CheckWarning            (UserWarning)   what is legal and nearly always a mistake
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ _LONGEST_LINE = 600
 _MOST_NAMES = 30  # of all that are known
 
 
-def explain(problem: str, *, expected: object = None, received: object = None, fix: str | None = None) -> str:
+def explain(
+    problem: str, *, expected: object = None, received: object = None, fix: str | None = None
+) -> str:
     """Put an error text together: the problem, then expected, received and fix, one line each.
 
     Long parts are cut, and control characters are spelled out.
@@ -61,7 +65,14 @@ class GazelleError(Exception):
         fix: What to do about it.
     """
 
-    def __init__(self, problem: str, *, expected: object = None, received: object = None, fix: str | None = None):
+    def __init__(
+        self,
+        problem: str,
+        *,
+        expected: object = None,
+        received: object = None,
+        fix: str | None = None,
+    ):
         super().__init__(explain(problem, expected=expected, received=received, fix=fix))
 
 
@@ -100,20 +111,31 @@ class UnknownNameError(GazelleError, ValueError):
         known = sorted(set(known))
         near = nearest(str(name)[:200], known)
         listed = ", ".join(known[:_MOST_NAMES]) + (", ..." if len(known) > _MOST_NAMES else "")
-        hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"use one of: {listed}"
+        hint = (
+            f"did you mean {' or '.join(repr(n) for n in near)}?"
+            if near
+            else f"use one of: {listed}"
+        )
         super().__init__(
             f"Could not interpret {kind} identifier: {str(name)[:80]!r}.",
-            expected=f"a known name, a callable, an instance or its config; near names: {', '.join(near) or 'none'}",
+            expected=(
+                "a known name, a callable, an instance or its config; near names:"
+                f" {', '.join(near) or 'none'}"
+            ),
             received=repr(name),
             fix=f"{hint}{f'; {also}' if also else ''}",
         )
 
 
+class CheckWarning(UserWarning):
+    """Something legal that is nearly always a mistake."""
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known names most like `name`, at most `count`, best first.
 
-    Upper and lower case count as the same, and underscores as nothing; of two spellings of one name the one written
-    like `name` is given.
+    Upper and lower case count as the same, and underscores as nothing; of two spellings of one name
+    the one written like `name` is given.
     """
     spelled: dict[str, str] = {}
     for candidate in sorted(known, key=lambda candidate: candidate.islower() != name.islower()):
@@ -121,9 +143,16 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     wanted = name.lower().replace("_", "")
     scores = {plain: difflib.SequenceMatcher(None, plain, wanted).ratio() for plain in spelled}
     words = set(name.lower().split("_"))
-    if len(words) > 1:  # all words of the name are there: sparse_crossentropy, sparse_categorical_crossentropy
-        scores |= {p: 0.95 for p, candidate in spelled.items() if words < set(candidate.lower().split("_"))}
-    best = sorted((plain for plain, score in scores.items() if score >= 0.55), key=lambda plain: -scores[plain])
+    if (
+        len(words) > 1
+    ):  # all words of the name are there: sparse_crossentropy, sparse_categorical_crossentropy
+        scores |= {
+            p: 0.95 for p, candidate in spelled.items() if words < set(candidate.lower().split("_"))
+        }
+    best = sorted(
+        (plain for plain, score in scores.items() if score >= 0.55),
+        key=lambda plain: -scores[plain],
+    )
     return [spelled[plain] for plain in best[:count]]
 
 

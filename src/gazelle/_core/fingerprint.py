@@ -22,11 +22,14 @@ class _Unknown(Exception):  # noqa: N818 (no error: it says that there is no fin
     """Something in the graph whose part in a program cannot be told by looking at it."""
 
 
-def fingerprint(graph: Any, variables: Sequence[Variable], apart: Collection[str] = ()) -> Hashable | None:
+def fingerprint(
+    graph: Any, variables: Sequence[Variable], apart: Collection[str] = ()
+) -> Hashable | None:
     """What a program that is traced from `graph` depends on.
 
-    Objects of Gazelle's own classes are described by their attributes, variables by their place in `variables`, arrays
-    by their contents, functions of Gazelle's, JAX's and NumPy's modules by themselves.
+    Objects of Gazelle's own classes are described by their attributes, variables by their place in
+    `variables`, arrays by their contents, functions of Gazelle's, JAX's and NumPy's modules by
+    themselves.
 
     Args:
         graph: Any objects.
@@ -34,8 +37,8 @@ def fingerprint(graph: Any, variables: Sequence[Variable], apart: Collection[str
         apart: Names of attributes that no program depends on.
 
     Returns:
-        A hashable description; None where the graph holds something else, such as a function or a class of the user's,
-        which may depend on anything.
+        A hashable description; None where the graph holds something else, such as a function or a
+        class of the user's, which may depend on anything.
     """
     try:
         return _Walk(variables, frozenset(apart)).describe(graph)
@@ -54,7 +57,11 @@ class _Walk:
             return type(value), value
         if isinstance(value, tuple):
             return type(value), tuple(self.describe(item) for item in value)
-        if callable(value) and hasattr(value, "__qualname__") and not isinstance(value, types.MethodType):
+        if (
+            callable(value)
+            and hasattr(value, "__qualname__")
+            and not isinstance(value, types.MethodType)
+        ):
             return _lasting(value)
         if isinstance(value, np.ndarray | jax.Array):
             array = np.asarray(value)
@@ -67,7 +74,9 @@ class _Walk:
         if isinstance(value, list):
             return "list", tuple(self.describe(item) for item in value)
         if isinstance(value, dict):
-            return "dict", tuple((self.describe(key), self.describe(item)) for key, item in value.items())
+            return "dict", tuple(
+                (self.describe(key), self.describe(item)) for key, item in value.items()
+            )
         if isinstance(value, set | frozenset):
             return "set", frozenset(self.describe(item) for item in value)
         if isinstance(value, types.MethodType):
@@ -90,9 +99,15 @@ class _Walk:
             return None
         if kind.__module__.partition(".")[0] != "gazelle":
             raise _Unknown
-        cached = (name for name in vars(value) if isinstance(getattr(kind, name, None), functools.cached_property))
+        cached = (
+            name
+            for name in vars(value)
+            if isinstance(getattr(kind, name, None), functools.cached_property)
+        )
         apart = self._apart.union(cached)
-        return kind, tuple((name, self.describe(item)) for name, item in vars(value).items() if name not in apart)
+        return kind, tuple(
+            (name, self.describe(item)) for name, item in vars(value).items() if name not in apart
+        )
 
 
 def _lasting(value: Any) -> Hashable:

@@ -1,8 +1,9 @@
 """Lending: what keeps variables valid while programs and several threads use their values.
 
-Two things can go wrong. A thread that traces a program must not show its tracers to other threads: what a thread
-borrows is therefore seen by that thread alone (`Borrowed`). And a training program destroys the arrays that it is given
-(donation): nobody may read them between its start and its end (`Guard`).
+Two things can go wrong. A thread that traces a program must not show its tracers to other threads:
+what a thread borrows is therefore seen by that thread alone (`Borrowed`). And a training program
+destroys the arrays that it is given (donation): nobody may read them between its start and its end
+(`Guard`).
 """
 
 from __future__ import annotations
@@ -100,7 +101,8 @@ def check_process() -> None:
     """
     if _Process.forked:
         raise StateError(
-            "This process was forked from one that had used JAX already: here it would wait for ever.",
+            "This process was forked from one that had used JAX already: here it would wait for"
+            " ever.",
             expected="a process of its own",
             received=f"process {os.getpid()}, made by fork",
             fix='start processes with multiprocessing.get_context("spawn"), or use threads',

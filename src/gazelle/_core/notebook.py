@@ -11,7 +11,9 @@ _LARGEST = 5 << 20  # bytes of a picture that is shown inline
 _CELL = "padding:2px 10px;border-bottom:1px solid #8884"
 
 
-def html_table(caption: str, titles: Sequence[str], rows: Iterable[Sequence[Any]], foot: str = "") -> str:
+def html_table(
+    caption: str, titles: Sequence[str], rows: Iterable[Sequence[Any]], foot: str = ""
+) -> str:
     """A table whose first column is text and whose others are numbers, in the notebook's own colours.
 
     Args:
@@ -26,12 +28,17 @@ def html_table(caption: str, titles: Sequence[str], rows: Iterable[Sequence[Any]
         return f'<{tag} style="text-align:{side};{_CELL}">{html.escape(str(value))}</{tag}>'
 
     def row(tag: str, cells: Sequence[Any]) -> str:
-        return "<tr>" + "".join(cell(tag, value, number) for number, value in enumerate(cells)) + "</tr>"
+        return (
+            "<tr>"
+            + "".join(cell(tag, value, number) for number, value in enumerate(cells))
+            + "</tr>"
+        )
 
     lines = [row("td", cells) for cells in rows]
     below = f'<div style="opacity:.75;margin-top:4px">{html.escape(foot)}</div>' if foot else ""
     return (
-        f'<div style="font-family:system-ui,sans-serif;font-size:13px"><b>{html.escape(caption)}</b>'
+        "<div"
+        f' style="font-family:system-ui,sans-serif;font-size:13px"><b>{html.escape(caption)}</b>'
         f'<table style="border-collapse:collapse;margin-top:4px"><thead>{row("th", titles)}</thead>'
         f"<tbody>{''.join(lines)}</tbody></table>{below}</div>"
     )
@@ -50,7 +57,9 @@ class ShownFile(type(Path())):
             bundle["image/svg+xml"] = self.read_text(encoding="utf-8")
         elif self.suffix == ".html":
             name = html.escape(str(self))
-            bundle["text/html"] = f'<a href="{html.escape(self.as_posix(), quote=True)}" target="_blank">{name}</a>'
+            bundle["text/html"] = (
+                f'<a href="{html.escape(self.as_posix(), quote=True)}" target="_blank">{name}</a>'
+            )
         return bundle
 
     def __repr__(self) -> str:

@@ -8,7 +8,12 @@ import sys
 from gazelle._core.errors import PackageError
 
 # What each is called where it is installed from. The extra `all` of pyproject.toml has all of them.
-OPTIONAL = {"matplotlib": "matplotlib", "sklearn": "scikit-learn", "PIL": "pillow", "typer": "typer"}
+OPTIONAL = {
+    "matplotlib": "matplotlib",
+    "sklearn": "scikit-learn",
+    "PIL": "pillow",
+    "typer": "typer",
+}
 INSTALL = "pip install 'gazelle[all]'"
 
 
@@ -32,4 +37,6 @@ def need(what: str, *modules: str) -> None:
     missing = [OPTIONAL[module] for module in modules if not is_there(module)]
     if missing:
         verb = "which is" if len(missing) == 1 else "which are"
-        raise PackageError(f"{what} needs {' and '.join(missing)}, {verb} not installed.", fix=INSTALL)
+        raise PackageError(
+            f"{what} needs {' and '.join(missing)}, {verb} not installed.", fix=INSTALL
+        )

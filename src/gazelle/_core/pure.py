@@ -29,13 +29,17 @@ def borrowed(variables: Sequence[Variable], values: Sequence[Any]) -> Iterator[N
 def settled(result: Any) -> Any:
     """`result` with every variable in it replaced by the value that it holds now.
 
-    Whatever leaves a block of `borrowed` goes through this within the block: read later, a variable would give its own
-    value and not the one that was computed.
+    Whatever leaves a block of `borrowed` goes through this within the block: read later, a variable
+    would give its own value and not the one that was computed.
     """
-    return jax.tree.map(lambda leaf: leaf, result)  # to JAX a variable is a node whose only leaf is its value
+    return jax.tree.map(
+        lambda leaf: leaf, result
+    )  # to JAX a variable is a node whose only leaf is its value
 
 
-def pure(function: Callable[..., Any], variables: Sequence[Variable]) -> Callable[..., tuple[Any, list[Any]]]:
+def pure(
+    function: Callable[..., Any], variables: Sequence[Variable]
+) -> Callable[..., tuple[Any, list[Any]]]:
     """A pure function from a function that reads and assigns `variables`.
 
     Args:
@@ -43,8 +47,8 @@ def pure(function: Callable[..., Any], variables: Sequence[Variable]) -> Callabl
         variables: The state that `function` touches.
 
     Returns:
-        `pure_function(values, *args, **kwargs) -> (result, new_values)`, safe under every JAX transformation;
-        the variables themselves are left as they were.
+        `pure_function(values, *args, **kwargs) -> (result, new_values)`, safe under every JAX
+        transformation; the variables themselves are left as they were.
     """
     variables = list(variables)
 

@@ -1,7 +1,8 @@
 """Names and configs: which name stands for which class or function, and the one serialiser.
 
-An object's config is `{"module", "class_name", "config", "registered_name"}`, the form that Keras writes: `module` is
-Keras's public module (`"keras.layers"`) for what Gazelle brings, None for registered classes of the user's.
+An object's config is `{"module", "class_name", "config", "registered_name"}`, the form that Keras
+writes: `module` is Keras's public module (`"keras.layers"`) for what Gazelle brings, None for
+registered classes of the user's.
 """
 
 from __future__ import annotations
@@ -9,14 +10,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from types import FunctionType
 from typing import Any, TypeVar
 
 import numpy as np
 
+from gazelle._core.doors import load_rooms
 from gazelle._core.dtypes import DTypePolicy
-from gazelle._core.errors import ArgumentError, ArgumentTypeError, GazelleError, UnknownNameError, reason, short
+from gazelle._core.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    GazelleError,
+    UnknownNameError,
+    reason,
+    short,
+)
 from gazelle._core.names import snake_case
 
 Class = TypeVar("Class", bound=type)
@@ -63,20 +71,23 @@ class Catalogue:
         """The object that `identifier` stands for.
 
         Args:
-            identifier: None (gives None), a name, a config dict, a class (an instance of it is made) or a callable or
-                instance (returned as it is).
+            identifier: None (gives None), a name, a config dict, a class (an instance of it is
+                made) or a callable or instance (returned as it is).
             custom_objects: Further names.
 
         Returns:
             An instance, a function, or None.
 
         Raises:
-            UnknownNameError: `identifier` stands for nothing; the nearest known names are in the message.
+            UnknownNameError: `identifier` stands for nothing; the nearest known names are in the
+                message.
         """
         if identifier is None:
             return None
         if isinstance(identifier, str):
-            found = {**_custom, **(custom_objects or {})}.get(identifier, self.names.get(identifier))
+            found = {**_custom, **(custom_objects or {})}.get(
+                identifier, self.names.get(identifier)
+            )
             if found is None:
                 raise UnknownNameError(self.kind, identifier, self.names)
             return found() if inspect.isclass(found) else found
@@ -100,7 +111,9 @@ def builtin(module: str) -> Callable[[Class], Class]:
     return enter
 
 
-def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Entry], Entry]:
+def register_keras_serializable(
+    package: str = "Custom", name: str | None = None
+) -> Callable[[Entry], Entry]:
     """A decorator that enters a user's class or function, so that configs can name it.
 
     Args:
@@ -172,9 +185,15 @@ def serialize(obj: Any) -> Any:
     if isinstance(obj, dict):
         return {key: serialize(value) for key, value in obj.items()}
     if isinstance(obj, np.ndarray):
-        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": str(obj.dtype)}}
+        return {
+            "class_name": "__numpy__",
+            "config": {"value": obj.tolist(), "dtype": str(obj.dtype)},
+        }
     if isinstance(obj, slice):
-        return {"class_name": "__slice__", "config": {"start": obj.start, "stop": obj.stop, "step": obj.step}}
+        return {
+            "class_name": "__slice__",
+            "config": {"start": obj.start, "stop": obj.stop, "step": obj.step},
+        }
     if obj is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
     if isinstance(obj, FunctionType):
@@ -208,13 +227,21 @@ def _serialize_function(function: FunctionType) -> Any:
         raise ArgumentTypeError(
             "A lambda cannot be written into a config: a config is data and holds no code.",
             expected="a named function",
-            fix="define it with def and register it with @gazelle.saving.register_keras_serializable()",
+            fix=(
+                "define it with def and register it with"
+                " @gazelle.saving.register_keras_serializable()"
+            ),
         )
     for (_, name), known in _builtins.items():
         if known is function:
             return name
     registered = get_registered_name(function)
-    return {"module": "builtins", "class_name": "function", "config": registered, "registered_name": "function"}
+    return {
+        "module": "builtins",
+        "class_name": "function",
+        "config": registered,
+        "registered_name": "function",
+    }
 
 
 @contextmanager
@@ -223,7 +250,8 @@ def reading_config(kind: str, *, own: bool = True) -> Iterator[None]:
 
     Args:
         kind: What the config describes.
-        own: Whether the code that reads it is Gazelle's. The traceback of a user's own class is kept.
+        own: Whether the code that reads it is Gazelle's. The traceback of a user's own class is
+            kept.
 
     Raises:
         ArgumentError: The block failed.
@@ -239,7 +267,11 @@ def reading_config(kind: str, *, own: bool = True) -> Iterator[None]:
             f"The config of {kind} is damaged or does not match it.",
             expected="a config as it was written",
             received=reason(error),
-            fix="write the config again" if own else f"let {kind}.get_config() return the arguments of its __init__",
+            fix=(
+                "write the config again"
+                if own
+                else f"let {kind}.get_config() return the arguments of its __init__"
+            ),
         ) from (None if own else error)
 
 
@@ -261,7 +293,9 @@ def deserialize(
         return _deserialize(config, custom_objects, catalogue)
 
 
-def _deserialize(config: Any, custom_objects: dict[str, Any] | None, catalogue: Catalogue | None) -> Any:
+def _deserialize(
+    config: Any, custom_objects: dict[str, Any] | None, catalogue: Catalogue | None
+) -> Any:
     if isinstance(config, list):
         return [deserialize(item, custom_objects) for item in config]
     if not isinstance(config, dict):
@@ -281,15 +315,20 @@ def _deserialize(config: Any, custom_objects: dict[str, Any] | None, catalogue: 
         return _find(str(inner), known, catalogue)
     found = known.get(registered) or known.get(class_name)
     if found is None and (module, class_name) not in _builtins:
-        import_module("gazelle.models")  # a process that has not loaded every room yet; models loads them all
+        load_rooms()  # this process may not have loaded the room of that class yet
     if found is None:
         found = _builtins.get((module, class_name)) or _find(class_name, known, catalogue)
     if not inspect.isclass(found):
-        raise ArgumentError("A config names something that is not a class.", received=repr(class_name))
+        raise ArgumentError(
+            "A config names something that is not a class.", received=repr(class_name)
+        )
     if not isinstance(inner, dict):
         problem = f"The config of a {found.__name__} is damaged."
         raise ArgumentError(problem, expected="a dict", received=repr(inner)[:80])
-    with custom_object_scope(custom_objects), reading_config(found.__name__, own=is_own_class(found)):
+    with (
+        custom_object_scope(custom_objects),
+        reading_config(found.__name__, own=is_own_class(found)),
+    ):
         make: Callable[..., Any] | None = getattr(found, "from_config", None)
         instance: Any = make(inner) if make is not None else found(**inner)
         if config.get("build_config") and hasattr(instance, "build_from_config"):
@@ -303,13 +342,17 @@ def _named(config: dict[str, Any], key: str) -> str:
     """A name in a config; `""` where there is none."""
     name = config.get(key)
     if name is not None and not isinstance(name, str):
-        raise ArgumentError("A config is damaged.", expected=f"a name as {key}", received=short(name))
+        raise ArgumentError(
+            "A config is damaged.", expected=f"a name as {key}", received=short(name)
+        )
     return name or ""
 
 
 def _number_type(name: Any) -> np.dtype:
     found = np.dtype(name)
-    if (found.kind not in "biufc" and found.name != "bfloat16") or found.shape:  # a text type may be of any size
+    if (
+        found.kind not in "biufc" and found.name != "bfloat16"
+    ) or found.shape:  # a text type may be of any size
         raise ValueError(f"{str(name)[:40]!r} is not a type of numbers")
     return found
 
@@ -326,7 +369,11 @@ def _find(name: str, known: dict[str, Any], catalogue: Catalogue | None) -> Any:
     named = catalogue.names if catalogue else {}
     candidates = {**{key[1]: value for key, value in _builtins.items()}, **named, **known}
     if name not in candidates:
-        also = "a class or function of your own: pass custom_objects={name: it}, or register it with "
+        also = (
+            "a class or function of your own: pass custom_objects={name: it}, or register it with "
+        )
         also += "@gazelle.saving.register_keras_serializable()"
-        raise UnknownNameError(catalogue.kind if catalogue else "object", name, candidates, also=also)
+        raise UnknownNameError(
+            catalogue.kind if catalogue else "object", name, candidates, also=also
+        )
     return candidates[name]

@@ -1,8 +1,9 @@
 """Where random keys come from: seed generators, whose state is a variable, and the one that all unseeded draws share.
 
-A key is the pair of uint32 words [seed, counter], used as a Threefry-2x32 key as it stands (Salmon et al., "Parallel
-random numbers: as easy as 1, 2, 3", 2011), as in Keras: the same seed gives the same numbers. One draw costs one
-addition besides the bits themselves, which layers draw with `random/threefry.py`.
+A key is the pair of uint32 words [seed, counter], used as a Threefry-2x32 key as it stands (Salmon
+et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), as in Keras: the same seed gives the
+same numbers. One draw costs one addition besides the bits themselves, which layers draw with
+`random/threefry.py`.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ _STEP = np.array([0, 1], np.uint32)
 class SeedGenerator:
     """An endless row of random keys.
 
-    `state` is a variable, so a generator that belongs to a layer may be drawn from inside a compiled program, and is
-    saved and restored with the layer.
+    `state` is a variable, so a generator that belongs to a layer may be drawn from inside a
+    compiled program, and is saved and restored with the layer.
 
     Args:
-        seed: An int from 0 to 2**32 - 1. None draws one from Python's `random`, which `set_random_seed` governs.
+        seed: An int from 0 to 2**32 - 1. None draws one from Python's `random`, which
+            `set_random_seed` governs.
         name: A name; automatic when None.
 
     Raises:
@@ -65,19 +67,26 @@ class SeedGenerator:
             ordered: Taken for Keras's sake; the order is always kept.
 
         Raises:
-            StateError: A program is being compiled that does not carry this generator's state: every run of it would
-                draw the same numbers.
+            StateError: A program is being compiled that does not carry this generator's state:
+                every run of it would draw the same numbers.
         """
-        key: Any = self.state._value  # not `.value`: the key is used here and now, so training need not copy the state
+        key: Any = (
+            self.state._value
+        )  # not `.value`: the key is used here and now, so training need not copy the state
         following = key + _STEP
         if isinstance(following, Tracer) and not isinstance(key, Tracer):
             raise StateError(
-                "A random draw inside a compiled program has no state of its own: it would give the same numbers "
-                "every time.",
-                expected="a SeedGenerator that is an attribute of a layer or model, or an int or a key as seed",
+                "A random draw inside a compiled program has no state of its own: it would give the"
+                " same numbers every time.",
+                expected=(
+                    "a SeedGenerator that is an attribute of a layer or model, or an int or a key"
+                    " as seed"
+                ),
                 received=f"the generator {self.name!r}, whose state is not part of the program",
-                fix="in a layer: self.seed_generator = SeedGenerator(seed) in __init__, and seed=self.seed_generator "
-                "in call",
+                fix=(
+                    "in a layer: self.seed_generator = SeedGenerator(seed) in __init__, and"
+                    " seed=self.seed_generator in call"
+                ),
             )
         self.state.assign(following)
         return key
@@ -108,8 +117,8 @@ def draw_key(seed: Any = None) -> Any:
     """A key for one draw.
 
     Args:
-        seed: None (the shared generator moves on), an int (always the same key), a `SeedGenerator` (it moves on), or
-            a key of JAX (returned as it is).
+        seed: None (the shared generator moves on), an int (always the same key), a `SeedGenerator`
+            (it moves on), or a key of JAX (returned as it is).
 
     Raises:
         ArgumentError: `seed` is none of these.
@@ -121,7 +130,9 @@ def draw_key(seed: Any = None) -> Any:
         return _shared[0].next()
     if isinstance(seed, SeedGenerator):
         return seed.next()
-    if isinstance(seed, jax.Array) and (seed.shape == (2,) or jnp.issubdtype(seed.dtype, jax.dtypes.prng_key)):
+    if isinstance(seed, jax.Array) and (
+        seed.shape == (2,) or jnp.issubdtype(seed.dtype, jax.dtypes.prng_key)
+    ):
         return seed
     return np.array([checked_seed(seed), 0], np.uint32)
 
@@ -147,7 +158,9 @@ def checked_seed(seed: Any) -> int:
     if not 0 <= number < 2**32:
         raise ArgumentError(
             "seed must be an integer that fits into 32 bits.",
-            expected="an int from 0 to 4294967295, None, or where numbers are drawn a SeedGenerator",
+            expected=(
+                "an int from 0 to 4294967295, None, or where numbers are drawn a SeedGenerator"
+            ),
             received=repr(seed),
             fix="pass an int; of a larger one, seed % 2**32",
         )

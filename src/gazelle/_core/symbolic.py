@@ -14,7 +14,8 @@ from gazelle._core.errors import ArgumentTypeError, StateError, UnknownNameError
 from gazelle._core.names import unique_name
 from gazelle._core.registry import builtin
 
-# Two batch sizes that no axis of a real network has by chance: an axis whose size follows them is the unknown one.
+# Two batch sizes that no axis of a real network has by chance: an axis whose size follows them is
+# the unknown one.
 _PROBES = (89, 97)
 
 Shape = tuple[int | None, ...]
@@ -88,7 +89,9 @@ class Node:
         self.args = args
         self.kwargs = kwargs
         self.outputs = outputs
-        self.inputs: list[KerasTensor] = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, KerasTensor)]
+        self.inputs: list[KerasTensor] = [
+            leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, KerasTensor)
+        ]
         for index, tensor in enumerate(leaves(outputs)):
             tensor.node = self
             tensor.index = index
@@ -179,7 +182,9 @@ def any_symbolic(args: Any, kwargs: Any = None) -> bool:
     return any(isinstance(leaf, KerasTensor) for leaf in leaves((args, kwargs)))
 
 
-def infer(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any], *, owner: Any = None) -> Any:
+def infer(
+    function: Callable[..., Any], args: tuple, kwargs: dict[str, Any], *, owner: Any = None
+) -> Any:
     """What `function` would return, as symbolic tensors: it is traced with two sizes in place of every unknown axis.
 
     Args:
@@ -196,7 +201,9 @@ def infer(function: Callable[..., Any], args: tuple, kwargs: dict[str, Any], *, 
 
     def trace(probe: int) -> Any:
         structs = [
-            jax.ShapeDtypeStruct([probe if n is None else n for n in tensor.shape], jnp.dtype(tensor.dtype))
+            jax.ShapeDtypeStruct(
+                [probe if n is None else n for n in tensor.shape], jnp.dtype(tensor.dtype)
+            )
             for tensor in (flat[i] for i in places)
         ]
 
@@ -244,7 +251,8 @@ def nodes_between(inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor])
         node = tensor.node
         if node is None or not node.inputs:
             raise StateError(
-                f"The model's outputs need the tensor {tensor.name!r}, which does not come from its inputs.",
+                f"The model's outputs need the tensor {tensor.name!r}, which does not come from its"
+                " inputs.",
                 expected="every path from the outputs backwards ends at one of `inputs`",
                 received=repr(tensor),
                 fix="add that Input to `inputs`",

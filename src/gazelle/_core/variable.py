@@ -22,7 +22,8 @@ class Variable:
     Args:
         initializer: The first value: an array or number, or a callable `(shape, dtype) -> array`.
         shape: Shape for a callable `initializer`, a tuple of ints.
-        dtype: Type of the value; floatx for a callable or a float array, kept for integer and bool arrays.
+        dtype: Type of the value; floatx for a callable or a float array, kept for integer and bool
+            arrays.
         trainable: Whether an optimizer may change it.
         autocast: Whether a layer's `call` reads it in the layer's compute dtype (mixed precision).
         name: A short name without `/`; automatic when None.
@@ -83,7 +84,9 @@ class Variable:
                 self.dtype = standardize_dtype(dtype)
         note_use()
         check_process()
-        with jax.ensure_compile_time_eval():  # concrete also when a model is built while it is being traced
+        with (
+            jax.ensure_compile_time_eval()
+        ):  # concrete also when a model is built while it is being traced
             self._own: Any = _array(value, self.dtype)
         self._lent = self._own is value  # whoever made the array may still hold it
         self.guard = Guard()
@@ -103,7 +106,11 @@ class Variable:
         """
         value = self._shared()
         dtype = context.compute_dtype() if self.autocast else None
-        return value if dtype in (None, self.dtype) or not is_float(self.dtype) else value.astype(dtype)
+        return (
+            value
+            if dtype in (None, self.dtype) or not is_float(self.dtype)
+            else value.astype(dtype)
+        )
 
     def _shared(self) -> Any:
         """The array that this thread sees; the variable's own one is marked, so that no program destroys it."""
@@ -141,7 +148,8 @@ class Variable:
         """Replace the value.
 
         Args:
-            value: An array, number or variable of the same shape; converted to the variable's dtype.
+            value: An array, number or variable of the same shape; converted to the variable's
+                dtype.
 
         Raises:
             ShapeError: `value` has another shape.
@@ -177,8 +185,8 @@ class Variable:
     def lend(self, *, copy: bool = False) -> jax.Array:
         """The value for a program that may destroy it (donation), under the guard's lock.
 
-        A copy where a user may still hold the array. The program's result comes back by `restore`; should it fail
-        before it has begun, the variable is as it was.
+        A copy where a user may still hold the array. The program's result comes back by `restore`;
+        should it fail before it has begun, the variable is as it was.
 
         Args:
             copy: Whether to lend a copy in any case.

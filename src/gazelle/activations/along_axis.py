@@ -34,8 +34,9 @@ def log_softmax(x: jax.Array, axis: int = -1) -> jax.Array:
 def sparsemax(x: jax.Array, axis: int = -1) -> jax.Array:
     """The point of the probability simplex nearest to `x`: sum 1 like softmax, with true zeros.
 
-    `max(x - tau, 0)`, where `tau` makes the sum 1 (Martins and Astudillo, 2016). Keras up to 3.15 takes another `tau`,
-    and its sum falls short of 1 where more than one class is positive (keras-team/keras#23469).
+    `max(x - tau, 0)`, where `tau` makes the sum 1 (Martins and Astudillo, 2016). Keras up to 3.15
+    takes another `tau`, and its sum falls short of 1 where more than one class is positive
+    (keras-team/keras#23469).
 
     Args:
         x: Input.

@@ -31,7 +31,8 @@ def get(identifier: Any) -> Any:
     """The activation that `identifier` stands for.
 
     Args:
-        identifier: None (gives `linear`), a name, a config, or a callable or layer (returned as it is).
+        identifier: None (gives `linear`), a name, a config, or a callable or layer (returned as it
+            is).
 
     Raises:
         UnknownNameError: `identifier` stands for no activation.

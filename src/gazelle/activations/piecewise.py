@@ -10,7 +10,10 @@ from gazelle.activations.catalogue import activation
 
 @activation()
 def relu(
-    x: jax.Array, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
+    x: jax.Array,
+    negative_slope: float = 0.0,
+    max_value: float | None = None,
+    threshold: float = 0.0,
 ) -> jax.Array:
     """`x` above `threshold` and up to `max_value`, else `negative_slope * (x - threshold)`.
 
@@ -25,7 +28,9 @@ def relu(
     if negative_slope != 0.0 and max_value is None and threshold == 0:
         return jax.nn.leaky_relu(x, negative_slope)
     if threshold == 0 and max_value == 6:
-        kept = jax.nn.relu6(x)  # its derivative at 6 is 0, that of a clip one half; so it is in Keras
+        kept = jax.nn.relu6(
+            x
+        )  # its derivative at 6 is 0, that of a clip one half; so it is in Keras
     else:
         kept = jax.nn.relu(x) if threshold == 0 else jnp.where(x > threshold, x, 0.0)
         if max_value is not None:

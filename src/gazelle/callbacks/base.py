@@ -31,11 +31,12 @@ HOOKS = (
 class Callback:
     """What `fit`, `evaluate` and `predict` call while they work. Subclass it and override the hooks of interest.
 
-    A hook gets `logs`, a dict from name to float (never None). The dict of an epoch's end is shared: keys that a
-    callback adds are seen by the callbacks after it, by the history and by the progress line.
+    A hook gets `logs`, a dict from name to float (never None). The dict of an epoch's end is
+    shared: keys that a callback adds are seen by the callbacks after it, by the history and by the
+    progress line.
 
-    Overriding a hook with `batch` in its name makes training run step by step, which costs speed. To watch training
-    inside an epoch without that, override `on_progress`.
+    Overriding a hook with `batch` in its name makes training run step by step, which costs speed.
+    To watch training inside an epoch without that, override `on_progress`.
 
     Example:
         >>> class Shout(Callback):
@@ -78,7 +79,8 @@ class Callback:
         """Called before the first step of `fit`: refuse, or warn of, what would fail or come to nothing later.
 
         Args:
-            names: The names that the logs of an epoch will have; None where other callbacks may add some.
+            names: The names that the logs of an epoch will have; None where other callbacks may add
+                some.
         """
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -22,7 +22,8 @@ _BATCH_HOOKS = {
     "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
 }
 
-# Callbacks that look at the logs and at nothing else: they may be told of an epoch while the next one runs.
+# Callbacks that look at the logs and at nothing else: they may be told of an epoch while the next
+# one runs.
 WATCHERS = (History, ProgbarLogger, CSVLogger)
 
 # Callbacks that may change the model or end the training, but run no code of the user's.
@@ -113,7 +114,8 @@ class CallbackList:
         """Let every callback check what it will need in a fit.
 
         Args:
-            names: The names that the logs of an epoch will have, but for what callbacks add; None if not known.
+            names: The names that the logs of an epoch will have, but for what callbacks add; None
+                if not known.
         """
         known = names if self.leave_data else None
         for callback in self.callbacks:
@@ -221,13 +223,19 @@ class CallbackList:
                     found.append(hook)
             self._listeners[name] = found
         silent = (self._history, self._progbar)
-        self._may_print = any(_override(c, "on_epoch_end") for c in self.callbacks if c not in silent)
+        self._may_print = any(
+            _override(c, "on_epoch_end") for c in self.callbacks if c not in silent
+        )
 
 
 def _override(callback: Any, name: str | None) -> Callable[..., None] | None:
     """The callback's own hook, or None where it is the base class's, which does nothing."""
     hook = getattr(callback, name, None) if name else None
-    return None if hook is None or getattr(hook, "__func__", None) is getattr(Callback, str(name)) else hook
+    return (
+        None
+        if hook is None or getattr(hook, "__func__", None) is getattr(Callback, str(name))
+        else hook
+    )
 
 
 def _flatten(callbacks: Any) -> Iterator[Any]:
@@ -238,7 +246,9 @@ def _flatten(callbacks: Any) -> Iterator[Any]:
     elif isinstance(callbacks, list | tuple):
         for item in callbacks:
             yield from _flatten(item)
-    elif isinstance(callbacks, type) or not (hasattr(callbacks, "set_model") and hasattr(callbacks, "set_params")):
+    elif isinstance(callbacks, type) or not (
+        hasattr(callbacks, "set_model") and hasattr(callbacks, "set_params")
+    ):
         name = callbacks.__name__ if isinstance(callbacks, type) else None
         raise ArgumentTypeError(
             "`callbacks` holds something that is not a callback.",

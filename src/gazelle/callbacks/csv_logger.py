@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.errors import ArgumentError
+from gazelle._files.writing import check_writable
 from gazelle.callbacks.base import Callback, Logs
-from gazelle.utils.files import check_writable
 
 
 class CSVLogger(Callback):
@@ -43,7 +43,11 @@ class CSVLogger(Callback):
         self.keys = None
         if self.append:
             self._read_header()
-        lacking = [] if names is None or self.keys is None else [name for name in names if name not in self.keys]
+        lacking = (
+            []
+            if names is None or self.keys is None
+            else [name for name in names if name not in self.keys]
+        )
         if lacking:
             raise ArgumentError(
                 f"CSVLogger cannot continue {self.filename!r}: it has no columns for all values.",
@@ -66,7 +70,9 @@ class CSVLogger(Callback):
         if self.keys is None:
             self.keys = sorted(logs)
             if not any(key.startswith("val_") for key in self.keys):
-                self.keys += [f"val_{key}" for key in self.keys]  # validation may come in a later epoch
+                self.keys += [
+                    f"val_{key}" for key in self.keys
+                ]  # validation may come in a later epoch
         writer = csv.writer(self.csv_file, delimiter=self.sep, lineterminator="\n")
         if self._header:
             writer.writerow(["epoch", *self.keys])
@@ -84,7 +90,8 @@ class CSVLogger(Callback):
         """Take the columns of a file that is continued.
 
         Raises:
-            ArgumentError: Its first line is not that of a log, so that new lines would not match it.
+            ArgumentError: Its first line is not that of a log, so that new lines would not match
+                it.
         """
         if not os.path.exists(self.filename) or os.path.getsize(self.filename) == 0:
             return
@@ -95,7 +102,10 @@ class CSVLogger(Callback):
                 f"CSVLogger cannot continue {self.filename!r}.",
                 expected=f"a log: its first line is epoch{self.sep}...",
                 received=repr(self.sep.join(columns))[:80],
-                fix="pass another file, the separator that it was written with, or append=False to replace it",
+                fix=(
+                    "pass another file, the separator that it was written with, or append=False to"
+                    " replace it"
+                ),
             )
         self._header = False
         self.keys = columns[1:]

@@ -20,9 +20,10 @@ class EarlyStopping(MonitorCallback):
         patience: Number of epochs without improvement after which training ends.
         verbose: 1 prints when training ends and which weights are restored.
         mode: `"min"`, `"max"` or `"auto"` (by the metric's own direction, else by its name).
-        baseline: A value that must be beaten: until it is, improving epochs count towards `patience` too, though
-            training never ends on one.
-        restore_best_weights: Give the model the weights of its best epoch when training ends, however it ends.
+        baseline: A value that must be beaten: until it is, improving epochs count towards
+            `patience` too, though training never ends on one.
+        restore_best_weights: Give the model the weights of its best epoch when training ends,
+            however it ends.
         start_from_epoch: First epoch (counted from 0) that is looked at.
 
     Attributes:
@@ -95,5 +96,8 @@ class EarlyStopping(MonitorCallback):
             say(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
-                say(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+                say(
+                    "Restoring model weights from the end of the best epoch:"
+                    f" {self.best_epoch + 1}."
+                )
             self.model.set_weights(self.best_weights)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from gazelle._core.errors import ArgumentError, StateError, nearest
 from gazelle._core.notebook import html_table
 from gazelle._core.packages import need
+from gazelle._data.fit_record import Fit
+from gazelle._files.writing import atomic_path
 from gazelle.callbacks.base import Callback, Logs
 from gazelle.callbacks.monitor import direction
-from gazelle.runs.schema import Fit
-from gazelle.utils.files import atomic_path
 
 if TYPE_CHECKING:
     import os
@@ -25,12 +25,12 @@ class History(Callback):
     """Records the logs of every epoch. `fit` adds one by itself and returns it.
 
     Attributes:
-        history: Dict from name to a list with one value an epoch. `val_` names have values only for epochs that
-            validated.
+        history: Dict from name to a list with one value an epoch. `val_` names have values only for
+            epochs that validated.
         epoch: The epochs that were run, counted from 0.
-        fits: What each call of `fit` on this model knew of itself, the last one last: a `Fit` each, with `rows`,
-            `batch_size`, `learning_rates`, `seconds`, `ended` (why it stopped), `weights` (of which epoch the model
-            was left with) and more. The report tells from it.
+        fits: What each call of `fit` on this model knew of itself, the last one last: a `Fit` each,
+            with `rows`, `batch_size`, `learning_rates`, `seconds`, `ended` (why it stopped),
+            `weights` (of which epoch the model was left with) and more. The report tells from it.
 
     Example:
         >>> history = History()
@@ -42,10 +42,14 @@ class History(Callback):
     def __init__(self) -> None:
         self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
-        self._rows: list[tuple[int, Logs]] = []  # number (from 1) and logs of each epoch that this history recorded
+        self._rows: list[
+            tuple[int, Logs]
+        ] = []  # number (from 1) and logs of each epoch that this history recorded
         self._before: list[tuple[int, Logs]] = []  # of the epochs of earlier fits of the model
         self._fits: list[tuple[Fit, Callable[[], list[float]] | None]] = []
-        self._left: list[tuple[weakref.ref, weakref.ref]] = []  # trained weights, and what the last fit left in them
+        self._left: list[
+            tuple[weakref.ref, weakref.ref]
+        ] = []  # trained weights, and what the last fit left in them
         self._read_rate: Callable[[], float] | None = None
         self._rates: list[float] = []
 
@@ -78,8 +82,9 @@ class History(Callback):
         """The figures of every epoch that the model was trained for, earlier calls of `fit` included.
 
         Returns:
-            Numbers of the epochs, from 1 and rising (a second `fit` goes on where the first ended), and a list of one
-            number an epoch by name, NaN where an epoch has none (`validation_freq`). What is not a number is left out.
+            Numbers of the epochs, from 1 and rising (a second `fit` goes on where the first ended),
+            and a list of one number an epoch by name, NaN where an epoch has none
+            (`validation_freq`). What is not a number is left out.
         """
         return _columns([*self._before, *self._rows])
 
@@ -94,10 +99,13 @@ class History(Callback):
         pairs = [(variable(), value()) for variable, value in self._left]
         return any(variable is None or variable.current is not value for variable, value in pairs)
 
-    def plot(self, path: str | os.PathLike | None = None, metrics: str | Sequence[str] | None = None) -> Figure:
+    def plot(
+        self, path: str | os.PathLike | None = None, metrics: str | Sequence[str] | None = None
+    ) -> Figure:
         """Draw the curves of training, training and validation on one axis for each metric.
 
-        Epochs without a value (`validation_freq`) leave no gap: the line goes on to the next one that has it.
+        Epochs without a value (`validation_freq`) leave no gap: the line goes on to the next one
+        that has it.
 
         Args:
             path: File to save the picture to; its ending names the format (`.png`, `.svg`, `.pdf`).
@@ -111,12 +119,14 @@ class History(Callback):
             StateError: No epoch was run.
             ArgumentError: A name that was not recorded.
         """
-        from gazelle.plots import curves
+        from gazelle._plots import curves
 
         need("history.plot", "matplotlib")
         epochs, figures = _columns(self._rows)
         if not figures:
-            raise StateError("There is nothing to plot: no epoch was run.", fix="call fit with epochs >= 1 first")
+            raise StateError(
+                "There is nothing to plot: no epoch was run.", fix="call fit with epochs >= 1 first"
+            )
         names = [metrics] if isinstance(metrics, str) else metrics
         figure = curves(figures if names is None else _chosen(figures, names), epochs)
         if path is not None:
@@ -129,11 +139,22 @@ class History(Callback):
         epochs, figures = _columns(self._rows)
         rows = []
         for name, values in figures.items():
-            known = [(value, epoch) for value, epoch in zip(values, epochs, strict=True) if math.isfinite(value)]
+            known = [
+                (value, epoch)
+                for value, epoch in zip(values, epochs, strict=True)
+                if math.isfinite(value)
+            ]
             if known:
                 better = max if direction(name, warn=False) == "max" else min
                 best, when = better(known, key=lambda pair: pair[0])
-                rows.append([name, f"{known[0][0]:.4g}", f"{best:.4g} (epoch {when})", f"{known[-1][0]:.4g}"])
+                rows.append(
+                    [
+                        name,
+                        f"{known[0][0]:.4g}",
+                        f"{best:.4g} (epoch {when})",
+                        f"{known[-1][0]:.4g}",
+                    ]
+                )
         return html_table(f"History of {len(epochs)} epochs", ["", "first", "best", "last"], rows)
 
     def __getstate__(self) -> dict[str, Any]:

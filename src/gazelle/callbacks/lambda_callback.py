@@ -17,7 +17,8 @@ class LambdaCallback(Callback):
         on_epoch_end: `f(epoch, logs)`.
         on_train_begin: `f(logs)`.
         on_train_end: `f(logs)`.
-        on_train_batch_begin: `f(batch, logs)`; makes training run step by step, as `on_train_batch_end` does.
+        on_train_batch_begin: `f(batch, logs)`; makes training run step by step, as
+            `on_train_batch_end` does.
         on_train_batch_end: `f(batch, logs)`.
         **kwargs: Functions for the other hooks of `Callback`.
 
@@ -61,6 +62,8 @@ class LambdaCallback(Callback):
                 continue
             if not callable(function):
                 raise ArgumentTypeError(
-                    f"LambdaCallback: {name} cannot be called.", expected="a function", received=repr(function)
+                    f"LambdaCallback: {name} cannot be called.",
+                    expected="a function",
+                    received=repr(function),
                 )
             setattr(self, name, function)

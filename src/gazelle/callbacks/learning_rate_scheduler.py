@@ -17,7 +17,8 @@ class LearningRateScheduler(Callback):
     """Sets the learning rate before each epoch and logs it as `learning_rate`.
 
     Args:
-        schedule: `schedule(epoch, learning_rate) -> float` or `schedule(epoch) -> float`; `epoch` counts from 0.
+        schedule: `schedule(epoch, learning_rate) -> float` or `schedule(epoch) -> float`; `epoch`
+            counts from 0.
         verbose: 1 prints the rate of each epoch.
 
     Example:
@@ -35,7 +36,9 @@ class LearningRateScheduler(Callback):
             ArgumentError: The schedule did not return a float.
         """
         old = current_learning_rate(self.model)
-        rate = self.schedule(epoch, old) if _takes(self.schedule, epoch, old) else self.schedule(epoch)
+        rate = (
+            self.schedule(epoch, old) if _takes(self.schedule, epoch, old) else self.schedule(epoch)
+        )
         if not _is_float(rate):
             raise ArgumentError(
                 "LearningRateScheduler: The output of the `schedule` function should be a float.",
@@ -68,4 +71,6 @@ def _takes(schedule: Callable[..., float], *args: Any) -> bool:
 
 
 def _is_float(value: Any) -> bool:
-    return isinstance(value, float) or (np.ndim(value) == 0 and getattr(value, "dtype", np.dtype(int)).kind == "f")
+    return isinstance(value, float) or (
+        np.ndim(value) == 0 and getattr(value, "dtype", np.dtype(int)).kind == "f"
+    )

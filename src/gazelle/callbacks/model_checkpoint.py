@@ -12,9 +12,9 @@ import numpy as np
 
 from gazelle._core.console import say, write
 from gazelle._core.errors import ArgumentError
+from gazelle._files.writing import check_writable
 from gazelle.callbacks.base import Logs
 from gazelle.callbacks.monitor import MonitorCallback
-from gazelle.utils.files import check_writable
 
 
 class ModelCheckpoint(MonitorCallback):
@@ -23,9 +23,10 @@ class ModelCheckpoint(MonitorCallback):
     A file that is there is never replaced while the loss or the monitored value is NaN or infinite.
 
     Args:
-        filepath: Where to save; ends in `.keras` (or `.h5`), or in `.weights.h5` with `save_weights_only`. Names in
-            braces are filled in: `{epoch}` (counted from 1), `{batch}` (with an int `save_freq`) and every name of
-            the logs, with formats as in `"{epoch:02d}-{val_loss:.2f}.keras"`. Folders are made.
+        filepath: Where to save; ends in `.keras` (or `.h5`), or in `.weights.h5` with
+            `save_weights_only`. Names in braces are filled in: `{epoch}` (counted from 1),
+            `{batch}` (with an int `save_freq`) and every name of the logs, with formats as in
+            `"{epoch:02d}-{val_loss:.2f}.keras"`. Folders are made.
         monitor: Name of the value that says which epoch is best.
         verbose: 1 prints what is saved.
         save_best_only: Save only when `monitor` has improved.
@@ -68,7 +69,8 @@ class ModelCheckpoint(MonitorCallback):
             self.on_train_batch_end = self._after_batch
         elif save_freq != "epoch":
             raise ArgumentError(
-                f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values",
+                f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer"
+                " values",
                 expected="'epoch' or a number of batches > 0",
                 received=repr(save_freq),
             )
@@ -79,13 +81,15 @@ class ModelCheckpoint(MonitorCallback):
     def _check_filepath(self) -> None:
         if self.save_weights_only and not self.filepath.endswith(".weights.h5"):
             raise ArgumentError(
-                "When using `save_weights_only=True` in `ModelCheckpoint`, the filepath provided must end in "
-                f"`.weights.h5` (Keras weights format). Received: filepath={self.filepath}",
+                "When using `save_weights_only=True` in `ModelCheckpoint`, the filepath provided"
+                " must end in `.weights.h5` (Keras weights format). Received:"
+                f" filepath={self.filepath}",
                 fix=f"pass {os.path.splitext(self.filepath)[0] + '.weights.h5'!r}",
             )
         if not self.save_weights_only and not self.filepath.endswith((".keras", ".h5")):
             raise ArgumentError(
-                f"The filepath provided must end in `.keras` (Keras model format). Received: filepath={self.filepath}",
+                "The filepath provided must end in `.keras` (Keras model format). Received:"
+                f" filepath={self.filepath}",
                 fix=f"pass {self.filepath + '.keras'!r}",
             )
 
@@ -93,13 +97,17 @@ class ModelCheckpoint(MonitorCallback):
         """Refuse, before the first step, a path that cannot be written.
 
         Raises:
-            ArgumentError: Whole models cannot be saved yet, the path names values that will not be there, or the file
-                or its folder cannot be written.
+            ArgumentError: Whole models cannot be saved yet, the path names values that will not be
+                there, or the file or its folder cannot be written.
         """
         if not self.save_weights_only:
-            fix = f"pass save_weights_only=True and {os.path.splitext(self.filepath)[0] + '.weights.h5'!r}"
+            fix = (
+                "pass save_weights_only=True and"
+                f" {os.path.splitext(self.filepath)[0] + '.weights.h5'!r}"
+            )
             raise ArgumentError(
-                f"ModelCheckpoint: whole models cannot be saved yet, so {self.filepath!r} could not be written.",
+                f"ModelCheckpoint: whole models cannot be saved yet, so {self.filepath!r} could not"
+                " be written.",
                 expected="save_weights_only=True and a path that ends in .weights.h5",
                 received=repr(self.filepath),
                 fix=fix,
@@ -156,7 +164,9 @@ class ModelCheckpoint(MonitorCallback):
         if self.verbose > 0:
             say(f"{when} {what}")
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        (self.model.save_weights if self.save_weights_only else self.model.save)(path, overwrite=True)
+        (self.model.save_weights if self.save_weights_only else self.model.save)(
+            path, overwrite=True
+        )
         if self.verbose > 0:
             say(f"{when} finished saving model to {path}")
 
@@ -167,8 +177,8 @@ class ModelCheckpoint(MonitorCallback):
             if not self._warned:
                 names = ", ".join(logs) or "none"
                 warnings.warn(
-                    f"Can save best model only with {self.monitor} available. Available metrics are: {names}. "
-                    "The model is saved whether it is the best or not.",
+                    f"Can save best model only with {self.monitor} available. Available metrics"
+                    f" are: {names}. The model is saved whether it is the best or not.",
                     stacklevel=5,
                 )
                 self._warned = True
@@ -191,7 +201,9 @@ class ModelCheckpoint(MonitorCallback):
         }
         if not os.path.exists(path):
             return False
-        if not broken and not all(np.isfinite(array).all() for array in self.model.get_weights() if _is_float(array)):
+        if not broken and not all(
+            np.isfinite(array).all() for array in self.model.get_weights() if _is_float(array)
+        ):
             broken = {"a weight": "NaN or infinite"}
         if not broken:
             return False

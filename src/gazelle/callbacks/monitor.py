@@ -15,8 +15,12 @@ from gazelle._core.errors import ArgumentError, nearest
 from gazelle.callbacks.base import Callback, Logs
 
 # What the parts of a name (between underscores) tell about its direction.
-_FALLING = re.compile("loss|error|r?mse|mae|mape|msle|crossentropy|ce|divergence|kld?|hinge|logcosh|poisson|nll|brier")
-_RISING = re.compile(".*acc.*|.*auc.*|(precision|recall|f1|fbeta|fmeasure|r2|top|iou|sensitivity|specificity).*")
+_FALLING = re.compile(
+    "loss|error|r?mse|mae|mape|msle|crossentropy|ce|divergence|kld?|hinge|logcosh|poisson|nll|brier"
+)
+_RISING = re.compile(
+    ".*acc.*|.*auc.*|(precision|recall|f1|fbeta|fmeasure|r2|top|iou|sensitivity|specificity).*"
+)
 
 
 class MonitorCallback(Callback):
@@ -24,15 +28,16 @@ class MonitorCallback(Callback):
 
     Args:
         monitor: Name of the value.
-        mode: `"min"`, `"max"`, or `"auto"`: the direction of the metric of that name; where there is none, a guess by
-            the name.
+        mode: `"min"`, `"max"`, or `"auto"`: the direction of the metric of that name; where there
+            is none, a guess by the name.
         min_delta: By how much a value must be better than the best one to count as an improvement.
     """
 
     def __init__(self, monitor: str = "val_loss", mode: str = "auto", min_delta: float = 0.0):
         if mode not in ("auto", "min", "max"):
             warnings.warn(
-                f"{type(self).__name__} mode {mode!r} is unknown, fallback to auto mode. Use 'min', 'max' or 'auto'.",
+                f"{type(self).__name__} mode {mode!r} is unknown, fallback to auto mode. Use 'min',"
+                " 'max' or 'auto'.",
                 stacklevel=3,
             )
             mode = "auto"
@@ -40,7 +45,10 @@ class MonitorCallback(Callback):
         self.mode = mode
         self.min_delta = abs(min_delta)
         self.best: float | None = None
-        self.monitor_op: Callable[[float, float], bool] | None = {"min": operator.lt, "max": operator.gt}.get(mode)
+        self.monitor_op: Callable[[float, float], bool] | None = {
+            "min": operator.lt,
+            "max": operator.gt,
+        }.get(mode)
         self._warned = False
 
     purpose = "The callback watches"  # how a warning of a missing value begins
@@ -68,7 +76,8 @@ class MonitorCallback(Callback):
         self._warned = True  # seen once: an epoch without validation is no reason to warn
         if np.size(value) != 1:
             raise ArgumentError(
-                f"{type(self).__name__}: the monitored value {self.monitor!r} is not a single number.",
+                f"{type(self).__name__}: the monitored value {self.monitor!r} is not a single"
+                " number.",
                 expected="a scalar",
                 received=f"an array of shape {np.shape(value)}",
                 fix="monitor a metric that gives one number (for per-class scores pass an average)",
@@ -82,13 +91,20 @@ class MonitorCallback(Callback):
         if reference is None:
             return True
         if self.monitor_op is None:
-            rising = direction(self.monitor, getattr(self.model, "metrics", None) or (), type(self).__name__) == "max"
+            rising = (
+                direction(
+                    self.monitor, getattr(self.model, "metrics", None) or (), type(self).__name__
+                )
+                == "max"
+            )
             self.monitor_op = operator.gt if rising else operator.lt
         margin = self.min_delta if self.monitor_op is operator.gt else -self.min_delta
         return self.monitor_op(value, reference + margin)
 
 
-def direction(monitor: str, metrics: Iterable[Any] = (), owner: str = "Monitor", *, warn: bool = True) -> str:
+def direction(
+    monitor: str, metrics: Iterable[Any] = (), owner: str = "Monitor", *, warn: bool = True
+) -> str:
     """`"min"` or `"max"`: which way the value called `monitor` should go.
 
     Args:
@@ -100,7 +116,11 @@ def direction(monitor: str, metrics: Iterable[Any] = (), owner: str = "Monitor",
     name = monitor.removeprefix("val_")
     if name == "loss" or name.endswith("_loss"):
         return "min"
-    known = {m.name: m._direction for m in _leaves(metrics) if getattr(m, "_direction", None) in ("up", "down")}
+    known = {
+        m.name: m._direction
+        for m in _leaves(metrics)
+        if getattr(m, "_direction", None) in ("up", "down")
+    }
     ends = [metric for metric in known if name == metric or name.endswith(f"_{metric}")]
     if ends:
         return "max" if known[max(ends, key=len)] == "up" else "min"
@@ -112,8 +132,8 @@ def direction(monitor: str, metrics: Iterable[Any] = (), owner: str = "Monitor",
     if not warn:
         return "min"
     warnings.warn(
-        f"{owner} cannot tell whether {monitor!r} should rise or fall and takes the lowest value as the best. "
-        "Pass mode='max' or mode='min'.",
+        f"{owner} cannot tell whether {monitor!r} should rise or fall and takes the lowest value as"
+        " the best. Pass mode='max' or mode='min'.",
         stacklevel=6,
     )
     return "min"
@@ -132,7 +152,12 @@ def _missing(monitor: str, logs: Collection[str], purpose: str) -> str:
     available = near + [name for name in logs if name not in near]
     if monitor.startswith("val_") and not any(name.startswith("val_") for name in logs):
         bare = monitor.removeprefix("val_")
-        fix = "pass validation_data or validation_split to fit" + (f", or monitor={bare!r}" if bare in logs else "")
+        fix = "pass validation_data or validation_split to fit" + (
+            f", or monitor={bare!r}" if bare in logs else ""
+        )
     else:
         fix = "pass one of these names as monitor"
-    return f"{purpose} metric `{monitor}` which is not available. Available metrics are: {','.join(available)}; {fix}."
+    return (
+        f"{purpose} metric `{monitor}` which is not available. Available metrics are:"
+        f" {','.join(available)}; {fix}."
+    )

@@ -20,15 +20,16 @@ _GREEN, _GREY, _BOLD, _RESET = "\033[32m", "\033[90m", "\033[1m", "\033[0m"
 class Progbar:
     """Shows how far a task is: `━━━━━━━━━━━━━━━━━━━━ 7/25 3s left 170ms/step - loss: 0.4821`.
 
-    On a terminal the line is rewritten in place and never wraps; in a notebook one output is updated; elsewhere
-    (a file, a pipe) one plain line is written when the target is reached.
+    On a terminal the line is rewritten in place and never wraps; in a notebook one output is
+    updated; elsewhere (a file, a pipe) one plain line is written when the target is reached.
 
     Args:
         target: Number of steps in all, or None when it is not known.
         width: Columns of the bar.
         verbose: 0 silent, 1 live, 2 one plain line at the end.
         interval: Least time between two redraws, in seconds.
-        stateful_metrics: Names of values to show as they are. The others are averaged over the steps.
+        stateful_metrics: Names of values to show as they are. The others are averaged over the
+            steps.
         unit_name: What a step is called.
 
     Example:
@@ -65,17 +66,22 @@ class Progbar:
         self.seconds: float | None = None  # that the task took, where somebody else has measured it
 
     def update(
-        self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
+        self,
+        current: int,
+        values: Iterable[tuple[str, Any]] | None = None,
+        finalize: bool | None = None,
     ) -> None:
         """Tell how many steps are done.
 
         Args:
             current: Number of steps done.
-            values: Pairs of name and value of the steps since the last call. With `finalize` they are final values and
-                shown as they are.
+            values: Pairs of name and value of the steps since the last call. With `finalize` they
+                are final values and shown as they are.
             finalize: Whether this is the last call; by default, whether the target is reached.
         """
-        finalize = (self.target is not None and current >= self.target) if finalize is None else finalize
+        finalize = (
+            (self.target is not None and current >= self.target) if finalize is None else finalize
+        )
         for name, value in values or ():
             value = float(np.mean(value))
             if finalize or name in self.stateful_metrics:
@@ -84,7 +90,11 @@ class Progbar:
                 steps = max(current - self._seen, 1)
                 total, weight = self._sums.get(name, (0.0, 0.0))
                 self._sums[name] = (total + value * steps, weight + steps)
-        self.show(current, {name: total / weight for name, (total, weight) in self._sums.items()}, finalize)
+        self.show(
+            current,
+            {name: total / weight for name, (total, weight) in self._sums.items()},
+            finalize,
+        )
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
         """Tell that `n` more steps are done; `values` as in `update`."""
@@ -104,7 +114,9 @@ class Progbar:
             screen.finish(self._final_line(now, values))
         elif screen.live and now - screen.drawn_at >= self.interval:
             metrics = [_metric(name, value) for name, value in values.items()]
-            text, length = self._live_line(self._facts(now, final=False), metrics, screen.width() or 80)
+            text, length = self._live_line(
+                self._facts(now, final=False), metrics, screen.width() or 80
+            )
             screen.draw(text, length)
 
     def _facts(self, now: float, final: bool) -> list[str]:
@@ -186,8 +198,9 @@ class Progbar:
 class ProgbarLogger(Callback):
     """Shows the progress of `fit`, `evaluate` and `predict`; they add one by themselves unless `verbose=0`.
 
-    `verbose` 1 (or "auto") is a live line for each epoch on a terminal, one updating output in a notebook, and one
-    plain line for each epoch elsewhere; 2 is one plain line for each epoch everywhere.
+    `verbose` 1 (or "auto") is a live line for each epoch on a terminal, one updating output in a
+    notebook, and one plain line for each epoch elsewhere; 2 is one plain line for each epoch
+    everywhere.
     """
 
     interval = 0.1  # seconds between two redraws
@@ -224,7 +237,9 @@ class ProgbarLogger(Callback):
         """Begin the epoch's line."""
         if self._screen is not None:
             width = len(str(self.epochs)) if self._screen.aligned else 0
-            self._begin(f"Epoch {epoch + 1:>{width}}/{self.epochs}" if (self.epochs or 1) > 1 else "")
+            self._begin(
+                f"Epoch {epoch + 1:>{width}}/{self.epochs}" if (self.epochs or 1) > 1 else ""
+            )
 
     def on_progress(self, stage: str, step: int, logs: Logs | None = None) -> None:
         """Redraw the line."""
@@ -267,7 +282,13 @@ class ProgbarLogger(Callback):
             self._close()
 
     def _begin(self, head: str) -> None:
-        self._bar = Progbar(self.target, verbose=self.verbose, interval=self.interval, head=head, screen=self._screen)
+        self._bar = Progbar(
+            self.target,
+            verbose=self.verbose,
+            interval=self.interval,
+            head=head,
+            screen=self._screen,
+        )
         self._bar.show(0, {})
 
     def _end(self, logs: Logs | None) -> None:

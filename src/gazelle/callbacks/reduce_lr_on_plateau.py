@@ -59,7 +59,9 @@ class ReduceLROnPlateau(MonitorCallback):
             )
         min_delta = kwargs.pop("epsilon", min_delta)
         if kwargs:
-            warnings.warn(f"ReduceLROnPlateau ignores the unknown arguments {sorted(kwargs)}.", stacklevel=2)
+            warnings.warn(
+                f"ReduceLROnPlateau ignores the unknown arguments {sorted(kwargs)}.", stacklevel=2
+            )
         super().__init__(monitor, mode, min_delta)
         self.factor = factor
         self.patience = patience

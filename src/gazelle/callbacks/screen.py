@@ -22,7 +22,8 @@ class Screen:
     Attributes:
         live: Whether lines can be redrawn.
         colour: Whether colours can be shown.
-        aligned: Whether finished lines stand below each other, so that their parts should have one width.
+        aligned: Whether finished lines stand below each other, so that their parts should have one
+            width.
         unicode: Whether the output's encoding has the characters of a bar.
         drawn_at: When a line was last drawn, in seconds of `time.perf_counter`.
     """
@@ -61,7 +62,9 @@ class Terminal(Screen):
     def __init__(self) -> None:
         super().__init__()
         self._length = 0  # of the live line that is on the screen
-        self.colour = "NO_COLOR" not in os.environ and (os.name != "nt" or "WT_SESSION" in os.environ)
+        self.colour = "NO_COLOR" not in os.environ and (
+            os.name != "nt" or "WT_SESSION" in os.environ
+        )
 
     def width(self) -> int | None:
         """The terminal's width less one column: a line that fills it would wrap in some."""

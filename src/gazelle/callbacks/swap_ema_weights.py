@@ -13,11 +13,12 @@ from gazelle.callbacks.base import Callback, Logs
 class SwapEMAWeights(Callback):
     """Shows the optimizer's moving averages as the model's weights during evaluation and prediction.
 
-    Needs an optimizer with `use_ema=True`. When training ends the model has the averages as its weights.
+    Needs an optimizer with `use_ema=True`. When training ends the model has the averages as its
+    weights.
 
     Args:
-        swap_on_epoch: Show them from each epoch's end to the next epoch's begin too, so that callbacks after this one
-            (a `ModelCheckpoint`) see and save them.
+        swap_on_epoch: Show them from each epoch's end to the next epoch's begin too, so that
+            callbacks after this one (a `ModelCheckpoint`) see and save them.
 
     Raises:
         ArgumentError: When training or evaluation starts with an optimizer without `use_ema=True`.
@@ -25,7 +26,9 @@ class SwapEMAWeights(Callback):
 
     def __init__(self, swap_on_epoch: bool = False):
         self.swap_on_epoch = swap_on_epoch
-        self._trained: list[np.ndarray] | None = None  # the true weights while the averages are shown
+        self._trained: list[np.ndarray] | None = (
+            None  # the true weights while the averages are shown
+        )
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Check the optimizer."""
@@ -84,8 +87,17 @@ class SwapEMAWeights(Callback):
                 "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer.",
                 expected="an optimizer with use_ema=True",
                 received=repr(optimizer),
-                fix='pass use_ema=True to the optimizer: compile(optimizer=Adam(use_ema=True), loss="mse")',
+                fix=(
+                    "pass use_ema=True to the optimizer: compile(optimizer=Adam(use_ema=True),"
+                    ' loss="mse")'
+                ),
             )
         if not getattr(optimizer, "built", False):
             return []
-        return list(zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True))
+        return list(
+            zip(
+                optimizer._trainable_variables,
+                optimizer._model_variables_moving_average,
+                strict=True,
+            )
+        )

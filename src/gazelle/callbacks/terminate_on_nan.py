@@ -12,8 +12,8 @@ from gazelle.callbacks.base import Callback, Logs
 class TerminateOnNaN(Callback):
     """Ends training when the loss is NaN or infinite.
 
-    The running mean of the loss is looked at some ten times a second and at each epoch's end, not after every step:
-    a mean that has met a NaN stays NaN, and training keeps its speed.
+    The running mean of the loss is looked at some ten times a second and at each epoch's end, not
+    after every step: a mean that has met a NaN stays NaN, and training keeps its speed.
 
     Args:
         raise_error: Raise an error instead of ending training quietly.

@@ -11,16 +11,33 @@ import numpy as np
 
 from gazelle._core.console import is_utf8, shown
 from gazelle._core.errors import ArgumentError, DataError, nearest
+from gazelle._data.images.folder import image_dataset_from_directory
+from gazelle._data.images.index import folders_in
 from gazelle.datasets import cifar10, digits
-from gazelle.utils import image_dataset_from_directory
-from gazelle.utils.image_index import folders_in
 
 BUILT_IN = ("cifar10", "digits")
 TEST_SHARE = 0.2
 
-_TABLES = (".arff", ".csv", ".feather", ".json", ".jsonl", ".npy", ".npz", ".parquet", ".tsv", ".txt", ".xls", ".xlsx")
+_TABLES = (
+    ".arff",
+    ".csv",
+    ".feather",
+    ".json",
+    ".jsonl",
+    ".npy",
+    ".npz",
+    ".parquet",
+    ".tsv",
+    ".txt",
+    ".xls",
+    ".xlsx",
+)
 _ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip")
-_TRAIN, _TEST, _VALIDATION = ("train", "training"), ("test", "testing"), ("validation", "val", "valid")
+_TRAIN, _TEST, _VALIDATION = (
+    ("train", "training"),
+    ("test", "testing"),
+    ("validation", "val", "valid"),
+)
 
 Rows = tuple[np.ndarray, np.ndarray]
 
@@ -36,10 +53,12 @@ class Images:
         class_names: Names of the classes in the order of their numbers.
         train: Images and class numbers to learn from.
         test: Images and class numbers to measure on.
-        validation: Images and class numbers to watch while training, where the data has some of its own.
+        validation: Images and class numbers to watch while training, where the data has some of its
+            own.
         question: What the network is to find out.
         epochs: Passes over the data that suit it.
-        test_share: The share that was kept for testing; None where the data has test images of its own.
+        test_share: The share that was kept for testing; None where the data has test images of its
+            own.
     """
 
     name: str
@@ -89,28 +108,39 @@ class Reading:
             verbose=self.progress,
             skip_bad=self.skip_bad,
         )
-        x = np.ascontiguousarray(read.x[..., :1]) if self.grey is None and _is_grey(read.x) else read.x
+        x = (
+            np.ascontiguousarray(read.x[..., :1])
+            if self.grey is None and _is_grey(read.x)
+            else read.x
+        )
         return Found(x, np.asarray(read.y), list(read.class_names))
 
 
-def load(source: str, reading: Reading | None = None, *, test_share: float | None = None, seed: int = 0) -> Images:
+def load(
+    source: str, reading: Reading | None = None, *, test_share: float | None = None, seed: int = 0
+) -> Images:
     """The data that `source` names.
 
     Args:
-        source: `cifar10`, `digits`, or a folder: one folder of images a class, or `train` and `test` (and `validation`)
-            with one folder a class in each.
+        source: `cifar10`, `digits`, or a folder: one folder of images a class, or `train` and
+            `test` (and `validation`) with one folder a class in each.
         reading: How the images of a folder are read.
-        test_share: Share of data without test images of its own that is kept for testing, 0 to 1; 0.2 when None.
+        test_share: Share of data without test images of its own that is kept for testing, 0 to 1;
+            0.2 when None.
         seed: Chooses them.
 
     Raises:
-        ArgumentError: `source` is neither, or has test images of its own although `test_share` is given.
+        ArgumentError: `source` is neither, or has test images of its own although `test_share` is
+            given.
         DataError: The data is missing or damaged.
     """
     if source == "digits":
         share = TEST_SHARE if test_share is None else test_share
         train, test = digits.load_data(share)
-        question = "Which digit, 0 to 9, is written in an image of 8 by 8 pixels? The images are scans of handwriting."
+        question = (
+            "Which digit, 0 to 9, is written in an image of 8 by 8 pixels? The images are scans of"
+            " handwriting."
+        )
         names = [str(name) for name in digits.CLASS_NAMES]
         return Images("digits", source, 16, names, train, test, None, question, 40, share)
     if source == "cifar10":
@@ -118,7 +148,9 @@ def load(source: str, reading: Reading | None = None, *, test_share: float | Non
         (x_train, y_train), (x_test, y_test) = cifar10.load_data()
         question = "Which of ten things is shown in a colour photograph of 32 by 32 pixels?"
         train, test = (x_train, y_train.reshape(-1)), (x_test, y_test.reshape(-1))
-        return Images("CIFAR-10", source, 255, list(cifar10.CLASS_NAMES), train, test, None, question)
+        return Images(
+            "CIFAR-10", source, 255, list(cifar10.CLASS_NAMES), train, test, None, question
+        )
     folder = _checked_folder(source)
     reading = reading or Reading()
     parts = _parts(folder)
@@ -129,7 +161,9 @@ def load(source: str, reading: Reading | None = None, *, test_share: float | Non
     else:
         _refuse_share(str(folder), test_share)
         images = _from_parts(folder, parts, name, source, reading)
-    images.question = f"Which of {len(images.class_names)} classes does an image of {name} belong to?"
+    images.question = (
+        f"Which of {len(images.class_names)} classes does an image of {name} belong to?"
+    )
     return images
 
 
@@ -152,7 +186,9 @@ def load_others(source: str, reading: Reading) -> tuple[Rows, list[str], int]:
         return images.test, images.class_names, images.largest
     folder = _checked_folder(source)
     parts = _parts(folder)
-    found = reading.read(parts.get("test") or parts.get("validation") or parts.get("train") or folder)
+    found = reading.read(
+        parts.get("test") or parts.get("validation") or parts.get("train") or folder
+    )
     return found[:2], found.class_names, 255
 
 
@@ -193,7 +229,9 @@ def _checked_folder(source: str) -> Path:
         return folder
     if folder.exists():
         raise _no_folder(folder)
-    near = nearest(source, BUILT_IN, 1) or [str(folder.parent / name) for name in _near_folders(folder)]
+    near = nearest(source, BUILT_IN, 1) or [
+        str(folder.parent / name) for name in _near_folders(folder)
+    ]
     raise ArgumentError(
         f"There is no data set and no folder called {shown(source)}.",
         expected=f"{', '.join(BUILT_IN)}, or a folder with one folder of images a class",
@@ -207,7 +245,10 @@ def _no_folder(path: Path) -> ArgumentError:
     ending = path.suffix.lower()
     received, fix = "a file", "name a folder"
     if ending in _TABLES:
-        received, fix = "a table", "read it in Python (NumPy, pandas) and train a model with model.fit"
+        received, fix = (
+            "a table",
+            "read it in Python (NumPy, pandas) and train a model with model.fit",
+        )
     elif ending in _ARCHIVES:
         received, fix = "an archive", "unpack it and name its folder"
     elif not path.is_file():
@@ -250,14 +291,22 @@ def _parts(folder: Path) -> dict[str, Path]:
     return parts if parts and all(map(folders_in, parts.values())) else {}
 
 
-def _from_parts(folder: Path, parts: dict[str, Path], name: str, source: str, reading: Reading) -> Images:
+def _from_parts(
+    folder: Path, parts: dict[str, Path], name: str, source: str, reading: Reading
+) -> Images:
     missing = "train" if "train" not in parts else "test" if len(parts) == 1 else ""
     if missing:
         raise DataError(
             f"{shown(folder)} has no folder {missing}.",
-            expected="train and test (and validation), with one folder a class in each, or one folder a class",
+            expected=(
+                "train and test (and validation), with one folder a class in each, or one folder a"
+                " class"
+            ),
             received=", ".join(path.name for path in parts.values()),
-            fix=f"add {missing}, or name a folder that holds the classes themselves: their images are then divided",
+            fix=(
+                f"add {missing}, or name a folder that holds the classes themselves: their images"
+                " are then divided"
+            ),
         )
     train = reading.read(parts["train"])
     read = {"train": train}
@@ -276,7 +325,8 @@ def _from_parts(folder: Path, parts: dict[str, Path], name: str, source: str, re
             )
         if found.x.shape[1:3] != (height, width):
             raise DataError(
-                f"The images in {shown(parts[part])} have another size than those in {shown(parts['train'])}.",
+                f"The images in {shown(parts[part])} have another size than those in"
+                f" {shown(parts['train'])}.",
                 expected=f"{height} x {width} pixels (height x width)",
                 received=f"{found.x.shape[1]} x {found.x.shape[2]} pixels",
                 fix=f"add --image-size {height}x{width}, or another size, to bring all to it",
@@ -285,7 +335,9 @@ def _from_parts(folder: Path, parts: dict[str, Path], name: str, source: str, re
     # Without a folder test, validation is all there is to measure on.
     validation = rows.get("validation") if "test" in rows else None
     test = rows.get("test") or rows["validation"]
-    return Images(name, source, 255, _two_or_more(train.class_names, folder), rows["train"], test, validation)
+    return Images(
+        name, source, 255, _two_or_more(train.class_names, folder), rows["train"], test, validation
+    )
 
 
 def _divided(found: Found, name: str, source: str, share: float, seed: int) -> Images:
@@ -301,7 +353,10 @@ def _divided(found: Found, name: str, source: str, share: float, seed: int) -> I
         )
     single = [names[label] for label in sorted(set(y.tolist()) - set(y[aside].tolist()))]
     if single:
-        warnings.warn(f"Only one image each, so none to test on: {shown(', '.join(single[:5]))}.", stacklevel=2)
+        warnings.warn(
+            f"Only one image each, so none to test on: {shown(', '.join(single[:5]))}.",
+            stacklevel=2,
+        )
     train, test = (found.x[kept], y[kept]), (found.x[aside], y[aside])
     return Images(name, source, 255, names, train, test, test_share=share)
 

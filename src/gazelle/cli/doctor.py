@@ -40,19 +40,23 @@ class Findings:
 
 def version_line() -> str:
     """One line: the version and the engine."""
-    from gazelle import native
+    from gazelle._engine import kernel
 
     _leave_the_gpu_alone()
-    return f"gazelle {gazelle.__version__} ({native.state().text})"
+    return f"gazelle {gazelle.__version__} ({kernel.state().text})"
 
 
 def examine() -> Findings:
     """Look at everything that Gazelle needs; nothing is changed."""
     _leave_the_gpu_alone()
     found = Findings()
-    found.lines.append(("gazelle", f"{gazelle.__version__} in {_short(Path(gazelle.__file__).parent)}"))
+    found.lines.append(
+        ("gazelle", f"{gazelle.__version__} in {_short(Path(gazelle.__file__).parent)}")
+    )
     found.lines.append(("python", f"{platform.python_version()}, {_short(Path(sys.executable))}"))
-    found.lines.append(("machine", f"{platform.system()} {platform.machine()}, {_counted(cores(), 'core')}"))
+    found.lines.append(
+        ("machine", f"{platform.system()} {platform.machine()}, {_counted(cores(), 'core')}")
+    )
     _packages(found)
     if _jax(found):
         _engine(found)
@@ -66,7 +70,9 @@ def text(found: Findings) -> str:
     for title, pairs in (("to mend", found.faults), ("hint", found.hints)):
         for said, fix in pairs:
             lines += ["", _entry(f"{title}: ", said), f"  fix: {fix}"]
-    verdict = f"{_counted(len(found.faults), 'thing')} to mend." if found.faults else "Everything works."
+    verdict = (
+        f"{_counted(len(found.faults), 'thing')} to mend." if found.faults else "Everything works."
+    )
     return "\n".join([*lines, "", verdict])
 
 
@@ -81,14 +87,23 @@ def _packages(found: Findings) -> None:
             found.faults.append((f"{name} is not installed", f"pip install {name}"))
     found.lines.append(("packages", ", ".join(said)))
     optional = {name: _installed(name) for name in OPTIONAL.values()}
-    found.lines.append(("optional", ", ".join(f"{name} {number or 'missing'}" for name, number in optional.items())))
+    found.lines.append(
+        (
+            "optional",
+            ", ".join(f"{name} {number or 'missing'}" for name, number in optional.items()),
+        )
+    )
     if missing := [name for name, number in optional.items() if number is None]:
-        found.hints.append((f"reports, pictures and the command line need {', '.join(missing)}", INSTALL))
+        found.hints.append(
+            (f"reports, pictures and the command line need {', '.join(missing)}", INSTALL)
+        )
     for name, (least, refused) in needed.items():
         number = _installed(name)
         if number is not None and (_numbers(number) < _numbers(least) or number in refused):
             wanted = " and not ".join([f"{least} or newer", *refused])
-            found.faults.append((f"{name} is {number}; Gazelle needs {wanted}", f"pip install --upgrade {name}"))
+            found.faults.append(
+                (f"{name} is {number}; Gazelle needs {wanted}", f"pip install --upgrade {name}")
+            )
 
 
 def _jax(found: Findings) -> bool:
@@ -96,7 +111,7 @@ def _jax(found: Findings) -> bool:
     try:
         import jax
 
-        from gazelle.recording import device
+        from gazelle._report.record import device
 
         right = int(jax.numpy.arange(4).sum()) == 6
         found.lines.append(("device", device()))
@@ -108,20 +123,27 @@ def _jax(found: Findings) -> bool:
         found.faults.append(("JAX computes wrong numbers here", _AGAIN))
     if jax.default_backend() == "cpu":
         there = shutil.which("nvidia-smi") is not None or Path("/dev/nvidia0").exists()
-        found.lines.append(("gpu", "an NVIDIA GPU is there, and JAX does not use it" if there else "none seen"))
+        found.lines.append(
+            ("gpu", "an NVIDIA GPU is there, and JAX does not use it" if there else "none seen")
+        )
         if there:
-            found.hints.append(("JAX does not use the GPU", "install JAX with CUDA, as JAX's installation page says"))
+            found.hints.append(
+                (
+                    "JAX does not use the GPU",
+                    "install JAX with CUDA, as JAX's installation page says",
+                )
+            )
     return True
 
 
 def _engine(found: Findings) -> None:
     import warnings
 
-    from gazelle import native
+    from gazelle._engine import kernel
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it would say what stands here
-        state = native.state()
+        state = kernel.state()
     found.lines.append(("engine", state.text))
     if state.broken:
         found.faults.append((state.text, state.fix))
@@ -131,12 +153,16 @@ def _engine(found: Findings) -> None:
 
 def _folders(found: Findings) -> None:
     """Where Gazelle keeps things: whether it can write there, and how much there is."""
-    from gazelle.training.cache import compile_cache_folder
-    from gazelle.utils.files import cache_folder
+    from gazelle._engine.compile_cache import compile_cache_folder
+    from gazelle._files.writing import cache_folder
 
     programs = compile_cache_folder()
     for name, folder, fix in (
-        ("programs", programs, "set GAZELLE_COMPILE_CACHE to a folder that can be written, or to off"),
+        (
+            "programs",
+            programs,
+            "set GAZELLE_COMPILE_CACHE to a folder that can be written, or to off",
+        ),
         ("datasets", cache_folder("datasets"), "set GAZELLE_HOME to a folder that can be written"),
     ):
         if folder is None:

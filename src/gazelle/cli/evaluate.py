@@ -7,25 +7,28 @@ from pathlib import Path
 
 import numpy as np
 
-from gazelle import runs
 from gazelle._core.console import fitting, shown
 from gazelle._core.errors import ArgumentError
 from gazelle._core.packages import need
+from gazelle._report import figures, schema
+from gazelle._report.predictions import as_probabilities
 from gazelle.cli.data import Reading, load, load_others
 from gazelle.cli.run import ImageRun, open_image_run
-from gazelle.recording import as_probabilities
 
 _SCORES = ("precision", "recall", "f1")
 _NAME = 24  # columns for the name of a class, at most
 
 
-def evaluate(given: Path, source: str | None = None, *, skip_bad: bool = False) -> runs.ClassificationMetrics:
+def evaluate(
+    given: Path, source: str | None = None, *, skip_bad: bool = False
+) -> schema.ClassificationMetrics:
     """Measure a run's network.
 
     Args:
         given: The run folder.
         source: Images to measure it on; the test images of the run's own data when None.
-        skip_bad: Whether images that cannot be read are left out; those that the training left out are so in any case.
+        skip_bad: Whether images that cannot be read are left out; those that the training left out
+            are so in any case.
 
     Raises:
         GazelleError: No run folder, or data that does not fit the network.
@@ -40,10 +43,10 @@ def evaluate(given: Path, source: str | None = None, *, skip_bad: bool = False) 
     x = x.reshape(len(x), *run.config.input_shape)
     loss = run.model.evaluate(x, y, verbose=0, return_dict=True)["loss"]
     probabilities = as_probabilities(run.model, run.model.predict(x, verbose=0))
-    return runs.classification_metrics(y, probabilities, run.config.class_names, loss)
+    return figures.classification_metrics(y, probabilities, run.config.class_names, loss)
 
 
-def table(metrics: runs.ClassificationMetrics) -> str:
+def table(metrics: schema.ClassificationMetrics) -> str:
     """Figures of each class that occurs, the means of these, and the accuracy."""
     found = [(fitting(scores.name), scores) for scores in metrics.classes if scores.support]
     width = min(max(len("weighted mean"), *(len(name) for name, _ in found)), _NAME)
@@ -51,7 +54,9 @@ def table(metrics: runs.ClassificationMetrics) -> str:
     for name, scores in found:
         short = name if len(name) <= width else f"{name[: width - 3]}..."
         lines.append(f"{short:{width}}  {_figures(scores)}  {scores.support:6,}")
-    mean = runs.Average(*(sum(getattr(scores, key) for _, scores in found) / len(found) for key in _SCORES))
+    mean = schema.Average(
+        *(sum(getattr(scores, key) for _, scores in found) / len(found) for key in _SCORES)
+    )
     lines.append(f"{'mean':{width}}  {_figures(mean)}")
     lines.append(f"{'weighted mean':{width}}  {_figures(metrics.weighted)}")
     loss = "" if metrics.loss is None else f", loss {metrics.loss:.4f}"
@@ -59,7 +64,7 @@ def table(metrics: runs.ClassificationMetrics) -> str:
     return "\n".join(lines)
 
 
-def _figures(scores: runs.ClassScores | runs.Average) -> str:
+def _figures(scores: schema.ClassScores | schema.Average) -> str:
     return f"{scores.precision:9.4f}  {scores.recall:6.4f}  {scores.f1:6.4f}"
 
 
@@ -74,7 +79,9 @@ def _own_test_images(run: ImageRun, source: str, skip_bad: bool) -> tuple[np.nda
     try:
         images = load(
             source,
-            Reading(run.size, run.grey, skip_bad=skip_bad or settings.get("bad images") == "left out"),
+            Reading(
+                run.size, run.grey, skip_bad=skip_bad or settings.get("bad images") == "left out"
+            ),
             test_share=float(share) if isinstance(share, int | float) else None,
             seed=int(seed) if isinstance(seed, int) else 0,
         )
@@ -86,9 +93,14 @@ def _own_test_images(run: ImageRun, source: str, skip_bad: bool) -> tuple[np.nda
             fix=f"go there, or name the data: gazelle evaluate {shown(run.folder)} DATA",
         ) from None
     then = run.config.split("test")
-    if images.class_names != run.config.class_names or then is None or then.rows != len(images.test[1]):
+    if (
+        images.class_names != run.config.class_names
+        or then is None
+        or then.rows != len(images.test[1])
+    ):
         warnings.warn(
-            f"{shown(source)} has changed since the training: the network may have learned some of these test images.",
+            f"{shown(source)} has changed since the training: the network may have learned some of"
+            " these test images.",
             stacklevel=2,
         )
     return _numbered_as(run, images.test[0], images.test[1], images.class_names, source)
@@ -126,4 +138,6 @@ def _numbered_as(
 
 
 def _some(names: list[str], most: int = 12) -> str:
-    return shown(", ".join(names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return shown(", ".join(names[:most])) + (
+        f" and {len(names) - most} more" if len(names) > most else ""
+    )

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gazelle import runs
 from gazelle._core.console import fitting, shown
 from gazelle._core.errors import ArgumentError, DataError
-from gazelle.utils.files import check_writable
+from gazelle._files.writing import check_writable
+from gazelle._report import runs, schema
 
 _ABSENT = "-"
 _CELL = 28  # columns of a cell, at most
@@ -30,18 +30,28 @@ def overview(root: Path) -> str:
         raise ArgumentError(
             f"There are no runs in {shown(root)}.",
             expected="run folders, as gazelle train makes them",
-            received="a folder without any" if root.is_dir() else "a file" if root.exists() else "nothing there",
+            received=(
+                "a folder without any"
+                if root.is_dir()
+                else "a file"
+                if root.exists()
+                else "nothing there"
+            ),
             fix="make one: gazelle train digits",
         )
     rows = []
     for folder in folders:
         try:
             config = runs.read_config(folder)
-            rows.append((config.started, [folder.name, config.data, _date(config.started), _result(folder)]))
+            rows.append(
+                (config.started, [folder.name, config.data, _date(config.started), _result(folder)])
+            )
         except DataError:
             rows.append(("", [folder.name, _ABSENT, _ABSENT, "damaged: see gazelle report"]))
     rows.sort(key=lambda row: (row[0], row[1]), reverse=True)
-    return _table([["run", "data", "begun (UTC)", "result on test data"], *(row for _, row in rows)])
+    return _table(
+        [["run", "data", "begun (UTC)", "result on test data"], *(row for _, row in rows)]
+    )
 
 
 def comparison(folders: Sequence[Path]) -> str:
@@ -56,7 +66,11 @@ def comparison(folders: Sequence[Path]) -> str:
     found = [(runs.read_config(folder), folder) for folder in folders]
     settings = [_settings(config) for config, _ in found]
     figures = [_figures(folder) for _, folder in found]
-    differing = [name for name in _names(settings) if len({column.get(name, _ABSENT) for column in settings}) > 1]
+    differing = [
+        name
+        for name in _names(settings)
+        if len({column.get(name, _ABSENT) for column in settings}) > 1
+    ]
     rows = [["", *(folder.name for folder in folders)]]
     rows += [[name, *(column.get(name, _ABSENT) for column in settings)] for name in differing]
     if not differing:
@@ -67,7 +81,10 @@ def comparison(folders: Sequence[Path]) -> str:
     if len({(config.data, config.task) for config, _ in found}) > 1:
         text += "\nThe runs were measured on different data: their figures do not compare."
     elif len({tuple(s.rows for s in config.splits if s.name == "test") for config, _ in found}) > 1:
-        text += "\nThe runs were measured on different numbers of rows: their figures compare with care."
+        text += (
+            "\nThe runs were measured on different numbers of rows: their figures compare with"
+            " care."
+        )
     return text
 
 
@@ -85,14 +102,18 @@ def comparison_page(folders: Sequence[Path], path: Path) -> Path:
         ArgumentError: The page cannot be written, or too many runs.
         DataError: A run is damaged.
     """
-    from gazelle.pages import write_comparison
+    from gazelle._report.pages import write_comparison
 
     check_writable(path, makes_folders=False)
     return write_comparison(folders, path)
 
 
-def _settings(config: runs.RunConfig) -> dict[str, str]:
-    told: dict[str, Any] = {"data": config.data, "task": config.task, "input shape": config.input_shape}
+def _settings(config: schema.RunConfig) -> dict[str, str]:
+    told: dict[str, Any] = {
+        "data": config.data,
+        "task": config.task,
+        "input shape": config.input_shape,
+    }
     told |= {f"{split.name} rows": f"{split.rows:,}" for split in config.splits}
     told |= {**config.settings, **config.versions, "device": config.device}
     return {name: str(value) for name, value in told.items()}
@@ -103,7 +124,9 @@ def _figures(folder: Path) -> dict[str, str]:
     config = runs.read_config(folder)
     epochs, _ = runs.read_history(folder) if (folder / runs.HISTORY).is_file() else ([], {})
     told = {"epochs run": str(len(epochs))} if epochs else {}
-    told |= {f"seconds to {stage}": f"{seconds:,.1f}" for stage, seconds in config.durations.items()}
+    told |= {
+        f"seconds to {stage}": f"{seconds:,.1f}" for stage, seconds in config.durations.items()
+    }
     if not (folder / runs.METRICS).is_file():
         return told
     metrics = runs.read_metrics(folder)
@@ -111,14 +134,18 @@ def _figures(folder: Path) -> dict[str, str]:
         value = getattr(metrics, name, None)
         if isinstance(value, int | float):
             told[f"test {name}" if name != "chance" else "commonest class alone"] = f"{value:.4f}"
-    if isinstance(metrics, runs.ClassificationMetrics):
+    if isinstance(metrics, schema.ClassificationMetrics):
         told["test macro f1"] = f"{metrics.macro.f1:.4f}"
     return told
 
 
 def _result(folder: Path) -> str:
     figures = _figures(folder)
-    wanted = [f"{name.removeprefix('test ')} {figures[name]}" for name in figures if name.startswith("test ")]
+    wanted = [
+        f"{name.removeprefix('test ')} {figures[name]}"
+        for name in figures
+        if name.startswith("test ")
+    ]
     return ", ".join(wanted[:2]) or _ABSENT
 
 

@@ -2,8 +2,8 @@
 
 What a command needs is imported when it runs, so that `gazelle --help` is quick.
 
-Exit statuses: 0 fine, 1 refused (data, run folders, disks), 2 wrong usage, 128 and the number of a signal that was
-heard (130 for Ctrl-C).
+Exit statuses: 0 fine, 1 refused (data, run folders, disks), 2 wrong usage, 128 and the number of a
+signal that was heard (130 for Ctrl-C).
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, runs/digits, or its name in runs/: digits.")]
+Run = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="A run folder, runs/digits, or its name in runs/: digits."),
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -48,7 +51,12 @@ def _print_version(wanted: bool) -> None:
 def _options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and the engine."),
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and the engine.",
+        ),
     ] = False,
 ) -> None:
     """Train dense neural networks on images: from a folder to a trained network and a report."""
@@ -60,38 +68,59 @@ def train(
         str,
         typer.Argument(
             metavar="DATA",
-            help="digits, cifar10, or a folder: one folder of images a class, or train/ and test/ with them inside.",
+            help=(
+                "digits, cifar10, or a folder: one folder of images a class, or train/ and test/"
+                " with them inside."
+            ),
         ),
     ],
     hidden: Annotated[
         str, typer.Option(metavar="LIST", help="Units of the hidden layers: 200,150; '' for none.")
     ] = "200,150",
-    activation: Annotated[str, typer.Option(metavar="NAME", help="Activation of the hidden layers.")] = "relu",
+    activation: Annotated[
+        str, typer.Option(metavar="NAME", help="Activation of the hidden layers.")
+    ] = "relu",
     dropout: Annotated[
         float,
         typer.Option(
-            metavar="SHARE", parser=number(0, 0.95), help="Share of hidden units dropped in training, 0 to 0.95."
+            metavar="SHARE",
+            parser=number(0, 0.95),
+            help="Share of hidden units dropped in training, 0 to 0.95.",
         ),
     ] = 0.0,
-    optimizer: Annotated[str, typer.Option(metavar="NAME", help="adam, sgd, rmsprop, ...")] = "adam",
+    optimizer: Annotated[
+        str, typer.Option(metavar="NAME", help="adam, sgd, rmsprop, ...")
+    ] = "adam",
     learning_rate: Annotated[
-        float, typer.Option(metavar="RATE", parser=number(0, float("inf")), help="Learning rate, above 0.")
+        float,
+        typer.Option(
+            metavar="RATE", parser=number(0, float("inf")), help="Learning rate, above 0."
+        ),
     ] = 0.0005,
-    batch_size: Annotated[int, typer.Option(metavar="N", parser=whole(1), help="Images in a step.")] = 32,
+    batch_size: Annotated[
+        int, typer.Option(metavar="N", parser=whole(1), help="Images in a step.")
+    ] = 32,
     epochs: Annotated[
-        int | None, typer.Option(metavar="N", parser=whole(1), help="Passes over the images; 10, for digits 40.")
+        int | None,
+        typer.Option(
+            metavar="N", parser=whole(1), help="Passes over the images; 10, for digits 40."
+        ),
     ] = None,
     patience: Annotated[
         int | None,
         typer.Option(
             metavar="N",
             parser=whole(1),
-            help="Stop after N epochs without improvement and keep the best weights. Watches validation/, else a tenth"
-            " of the training images.",
+            help=(
+                "Stop after N epochs without improvement and keep the best weights. Watches"
+                " validation/, else a tenth"
+                " of the training images."
+            ),
         ),
     ] = None,
     image_size: Annotated[
-        str | None, typer.Option(metavar="HxW", help="Bring the images of a folder to this height and width.")
+        str | None,
+        typer.Option(metavar="HxW", help="Bring the images of a folder to this height and width."),
     ] = None,
     test_share: Annotated[
         float | None,
@@ -101,17 +130,27 @@ def train(
             help="Share kept for testing where there is no test/, 0.01 to 0.9; 0.2.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", parser=whole(0, 2**32 - 1), help="Same seed, same network.")] = 0,
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the run folder; else the data's.")] = None,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders are made.")] = Path("runs"),
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the report's path only.")] = False,
+    seed: Annotated[
+        int, typer.Option(metavar="N", parser=whole(0, 2**32 - 1), help="Same seed, same network.")
+    ] = 0,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the run folder; else the data's.")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders are made.")] = Path(
+        "runs"
+    ),
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the report's path only.")
+    ] = False,
 ) -> None:
     """Train a network on images and write a report.
 
-    The run folder (runs/DATA, runs/DATA-2, ...) holds the settings, the history, the figures, the network with its
-    weights, and report.html. Ctrl-C ends the training early: what was learned is kept and reported, and the exit status
-    is 130.
+    The run folder (runs/DATA, runs/DATA-2, ...) holds the settings, the history, the figures, the
+    network with its weights, and report.html. Ctrl-C ends the training early: what was learned is
+    kept and reported, and the exit status is 130.
     """
     layers, pixels = units(hidden), size(image_size, data)
     from gazelle import activations, optimizers
@@ -134,7 +173,13 @@ def train(
     reading = Reading(pixels, progress=not quiet and sys.stdout.isatty(), skip_bad=skip_bad)
     verbose = 0 if quiet else 1
     done = room.train(
-        data, settings, out=out, name=run_name(name), reading=reading, test_share=test_share, verbose=verbose
+        data,
+        settings,
+        out=out,
+        name=run_name(name),
+        reading=reading,
+        test_share=test_share,
+        verbose=verbose,
     )
     say(shown(done.page) if quiet else room.closing(done))
 
@@ -143,13 +188,19 @@ def train(
 def evaluate(
     run: Run,
     data: Annotated[
-        str | None, typer.Argument(metavar="DATA", help="As for train; if left out, the run's own test images.")
+        str | None,
+        typer.Argument(
+            metavar="DATA", help="As for train; if left out, the run's own test images."
+        ),
     ] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")
+    ] = False,
 ) -> None:
     """Measure a trained network on images.
 
-    DATA may lack some of the network's classes. Its folder test/ is taken, or all images where there is none.
+    DATA may lack some of the network's classes. Its folder test/ is taken, or all images where
+    there is none.
     """
     from gazelle.cli import evaluate as room
 
@@ -159,14 +210,21 @@ def evaluate(
 @app.command(cls=Command)
 def predict(
     run: Run,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="PNG, JPEG, GIF, BMP or WebP files.")],
-    top: Annotated[int, typer.Option(metavar="N", parser=whole(1), help="How many classes to name for each.")] = 3,
-    invert: Annotated[bool, typer.Option("--invert", help="Turn light into dark and dark into light first.")] = False,
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="PNG, JPEG, GIF, BMP or WebP files.")
+    ],
+    top: Annotated[
+        int, typer.Option(metavar="N", parser=whole(1), help="How many classes to name for each.")
+    ] = 3,
+    invert: Annotated[
+        bool, typer.Option("--invert", help="Turn light into dark and dark into light first.")
+    ] = False,
 ) -> None:
     """Name the classes of images.
 
-    They are brought to the network's size and colours and should look like those that it was trained on: for digits one
-    light digit that fills a dark image. Pass --invert for dark ink on white paper.
+    They are brought to the network's size and colours and should look like those that it was
+    trained on: for digits one light digit that fills a dark image. Pass --invert for dark ink on
+    white paper.
     """
     from gazelle.cli import predict as room
 
@@ -176,8 +234,8 @@ def predict(
 @app.command(cls=Command)
 def report(run: Run) -> None:
     """Write a run's report anew from the files of the run."""
+    from gazelle._report.pages import write_report
     from gazelle.cli.run import open_run
-    from gazelle.pages import write_report
 
     say(f"Report: {shown(write_report(open_run(run)))}")
 
@@ -185,17 +243,17 @@ def report(run: Run) -> None:
 @app.command(cls=Command)
 def summary(run: Run) -> None:
     """Print the table of a run's layers."""
+    from gazelle._report.reading import read_model
     from gazelle.cli.run import open_run
-    from gazelle.recording import read_model
 
     read_model(open_run(run)).summary()
 
 
 @app.command("list", cls=Command)
 def list_(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the runs are; runs if left out.")] = Path(
-        "runs"
-    ),
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the runs are; runs if left out.")
+    ] = Path("runs"),
 ) -> None:
     """List the runs of a folder, the newest first."""
     from gazelle.cli import listing as room
@@ -205,8 +263,13 @@ def list_(
 
 @app.command(cls=Command)
 def compare(
-    given: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Run folders, or their names in runs/.")],
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with curves instead.")] = None,
+    given: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN RUN...", help="Run folders, or their names in runs/."),
+    ],
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page with curves instead.")
+    ] = None,
 ) -> None:
     """Show runs side by side: the settings in which they differ, and their figures."""
     from gazelle.cli import listing as room
@@ -241,7 +304,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What stands behind `gazelle` on the command line; that itself when None.
 
     Returns:
-        The exit status: 0 fine, 1 refused, 2 wrong usage, 128 and the number of a signal that was heard.
+        The exit status: 0 fine, 1 refused, 2 wrong usage, 128 and the number of a signal that was
+            heard.
     """
     from gazelle.cli.signals import Ended, listening
 
@@ -255,7 +319,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Ended:
             status = _tell(signals.words, REFUSED)
         except Exception as error:
-            # A module that is broken off while it is loaded, and others, turn what ends us into errors of their own.
+            # A module that is broken off while it is loaded, and others, turn what ends us into
+            # errors of their own.
             status = _tell(signals.words, REFUSED) if signals.ending else _ended_by(error)
         write("")  # what is still to be written, while going_on
         return signals.status(status)
@@ -293,7 +358,9 @@ def _ended_by(error: Exception) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
     if isinstance(error, MemoryError):
-        return _tell("the memory is full\n  fix: use a smaller --image-size, or fewer images", REFUSED)
+        return _tell(
+            "the memory is full\n  fix: use a smaller --image-size, or fewer images", REFUSED
+        )
     from gazelle._core.errors import GazelleError
 
     if isinstance(error, GazelleError):
@@ -322,9 +389,15 @@ _ADVICE = (
         r"add --image-size \1x\2, or another size",
     ),
     (r"pass a smaller image_size", "add a smaller --image-size"),
-    (r"pass labels=None, label_mode=None to read them without classes", "put the images of each class into a folder"),
+    (
+        r"pass labels=None, label_mode=None to read them without classes",
+        "put the images of each class into a folder",
+    ),
     (r"pass skip_bad=True", "add --skip-bad"),
-    (r"pass follow_links=True if its images belong to the data", "put the folder itself in its place"),
+    (
+        r"pass follow_links=True if its images belong to the data",
+        "put the folder itself in its place",
+    ),
 )
 
 

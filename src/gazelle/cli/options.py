@@ -20,9 +20,18 @@ class Command(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The arguments and the options in two lists."""
-        arguments = [(str(param.metavar or param.name), param.help or "") for param in _arguments(self)]
-        records = [param.get_help_record(ctx) for param in self.get_params(ctx) if param.param_type_name == "option"]
-        for title, rows in (("Arguments", arguments), ("Options", [record for record in records if record])):
+        arguments = [
+            (str(param.metavar or param.name), param.help or "") for param in _arguments(self)
+        ]
+        records = [
+            param.get_help_record(ctx)
+            for param in self.get_params(ctx)
+            if param.param_type_name == "option"
+        ]
+        for title, rows in (
+            ("Arguments", arguments),
+            ("Options", [record for record in records if record]),
+        ):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
@@ -34,7 +43,11 @@ def _arguments(command: TyperCommand) -> list[Any]:
 
 def whole(least: int, most: int | None = None) -> Callable[[Any], int]:
     """Reads a whole number of a range."""
-    wanted = f"a whole number from {least} to {most}" if most is not None else f"a whole number, {least} or more"
+    wanted = (
+        f"a whole number from {least} to {most}"
+        if most is not None
+        else f"a whole number, {least} or more"
+    )
 
     def read(text: Any) -> int:
         try:
@@ -72,7 +85,8 @@ def units(text: str) -> tuple[int, ...]:
         found = re.findall("[0-9]+", text)
         advice = f"; did you mean {','.join(found)}?" if len(found) > 1 else ""
         raise typer.BadParameter(
-            f"{text!r} is not a list of whole numbers with commas between them, such as 200,150{advice}",
+            f"{text!r} is not a list of whole numbers with commas between them, such as"
+            f" 200,150{advice}",
             param_hint="'--hidden'",
         )
     return tuple(int(part) for part in parts)
@@ -83,21 +97,28 @@ def size(text: str | None, data: str) -> tuple[int, int] | None:
     if text is None:
         return None
     if data in ("digits", "cifar10"):
-        raise typer.BadParameter(f"the images of {data} have one size already", param_hint="'--image-size'")
+        raise typer.BadParameter(
+            f"the images of {data} have one size already", param_hint="'--image-size'"
+        )
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(re.fullmatch("[0-9]+", part) and 0 < int(part) <= 10_000 for part in parts):
-        raise typer.BadParameter(f"{text!r} is not a height x width such as 32x32", param_hint="'--image-size'")
+    if len(parts) != 2 or not all(
+        re.fullmatch("[0-9]+", part) and 0 < int(part) <= 10_000 for part in parts
+    ):
+        raise typer.BadParameter(
+            f"{text!r} is not a height x width such as 32x32", param_hint="'--image-size'"
+        )
     return int(parts[0]), int(parts[1])
 
 
 def run_name(name: str | None) -> str | None:
     """A name that a folder can have as it is: no path, nothing that would be changed without a word."""
-    from gazelle.runs import folder_name
+    from gazelle._report.runs import folder_name
 
     if name is not None and folder_name(name) != name:
         advice = f"; did you mean {folder_name(name)}?" if folder_name(name) != "run" else ""
         raise typer.BadParameter(
-            f"{name!r} is not a name of letters, digits, dots, dashes and underscores{advice}", param_hint="'--name'"
+            f"{name!r} is not a name of letters, digits, dots, dashes and underscores{advice}",
+            param_hint="'--name'",
         )
     return name
 
@@ -109,5 +130,7 @@ def known(option: str, name: str, get: Callable[[str], Any]) -> str:
     try:
         get(name)
     except UnknownNameError as error:
-        raise typer.BadParameter(f"{name!r}: {str(error).rpartition('fix: ')[2]}", param_hint=f"'{option}'") from None
+        raise typer.BadParameter(
+            f"{name!r}: {str(error).rpartition('fix: ')[2]}", param_hint=f"'{option}'"
+        ) from None
     return name

@@ -8,19 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from gazelle import runs
 from gazelle._core.console import fitting
 from gazelle._core.errors import DataError
+from gazelle._data.images.decoding import decoded, opened, resized
+from gazelle._data.images.folder import all_bad, transparent_words
+from gazelle._data.images.image import img_to_array
+from gazelle._report import figures
+from gazelle._report.predictions import as_probabilities
 from gazelle.cli.run import ImageRun, open_image_run
-from gazelle.recording import as_probabilities
-from gazelle.utils import img_to_array
-from gazelle.utils.decoding import decoded, opened, resized
-from gazelle.utils.image_folder import all_bad, transparent_words
 
 _PATH = 40  # columns for a file's name, at most
 
 
-def predict(given: Path, files: list[Path], *, invert: bool = False) -> list[list[tuple[str, float]]]:
+def predict(
+    given: Path, files: list[Path], *, invert: bool = False
+) -> list[list[tuple[str, float]]]:
     """The classes of images, each with its probability, the likeliest first.
 
     Args:
@@ -39,8 +41,10 @@ def predict(given: Path, files: list[Path], *, invert: bool = False) -> list[lis
     outputs = run.model.predict(pixels.reshape(len(files), *run.config.input_shape), verbose=0)
     names = run.config.class_names
     answers = []
-    for row in runs.two_columns(as_probabilities(run.model, outputs)):
-        answers.append([(names[place], float(row[place])) for place in np.argsort(-row, kind="stable")])
+    for row in figures.two_columns(as_probabilities(run.model, outputs)):
+        answers.append(
+            [(names[place], float(row[place])) for place in np.argsort(-row, kind="stable")]
+        )
     return answers
 
 
@@ -69,9 +73,14 @@ def table(files: list[Path], answers: list[list[tuple[str, float]]], top: int) -
     answered = [[(fitting(name), share) for name, share in answer[:top]] for answer in answers]
     names = [fitting(file) for file in files]
     left = min(max(map(len, names)), _PATH)
-    widths = [max(len(answer[place][0]) for answer in answered) for place in range(len(answered[0]))]
+    widths = [
+        max(len(answer[place][0]) for answer in answered) for place in range(len(answered[0]))
+    ]
     lines = []
     for name, answer in zip(names, answered, strict=True):
-        cells = [f"{label:{width}} {share:6.1%}" for (label, share), width in zip(answer, widths, strict=True)]
+        cells = [
+            f"{label:{width}} {share:6.1%}"
+            for (label, share), width in zip(answer, widths, strict=True)
+        ]
         lines.append(f"{name:{left}}  " + "  ".join(cells))
     return "\n".join(lines)

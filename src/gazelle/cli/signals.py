@@ -1,9 +1,9 @@
 """Ctrl-C, SIGTERM and SIGHUP while a command runs: what was learned is kept, or nothing is left, at every moment.
 
-A signal can fall anywhere, also where an exception that its handler raises is thrown away (callbacks of the garbage
-collector, `__del__`) or turned into another (a module of C that is being loaded). So the handler of a process that is
-to end removes its temporary files and ends it. Where `main` was called from Python it has to raise; what is thrown away
-is raised again.
+A signal can fall anywhere, also where an exception that its handler raises is thrown away
+(callbacks of the garbage collector, `__del__`) or turned into another (a module of C that is being
+loaded). So the handler of a process that is to end removes its temporary files and ends it. Where
+`main` was called from Python it has to raise; what is thrown away is raised again.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ class Ended(BaseException):
 class Signals:
     """What has been heard, and what is to happen then.
 
-    Until `keep` is called a signal ends the command at once. From then on the first one asks the work to end in its own
-    time, and the second one ends the command at once. After `finish` they are only noted.
+    Until `keep` is called a signal ends the command at once. From then on the first one asks the
+    work to end in its own time, and the second one ends the command at once. After `finish` they
+    are only noted.
     """
 
     def __init__(self, for_good: bool = False) -> None:
@@ -40,7 +41,11 @@ class Signals:
     @property
     def words(self) -> str:
         """What to say of it."""
-        return _WORDS.get(signal.Signals(self.first).name, "interrupted") if self.first else "interrupted"
+        return (
+            _WORDS.get(signal.Signals(self.first).name, "interrupted")
+            if self.first
+            else "interrupted"
+        )
 
     def status(self, otherwise: int) -> int:
         """The exit status: 128 and the number of the signal (130 for Ctrl-C), or what it is `otherwise`."""
@@ -87,12 +92,14 @@ class Signals:
 
     def _leave(self) -> None:
         """End the process here and now, nothing left behind."""
-        files = sys.modules.get("gazelle.utils.files")
+        files = sys.modules.get("gazelle._files.writing")
         if files is not None:
             files.remove_temporaries()
         with suppress(OSError):
             if os.isatty(2):
-                os.write(2, b"\r\x1b[K\x1b[?25h")  # the live line goes, the cursor of a bar comes back
+                os.write(
+                    2, b"\r\x1b[K\x1b[?25h"
+                )  # the live line goes, the cursor of a bar comes back
             os.write(2, f"gazelle: {self.words}\n".encode())
         os._exit(self.status(0))
 
@@ -119,7 +126,8 @@ def listening(for_good: bool = False) -> Iterator[Signals]:
     """Within the block (in the main thread) signals are heard; one that is to be ignored (`nohup`) stays so.
 
     Args:
-        for_good: Whether the process ends after the block, or at once by a signal; signals are ignored after it.
+        for_good: Whether the process ends after the block, or at once by a signal; signals are
+            ignored after it.
     """
     global _current
     _current = signals = Signals(for_good)

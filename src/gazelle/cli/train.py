@@ -12,18 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from gazelle import callbacks, optimizers, runs
+from gazelle import callbacks, optimizers
 from gazelle._core.console import say, shown
 from gazelle._core.errors import ArgumentError, DataError
+from gazelle._files.writing import draft_folder
+from gazelle._report import runs, schema
+from gazelle._report.checks import check_packages
+from gazelle._report.pages import write_report
+from gazelle._report.record import RunDetails, new_folder, record
 from gazelle.cli.data import Images, Reading, divide, load
 from gazelle.cli.interrupt import Interrupt
 from gazelle.cli.signals import Signals, current
+from gazelle.config.session import set_random_seed
 from gazelle.layers import Dense, Dropout, Flatten, Input, Rescaling
 from gazelle.models import Sequential
-from gazelle.pages import write_report
-from gazelle.recording import Facts, check_packages, new_folder, record
-from gazelle.utils import set_random_seed
-from gazelle.utils.files import draft_folder
 
 _WATCHED_SHARE = 0.1  # of the training images, set aside to tell when to stop
 _PAGES = 8_000_000  # bytes that a run folder takes beside the weights, at most
@@ -41,7 +43,8 @@ class Settings:
         learning_rate: Its learning rate, > 0.
         batch_size: Images a step.
         epochs: Passes over the training images; the data set's own default when None.
-        patience: Stop when the validation loss has not improved for so many epochs; never when None.
+        patience: Stop when the validation loss has not improved for so many epochs; never when
+            None.
         seed: Seed of the weights, the order of the images and their division.
     """
 
@@ -81,7 +84,8 @@ def train(
 ) -> Trained:
     """Train a network on what `source` names and write a run folder.
 
-    A first signal (Ctrl-C, SIGTERM) ends the training; what was learned is measured and written all the same.
+    A first signal (Ctrl-C, SIGTERM) ends the training; what was learned is measured and written all
+    the same.
 
     Args:
         source: `cifar10`, `digits` or a folder of images.
@@ -114,7 +118,9 @@ def train(
     interrupted = signals.asked
     facts = _facts(images, settings, reading, started)
     facts.durations = {"load": loaded - begun, "train": time.perf_counter() - loaded}
-    facts.stop_reason = _stop_reason(history, _epochs(images, settings), interrupted, settings.patience)
+    facts.stop_reason = _stop_reason(
+        history, _epochs(images, settings), interrupted, settings.patience
+    )
     with new_folder(out, name or Path(source).expanduser().resolve().name) as made:
         record(model, *images.test, history=history, facts=facts, folder=made.folder)
         write_report(made.folder)
@@ -124,7 +130,9 @@ def train(
 
 def build(images: Images, settings: Settings) -> Any:
     """The network, compiled: bytes are scaled to [0, 1] inside it, so that they stay bytes up to there."""
-    model = Sequential([Input(images.train[0].shape[1:]), Rescaling(1.0 / images.largest), Flatten()])
+    model = Sequential(
+        [Input(images.train[0].shape[1:]), Rescaling(1.0 / images.largest), Flatten()]
+    )
     for units in settings.hidden:
         model.add(Dense(units, activation=settings.activation))
         if settings.dropout:
@@ -150,7 +158,7 @@ def closing(done: Trained) -> str:
     """How it went: the accuracy and where the report is."""
     metrics = runs.read_metrics(done.page.parent)
     lines = ["Interrupted: this is the network as it was then."] if done.interrupted else []
-    if isinstance(metrics, runs.ClassificationMetrics):
+    if isinstance(metrics, schema.ClassificationMetrics):
         lines.append(
             f"Test accuracy {metrics.accuracy:.4f} on {metrics.rows:,} images "
             f"(always the commonest class: {metrics.chance:.4f})"
@@ -161,7 +169,11 @@ def closing(done: Trained) -> str:
 def _fit(model: Any, images: Images, settings: Settings, signals: Signals, verbose: int) -> Any:
     wanted: list[Any] = [Interrupt(signals), _EndOnNaN()]
     if settings.patience is not None:
-        wanted.append(callbacks.EarlyStopping("val_loss", patience=settings.patience, restore_best_weights=True))
+        wanted.append(
+            callbacks.EarlyStopping(
+                "val_loss", patience=settings.patience, restore_best_weights=True
+            )
+        )
     history = model.fit(
         *images.train,
         batch_size=settings.batch_size,
@@ -175,8 +187,12 @@ def _fit(model: Any, images: Images, settings: Settings, signals: Signals, verbo
 
 
 def _refuse_divergence(model: Any, history: Any, settings: Settings) -> None:
-    last = {name: values[-1] for name, values in history.history.items() if name in ("loss", "val_loss")}
-    if all(map(math.isfinite, last.values())) and all(np.isfinite(weight).all() for weight in model.get_weights()):
+    last = {
+        name: values[-1] for name, values in history.history.items() if name in ("loss", "val_loss")
+    }
+    if all(map(math.isfinite, last.values())) and all(
+        np.isfinite(weight).all() for weight in model.get_weights()
+    ):
         return
     raise DataError(
         f"The training diverged in epoch {len(history.epoch)}.",
@@ -215,7 +231,9 @@ def _with_watched(images: Images, seed: int) -> Images:
 
 def _check_room(out: Path, model: Any) -> None:
     """Refuse a place for run folders that cannot take one before the training, not after it."""
-    needed = 4 * sum(variable.size for variable in model.weights) * 3 + _PAGES  # the optimizer's state is kept too
+    needed = (
+        4 * sum(variable.size for variable in model.weights) * 3 + _PAGES
+    )  # the optimizer's state is kept too
     try:
         with draft_folder(out) as draft:
             free = shutil.disk_usage(draft).free
@@ -240,11 +258,14 @@ def _stop_reason(history: Any, epochs: int, interrupted: bool, patience: int | N
     if interrupted:
         return f"Interrupted in epoch {done} of {epochs}."
     if done < epochs:
-        return f"Stopped after {done} of {epochs} epochs: the validation loss had not fallen for {patience or 1}."
+        return (
+            f"Stopped after {done} of {epochs} epochs: the validation loss had not fallen for"
+            f" {patience or 1}."
+        )
     return ""
 
 
-def _facts(images: Images, settings: Settings, reading: Reading, started: str) -> Facts:
+def _facts(images: Images, settings: Settings, reading: Reading, started: str) -> RunDetails:
     parts = {"train": images.train, "validation": images.validation, "test": images.test}
     told = {
         "learning_rate": settings.learning_rate,
@@ -260,7 +281,7 @@ def _facts(images: Images, settings: Settings, reading: Reading, started: str) -
         "test share": images.test_share,
         "bad images": "left out" if reading.skip_bad else None,
     }
-    return Facts(
+    return RunDetails(
         title=f"{images.name}: which of {len(images.class_names)} classes?",
         question=images.question,
         data=images.name,

@@ -1,6 +1,13 @@
 """Settings that hold for the whole process, as `keras.config` has them."""
 
-from gazelle._core.dtypes import dtype_policy, epsilon, floatx, set_dtype_policy, set_epsilon, set_floatx
+from gazelle._core.dtypes import (
+    dtype_policy,
+    epsilon,
+    floatx,
+    set_dtype_policy,
+    set_epsilon,
+    set_floatx,
+)
 from gazelle.config.switches import (
     backend,
     disable_interactive_logging,

@@ -3,7 +3,14 @@
 from typing import Any
 
 from gazelle._core import registry
-from gazelle.constraints.projections import Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm, catalogue
+from gazelle.constraints.projections import (
+    Constraint,
+    MaxNorm,
+    MinMaxNorm,
+    NonNeg,
+    UnitNorm,
+    catalogue,
+)
 
 max_norm = maxnorm = MaxNorm
 min_max_norm = MinMaxNorm
@@ -15,7 +22,8 @@ def get(identifier: Any) -> Any:
     """The constraint that `identifier` stands for.
 
     Args:
-        identifier: None (gives None), a name, a config, a class, or a callable or instance (returned as it is).
+        identifier: None (gives None), a name, a config, a class, or a callable or instance
+            (returned as it is).
 
     Raises:
         UnknownNameError: `identifier` stands for no constraint.

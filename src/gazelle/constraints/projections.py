@@ -71,11 +71,14 @@ class MinMaxNorm(Constraint):
     Args:
         min_value: Smallest Euclidean norm.
         max_value: Largest Euclidean norm.
-        rate: 1 puts the norm into the bounds at once, smaller numbers move it there by that fraction each time.
+        rate: 1 puts the norm into the bounds at once, smaller numbers move it there by that
+            fraction each time.
         axis: The axis or axes along which the norm is taken; None for all.
     """
 
-    def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0):
+    def __init__(
+        self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0
+    ):
         self.min_value = min_value
         self.max_value = max_value
         self.rate = rate
@@ -85,12 +88,19 @@ class MinMaxNorm(Constraint):
         """The weight `w`, moved towards the bounds."""
         w = jnp.asarray(w)
         norms = _norms(w, self.axis)
-        wanted = self.rate * jnp.clip(norms, self.min_value, self.max_value) + (1.0 - self.rate) * norms
+        wanted = (
+            self.rate * jnp.clip(norms, self.min_value, self.max_value) + (1.0 - self.rate) * norms
+        )
         return w * (wanted / (epsilon() + norms))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal constraint."""
-        return {"min_value": self.min_value, "max_value": self.max_value, "rate": self.rate, "axis": self.axis}
+        return {
+            "min_value": self.min_value,
+            "max_value": self.max_value,
+            "rate": self.rate,
+            "axis": self.axis,
+        }
 
 
 @catalogue.add("nonneg")

@@ -1,8 +1,9 @@
 """CIFAR-10: 60,000 colour photographs of 32 x 32 pixels in ten classes.
 
-Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. The binary version is read: files of records,
-one label byte and then 1,024 red, 1,024 green and 1,024 blue bytes. No pickle is ever executed: Keras's own copy, which
-consists of pickles, is read with a reader that knows arrays only, and only if it is the official one.
+Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. The binary version is
+read: files of records, one label byte and then 1,024 red, 1,024 green and 1,024 blue bytes. No
+pickle is ever executed: Keras's own copy, which consists of pickles, is read with a reader that
+knows arrays only, and only if it is the official one.
 """
 
 from __future__ import annotations
@@ -20,11 +21,22 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.errors import DataError
-from gazelle.utils.download import check, fetch, mismatch
-from gazelle.utils.files import atomic_path, cache_folder
-from gazelle.utils.memory import aligned_empty
+from gazelle._data.memory import aligned_empty
+from gazelle._files.download import check, fetch, mismatch
+from gazelle._files.writing import atomic_path, cache_folder
 
-CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CLASS_NAMES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
 VARIABLE = "GAZELLE_CIFAR10"  # environment variable that names the folder or archive
 ARCHIVE = "cifar-10-binary.tar.gz"
 FOLDER = "cifar-10-batches-bin"
@@ -67,17 +79,18 @@ class Source:
 def load_data(path: str | os.PathLike[str] | None = None) -> Split:
     """The images and their labels.
 
-    They are looked for in this order: `path`; the path in the environment variable `GAZELLE_CIFAR10`; Gazelle's cache
-    (`$GAZELLE_HOME` or the platform's cache folder, then `datasets`); Keras's cache. Else the official archive (170 MB)
-    is downloaded into Gazelle's cache, once.
+    They are looked for in this order: `path`; the path in the environment variable
+    `GAZELLE_CIFAR10`; Gazelle's cache (`$GAZELLE_HOME` or the platform's cache folder, then
+    `datasets`); Keras's cache. Else the official archive (170 MB) is downloaded into Gazelle's
+    cache, once.
 
     Args:
-        path: The folder with `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin` (or the folder that holds
-            it), or the archive `cifar-10-binary.tar.gz`.
+        path: The folder with `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin` (or the
+            folder that holds it), or the archive `cifar-10-binary.tar.gz`.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: images uint8 `(50000, 32, 32, 3)` and `(10000, 32, 32, 3)`, labels uint8
-        `(50000, 1)` and `(10000, 1)`, which number `CLASS_NAMES`.
+        `(x_train, y_train), (x_test, y_test)`: images uint8 `(50000, 32, 32, 3)` and `(10000, 32,
+        32, 3)`, labels uint8 `(50000, 1)` and `(10000, 1)`, which number `CLASS_NAMES`.
 
     Raises:
         DataError: A file is missing, damaged, cut off or another one; it is named.
@@ -99,8 +112,8 @@ def load_from(path: str | os.PathLike[str] | None, source: Source) -> Split:
         return split
     archive = cache / ARCHIVE
     advice = (
-        f"download {ARCHIVE} with a browser and put it at {archive}, or set the environment variable {VARIABLE} to "
-        "where it (or the unpacked folder) is"
+        f"download {ARCHIVE} with a browser and put it at {archive}, or set the environment"
+        f" variable {VARIABLE} to where it (or the unpacked folder) is"
     )
     fetch(source.url, archive, {"sha256": source.sha256}, size=source.size, advice=advice)
     for name, data in _members(archive, source):
@@ -136,7 +149,9 @@ def _given(path: Path, source: Source) -> Split:
 
 def _complete(folder: Path, source: Source) -> bool:
     size = source.rows * _RECORD
-    return all((folder / name).is_file() and (folder / name).stat().st_size == size for name in FILES)
+    return all(
+        (folder / name).is_file() and (folder / name).stat().st_size == size for name in FILES
+    )
 
 
 def _from_folder(folder: Path, source: Source) -> Split:
@@ -145,7 +160,8 @@ def _from_folder(folder: Path, source: Source) -> Split:
         size = file.stat().st_size if file.is_file() else None
         if size != source.rows * _RECORD:
             raise DataError(
-                f"The CIFAR-10 file {file} is {'missing' if size is None else 'damaged, cut off or another file'}.",
+                f"The CIFAR-10 file {file} is"
+                f" {'missing' if size is None else 'damaged, cut off or another file'}.",
                 expected=f"{source.rows * _RECORD} bytes",
                 received="no file" if size is None else f"{size} bytes",
                 fix=f"unpack {ARCHIVE} again",
@@ -156,10 +172,22 @@ def _from_folder(folder: Path, source: Source) -> Split:
 
 
 def _from_archive(archive: Path, source: Source) -> Split:
-    advice = f"delete it and download {source.url} again; a home-made archive: unpack it and pass the folder"
-    check(archive, {"sha256": source.sha256}, size=source.size, name=f"The archive {archive}", advice=advice)
+    advice = (
+        f"delete it and download {source.url} again; a home-made archive: unpack it and pass the"
+        " folder"
+    )
+    check(
+        archive,
+        {"sha256": source.sha256},
+        size=source.size,
+        name=f"The archive {archive}",
+        advice=advice,
+    )
     members = dict(_members(archive, source))
-    return _assemble((_split_records(np.frombuffer(members.pop(name), np.uint8), archive) for name in FILES), source)
+    return _assemble(
+        (_split_records(np.frombuffer(members.pop(name), np.uint8), archive) for name in FILES),
+        source,
+    )
 
 
 def _members(archive: Path, source: Source) -> Iterator[tuple[str, bytes]]:
@@ -168,11 +196,17 @@ def _members(archive: Path, source: Source) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
-                if member.isreg() and member.size == source.rows * _RECORD and member.name in wanted:
+                if (
+                    member.isreg()
+                    and member.size == source.rows * _RECORD
+                    and member.name in wanted
+                ):
                     file = tar.extractfile(member)
                     yield wanted.pop(member.name), file.read() if file else b""
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        raise DataError(f"The archive {archive} is damaged.", received=error, fix="delete it and run again") from None
+        raise DataError(
+            f"The archive {archive} is damaged.", received=error, fix="delete it and run again"
+        ) from None
     if wanted:
         raise DataError(
             f"The archive {archive} lacks a file.",
@@ -201,9 +235,14 @@ def _checked_labels(labels: np.ndarray, file: Path) -> np.ndarray:
 def _assemble(batches: Iterator[tuple[np.ndarray, np.ndarray]], source: Source) -> Split:
     """Six files, one in memory at a time, as the arrays that Keras gives."""
     rows = source.rows
-    x_train, x_test = aligned_empty((5 * rows, 32, 32, 3), np.uint8), aligned_empty((rows, 32, 32, 3), np.uint8)
+    x_train, x_test = (
+        aligned_empty((5 * rows, 32, 32, 3), np.uint8),
+        aligned_empty((rows, 32, 32, 3), np.uint8),
+    )
     y_train, y_test = np.empty((5 * rows, 1), np.uint8), np.empty((rows, 1), np.uint8)
-    places = [(x_train[i * rows : (i + 1) * rows], y_train[i * rows : (i + 1) * rows]) for i in range(5)]
+    places = [
+        (x_train[i * rows : (i + 1) * rows], y_train[i * rows : (i + 1) * rows]) for i in range(5)
+    ]
     for (x, y), (pixels, labels) in zip((*places, (x_test, y_test)), batches, strict=True):
         _interleave(pixels.reshape(rows, 3, 32, 32), x)
         y[:, 0] = labels
@@ -240,7 +279,8 @@ def _from_python_folder(folder: Path, source: Source) -> Split:
         file = folder / name
         if not file.is_file() or (wrong := mismatch(file, {"md5": source.python_md5[name]})):
             raise DataError(
-                f"The CIFAR-10 file {file} is {'damaged or another file' if file.is_file() else 'missing'}.",
+                f"The CIFAR-10 file {file} is"
+                f" {'damaged or another file' if file.is_file() else 'missing'}.",
                 expected=f"md5 {source.python_md5[name]}",
                 received=f"md5 {wrong[1]}" if file.is_file() else "no file",
                 fix=f"delete the folder, or pass the binary version ({ARCHIVE})",
@@ -250,8 +290,18 @@ def _from_python_folder(folder: Path, source: Source) -> Split:
                 batch = _ArraysOnly(stream, encoding="bytes").load()
             pixels = batch[b"data"].array((source.rows, _RECORD - 1))
             labels = np.array(batch[b"labels"], np.int64).reshape(source.rows)
-        except (pickle.UnpicklingError, KeyError, TypeError, ValueError, AttributeError, EOFError, IndexError) as error:
-            raise DataError(f"The CIFAR-10 file {file} is not a batch of images.", received=error) from None
+        except (
+            pickle.UnpicklingError,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            EOFError,
+            IndexError,
+        ) as error:
+            raise DataError(
+                f"The CIFAR-10 file {file} is not a batch of images.", received=error
+            ) from None
         return pixels, _checked_labels(labels, file)
 
     return _assemble((read(name) for name in source.python_md5), source)
@@ -270,7 +320,12 @@ class _StandIn:
     def array(self, shape: tuple[int, ...]) -> np.ndarray:
         """The uint8 array that was meant, if it has this shape."""
         _, found, dtype, fortran_order, data = self.state
-        if found != shape or dtype.args[0] not in (b"u1", "u1") or fortran_order or not isinstance(data, bytes):
+        if (
+            found != shape
+            or dtype.args[0] not in (b"u1", "u1")
+            or fortran_order
+            or not isinstance(data, bytes)
+        ):
             raise ValueError(f"an array of shape {found}, not uint8 {shape}")
         return np.frombuffer(data, np.uint8).reshape(shape)
 

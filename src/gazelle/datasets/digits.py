@@ -16,7 +16,8 @@ Split = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 def load_data(test_split: float = 0.2, seed: int = 113) -> Split:
     """The digits, split so that each digit has the same share in both parts.
 
-    Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998.
+    Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
+    Repository, 1998.
 
     Example:
         >>> (x_train, y_train), (x_test, y_test) = load_data()
@@ -28,7 +29,8 @@ def load_data(test_split: float = 0.2, seed: int = 113) -> Split:
         seed: Chooses and mixes them; the same seed gives the same split on every machine.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: images uint8 `(n, 8, 8)` with values 0 to 16, labels uint8 `(n,)`.
+        `(x_train, y_train), (x_test, y_test)`: images uint8 `(n, 8, 8)` with values 0 to 16, labels
+        uint8 `(n,)`.
 
     Raises:
         PackageError: scikit-learn, which they come with, is not installed.

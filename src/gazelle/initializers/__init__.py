@@ -37,7 +37,8 @@ def get(identifier: Any) -> Any:
     """The initializer that `identifier` stands for.
 
     Args:
-        identifier: None (gives None), a name, a config, a class, or a callable or instance (returned as it is).
+        identifier: None (gives None), a name, a config, a class, or a callable or instance
+            (returned as it is).
 
     Raises:
         UnknownNameError: `identifier` stands for no initializer.

@@ -32,7 +32,9 @@ class Initializer:
         Raises:
             NotImplementedError: The subclass does not define it.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define __call__(shape, dtype=None).")
+        raise NotImplementedError(
+            f"{type(self).__name__} does not define __call__(shape, dtype=None)."
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal initializer."""
@@ -52,8 +54,8 @@ class RandomInitializer(Initializer):
     """An initializer with a seed. The same instance gives the same values for the same shape, every time.
 
     Args:
-        seed: An int, a seed generator (then every call gives other values), or None: a seed is drawn from Python's
-            `random` now, so that `set_random_seed` governs it.
+        seed: An int, a seed generator (then every call gives other values), or None: a seed is
+            drawn from Python's `random` now, so that `set_random_seed` governs it.
 
     Raises:
         ArgumentError: `seed` is none of these.
@@ -77,7 +79,8 @@ class RandomInitializer(Initializer):
         return {"seed": self._given_seed}
 
     def _generator(self, shape: tuple[int, ...]) -> np.random.Generator:
-        # The shape is part of the seed, so that weights of different shapes with one seed have nothing in common.
+        # The shape is part of the seed, so that weights of different shapes with one seed have
+        # nothing in common.
         if isinstance(self.seed, numbers.Integral):
             words = [int(self.seed) % 2**64]
         else:

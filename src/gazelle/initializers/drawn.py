@@ -115,9 +115,13 @@ class Orthogonal(RandomInitializer):
         drawn, wanted = float_dtypes(dtype, type(self).__name__)
         columns = shape[-1]
         rows = int(np.prod(shape[:-1]))
-        normal = self._generator(shape).standard_normal((max(rows, columns), min(rows, columns)), drawn)
+        normal = self._generator(shape).standard_normal(
+            (max(rows, columns), min(rows, columns)), drawn
+        )
         q, r = np.linalg.qr(normal)
-        q *= np.where(np.diagonal(r) < 0, -1, 1).astype(drawn)  # with these signs, uniform among orthogonal matrices
+        q *= np.where(np.diagonal(r) < 0, -1, 1).astype(
+            drawn
+        )  # with these signs, uniform among orthogonal matrices
         if rows < columns:
             q = q.T
         return (self.gain * q.reshape(shape)).astype(wanted)
@@ -127,7 +131,9 @@ class Orthogonal(RandomInitializer):
         return {"gain": self.gain, **super().get_config()}
 
 
-def truncated_standard_normal(generator: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+def truncated_standard_normal(
+    generator: np.random.Generator, shape: tuple[int, ...], dtype: Any
+) -> np.ndarray:
     """Standard normal numbers from -2 to 2; the others (one in 22) are drawn again until none is left."""
     values = generator.standard_normal(shape, dtype).ravel()
     outside = np.flatnonzero(np.abs(values) > 2)

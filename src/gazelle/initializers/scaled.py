@@ -1,8 +1,8 @@
 """Initializers whose spread follows the number of inputs and outputs: VarianceScaling and its named cases.
 
 The variance is `scale / n` with `n` the fan-in, the fan-out or their mean.
-Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010;
-He et al., "Delving deep into rectifiers", 2015; LeCun et al., "Efficient BackProp", 1998.
+Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+2010; He et al., "Delving deep into rectifiers", 2015; LeCun et al., "Efficient BackProp", 1998.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ class VarianceScaling(RandomInitializer):
 
     Args:
         scale: Positive factor.
-        mode: What `n` is: `"fan_in"` (inputs of a unit), `"fan_out"` (outputs of an input) or `"fan_avg"` (their mean).
+        mode: What `n` is: `"fan_in"` (inputs of a unit), `"fan_out"` (outputs of an input) or
+            `"fan_avg"` (their mean).
         distribution: `"truncated_normal"` (or `"normal"`), `"untruncated_normal"` or `"uniform"`.
         seed: An int, a seed generator or None (drawn now).
-        input_axes: The axes whose sizes multiply to the fan-in, for weights of more than two axes; needs `output_axes`.
+        input_axes: The axes whose sizes multiply to the fan-in, for weights of more than two axes;
+            needs `output_axes`.
         output_axes: The axes whose sizes multiply to the fan-out; needs `input_axes`.
 
     Raises:
@@ -53,7 +55,9 @@ class VarianceScaling(RandomInitializer):
         super().__init__(seed)
         owner = type(self).__name__
         if not isinstance(scale, numbers.Real) or not scale > 0:
-            raise ArgumentError(f"{owner}: scale must be positive.", expected="a number > 0", received=repr(scale))
+            raise ArgumentError(
+                f"{owner}: scale must be positive.", expected="a number > 0", received=repr(scale)
+            )
         self.scale = scale
         self.mode = one_of("mode", mode, ("fan_in", "fan_out", "fan_avg"), owner)
         name = str(distribution).lower()
@@ -84,7 +88,11 @@ class VarianceScaling(RandomInitializer):
         elif self.distribution == "untruncated_normal":
             values = math.sqrt(variance) * generator.standard_normal(shape, drawn)
         else:
-            values = math.sqrt(variance) / _TRUNCATED_STDDEV * truncated_standard_normal(generator, shape, drawn)
+            values = (
+                math.sqrt(variance)
+                / _TRUNCATED_STDDEV
+                * truncated_standard_normal(generator, shape, drawn)
+            )
         return values.astype(wanted)
 
     def get_config(self) -> dict[str, Any]:
@@ -110,7 +118,11 @@ class _Named(VarianceScaling):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal initializer."""
-        return {"seed": self._given_seed, "input_axes": self.input_axes, "output_axes": self.output_axes}
+        return {
+            "seed": self._given_seed,
+            "input_axes": self.input_axes,
+            "output_axes": self.output_axes,
+        }
 
 
 @catalogue.add()
@@ -192,12 +204,15 @@ class LecunNormal(_Named):
 
 
 def fans(
-    shape: tuple[int, ...], input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
+    shape: tuple[int, ...],
+    input_axes: Sequence[int] | None = None,
+    output_axes: Sequence[int] | None = None,
 ) -> tuple[int, int]:
     """Fan-in and fan-out of a weight.
 
     Args:
-        shape: Its shape: `(inputs, outputs)`; a vector's size counts for both; axes before the last two multiply both.
+        shape: Its shape: `(inputs, outputs)`; a vector's size counts for both; axes before the last
+            two multiply both.
         input_axes: The axes of the fan-in, when both are given.
         output_axes: The axes of the fan-out, when both are given.
 
@@ -212,7 +227,9 @@ def fans(
                     expected=f"axes of a weight of shape {shape}",
                     received=axis,
                 )
-        return math.prod(shape[axis] for axis in input_axes), math.prod(shape[axis] for axis in output_axes)
+        return math.prod(shape[axis] for axis in input_axes), math.prod(
+            shape[axis] for axis in output_axes
+        )
     if len(shape) == 0:
         return 1, 1
     if len(shape) == 1:

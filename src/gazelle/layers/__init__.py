@@ -3,7 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from gazelle._core.doors import missing
-from gazelle.layers.activation import ELU, Activation, ActivityRegularization, LeakyReLU, PReLU, ReLU, Softmax
+from gazelle.layers.activation import (
+    ELU,
+    Activation,
+    ActivityRegularization,
+    LeakyReLU,
+    PReLU,
+    ReLU,
+    Softmax,
+)
 from gazelle.layers.base import Layer
 from gazelle.layers.dense import Dense
 from gazelle.layers.dropout import AlphaDropout, Dropout, GaussianDropout, GaussianNoise
@@ -119,7 +127,7 @@ if not TYPE_CHECKING:  # a type checker would take every name for one that is th
             sentence = f"gazelle.layers has no {name} yet; Keras has it."
         elif any(word in name for word in _ELSEWHERE):
             sentence = (
-                f"gazelle.layers has no {name}: Gazelle is for dense networks (multilayer perceptrons); "
-                f"Keras has {name}."
+                f"gazelle.layers has no {name}: Gazelle is for dense networks (multilayer"
+                f" perceptrons); Keras has {name}."
             )
         raise missing(__name__, name, sentence)

@@ -74,7 +74,11 @@ class ActivityRegularization(_Elementwise):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        config = {key: value for key, value in self._base_config().items() if key != "activity_regularizer"}
+        config = {
+            key: value
+            for key, value in self._base_config().items()
+            if key != "activity_regularizer"
+        }
         return {**config, "l1": self.l1, "l2": self.l2}
 
 
@@ -100,9 +104,15 @@ class ReLU(_Elementwise):
         **kwargs: Unpack[PenalizedArguments],
     ):
         super().__init__(**kwargs)
-        for name, value in (("max_value", max_value), ("negative_slope", negative_slope), ("threshold", threshold)):
+        for name, value in (
+            ("max_value", max_value),
+            ("negative_slope", negative_slope),
+            ("threshold", threshold),
+        ):
             if (value is None and name != "max_value") or (value is not None and value < 0):
-                raise ArgumentError(f"ReLU: {name} must not be negative.", expected=">= 0", received=repr(value))
+                raise ArgumentError(
+                    f"ReLU: {name} must not be negative.", expected=">= 0", received=repr(value)
+                )
         self.max_value = max_value
         self.negative_slope = negative_slope
         self.threshold = threshold
@@ -110,7 +120,10 @@ class ReLU(_Elementwise):
     def call(self, inputs: Any) -> Any:
         """The rectified input."""
         return activations.relu(
-            inputs, negative_slope=self.negative_slope, max_value=self.max_value, threshold=self.threshold
+            inputs,
+            negative_slope=self.negative_slope,
+            max_value=self.max_value,
+            threshold=self.threshold,
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -143,7 +156,9 @@ class LeakyReLU(_Elementwise):
         negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
         if negative_slope is None or negative_slope < 0:
-            raise ArgumentError("LeakyReLU: negative_slope must not be negative.", received=repr(negative_slope))
+            raise ArgumentError(
+                "LeakyReLU: negative_slope must not be negative.", received=repr(negative_slope)
+            )
         self.negative_slope = negative_slope
 
     def call(self, inputs: Any) -> Any:
@@ -184,7 +199,10 @@ class PReLU(Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make alpha: one number a feature, 1 along shared axes."""
-        shape = [1 if self.shared_axes and axis in self.shared_axes else n for axis, n in enumerate(input_shape)][1:]
+        shape = [
+            1 if self.shared_axes and axis in self.shared_axes else n
+            for axis, n in enumerate(input_shape)
+        ][1:]
         self.alpha = self.add_weight(
             name="alpha",
             shape=shape,
@@ -194,12 +212,15 @@ class PReLU(Layer):
         )
         shared = self.shared_axes or []
         self.input_spec = InputSpec(
-            ndim=len(input_shape), axes={i: n for i, n in enumerate(input_shape) if i > 0 and i not in shared}
+            ndim=len(input_shape),
+            axes={i: n for i, n in enumerate(input_shape) if i > 0 and i not in shared},
         )
 
     def call(self, inputs: Any) -> Any:
         """The rectified input."""
-        return jax.nn.relu(inputs) - jnp.asarray(self.alpha, self.compute_dtype) * jax.nn.relu(-inputs)
+        return jax.nn.relu(inputs) - jnp.asarray(self.alpha, self.compute_dtype) * jax.nn.relu(
+            -inputs
+        )
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The input's shape."""
@@ -264,7 +285,10 @@ class Softmax(_Elementwise):
         # Large and finite, so that a row without any entry gives zeros and not NaN.
         low = jnp.asarray(-3e4 if inputs.dtype == jnp.float16 else -1e9, inputs.dtype)
         mask = jnp.asarray(mask, bool)
-        return jax.nn.softmax(inputs + jnp.where(mask, jnp.zeros((), inputs.dtype), low), axis=axis) * mask
+        return (
+            jax.nn.softmax(inputs + jnp.where(mask, jnp.zeros((), inputs.dtype), low), axis=axis)
+            * mask
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

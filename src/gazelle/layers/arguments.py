@@ -43,7 +43,11 @@ def checked_name(name: str | None, class_name: str) -> str:
     if name is None:
         return unique_name(snake_case(class_name))
     if not isinstance(name, str) or "/" in name:
-        raise ArgumentError("A layer's name must be text without '/'.", received=repr(name), fix="choose another name")
+        raise ArgumentError(
+            "A layer's name must be text without '/'.",
+            received=repr(name),
+            fix="choose another name",
+        )
     return name
 
 

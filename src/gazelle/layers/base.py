@@ -20,7 +20,7 @@ from gazelle._core.pure import pure
 from gazelle._core.registry import is_own_class, reading_config, serialize
 from gazelle._core.symbolic import KerasTensor, Node, any_symbolic, infer, leaves, map_structure
 from gazelle._core.variable import Variable
-from gazelle.data.numeric import check_range
+from gazelle._data.numeric import check_range
 from gazelle.layers.arguments import (
     InputArguments,
     as_symbolic,
@@ -40,13 +40,15 @@ class Layer(Holder):
     """A function of arrays with weights. Subclass it: make weights in `build`, compute in `call`.
 
     Args:
-        activity_regularizer: Penalty on the output, summed and divided by the batch size; a name, config or callable.
+        activity_regularizer: Penalty on the output, summed and divided by the batch size; a name,
+            config or callable.
         trainable: Whether the weights are trained.
-        dtype: Type of weights and arithmetic: a dtype, a policy name (`"mixed_bfloat16"`) or a policy.
+        dtype: Type of weights and arithmetic: a dtype, a policy name (`"mixed_bfloat16"`) or a
+            policy.
         autocast: Whether float inputs are cast to the compute dtype.
         name: A name without `/`; automatic when None.
-        **kwargs: `input_shape` (without the batch axis) or `input_dim`: the shape of the input of a `Sequential` that
-            starts with this layer.
+        **kwargs: `input_shape` (without the batch axis) or `input_dim`: the shape of the input of a
+            `Sequential` that starts with this layer.
 
     Raises:
         ArgumentError: An unknown keyword, or a name that cannot be used.
@@ -98,7 +100,9 @@ class Layer(Holder):
         self.name = checked_name(name, type(self).__name__)
         super().__init__()
         self.built = False
-        self._seen_outputs: Any = None  # the first outputs as symbolic tensors, for tables and drawings
+        self._seen_outputs: Any = (
+            None  # the first outputs as symbolic tensors, for tables and drawings
+        )
         self.inbound_nodes: list[Node] = []
         self._trainable = bool(trainable)
         self.dtype_policy = get_policy(dtype)
@@ -109,7 +113,9 @@ class Layer(Holder):
         if kwargs:
             raise ArgumentError(
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}",
-                expected=", ".join(p for p in inspect.signature(type(self).__init__).parameters if p != "self"),
+                expected=", ".join(
+                    p for p in inspect.signature(type(self).__init__).parameters if p != "self"
+                ),
                 received=", ".join(kwargs),
                 fix="remove them or correct their spelling",
             )
@@ -119,9 +125,11 @@ class Layer(Holder):
         def __getattr__(self, name: str) -> Any:
             if "_trained" not in self.__dict__ and not name.startswith("__"):
                 raise AttributeError(_forgotten(self))
-            return object.__getattribute__(self, name)  # raises what Python, or the property of that name, raises
+            return object.__getattribute__(
+                self, name
+            )  # raises what Python, or the property of that name, raises
 
-    # What a subclass defines ------------------------------------------------------------------------------------
+    # ---- What a subclass defines ----
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for inputs of `input_shape` (a tuple, None for the batch axis).
@@ -144,7 +152,8 @@ class Layer(Holder):
         """The constructor's arguments as JSON-ready values.
 
         Raises:
-            NotImplementedError: A subclass takes arguments that no config can hold and does not define this.
+            NotImplementedError: A subclass takes arguments that no config can hold and does not
+                define this.
         """
         base = self._base_config()
         if self._config is None or type(self).__init__ is Layer.__init__:
@@ -157,7 +166,10 @@ class Layer(Holder):
             )
         accepted = inspect.signature(type(self).__init__).parameters
         takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in accepted.values())
-        return {**{key: value for key, value in base.items() if takes_any or key in accepted}, **config}
+        return {
+            **{key: value for key, value in base.items() if takes_any or key in accepted},
+            **config,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
@@ -169,7 +181,7 @@ class Layer(Holder):
         with reading_config(cls.__name__, own=is_own_class(cls)):
             return cls(**config)
 
-    # Calling ----------------------------------------------------------------------------------------------------
+    # ---- Calling ----
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the layer: to arrays, or to symbolic tensors to describe a functional model.
@@ -200,7 +212,11 @@ class Layer(Holder):
     def _as_array(self, value: Any) -> Any:
         if isinstance(value, Variable):
             value = value.value
-        if not isinstance(value, jax.Array) and hasattr(value, "__array__") and hasattr(value, "shape"):
+        if (
+            not isinstance(value, jax.Array)
+            and hasattr(value, "__array__")
+            and hasattr(value, "shape")
+        ):
             value = np.asarray(value)
             if value.dtype.kind not in "biuf" and not is_float(value.dtype):
                 raise ArgumentTypeError(
@@ -223,10 +239,14 @@ class Layer(Holder):
         for arg in leaves(args):
             if arg is not None and not hasattr(arg, "shape"):
                 raise ArgumentTypeError(
-                    f"Only input tensors may be passed as positional arguments to layer {self.name!r}.",
+                    "Only input tensors may be passed as positional arguments to layer"
+                    f" {self.name!r}.",
                     expected="arrays or symbolic tensors",
                     received=f"{arg!r} of type {type(arg).__name__}",
-                    fix="convert it with numpy.array(...), or pass settings such as training= by keyword",
+                    fix=(
+                        "convert it with numpy.array(...), or pass settings such as training= by"
+                        " keyword"
+                    ),
                 )
         if self.input_spec is not None and args:
             check_input(self.input_spec, args[0], self.name)
@@ -242,12 +262,18 @@ class Layer(Holder):
             self.build(**self._build_arguments(args, kwargs))
         self.built = True
         outermost = context.outermost_layer()
-        if outermost is not None and self.weights and not any(self is part for part in outermost._flatten_layers()):
+        if (
+            outermost is not None
+            and self.weights
+            and not any(self is part for part in outermost._flatten_layers())
+        ):
             raise StateError(
-                f"The layer {self.name!r} ({type(self).__name__}) is used in the call of {outermost.name!r}, which "
-                "does not hold it: its weights would never be trained.",
+                f"The layer {self.name!r} ({type(self).__name__}) is used in the call of"
+                f" {outermost.name!r}, which does not hold it: its weights would never be trained.",
                 expected="layers that are attributes, or in a list or dict that is one",
-                received=f"a layer made in call, or kept where {type(outermost).__name__} does not look",
+                received=(
+                    f"a layer made in call, or kept where {type(outermost).__name__} does not look"
+                ),
                 fix="make it in __init__: self.name = ...",
             )
 
@@ -272,14 +298,23 @@ class Layer(Holder):
     def _build_by_tracing(self, args: tuple, kwargs: dict[str, Any]) -> None:
         """Layers within a layer without `build` are built by following `call` once, with shapes only."""
         if next(self._sublayers(), None) is not None:
-            infer(self._pure_call, tuple(map_structure(as_symbolic, args)), map_structure(as_symbolic, kwargs))
+            infer(
+                self._pure_call,
+                tuple(map_structure(as_symbolic, args)),
+                map_structure(as_symbolic, kwargs),
+            )
 
     def _run(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         training = kwargs.get("training")
         if training is None:
             training = context.current_training()
-            if training is None and (parameter := self._call_parameters.get("training")) is not None:
-                training = None if parameter.default is inspect.Parameter.empty else parameter.default
+            if (
+                training is None
+                and (parameter := self._call_parameters.get("training")) is not None
+            ):
+                training = (
+                    None if parameter.default is inspect.Parameter.empty else parameter.default
+                )
         if "training" in self._call_parameters:
             kwargs = {**kwargs, "training": training}
         elif not self._takes_any_keyword:
@@ -288,7 +323,11 @@ class Layer(Holder):
             for layer in self._flatten_layers():
                 layer._losses = []
         casts = self.compute_dtype if self.autocast and is_float(self.compute_dtype) else None
-        with context.scope_once(self.name), context.training_mode(training), context.called(self, casts):
+        with (
+            context.scope_once(self.name),
+            context.training_mode(training),
+            context.called(self, casts),
+        ):
             try:
                 outputs = self.call(*args, **kwargs)
             except Exception as error:
@@ -296,17 +335,25 @@ class Layer(Holder):
                 raise
             if self.activity_regularizer is not None:
                 for output in [leaf for leaf in leaves(outputs) if isinstance(leaf, jax.Array)]:
-                    self.add_loss(self.activity_regularizer(output) / (output.shape[0] if output.ndim else 1))
+                    self.add_loss(
+                        self.activity_regularizer(output) / (output.shape[0] if output.ndim else 1)
+                    )
         if self._seen_outputs is None and outputs is not None:
             self._seen_outputs = map_structure(self._seen, outputs)
         return outputs
 
     def _add_place(self, error: Exception, args: tuple) -> None:
         """Note in an error that is not Gazelle's own where it happened; the innermost layer does so."""
-        if isinstance(error, GazelleError) or any(note.startswith(_PLACE) for note in getattr(error, "__notes__", ())):
+        if isinstance(error, GazelleError) or any(
+            note.startswith(_PLACE) for note in getattr(error, "__notes__", ())
+        ):
             return
-        shapes = ", ".join(str(tuple(leaf.shape)) for leaf in leaves(args) if hasattr(leaf, "shape"))
-        error.add_note(f"{_PLACE} {type(self).__name__}.call() of layer {self.name!r}, on {shapes}.")
+        shapes = ", ".join(
+            str(tuple(leaf.shape)) for leaf in leaves(args) if hasattr(leaf, "shape")
+        )
+        error.add_note(
+            f"{_PLACE} {type(self).__name__}.call() of layer {self.name!r}, on {shapes}."
+        )
 
     def _seen(self, output: Any) -> Any:
         shape = (None, *output.shape[1:]) if getattr(output, "shape", ()) else ()
@@ -319,7 +366,10 @@ class Layer(Holder):
             cast_args, cast_kwargs = map_structure(self._as_array, (args, kwargs))
             return self._run(cast_args, cast_kwargs)
 
-        variables = [*self.variables, *(v for metric in self._held_metrics() for v in metric.variables)]
+        variables = [
+            *self.variables,
+            *(v for metric in self._held_metrics() for v in metric.variables),
+        ]
         with context.collected_losses(), context.made_variables() as made:
             outputs, _ = pure(run, variables)([variable._value for variable in variables])
         for variable, value in made:
@@ -344,7 +394,8 @@ class Layer(Holder):
             **kwargs: Further arguments of `call`, such as `training`.
 
         Returns:
-            `(outputs, new non-trainable values)`, and the list of losses if asked for. The layer stays as it was.
+            `(outputs, new non-trainable values)`, and the list of losses if asked for. The layer
+            stays as it was.
 
         Raises:
             StateError: The layer is not built.
@@ -352,7 +403,8 @@ class Layer(Holder):
         """
         if not self.built:
             raise StateError(
-                f"Layer {self.name!r} is not built: stateless_call needs its variables.", fix="build it first"
+                f"Layer {self.name!r} is not built: stateless_call needs its variables.",
+                fix="build it first",
             )
         ours, given = (
             (self.trainable_variables, self.non_trainable_variables),
@@ -370,7 +422,11 @@ class Layer(Holder):
                 outputs = self(*args, **kwargs)
             return outputs, [*added, *self.regularization_losses()]
 
-        values = [value._value if isinstance(value, Variable) else value for part in given for value in part]
+        values = [
+            value._value if isinstance(value, Variable) else value
+            for part in given
+            for value in part
+        ]
         (outputs, losses), new = pure(run, [*ours[0], *ours[1]])(values)
         state = new[len(ours[0]) :]
         return (outputs, state, losses) if return_losses else (outputs, state)
@@ -411,7 +467,7 @@ class Layer(Holder):
     def _takes_any_keyword(self) -> bool:
         return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in self._call_parameters.values())
 
-    # Describing -------------------------------------------------------------------------------------------------
+    # ---- Describing ----
 
     @property
     def dtype(self) -> str:
@@ -455,7 +511,8 @@ class Layer(Holder):
     def _first_node(self) -> Node:
         if not self.inbound_nodes:
             raise AttributeError(
-                f"The layer {self.name!r} has never been called and thus has no defined input or output."
+                f"The layer {self.name!r} has never been called and thus has no defined input or"
+                " output."
             )
         return self.inbound_nodes[0]
 
@@ -487,6 +544,6 @@ def _tracked_build(build: Callable) -> Callable:
 
 def _forgotten(layer: Layer) -> str:
     return (
-        f"The layer {type(layer).__name__} is used before it is set up: in its __init__ you forgot to call "
-        "super().__init__()."
+        f"The layer {type(layer).__name__} is used before it is set up: in its __init__ you forgot"
+        " to call super().__init__()."
     )

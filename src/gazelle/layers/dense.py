@@ -31,10 +31,12 @@ class Dense(Layer):
         activity_regularizer: Penalty on the output, divided by the batch size.
         kernel_constraint: Projection of the kernel after each update.
         bias_constraint: Projection of the bias after each update.
-        lora_rank: Rank of a trained low-rank addition to a frozen kernel (LoRA, Hu et al. 2021); None for none.
+        lora_rank: Rank of a trained low-rank addition to a frozen kernel (LoRA, Hu et al. 2021);
+            None for none.
         lora_alpha: Scale of that addition is `lora_alpha / lora_rank`; `lora_rank` when None.
         quantization_config: Not supported: None.
-        **kwargs: `name`, `dtype`, `trainable`, and `input_shape` for the first layer of a `Sequential`.
+        **kwargs: `name`, `dtype`, `trainable`, and `input_shape` for the first layer of a
+            `Sequential`.
 
     Raises:
         ArgumentError: `units` is no int > 0, or a keyword is unknown.
@@ -78,7 +80,9 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.lora_rank = None if lora_rank is None else positive_int("lora_rank", lora_rank, "Dense")
+        self.lora_rank = (
+            None if lora_rank is None else positive_int("lora_rank", lora_rank, "Dense")
+        )
         self.lora_alpha = lora_alpha if lora_alpha is not None else lora_rank
         self.input_spec = InputSpec(min_ndim=2)
         self._kernel: Variable | None = None
@@ -91,7 +95,8 @@ class Dense(Layer):
         inputs = input_shape[-1]
         if inputs is None:
             raise StateError(
-                f"Layer {self.name!r} cannot be built: the size of the last axis of its input is not known.",
+                f"Layer {self.name!r} cannot be built: the size of the last axis of its input is"
+                " not known.",
                 expected="a known last axis",
                 received=f"input shape {tuple(input_shape)}",
                 fix="give the size in Input(shape=...)",
@@ -127,7 +132,9 @@ class Dense(Layer):
         if self.lora_kernel_a is None or self.lora_kernel_b is None:
             return self._kernel
         scale = (self.lora_alpha or 1) / (self.lora_rank or 1)
-        return self._kernel.value + scale * (jnp.matmul(self.lora_kernel_a.value, self.lora_kernel_b.value))
+        return self._kernel.value + scale * (
+            jnp.matmul(self.lora_kernel_a.value, self.lora_kernel_b.value)
+        )
 
     def enable_lora(
         self,
@@ -150,7 +157,8 @@ class Dense(Layer):
         if self._kernel is None or self.lora_kernel_a is not None:
             problem = "not built" if self._kernel is None else "already using LoRA"
             raise StateError(
-                f"Cannot enable LoRA on layer {self.name!r}: it is {problem}.", fix="call it once, after build"
+                f"Cannot enable LoRA on layer {self.name!r}: it is {problem}.",
+                fix="call it once, after build",
             )
         self.lora_rank = rank = positive_int("rank", rank, "Dense")
         self.lora_alpha = lora_alpha if lora_alpha is not None else rank

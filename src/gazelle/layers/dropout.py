@@ -1,7 +1,7 @@
 """Layers that are random in training: Dropout (Srivastava et al. 2014), its relatives, and Gaussian noise.
 
-AlphaDropout (Klambauer et al. 2017): dropped units become `a' = -scale * alpha` of SELU, and `a x + b` with
-`a = ((1 - p)(1 + p a'^2))^(-1/2)`, `b = -a a' p` keeps mean 0 and variance 1.
+AlphaDropout (Klambauer et al. 2017): dropped units become `a' = -scale * alpha` of SELU, and `a x +
+b` with `a = ((1 - p)(1 + p a'^2))^(-1/2)`, `b = -a a' p` keeps mean 0 and variance 1.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ class _Dropping(_Random):
         if self.noise_shape is None:
             return shape
         behind = shape[len(shape) - len(self.noise_shape) :]
-        sizes = tuple(n if mask is None else mask for mask, n in zip(self.noise_shape, behind, strict=False))
+        sizes = tuple(
+            n if mask is None else mask for mask, n in zip(self.noise_shape, behind, strict=False)
+        )
         if len(sizes) != len(self.noise_shape) or any(
             mask not in (1, n) for mask, n in zip(sizes, behind, strict=True)
         ):
@@ -77,7 +79,12 @@ class _Dropping(_Random):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**self._base_config(), "rate": self.rate, "noise_shape": self.noise_shape, "seed": self.seed}
+        return {
+            **self._base_config(),
+            "rate": self.rate,
+            "noise_shape": self.noise_shape,
+            "seed": self.seed,
+        }
 
 
 @builtin("keras.layers")
@@ -86,7 +93,8 @@ class Dropout(_Dropping):
 
     Args:
         rate: Share of inputs to drop, 0 to 1.
-        noise_shape: Shape of the mask, 1 (or None for the input's size) along axes: those of size 1 drop together.
+        noise_shape: Shape of the mask, 1 (or None for the input's size) along axes: those of size 1
+            drop together.
         seed: Int that makes the masks repeatable, or None.
         **kwargs: `name`, `dtype`, `input_shape`.
 
@@ -111,7 +119,9 @@ class Dropout(_Dropping):
             return jnp.zeros_like(inputs)
         keep = 1.0 - self.rate
         mask = threefry.bernoulli(self.seed_generator.next(), keep, self._mask_shape(inputs.shape))
-        return jnp.where(mask, inputs / jnp.asarray(keep, self.compute_dtype), 0).astype(self.compute_dtype)
+        return jnp.where(mask, inputs / jnp.asarray(keep, self.compute_dtype), 0).astype(
+            self.compute_dtype
+        )
 
 
 @builtin("keras.layers")
@@ -120,7 +130,8 @@ class AlphaDropout(_Dropping):
 
     Args:
         rate: Share of inputs to drop, 0 to 1.
-        noise_shape: Shape of the mask, 1 (or None for the input's size) along axes: those of size 1 drop together.
+        noise_shape: Shape of the mask, 1 (or None for the input's size) along axes: those of size 1
+            drop together.
         seed: Int that makes the masks repeatable, or None.
         **kwargs: `name`, `dtype`, `input_shape`.
 
@@ -141,7 +152,10 @@ class AlphaDropout(_Dropping):
     def _randomize(self, inputs: Any) -> Any:
         if self.rate == 0:
             return inputs
-        kept = threefry.uniform(self.seed_generator.next(), self._mask_shape(inputs.shape)) >= self.rate
+        kept = (
+            threefry.uniform(self.seed_generator.next(), self._mask_shape(inputs.shape))
+            >= self.rate
+        )
         if self.rate == 1:
             return jnp.zeros_like(inputs)
         a = ((1 - self.rate) * (1 + self.rate * _SELU_SATURATION**2)) ** -0.5
@@ -164,7 +178,11 @@ class GaussianDropout(_Random):
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Unpack[PenalizedArguments]):
         if in_range("rate", rate, 0, 1, "GaussianDropout") == 1:
-            raise ArgumentError("GaussianDropout: the noise of rate 1 is infinite.", expected="rate < 1", received=rate)
+            raise ArgumentError(
+                "GaussianDropout: the noise of rate 1 is infinite.",
+                expected="rate < 1",
+                received=rate,
+            )
         super().__init__(seed, draws=rate > 0, **kwargs)
         self.rate = rate
 
@@ -192,7 +210,9 @@ class GaussianNoise(_Random):
         ArgumentError: `stddev` is negative.
     """
 
-    def __init__(self, stddev: float, seed: int | None = None, **kwargs: Unpack[PenalizedArguments]):
+    def __init__(
+        self, stddev: float, seed: int | None = None, **kwargs: Unpack[PenalizedArguments]
+    ):
         in_range("stddev", stddev, 0, float("inf"), "GaussianNoise")
         super().__init__(seed, draws=stddev > 0, **kwargs)
         self.stddev = stddev
@@ -200,7 +220,11 @@ class GaussianNoise(_Random):
     def _randomize(self, inputs: Any) -> Any:
         if self.stddev == 0:
             return inputs
-        return inputs + threefry.normal(self.seed_generator.next(), inputs.shape, self.compute_dtype) * self.stddev
+        return (
+            inputs
+            + threefry.normal(self.seed_generator.next(), inputs.shape, self.compute_dtype)
+            * self.stddev
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -34,7 +34,7 @@ class Holder:
         self._fixed: list[Variable] = []
         self._losses: list[Any] = []
 
-    # Weights ----------------------------------------------------------------------------------------------------
+    # ---- Weights ----
 
     def add_weight(
         self,
@@ -53,7 +53,8 @@ class Holder:
 
         Args:
             shape: Tuple of ints; `()` (or None) for a scalar.
-            initializer: Name, config or callable; `glorot_uniform` for floats and `zeros` for others when None.
+            initializer: Name, config or callable; `glorot_uniform` for floats and `zeros` for
+                others when None.
             dtype: Its type; the layer's variable dtype when None.
             trainable: Whether training changes it.
             autocast: Whether `call` reads it in the layer's compute dtype.
@@ -67,7 +68,8 @@ class Holder:
             The variable.
 
         Raises:
-            ArgumentError: `shape` is text (the name belongs to `name=`), or no shape with known sizes.
+            ArgumentError: `shape` is text (the name belongs to `name=`), or no shape with known
+                sizes.
             StateError: The layer is being called: a weight that is made then would not be trained.
         """
         if context.current_layer() is self:
@@ -127,7 +129,9 @@ class Holder:
 
     def regularization_losses(self) -> list[jax.Array]:
         """The weight regularizers' terms, one a regularised trainable weight."""
-        return [v.regularizer(v._value) for v in self.trainable_variables if v.regularizer is not None]
+        return [
+            v.regularizer(v._value) for v in self.trainable_variables if v.regularizer is not None
+        ]
 
     @property
     def trainable(self) -> bool:
@@ -186,11 +190,15 @@ class Holder:
         variables = self.weights
         if len(weights) != len(variables):
             raise ShapeError(
-                f"You called `set_weights(weights)` on layer {self.name!r} with a weight list of length "
-                f"{len(weights)}, but the layer was expecting {len(variables)} weights.",
+                f"You called `set_weights(weights)` on layer {self.name!r} with a weight list of"
+                f" length {len(weights)}, but the layer was expecting {len(variables)} weights.",
                 expected=f"{len(variables)} arrays: {[v.shape for v in variables]}",
                 received=f"{len(weights)} arrays",
-                fix="build the layer first" if not self.built else "pass one array a weight, in the order of `weights`",
+                fix=(
+                    "build the layer first"
+                    if not self.built
+                    else "pass one array a weight, in the order of `weights`"
+                ),
             )
         arrays = []
         for variable, weight in zip(variables, weights, strict=True):
@@ -203,8 +211,9 @@ class Holder:
                 ) from None
             if array.shape != variable.shape:
                 raise ShapeError(
-                    f"set_weights: layer {self.name!r} weight shape {variable.shape} is not compatible with provided "
-                    f"weight shape {array.shape} (weight {variable.path!r}).",
+                    f"set_weights: layer {self.name!r} weight shape {variable.shape} is not"
+                    f" compatible with provided weight shape {array.shape} (weight"
+                    f" {variable.path!r}).",
                     expected=variable.shape,
                     received=array.shape,
                 )
@@ -220,7 +229,8 @@ class Holder:
         """
         if not self.built:
             raise StateError(
-                f"You tried to call `count_params` on layer {self.name!r}, but the layer isn't built.",
+                f"You tried to call `count_params` on layer {self.name!r}, but the layer isn't"
+                " built.",
                 expected="a layer with weights",
                 fix="build it first: layer.build(input_shape), or call it on data",
             )
@@ -232,10 +242,12 @@ class Holder:
         return self._held_metrics()
 
     def _held_metrics(self) -> list[Metric]:
-        found = [m for layer in self._flatten_layers() for m in layer._parts() if isinstance(m, Metric)]
+        found = [
+            m for layer in self._flatten_layers() for m in layer._parts() if isinstance(m, Metric)
+        ]
         return list({id(metric): metric for metric in found}.values())
 
-    # Parts ------------------------------------------------------------------------------------------------------
+    # ---- Parts ----
 
     def _parts(self) -> Iterator[Any]:
         """Layers, variables and metrics held by the attributes, lists and dicts among them, in order of assignment."""

@@ -45,7 +45,9 @@ class InputLayer(Layer):
         **kwargs: Any,
     ):
         super().__init__(name=name, **kwargs)
-        if self._first_input_shape is not None:  # Keras 2's spelling: input_shape= or batch_input_shape=
+        if (
+            self._first_input_shape is not None
+        ):  # Keras 2's spelling: input_shape= or batch_input_shape=
             shape = self._first_input_shape
         if sparse or ragged:
             raise ArgumentError(
@@ -59,7 +61,8 @@ class InputLayer(Layer):
             batch_shape = (batch_size, *_as_shape(shape))
         elif shape is not None:
             raise ArgumentError(
-                "Pass either shape or batch_shape.", received=f"shape={shape}, batch_shape={batch_shape}"
+                "Pass either shape or batch_shape.",
+                received=f"shape={shape}, batch_shape={batch_shape}",
             )
         self.batch_shape = _as_shape(batch_shape)
         self.optional = optional
@@ -71,7 +74,9 @@ class InputLayer(Layer):
 
     def call(self, *args: Any) -> Any:
         """Inputs are not called."""
-        raise NotImplementedError("An InputLayer is not called; it marks where data enters a model.")
+        raise NotImplementedError(
+            "An InputLayer is not called; it marks where data enters a model."
+        )
 
     @property
     def dtype(self) -> str:
@@ -149,5 +154,9 @@ def _as_shape(shape: Any) -> tuple[int | None, ...]:
         )
     for n in shape:
         if n is not None and (isinstance(n, bool) or not hasattr(n, "__index__") or int(n) < 0):
-            raise ArgumentError(f"Cannot convert {shape!r} to a shape.", expected="ints >= 0 or None", received=repr(n))
+            raise ArgumentError(
+                f"Cannot convert {shape!r} to a shape.",
+                expected="ints >= 0 or None",
+                received=repr(n),
+            )
     return tuple(None if n is None else int(n) for n in shape)

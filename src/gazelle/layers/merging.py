@@ -39,14 +39,19 @@ class _Merge(Layer):
     def _check_count(self, shapes: list[tuple[int | None, ...]]) -> None:
         if not shapes:
             raise ShapeError(
-                f"Layer {self.name!r} needs at least one input.", expected="a list of tensors", received="[]"
+                f"Layer {self.name!r} needs at least one input.",
+                expected="a list of tensors",
+                received="[]",
             )
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """The combination of `inputs`, a list of arrays."""
         ndim = max(x.ndim for x in inputs)
         # A tensor with fewer axes gets axes of size 1 behind the batch axis.
-        aligned = [jnp.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim))) if x.ndim < ndim else x for x in inputs]
+        aligned = [
+            jnp.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim))) if x.ndim < ndim else x
+            for x in inputs
+        ]
         return self._merge(aligned)
 
     def _merge(self, inputs: list[Any]) -> Any:
@@ -63,14 +68,22 @@ def _elementwise(name: str, function: Callable[[Any, Any], Any], doc: str) -> ty
     def merge(self: _Merge, inputs: list[Any]) -> Any:
         return functools.reduce(function, inputs)
 
-    cls = type(name, (_Merge,), {"_merge": merge, "__doc__": doc, "__module__": __name__, "__qualname__": name})
+    cls = type(
+        name,
+        (_Merge,),
+        {"_merge": merge, "__doc__": doc, "__module__": __name__, "__qualname__": name},
+    )
     return builtin("keras.layers")(cls)
 
 
 Add = _elementwise("Add", jnp.add, "Sum of a list of tensors.")
-Multiply = _elementwise("Multiply", jnp.multiply, "Product, element by element, of a list of tensors.")
+Multiply = _elementwise(
+    "Multiply", jnp.multiply, "Product, element by element, of a list of tensors."
+)
 Maximum = _elementwise("Maximum", jnp.maximum, "Largest, element by element, of a list of tensors.")
-Minimum = _elementwise("Minimum", jnp.minimum, "Smallest, element by element, of a list of tensors.")
+Minimum = _elementwise(
+    "Minimum", jnp.minimum, "Smallest, element by element, of a list of tensors."
+)
 
 
 @builtin("keras.layers")
@@ -83,7 +96,11 @@ class Subtract(_Merge):
 
     def _check_count(self, shapes: list[tuple[int | None, ...]]) -> None:
         if len(shapes) != 2:
-            raise ShapeError(f"Layer {self.name!r} subtracts exactly two inputs.", expected=2, received=len(shapes))
+            raise ShapeError(
+                f"Layer {self.name!r} subtracts exactly two inputs.",
+                expected=2,
+                received=len(shapes),
+            )
 
     def _merge(self, inputs: list[Any]) -> Any:
         return inputs[0] - inputs[1]
@@ -117,12 +134,15 @@ class Concatenate(Layer):
         """Check that the inputs differ along `axis` only."""
         shapes = _list_of_shapes(input_shape, self.name, "Concatenate")
         if len({len(shape) for shape in shapes}) > 1:
-            raise ShapeError(f"Layer {self.name!r} joins tensors with as many axes each.", received=shapes)
+            raise ShapeError(
+                f"Layer {self.name!r} joins tensors with as many axes each.", received=shapes
+            )
         axis = self.axis % len(shapes[0])
         for i, sizes in enumerate(zip(*shapes, strict=True)):
             if i != axis and len({n for n in sizes if n is not None}) > 1:
                 raise ShapeError(
-                    f"Layer {self.name!r} joins along axis {self.axis}; its inputs differ along axis {i} too.",
+                    f"Layer {self.name!r} joins along axis {self.axis}; its inputs differ along"
+                    f" axis {i} too.",
                     expected="inputs with matching shapes except for the concatenation axis",
                     received=shapes,
                 )
@@ -136,7 +156,9 @@ class Concatenate(Layer):
         shapes = _list_of_shapes(input_shape, self.name, "Concatenate")
         axis = self.axis % len(shapes[0])
         sizes = [shape[axis] for shape in shapes]
-        joined = [next((n for n in column if n is not None), None) for column in zip(*shapes, strict=True)]
+        joined = [
+            next((n for n in column if n is not None), None) for column in zip(*shapes, strict=True)
+        ]
         joined[axis] = None if None in sizes else sum(n for n in sizes if n is not None)
         return tuple(joined)
 
@@ -160,14 +182,27 @@ class Dot(Layer):
         ShapeError: Not two inputs, or different sizes along `axes`.
     """
 
-    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Unpack[PenalizedArguments]):
+    def __init__(
+        self,
+        axes: int | Sequence[int],
+        normalize: bool = False,
+        **kwargs: Unpack[PenalizedArguments],
+    ):
         super().__init__(**kwargs)
-        pair = isinstance(axes, list | tuple) and len(axes) == 2 and all(isinstance(a, int) for a in axes)
+        pair = (
+            isinstance(axes, list | tuple)
+            and len(axes) == 2
+            and all(isinstance(a, int) for a in axes)
+        )
         if not isinstance(axes, int) and not pair:
-            raise ArgumentTypeError("Dot: axes must be an int or a pair of ints.", received=repr(axes))
+            raise ArgumentTypeError(
+                "Dot: axes must be an int or a pair of ints.", received=repr(axes)
+            )
         if 0 in ((axes,) if isinstance(axes, int) else axes):
             raise ArgumentError(
-                "Dot: axis 0 is the batch axis.", expected="axes >= 1, or negative ones", received=repr(axes)
+                "Dot: axis 0 is the batch axis.",
+                expected="axes >= 1, or negative ones",
+                received=repr(axes),
             )
         self.axes = axes if isinstance(axes, int) else tuple(axes)
         self.normalize = normalize
@@ -181,12 +216,16 @@ class Dot(Layer):
         """Check that there are two inputs, of equal size along the axes."""
         shapes = _list_of_shapes(input_shape, self.name, "Dot")
         if len(shapes) != 2:
-            raise ShapeError(f"Layer {self.name!r} takes exactly two inputs.", expected=2, received=len(shapes))
+            raise ShapeError(
+                f"Layer {self.name!r} takes exactly two inputs.", expected=2, received=len(shapes)
+            )
         first, second = self._pair(shapes)
         a, b = shapes[0][first], shapes[1][second]
         if None not in (a, b) and a != b:
             raise ShapeError(
-                f"Layer {self.name!r}: the inputs differ in size along axes {(first, second)}.", expected=a, received=b
+                f"Layer {self.name!r}: the inputs differ in size along axes {(first, second)}.",
+                expected=a,
+                received=b,
             )
 
     def call(self, inputs: Sequence[Any]) -> Any:
@@ -246,13 +285,19 @@ def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Unpack[Penalize
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
-def dot(inputs: Sequence[Any], axes: int | Sequence[int] = -1, **kwargs: Unpack[PenalizedArguments]) -> Any:
+def dot(
+    inputs: Sequence[Any], axes: int | Sequence[int] = -1, **kwargs: Unpack[PenalizedArguments]
+) -> Any:
     """Products of two tensors summed along `axes`: `Dot(axes, **kwargs)(inputs)`."""
     return Dot(axes=axes, **kwargs)(inputs)
 
 
 def _list_of_shapes(input_shape: Any, layer_name: str, kind: str) -> list[tuple[int | None, ...]]:
-    if not isinstance(input_shape, list | tuple) or not input_shape or not isinstance(input_shape[0], list | tuple):
+    if (
+        not isinstance(input_shape, list | tuple)
+        or not input_shape
+        or not isinstance(input_shape[0], list | tuple)
+    ):
         raise ShapeError(
             f"Layer {layer_name!r} ({kind}) takes a list of tensors.",
             expected="a list of tensors",

@@ -94,8 +94,8 @@ class _Normalization(Layer):
 class BatchNormalization(_Normalization):
     """`gamma (x - mean) / sqrt(variance + epsilon) + beta`, with the batch's own moments in training, moving ones else.
 
-    The moving moments follow `moving = momentum * moving + (1 - momentum) * batch`, with the population variance. A
-    layer with `trainable = False` uses the moving moments also in training.
+    The moving moments follow `moving = momentum * moving + (1 - momentum) * batch`, with the
+    population variance. A layer with `trainable = False` uses the moving moments also in training.
 
     Args:
         axis: The axis of the features, an int.
@@ -114,7 +114,8 @@ class BatchNormalization(_Normalization):
         renorm: Whether to use batch renormalization.
         renorm_clipping: Bounds of its corrections: a dict with any of `rmax`, `rmin`, `dmax`.
         renorm_momentum: Momentum of its moving moments.
-        synchronized: Moments over all devices; Gazelle's programs always see the whole batch, so it changes nothing.
+        synchronized: Moments over all devices; Gazelle's programs always see the whole batch, so it
+            changes nothing.
         **kwargs: `name`, `dtype`, `trainable`, `input_shape`.
 
     Raises:
@@ -144,7 +145,9 @@ class BatchNormalization(_Normalization):
         **kwargs: Unpack[PenalizedArguments],
     ):
         if not hasattr(axis, "__index__"):
-            raise ArgumentTypeError("BatchNormalization: axis must be an int.", received=repr(axis), fix="pass axis=-1")
+            raise ArgumentTypeError(
+                "BatchNormalization: axis must be an int.", received=repr(axis), fix="pass axis=-1"
+            )
         super().__init__(
             int(axis),
             epsilon,
@@ -192,7 +195,9 @@ class BatchNormalization(_Normalization):
         self._add_scale_and_shift((size,))
 
         def moving(name: str, initializer: Any) -> Any:
-            return self.add_weight(name=name, shape=(size,), initializer=initializer, trainable=False, autocast=False)
+            return self.add_weight(
+                name=name, shape=(size,), initializer=initializer, trainable=False, autocast=False
+            )
 
         self.moving_mean = moving("moving_mean", self.moving_mean_initializer)
         self.moving_variance = moving("moving_variance", self.moving_variance_initializer)
@@ -210,7 +215,8 @@ class BatchNormalization(_Normalization):
         Args:
             inputs: Array with the features on `axis`.
             training: Whether to use (and learn) the batch's moments.
-            mask: Bool array over all axes but `axis`; entries that are False take no part in the moments.
+            mask: Bool array over all axes but `axis`; entries that are False take no part in the
+                moments.
         """
         x = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
         axes = tuple(i for i in range(x.ndim) if i != self.axis % x.ndim)
@@ -247,7 +253,9 @@ class BatchNormalization(_Normalization):
         self.renorm_mean.assign(_moving(self.renorm_mean, mean, self.renorm_momentum))
         self.renorm_stddev.assign(_moving(self.renorm_stddev, stddev, self.renorm_momentum))
         self.moving_stddev.assign(_moving(self.moving_stddev, stddev, self.momentum))
-        self.moving_variance.assign(jax.nn.relu(self.moving_stddev * self.moving_stddev - self.epsilon))
+        self.moving_variance.assign(
+            jax.nn.relu(self.moving_stddev * self.moving_stddev - self.epsilon)
+        )
         return gamma * r, gamma * d + beta
 
     def get_config(self) -> dict[str, Any]:
@@ -299,10 +307,18 @@ class LayerNormalization(_Normalization):
         gamma_constraint: Any = None,
         **kwargs: Unpack[PenalizedArguments],
     ):
-        if kwargs.pop("rms_scaling", False):  # a word in Keras's configs for another layer, RMSNormalization
-            raise ArgumentError("LayerNormalization: rms_scaling is not supported.", expected="False", received="True")
+        if kwargs.pop(
+            "rms_scaling", False
+        ):  # a word in Keras's configs for another layer, RMSNormalization
+            raise ArgumentError(
+                "LayerNormalization: rms_scaling is not supported.",
+                expected="False",
+                received="True",
+            )
         if not isinstance(axis, int | list | tuple):
-            raise ArgumentTypeError("LayerNormalization: axis must be an int or a list of ints.", received=repr(axis))
+            raise ArgumentTypeError(
+                "LayerNormalization: axis must be an int or a list of ints.", received=repr(axis)
+            )
         super().__init__(
             axis if isinstance(axis, int) else tuple(axis),
             epsilon,

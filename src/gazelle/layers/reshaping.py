@@ -115,7 +115,8 @@ class Flatten(_Rearranging):
     """All axes but the batch axis become one: `(n, 32, 32, 3)` -> `(n, 3072)`; `(n,)` -> `(n, 1)`.
 
     Args:
-        data_format: `"channels_last"` (the default) or `"channels_first"`, whose channels go last before flattening.
+        data_format: `"channels_last"` (the default) or `"channels_first"`, whose channels go last
+            before flattening.
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
@@ -125,7 +126,10 @@ class Flatten(_Rearranging):
     def __init__(self, data_format: str | None = None, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         self.data_format = one_of(
-            "data_format", data_format or "channels_last", ("channels_last", "channels_first"), "Flatten"
+            "data_format",
+            data_format or "channels_last",
+            ("channels_last", "channels_first"),
+            "Flatten",
         )
 
     def call(self, inputs: Any) -> Any:
@@ -137,7 +141,10 @@ class Flatten(_Rearranging):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """`(batch, product of the other axes)`."""
         rest = input_shape[1:]
-        return (input_shape[0], None if None in rest else math.prod(n for n in rest if n is not None))
+        return (
+            input_shape[0],
+            None if None in rest else math.prod(n for n in rest if n is not None),
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -160,7 +167,10 @@ class Reshape(_Rearranging):
     def __init__(self, target_shape: Iterable[int], **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         sizes = tuple(target_shape) if isinstance(target_shape, Iterable) else (target_shape,)
-        if not all(hasattr(n, "__index__") and n >= -1 for n in sizes) or sum(n == -1 for n in sizes) > 1:
+        if (
+            not all(hasattr(n, "__index__") and n >= -1 for n in sizes)
+            or sum(n == -1 for n in sizes) > 1
+        ):
             raise ArgumentError(
                 "Reshape: target_shape must hold ints >= 0 and at most one -1.",
                 expected="a tuple without the batch axis, such as (28, 28)",
@@ -184,7 +194,8 @@ class Reshape(_Rearranging):
         known = math.prod(n for n in self.target_shape if n != -1)
         if (total % known if -1 in self.target_shape and known else total - known) != 0:
             raise ShapeError(
-                f"Layer {self.name!r} cannot reshape its input: the total number of elements differs.",
+                f"Layer {self.name!r} cannot reshape its input: the total number of elements"
+                " differs.",
                 expected=f"{known} elements for {self.target_shape}",
                 received=f"{total} elements of {tuple(sizes)}",
                 fix="correct target_shape",

@@ -70,19 +70,26 @@ def check_input(specs: InputSpec | list[InputSpec], inputs: Any, layer_name: str
     """Refuse inputs that do not fit the specs of a layer.
 
     Raises:
-        ShapeError: Number of inputs, number of axes or size of an axis is wrong; the layer is named.
+        ShapeError: Number of inputs, number of axes or size of an axis is wrong; the layer is
+            named.
     """
     spec_list = list(specs) if isinstance(specs, list | tuple) else [specs]
     tensors = leaves(inputs)
     if len(tensors) != len(spec_list):
         raise ShapeError(
-            f"Layer {layer_name!r} got the wrong number of inputs.", expected=len(spec_list), received=len(tensors)
+            f"Layer {layer_name!r} got the wrong number of inputs.",
+            expected=len(spec_list),
+            received=len(tensors),
         )
     for index, (spec, tensor) in enumerate(zip(spec_list, tensors, strict=True)):
         if tensor is None:
             if spec.optional:
                 continue
-            raise ShapeError(f"Input {index} of layer {layer_name!r} is missing.", expected="a tensor", received=None)
+            raise ShapeError(
+                f"Input {index} of layer {layer_name!r} is missing.",
+                expected="a tensor",
+                received=None,
+            )
         if (wrong := _mismatch(spec, tuple(tensor.shape))) is not None:
             raise ShapeError(
                 f"Input {index} of layer {layer_name!r} is incompatible with the layer: {wrong}, "

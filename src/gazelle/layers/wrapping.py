@@ -45,7 +45,9 @@ class Lambda(Layer):
         super().__init__(**kwargs)
         self.function = deserialize(function) if isinstance(function, dict) else function
         if not callable(self.function):
-            raise ArgumentTypeError("Lambda takes a function.", expected="a callable", received=repr(function)[:80])
+            raise ArgumentTypeError(
+                "Lambda takes a function.", expected="a callable", received=repr(function)[:80]
+            )
         self._output_shape = None if output_shape is None else tuple(output_shape)
         self.mask = mask
         self.arguments = arguments or {}
@@ -61,5 +63,9 @@ class Lambda(Layer):
         Raises:
             ArgumentTypeError: The function has no name.
         """
-        config = {"function": serialize(self.function), "output_shape": self._output_shape, "arguments": self.arguments}
+        config = {
+            "function": serialize(self.function),
+            "output_shape": self._output_shape,
+            "arguments": self.arguments,
+        }
         return {**self._base_config(), **config}

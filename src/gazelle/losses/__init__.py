@@ -20,7 +20,14 @@ from gazelle.losses.categorical import (
     kl_divergence,
     sparse_categorical_crossentropy,
 )
-from gazelle.losses.margin import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
+from gazelle.losses.margin import (
+    CategoricalHinge,
+    Hinge,
+    SquaredHinge,
+    categorical_hinge,
+    hinge,
+    squared_hinge,
+)
 from gazelle.losses.overlap import Dice, Tversky, dice, tversky
 from gazelle.losses.reduction import reduce_weighted
 from gazelle.losses.regression import (

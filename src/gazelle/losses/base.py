@@ -24,21 +24,27 @@ SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
 class Loss:
     """A loss: called on targets and predictions it returns a number to be made small.
 
-    A subclass defines `call(y_true, y_pred)`, which returns one value per sample, and, if its constructor takes other
-    arguments, `get_config()`.
+    A subclass defines `call(y_true, y_pred)`, which returns one value per sample, and, if its
+    constructor takes other arguments, `get_config()`.
 
     Args:
         name: A name; automatic when None.
         reduction: `"sum_over_batch_size"` or `"mean"` (sum of the weighted values by their number),
-            `"mean_with_sample_weight"` (by the sum of the weights), `"sum"`, or `"none"` or None (a value per sample).
-        dtype: The type that targets and predictions are converted to (floatx when None). Losses are computed in
-            float32 where it is shorter.
+            `"mean_with_sample_weight"` (by the sum of the weights), `"sum"`, or `"none"` or None (a
+            value per sample).
+        dtype: The type that targets and predictions are converted to (floatx when None). Losses are
+            computed in float32 where it is shorter.
 
     Raises:
         ArgumentError: `reduction` or `dtype` is unknown.
     """
 
-    def __init__(self, name: str | None = None, reduction: str | None = SUM_OVER_BATCH_SIZE, dtype: Any = None):
+    def __init__(
+        self,
+        name: str | None = None,
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
+        dtype: Any = None,
+    ):
         self.name = name or unique_name(snake_case(type(self).__name__))
         self.reduction = one_of("reduction", reduction, REDUCTIONS, type(self).__name__)
         self._given_dtype = None if dtype is None else get_policy(dtype).compute_dtype
@@ -49,14 +55,18 @@ class Loss:
         """The type that targets and predictions are converted to."""
         return self._dtype
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None) -> jax.Array:
+    def __call__(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Any = None
+    ) -> jax.Array:
         """The loss of a batch.
 
         Args:
-            y_true: Targets. `(N,)` counts as `(N, 1)` where the predictions are `(N, 1)`, and the other way round.
+            y_true: Targets. `(N,)` counts as `(N, 1)` where the predictions are `(N, 1)`, and the
+                other way round.
             y_pred: Predictions.
             sample_weight: A number, or an array of the shape of the per-sample losses; None for 1.
-            mask: True for the losses that count; None for all, or for the mask that `y_pred` carries (`_keras_mask`).
+            mask: True for the losses that count; None for all, or for the mask that `y_pred`
+                carries (`_keras_mask`).
 
         Returns:
             A scalar, or one value per sample without a reduction.
@@ -68,11 +78,15 @@ class Loss:
         if mask is None:
             mask = getattr(y_pred, "_keras_mask", None)
         dtype = compute_dtype(self._dtype)
-        y_true, y_pred = same_rank(jnp.asarray(y_true).astype(dtype), jnp.asarray(y_pred).astype(dtype))
+        y_true, y_pred = same_rank(
+            jnp.asarray(y_true).astype(dtype), jnp.asarray(y_pred).astype(dtype)
+        )
         own_mask = self._mask(y_true, y_pred)
         if own_mask is not None:
             mask = own_mask if mask is None else jnp.asarray(mask).astype(bool) & own_mask
-        values = jnp.asarray(array_from(f"The loss {self.name!r}", self.call, y_true, y_pred)).astype(dtype)
+        values = jnp.asarray(
+            array_from(f"The loss {self.name!r}", self.call, y_true, y_pred)
+        ).astype(dtype)
         return reduce_weighted(values, sample_weight, mask, self.reduction)
 
     def call(self, y_true: jax.Array, y_pred: jax.Array) -> Any:

@@ -1,8 +1,8 @@
 """Losses of yes-or-no targets.
 
-With `p` the probability of yes and `t` the target: cross-entropy `-(t log p + (1 - t) log(1 - p))`, and that weighted
-by `(1 - p_t)**gamma`, where `p_t` is the probability of the right answer (Lin et al., "Focal loss for dense object
-detection", 2017).
+With `p` the probability of yes and `t` the target: cross-entropy `-(t log p + (1 - t) log(1 - p))`,
+and that weighted by `(1 - p_t)**gamma`, where `p_t` is the probability of the right answer (Lin et
+al., "Focal loss for dense object detection", 2017).
 """
 
 from __future__ import annotations
@@ -17,12 +17,19 @@ from gazelle.losses.base import SUM_OVER_BATCH_SIZE, BuiltinLoss
 from gazelle.losses.catalogue import catalogue
 from gazelle.losses.shapes import Axis, equal, power
 
-_FIX = "give the last layer one unit per yes-or-no target; for one of several classes use a categorical cross-entropy"
+_FIX = (
+    "give the last layer one unit per yes-or-no target; for one of several classes use a"
+    " categorical cross-entropy"
+)
 
 
 @catalogue.add("bce", "BCE")
 def binary_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: Axis = -1
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: Axis = -1,
 ) -> jax.Array:
     """`-mean(t log p + (1 - t) log(1 - p))` over `axis`.
 
@@ -41,7 +48,9 @@ def binary_crossentropy(
     """
     t, y_pred = equal("binary_crossentropy", y_true, y_pred, _FIX)
     t = _smoothed(t, label_smoothing)
-    return jnp.mean(_from_logits(t, y_pred) if from_logits else _from_probabilities(t, y_pred), axis)
+    return jnp.mean(
+        _from_logits(t, y_pred) if from_logits else _from_probabilities(t, y_pred), axis
+    )
 
 
 @catalogue.add()
@@ -169,6 +178,8 @@ def _from_probabilities(t: jax.Array, p: jax.Array) -> jax.Array:
 
 
 def _from_logits(t: jax.Array, z: jax.Array) -> jax.Array:
-    # t softplus(-z) + (1 - t) softplus(z), where softplus(z) = max(z, 0) + log(1 + exp(-|z|)): one exp and one log for
-    # both, and no cancellation where the loss is small.
-    return t * jnp.maximum(-z, 0.0) + (1.0 - t) * jnp.maximum(z, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(z)))
+    # t softplus(-z) + (1 - t) softplus(z), where softplus(z) = max(z, 0) + log(1 + exp(-|z|)): one
+    # exp and one log for both, and no cancellation where the loss is small.
+    return (
+        t * jnp.maximum(-z, 0.0) + (1.0 - t) * jnp.maximum(z, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(z)))
+    )

@@ -13,8 +13,9 @@ def get(identifier: Any) -> Any:
     """The loss that `identifier` stands for.
 
     Args:
-        identifier: None (gives None), a name (a function for `"mean_squared_error"` or `"mse"`, an instance for
-            `"MeanSquaredError"`), a config, a class, or a function or instance (returned as it is).
+        identifier: None (gives None), a name (a function for `"mean_squared_error"` or `"mse"`, an
+            instance for `"MeanSquaredError"`), a config, a class, or a function or instance
+            (returned as it is).
 
     Raises:
         UnknownNameError: `identifier` stands for no loss.

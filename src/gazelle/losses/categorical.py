@@ -1,9 +1,10 @@
 """Losses of one class out of several.
 
-With `p` the probabilities and `t` the one-hot target: cross-entropy `-sum(t log p)`; focal cross-entropy
-`sum(alpha (1 - p)**gamma (-t log p))` (Lin et al., 2017); generalized cross-entropy `(1 - p_c**q) / q` with `p_c` the
-probability of the right class (Zhang and Sabuncu, 2018), between cross-entropy (q -> 0) and absolute error (q = 1) and
-so less led astray by wrong labels; Kullback-Leibler divergence `sum(t log(t / p))`.
+With `p` the probabilities and `t` the one-hot target: cross-entropy `-sum(t log p)`; focal
+cross-entropy `sum(alpha (1 - p)**gamma (-t log p))` (Lin et al., 2017); generalized cross-entropy
+`(1 - p_c**q) / q` with `p_c` the probability of the right class (Zhang and Sabuncu, 2018), between
+cross-entropy (q -> 0) and absolute error (q = 1) and so less led astray by wrong labels;
+Kullback-Leibler divergence `sum(t log(t / p))`.
 """
 
 from __future__ import annotations
@@ -21,12 +22,19 @@ from gazelle.losses.base import SUM_OVER_BATCH_SIZE, BuiltinLoss
 from gazelle.losses.catalogue import catalogue
 from gazelle.losses.shapes import equal, in_range, labels_for, matched, pick, power
 
-_FIX = "for integer targets use sparse_categorical_crossentropy, or make them one-hot with to_categorical"
+_FIX = (
+    "for integer targets use sparse_categorical_crossentropy, or make them one-hot with"
+    " to_categorical"
+)
 
 
 @catalogue.add()
 def categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
 ) -> jax.Array:
     """`-sum(t log p)` over the classes, for one-hot targets.
 
@@ -87,12 +95,17 @@ def categorical_focal_crossentropy(
 
 @catalogue.add()
 def sparse_categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
 ) -> jax.Array:
     """`-log p` of the right class, for targets that are class numbers.
 
     Args:
-        y_true: Class numbers from 0, `(batch, ...)` or `(batch, ..., 1)`. The loss of a number that is no class is 0.
+        y_true: Class numbers from 0, `(batch, ...)` or `(batch, ..., 1)`. The loss of a number that
+            is no class is 0.
         y_pred: Probabilities (they are divided by their sum), or logits, `(batch, ..., classes)`.
         from_logits: `y_pred` holds logits, not probabilities.
         ignore_class: A class number whose samples have loss 0; None for none.
@@ -109,7 +122,9 @@ def sparse_categorical_crossentropy(
     if ignore_class is not None:
         kept = labels != ignore_class
         valid = valid & kept
-        y_pred = jnp.where(jnp.expand_dims(kept, axis), y_pred, 1.0)  # whatever an ignored sample holds, NaN too
+        y_pred = jnp.where(
+            jnp.expand_dims(kept, axis), y_pred, 1.0
+        )  # whatever an ignored sample holds, NaN too
     if from_logits:
         shifted = y_pred - jax.lax.stop_gradient(jnp.max(y_pred, axis, keepdims=True))
         log_p = pick(shifted, labels, axis) - jnp.log(jnp.sum(jnp.exp(shifted), axis))
@@ -228,7 +243,8 @@ class SparseCategoricalCrossentropy(BuiltinLoss):
 
     Args:
         from_logits: Predictions are logits, not probabilities.
-        ignore_class: A class number whose samples count neither in the sum nor in the number of samples.
+        ignore_class: A class number whose samples count neither in the sum nor in the number of
+            samples.
         reduction: See `Loss`.
         axis: The axis of the classes.
         name: Name of the loss.
@@ -297,18 +313,23 @@ class KLDivergence(BuiltinLoss):
     """
 
     def __init__(
-        self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "kl_divergence", dtype: Any = None
+        self,
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
+        name: str | None = "kl_divergence",
+        dtype: Any = None,
     ):
         super().__init__(kl_divergence, reduction, name, dtype)
 
 
-def _one_hot(loss: str, y_true: Any, y_pred: Any, label_smoothing: float, axis: int) -> tuple[jax.Array, jax.Array]:
+def _one_hot(
+    loss: str, y_true: Any, y_pred: Any, label_smoothing: float, axis: int
+) -> tuple[jax.Array, jax.Array]:
     """Targets, smoothed, and predictions, of one shape; with a single class there is nothing to learn."""
     t, y_pred = equal(loss, y_true, y_pred, _FIX)
     if y_pred.shape[axis] == 1:
         warnings.warn(
-            f"{loss} of one class is always 0 (y_pred has shape {y_pred.shape}): for one yes-or-no output use "
-            "'binary_crossentropy'.",
+            f"{loss} of one class is always 0 (y_pred has shape {y_pred.shape}): for one yes-or-no"
+            " output use 'binary_crossentropy'.",
             SyntaxWarning,
             stacklevel=3,
         )

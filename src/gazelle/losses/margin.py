@@ -78,7 +78,12 @@ class Hinge(BuiltinLoss):
         dtype: See `Loss`.
     """
 
-    def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "hinge", dtype: Any = None):
+    def __init__(
+        self,
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
+        name: str | None = "hinge",
+        dtype: Any = None,
+    ):
         super().__init__(hinge, reduction, name, dtype)
 
 
@@ -93,7 +98,10 @@ class SquaredHinge(BuiltinLoss):
     """
 
     def __init__(
-        self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "squared_hinge", dtype: Any = None
+        self,
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
+        name: str | None = "squared_hinge",
+        dtype: Any = None,
     ):
         super().__init__(squared_hinge, reduction, name, dtype)
 
@@ -109,7 +117,10 @@ class CategoricalHinge(BuiltinLoss):
     """
 
     def __init__(
-        self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "categorical_hinge", dtype: Any = None
+        self,
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
+        name: str | None = "categorical_hinge",
+        dtype: Any = None,
     ):
         super().__init__(categorical_hinge, reduction, name, dtype)
 

@@ -1,7 +1,7 @@
 """Losses of overlap between a target set and a predicted one, both given as numbers from 0 to 1.
 
-Dice `1 - 2 |A B| / (|A| + |B|)` (Dice, 1945); Tversky `1 - |A B| / (|A B| + alpha |A not B| + beta |B not A|)`
-(Salehi et al., 2017), which is Dice for alpha = beta = 1/2.
+Dice `1 - 2 |A B| / (|A| + |B|)` (Dice, 1945); Tversky `1 - |A B| / (|A B| + alpha |A not B| + beta
+|B not A|)` (Salehi et al., 2017), which is Dice for alpha = beta = 1/2.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def dice(y_true: Any, y_pred: Any, axis: Axis = None) -> jax.Array:
 
 
 @catalogue.add()
-def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Axis = None) -> jax.Array:
+def tversky(
+    y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Axis = None
+) -> jax.Array:
     """`1 - sum(t p) / (sum(t p) + alpha sum(t (1 - p)) + beta sum(p (1 - t)))`.
 
     Args:

@@ -14,13 +14,17 @@ REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "
 
 
 def reduce_weighted(
-    values: jax.Array, sample_weight: Any = None, mask: Any = None, reduction: str | None = "sum_over_batch_size"
+    values: jax.Array,
+    sample_weight: Any = None,
+    mask: Any = None,
+    reduction: str | None = "sum_over_batch_size",
 ) -> jax.Array:
     """The weighted values, summed up as `reduction` says.
 
-    `"sum_over_batch_size"` and `"mean"` divide by the number of values (not by the sum of the weights),
-    `"mean_with_sample_weight"` by the sum of the weights, `"sum"` by nothing; `"none"` and None leave one value per
-    sample. Masked values count in none of these: neither above nor below the line.
+    `"sum_over_batch_size"` and `"mean"` divide by the number of values (not by the sum of the
+    weights), `"mean_with_sample_weight"` by the sum of the weights, `"sum"` by nothing; `"none"`
+    and None leave one value per sample. Masked values count in none of these: neither above nor
+    below the line.
 
     Args:
         values: Losses, of any shape.
@@ -40,7 +44,9 @@ def reduce_weighted(
         weight = jnp.asarray(mask).astype(values.dtype)
         if averaged:
             valid = jnp.sum(weight)
-            weight = weight * jnp.where(valid == 0, 0.0, weight.size / jnp.where(valid == 0, 1.0, valid))
+            weight = weight * jnp.where(
+                valid == 0, 0.0, weight.size / jnp.where(valid == 0, 1.0, valid)
+            )
     if sample_weight is not None:
         given = jnp.asarray(sample_weight).astype(values.dtype)
         if weight is None:
@@ -63,7 +69,8 @@ def reduce_weighted(
 
 
 def _product(values: jax.Array, weight: jax.Array, name: str, other: str) -> jax.Array:
-    # Weights of fewer axes would be laid along the last axis, not the first: wrong wherever it does not fail.
+    # Weights of fewer axes would be laid along the last axis, not the first: wrong wherever it does
+    # not fail.
     fits = weight.size == 1 or values.ndim in (0, weight.ndim)
     if fits:
         try:
@@ -74,5 +81,8 @@ def _product(values: jax.Array, weight: jax.Array, name: str, other: str) -> jax
         f"The shape of {name} does not fit that of the {other}.",
         expected=f"a number or a shape that broadcasts to {values.shape}, axis by axis",
         received=weight.shape,
-        fix="pass one weight per sample; for losses of more than one axis add axes of size 1: weights[:, None]",
+        fix=(
+            "pass one weight per sample; for losses of more than one axis add axes of size 1:"
+            " weights[:, None]"
+        ),
     )

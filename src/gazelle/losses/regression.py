@@ -1,8 +1,9 @@
 """Losses of numbers.
 
-With the error `e = y_pred - y_true`, each the mean over the last axis: squared `e**2`, absolute `|e|`, percentage
-`100 |e / y_true|`, squared logarithmic `(log(1 + y_pred) - log(1 + y_true))**2`, Huber `e**2 / 2` near 0 and
-`delta |e| - delta**2 / 2` beyond (Huber, 1964), log-cosh `log(cosh(e))`, Poisson `y_pred - y_true log(y_pred)`.
+With the error `e = y_pred - y_true`, each the mean over the last axis: squared `e**2`, absolute
+`|e|`, percentage `100 |e / y_true|`, squared logarithmic `(log(1 + y_pred) - log(1 + y_true))**2`,
+Huber `e**2 / 2` near 0 and `delta |e| - delta**2 / 2` beyond (Huber, 1964), log-cosh
+`log(cosh(e))`, Poisson `y_pred - y_true log(y_pred)`.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
         ShapeError: The shapes do not match.
     """
     y_true, y_pred = matched("mean_absolute_percentage_error", y_true, y_pred)
-    return 100.0 * jnp.mean(jnp.abs((y_true - y_pred) / jnp.maximum(jnp.abs(y_true), epsilon())), -1)
+    return 100.0 * jnp.mean(
+        jnp.abs((y_true - y_pred) / jnp.maximum(jnp.abs(y_true), epsilon())), -1
+    )
 
 
 @catalogue.add("msle", "MSLE")
@@ -110,7 +113,9 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
     y_true, y_pred = matched("huber", y_true, y_pred)
     error = y_pred - y_true
     size = jnp.abs(error)
-    return jnp.mean(jnp.where(size <= delta, 0.5 * jnp.square(error), delta * size - 0.5 * delta * delta), -1)
+    return jnp.mean(
+        jnp.where(size <= delta, 0.5 * jnp.square(error), delta * size - 0.5 * delta * delta), -1
+    )
 
 
 @catalogue.add("logcosh")
@@ -161,7 +166,10 @@ class MeanSquaredError(BuiltinLoss):
     """
 
     def __init__(
-        self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "mean_squared_error", dtype: Any = None
+        self,
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
+        name: str | None = "mean_squared_error",
+        dtype: Any = None,
     ):
         super().__init__(mean_squared_error, reduction, name, dtype)
 
@@ -177,7 +185,10 @@ class MeanAbsoluteError(BuiltinLoss):
     """
 
     def __init__(
-        self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "mean_absolute_error", dtype: Any = None
+        self,
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
+        name: str | None = "mean_absolute_error",
+        dtype: Any = None,
     ):
         super().__init__(mean_absolute_error, reduction, name, dtype)
 
@@ -251,7 +262,12 @@ class LogCosh(BuiltinLoss):
         dtype: See `Loss`.
     """
 
-    def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "log_cosh", dtype: Any = None):
+    def __init__(
+        self,
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
+        name: str | None = "log_cosh",
+        dtype: Any = None,
+    ):
         super().__init__(log_cosh, reduction, name, dtype)
 
 
@@ -265,5 +281,10 @@ class Poisson(BuiltinLoss):
         dtype: See `Loss`.
     """
 
-    def __init__(self, reduction: str | None = SUM_OVER_BATCH_SIZE, name: str | None = "poisson", dtype: Any = None):
+    def __init__(
+        self,
+        reduction: str | None = SUM_OVER_BATCH_SIZE,
+        name: str | None = "poisson",
+        dtype: Any = None,
+    ):
         super().__init__(poisson, reduction, name, dtype)

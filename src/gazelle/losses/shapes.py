@@ -23,7 +23,8 @@ def compute_dtype(dtype: Any) -> Any:
 def same_rank(first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Both arrays with as many axes, when one of them only lacks a last axis of size 1.
 
-    `(N,)` and `(N, 1)` become `(N, 1)` and `(N, 1)`; `(N, T)` and `(N, T, 1)` become `(N, T)` and `(N, T)`.
+    `(N,)` and `(N, 1)` become `(N, 1)` and `(N, 1)`; `(N, T)` and `(N, T, 1)` become `(N, T)` and
+    `(N, T)`.
     """
     if first.ndim == second.ndim + 1 and first.shape[-1] == 1:
         return (first, second[:, None]) if second.ndim == 1 else (first[..., 0], second)
@@ -87,7 +88,11 @@ def labels_for(loss: str, y_true: Any, y_pred: Any, axis: int) -> tuple[jax.Arra
     if not jnp.issubdtype(labels.dtype, jnp.integer):
         labels = labels.astype(jnp.int32)
     if not -y_pred.ndim <= axis < y_pred.ndim:
-        raise ShapeError(f"{loss}: y_pred has no axis {axis}.", expected="(batch, classes)", received=y_pred.shape)
+        raise ShapeError(
+            f"{loss}: y_pred has no axis {axis}.",
+            expected="(batch, classes)",
+            received=y_pred.shape,
+        )
     axis = axis % y_pred.ndim
     wanted = (*y_pred.shape[:axis], *y_pred.shape[axis + 1 :])
     if labels.shape == (*wanted[:axis], 1, *wanted[axis:]):
@@ -99,9 +104,11 @@ def labels_for(loss: str, y_true: Any, y_pred: Any, axis: int) -> tuple[jax.Arra
             "the same shape as y_pred up until the last dimension.",
             expected=f"y_true of shape {wanted} for y_pred of shape {y_pred.shape}",
             received=f"{labels.shape}" + (", which looks one-hot" if one_hot else ""),
-            fix="use categorical_crossentropy for one-hot targets, or np.argmax(y_true, -1)"
-            if one_hot
-            else "give the last layer one unit per class, and one integer per sample as target",
+            fix=(
+                "use categorical_crossentropy for one-hot targets, or np.argmax(y_true, -1)"
+                if one_hot
+                else "give the last layer one unit per class, and one integer per sample as target"
+            ),
         )
     return labels, y_pred
 
@@ -109,7 +116,8 @@ def labels_for(loss: str, y_true: Any, y_pred: Any, axis: int) -> tuple[jax.Arra
 def pick(values: jax.Array, labels: jax.Array, axis: int) -> jax.Array:
     """`values` at the place that `labels` name along `axis`, 0 for labels out of range.
 
-    A comparison and a sum, which XLA fuses into one pass both ways; the gradient of a gather would be a slow scatter.
+    A comparison and a sum, which XLA fuses into one pass both ways; the gradient of a gather would
+    be a slow scatter.
     """
     classes = jax.lax.broadcasted_iota(jnp.int32, values.shape, axis % values.ndim)
     return jnp.sum(jnp.where(classes == jnp.expand_dims(labels, axis), values, 0.0), axis)

@@ -1,9 +1,9 @@
 """Losses of directions: cosine similarity of target and prediction, and circle loss of embeddings with class labels.
 
-Circle loss (Sun et al., "Circle loss: a unified perspective of pair similarity optimization", 2020), with `d = 1 - cos`
-the distances to the other samples of the batch and margin `m`, one value per sample:
-`softplus(logsumexp over the same class of gamma a (d - m) + logsumexp over other classes of gamma b ((1 - m) - d))`,
-`a = max(m + d, 0)`, `b = max(1 + m - d, 0)`.
+Circle loss (Sun et al., "Circle loss: a unified perspective of pair similarity optimization",
+2020), with `d = 1 - cos` the distances to the other samples of the batch and margin `m`, one value
+per sample: `softplus(logsumexp over the same class of gamma a (d - m) + logsumexp over other
+classes of gamma b ((1 - m) - d))`, `a = max(m + d, 0)`, `b = max(1 + m - d, 0)`.
 """
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
         ShapeError: The shapes do not match.
     """
     y_true, y_pred = matched("cosine_similarity", y_true, y_pred)
-    # The bound stands under the root, not behind it: so the gradient of a zero vector is 0 and not NaN.
+    # The bound stands under the root, not behind it: so the gradient of a zero vector is 0 and not
+    # NaN.
     scales = [
-        jax.lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(values), axis), epsilon() ** 2)) for values in (y_true, y_pred)
+        jax.lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(values), axis), epsilon() ** 2))
+        for values in (y_true, y_pred)
     ]
     return -jnp.sum(y_true * y_pred, axis) * scales[0] * scales[1]
 
@@ -58,9 +60,12 @@ def circle(
     Args:
         y_true: Class numbers, `(batch,)` or `(batch, 1)`.
         y_pred: Embeddings of length 1, `(batch, components)`.
-        ref_labels: Class numbers of what the embeddings are compared with; None for the batch itself.
-        ref_embeddings: Embeddings of what they are compared with, `(references, components)`; None for the batch.
-        remove_diagonal: Do not compare the embedding i with the reference i, which is the same sample by default.
+        ref_labels: Class numbers of what the embeddings are compared with; None for the batch
+            itself.
+        ref_embeddings: Embeddings of what they are compared with, `(references, components)`; None
+            for the batch.
+        remove_diagonal: Do not compare the embedding i with the reference i, which is the same
+            sample by default.
         gamma: Scale.
         margin: From 0 to 1; smaller is stricter.
 
@@ -140,5 +145,6 @@ class Circle(BuiltinLoss):
 
 
 def _log_sum_exp(values: jax.Array, mask: jax.Array) -> jax.Array:
-    # A large number stands for infinity in a row without a single true place, whose gradient would be NaN.
+    # A large number stands for infinity in a row without a single true place, whose gradient would
+    # be NaN.
     return jax.nn.logsumexp(jnp.where(mask, values, jnp.finfo(values.dtype).min / 4), 1)

@@ -41,7 +41,14 @@ from gazelle.metrics.correlation import (
     concordance_correlation,
     pearson_correlation,
 )
-from gazelle.metrics.counts import FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
+from gazelle.metrics.counts import (
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    Recall,
+    TrueNegatives,
+    TruePositives,
+)
 from gazelle.metrics.curves import (
     PrecisionAtRecall,
     RecallAtPrecision,

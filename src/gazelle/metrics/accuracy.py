@@ -45,10 +45,14 @@ class BinaryAccuracy(FunctionMetric):
 
     _direction = "up"
 
-    def __init__(self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5):
+    def __init__(
+        self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5
+    ):
         if threshold is None or isinstance(threshold, str):
             raise ArgumentTypeError(
-                "BinaryAccuracy: threshold must be a number.", expected="a float", received=repr(threshold)
+                "BinaryAccuracy: threshold must be a number.",
+                expected="a float",
+                received=repr(threshold),
             )
         super().__init__(binary_accuracy, name, dtype, threshold=threshold)
 
@@ -98,8 +102,12 @@ class TopKCategoricalAccuracy(FunctionMetric):
 
     _direction = "up"
 
-    def __init__(self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None):
-        super().__init__(top_k_categorical_accuracy, name, dtype, k=positive_int("k", k, type(self).__name__))
+    def __init__(
+        self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None
+    ):
+        super().__init__(
+            top_k_categorical_accuracy, name, dtype, k=positive_int("k", k, type(self).__name__)
+        )
 
 
 @catalogue.add()
@@ -126,7 +134,9 @@ class SparseTopKCategoricalAccuracy(FunctionMetric):
         from_sorted_ids: bool = False,
     ):
         k = positive_int("k", k, type(self).__name__)
-        super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=k, from_sorted_ids=from_sorted_ids)
+        super().__init__(
+            sparse_top_k_categorical_accuracy, name, dtype, k=k, from_sorted_ids=from_sorted_ids
+        )
 
 
 @catalogue.add()
@@ -195,7 +205,9 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Arra
 
 
 @catalogue.add()
-def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> jax.Array:
+def sparse_top_k_categorical_accuracy(
+    y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False
+) -> jax.Array:
     """1 for each sample whose class is among its `k` greatest predictions, else 0.
 
     Args:
@@ -208,11 +220,15 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
         ShapeError: The shapes do not fit.
     """
     y_pred = jnp.asarray(y_pred)
-    labels = class_labels(y_true, y_pred, "sparse_top_k_categorical_accuracy").astype("int32")[..., None]
+    labels = class_labels(y_true, y_pred, "sparse_top_k_categorical_accuracy").astype("int32")[
+        ..., None
+    ]
     if from_sorted_ids:
         return jnp.any(y_pred[..., :k] == labels, axis=-1).astype(floatx())
     # A label that is no class has no score: NaN (the default of a gather out of bounds).
-    score = jnp.take_along_axis(y_pred, jnp.where(labels < 0, y_pred.shape[-1], labels), axis=-1, mode="fill")
+    score = jnp.take_along_axis(
+        y_pred, jnp.where(labels < 0, y_pred.shape[-1], labels), axis=-1, mode="fill"
+    )
     better = jnp.sum(~(y_pred <= score), axis=-1)  # NaN counts as better than everything
     return ((better < k) & ~jnp.isnan(score[..., 0])).astype(floatx())
 

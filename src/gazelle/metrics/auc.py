@@ -1,8 +1,8 @@
 """Area under the ROC, precision-recall or precision-recall-gain curve, summed over thresholds.
 
-Area under the precision-recall curve by interpolation: Davis and Goadrich, "The relationship between Precision-Recall
-and ROC curves", 2006. Precision-recall-gain: Flach and Kull, "Precision-Recall-Gain curves: PR analysis done right",
-2015.
+Area under the precision-recall curve by interpolation: Davis and Goadrich, "The relationship
+between Precision-Recall and ROC curves", 2006. Precision-recall-gain: Flach and Kull,
+"Precision-Recall-Gain curves: PR analysis done right", 2015.
 """
 
 from __future__ import annotations
@@ -25,20 +25,23 @@ from gazelle.metrics.curves import ThresholdCurve
 class AUC(ThresholdCurve):
     """Area under the ROC, precision-recall or precision-recall-gain curve, from its points at many thresholds.
 
-    The area is exact up to the distance of the thresholds: scores that crowd between two of them count as equal.
+    The area is exact up to the distance of the thresholds: scores that crowd between two of them
+    count as equal.
 
     Args:
         num_thresholds: Number of evenly spaced thresholds, an int > 1.
         curve: `"ROC"`, `"PR"` or `"PRGAIN"`.
-        summation_method: `"interpolation"` (trapezoids; for PR the interpolation of Davis and Goadrich), `"minoring"`
-            or `"majoring"` (the lower or the higher rectangles).
+        summation_method: `"interpolation"` (trapezoids; for PR the interpolation of Davis and
+            Goadrich), `"minoring"` or `"majoring"` (the lower or the higher rectangles).
         name: Name in the logs.
         dtype: Type of the state; floatx when None.
-        thresholds: Thresholds of your own in place of `num_thresholds`; one below 0 and one above 1 are added.
-        multi_label: Whether each index of the last axis of `(n, labels)` has an area of its own, of which the result is
-            the mean.
+        thresholds: Thresholds of your own in place of `num_thresholds`; one below 0 and one above 1
+            are added.
+        multi_label: Whether each index of the last axis of `(n, labels)` has an area of its own, of
+            which the result is the mean.
         num_labels: Number of labels for `multi_label`; taken from the data when None.
-        label_weights: Weights of the labels in that mean; for `multi_label=False` weights of the columns of the data.
+        label_weights: Weights of the labels in that mean; for `multi_label=False` weights of the
+            columns of the data.
         from_logits: Whether predictions are logits, to which a sigmoid is applied.
 
     Raises:
@@ -74,7 +77,9 @@ class AUC(ThresholdCurve):
         self.num_thresholds = len(self._thresholds)
         self.multi_label = multi_label
         self.num_labels = num_labels
-        self.label_weights = None if label_weights is None else np.asarray(label_weights, np.float32)
+        self.label_weights = (
+            None if label_weights is None else np.asarray(label_weights, np.float32)
+        )
         self.from_logits = from_logits
         self.built = False
         if not multi_label or num_labels is not None:
@@ -88,7 +93,8 @@ class AUC(ThresholdCurve):
             y_pred_shape: Shape of the predictions; its last size is the number of labels.
 
         Raises:
-            ShapeError: Predictions without two axes for `multi_label`, or not as many labels as weights.
+            ShapeError: Predictions without two axes for `multi_label`, or not as many labels as
+                weights.
         """
         shape: tuple[int, ...] = (self.num_thresholds,)
         if self.multi_label:
@@ -114,7 +120,8 @@ class AUC(ThresholdCurve):
         """Take a batch into account.
 
         Args:
-            y_true: Targets 0 or 1: `(n,)`, `(n, 1)` or the predictions' shape; or labels 0 to C - 1 beside `(n, C)`.
+            y_true: Targets 0 or 1: `(n,)`, `(n, 1)` or the predictions' shape; or labels 0 to C - 1
+                beside `(n, C)`.
             y_pred: Scores from 0 to 1 (beyond, they count as 0 or 1), or logits.
             sample_weight: Weights of samples `(n,)` or of elements, or None.
 
@@ -128,7 +135,9 @@ class AUC(ThresholdCurve):
             y_pred = jax.nn.sigmoid(y_pred)
         if self.label_weights is not None and not self.multi_label:
             columns = jnp.broadcast_to(self.label_weights, y_pred.shape)
-            sample_weight = columns if sample_weight is None else self._times(columns, sample_weight)
+            sample_weight = (
+                columns if sample_weight is None else self._times(columns, sample_weight)
+            )
         self._add_counts(y_true, y_pred, sample_weight, per_label=self.multi_label)
 
     def result(self) -> jax.Array:
@@ -201,7 +210,8 @@ def _curve_points(
         return divide_no_nan(fp, fp + tn), recall
     if curve == "PR":
         return recall, divide_no_nan(tp, tp + fp)
-    # Gains: 1 - odds * FN / TP, from 0 to 1, and 1 - odds * FP / TP, where odds = positives / negatives.
+    # Gains: 1 - odds * FN / TP, from 0 to 1, and 1 - odds * FP / TP, where odds = positives /
+    # negatives.
     odds = divide_no_nan(tp + fn, fp + tn)
     recall_gain = jnp.where(tp == 0, 0.0, jnp.clip(1 - odds * divide_no_nan(fn, tp), 0.0, 1.0))
     return recall_gain, 1 - odds * divide_no_nan(fp, tp)
@@ -211,8 +221,8 @@ def _curve_points(
 def _interpolated_pr_area(tp: jax.Array, fp: jax.Array, fn: jax.Array) -> jax.Array:
     """Integral of precision over recall, where between two thresholds TP is linear in P = TP + FP.
 
-    With slope s = dTP / dP and TP = i + s P, precision is s + i / P, and its integral over recall is
-    s (dTP + i log(P1 / P2)) / positives.
+    With slope s = dTP / dP and TP = i + s P, precision is s + i / P, and its integral over recall
+    is s (dTP + i log(P1 / P2)) / positives.
     """
     p = tp + fp
     d_tp = tp[:-1] - tp[1:]
@@ -221,4 +231,6 @@ def _interpolated_pr_area(tp: jax.Array, fp: jax.Array, fn: jax.Array) -> jax.Ar
     intercept = tp[1:] - slope * p[1:]
     both = (p[:-1] > 0) & (p[1:] > 0)
     ratio = jnp.where(both, divide_no_nan(p[:-1], jnp.maximum(p[1:], 0)), 1.0)
-    return jnp.sum(divide_no_nan(slope * (d_tp + intercept * jnp.log(ratio)), tp[1:] + fn[1:]), axis=0)
+    return jnp.sum(
+        divide_no_nan(slope * (d_tp + intercept * jnp.log(ratio)), tp[1:] + fn[1:]), axis=0
+    )

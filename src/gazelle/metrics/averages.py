@@ -35,9 +35,10 @@ class Mean(Metric):
         """Add values.
 
         Args:
-            values: A number (counts as one sample), `(n,)`, or `(n, ...)`, where a sample's value is the mean over all
-                further axes.
-            sample_weight: Weights that fit the first axes of `values`: a number, `(n,)`, `(n, 1)` or more.
+            values: A number (counts as one sample), `(n,)`, or `(n, ...)`, where a sample's value
+                is the mean over all further axes.
+            sample_weight: Weights that fit the first axes of `values`: a number, `(n,)`, `(n, 1)`
+                or more.
 
         Raises:
             ShapeError: The weights do not fit the values.
@@ -84,10 +85,10 @@ class Sum(Metric):
 class MeanMetricWrapper(Mean):
     """The mean over all samples of a function of targets and predictions.
 
-    Where the function gives one value per sample, the mean is over samples. Where it gives a single number, that
-    number counts once per batch, whatever the batch's size, as in Keras. Targets `(n,)` beside predictions `(n, 1)`,
-    and the other way round, are brought to the same rank first, as for a loss (in Keras they are not, and
-    `y_true - y_pred` is `(n, n)`).
+    Where the function gives one value per sample, the mean is over samples. Where it gives a single
+    number, that number counts once per batch, whatever the batch's size, as in Keras. Targets
+    `(n,)` beside predictions `(n, 1)`, and the other way round, are brought to the same rank first,
+    as for a loss (in Keras they are not, and `y_true - y_pred` is `(n, n)`).
 
     Args:
         fn: The function `(y_true, y_pred, **kwargs) -> array`.
@@ -99,10 +100,14 @@ class MeanMetricWrapper(Mean):
         ArgumentTypeError: `fn` cannot be called.
     """
 
-    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any):
+    def __init__(
+        self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any
+    ):
         if not callable(fn):
             raise ArgumentTypeError(
-                f"{type(self).__name__}: fn must be a function.", expected="fn(y_true, y_pred)", received=repr(fn)
+                f"{type(self).__name__}: fn must be a function.",
+                expected="fn(y_true, y_pred)",
+                received=repr(fn),
             )
         super().__init__(name=name, dtype=dtype)
         self._fn = fn

@@ -25,7 +25,8 @@ catalogue = registry.Catalogue("metric", "keras.metrics")
 class Metric:
     """A figure gathered over batches.
 
-    A subclass makes its state with `add_variable` in its constructor and defines `update_state` and `result`:
+    A subclass makes its state with `add_variable` in its constructor and defines `update_state` and
+    `result`:
 
         class LargestError(gazelle.metrics.Metric):
             def __init__(self, name="largest_error", dtype=None):
@@ -33,32 +34,38 @@ class Metric:
                 self.largest = self.add_variable((), "zeros", name="largest")
 
             def update_state(self, y_true, y_pred, sample_weight=None):
-                self.largest.assign(jnp.maximum(self.largest.value, jnp.max(jnp.abs(y_true - y_pred))))
+                self.largest.assign(jnp.maximum(self.largest.value, jnp.max(jnp.abs(y_true -
+                y_pred))))
 
             def result(self):
                 return self.largest.value
 
-    Both run inside compiled programs: they use `jax.numpy` (or `gazelle.ops`) and do not branch on values. Variables
-    and metrics that are attributes of a metric, also in lists, tuples and dicts, belong to its state. State whose shape
-    is known only from data is made by overriding `build`, with `self.built = False` in the constructor; `update_state`
-    then calls `build` where it must.
+    Both run inside compiled programs: they use `jax.numpy` (or `gazelle.ops`) and do not branch on
+    values. Variables and metrics that are attributes of a metric, also in lists, tuples and dicts,
+    belong to its state. State whose shape is known only from data is made by overriding `build`,
+    with `self.built = False` in the constructor; `update_state` then calls `build` where it must.
 
     Args:
         dtype: Type of the state: a float type's name, a dtype or a policy; floatx when None.
-        name: Name in the logs; the class's name in snake case when None. (Unlike Keras, never numbered by a count of
-            all metrics of the process: the same code gives the same log keys every time.)
+        name: Name in the logs; the class's name in snake case when None. (Unlike Keras, never
+            numbered by a count of all metrics of the process: the same code gives the same log keys
+            every time.)
 
     Raises:
         ArgumentTypeError: `name` is no string.
     """
 
     built: bool = True
-    _direction: str | None = None  # "up" where greater is better, "down" where less is; None when not known
+    _direction: str | None = (
+        None  # "up" where greater is better, "down" where less is; None when not known
+    )
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         if name is not None and not isinstance(name, str):
             raise ArgumentTypeError(
-                f"{type(self).__name__}: name must be a string.", expected="a string or None", received=repr(name)
+                f"{type(self).__name__}: name must be a string.",
+                expected="a string or None",
+                received=repr(name),
             )
         self.name: str = snake_case(type(self).__name__) if name is None else name
         self._dtype = floatx() if dtype is None else get_policy(dtype).compute_dtype
@@ -75,7 +82,11 @@ class Metric:
         """All state: the metric's own variables in the order of their making, then those of metrics that it holds."""
         variables, metrics = self._state()
         for metric in metrics:
-            variables.extend(variable for variable in metric.variables if all(variable is not v for v in variables))
+            variables.extend(
+                variable
+                for variable in metric.variables
+                if all(variable is not v for v in variables)
+            )
         return variables
 
     def add_variable(
@@ -90,8 +101,8 @@ class Metric:
 
         Args:
             shape: Its shape, `()` for a number.
-            initializer: Name, config or instance of an initializer, a callable `(shape, dtype) -> array`, a number or
-                an array; zeros when None.
+            initializer: Name, config or instance of an initializer, a callable `(shape, dtype) ->
+                array`, a number or an array; zeros when None.
             dtype: Its type; the metric's when None.
             aggregation: Accepted for Keras's sake: how copies on several devices are put together.
             name: Its name.
@@ -123,7 +134,11 @@ class Metric:
         return variable
 
     def add_weight(
-        self, shape: int | Iterable[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+        self,
+        shape: int | Iterable[int] = (),
+        initializer: Any = None,
+        dtype: Any = None,
+        name: str | None = None,
     ) -> Variable:
         """`add_variable` with Keras's older name; a number that starts at zero when nothing is given."""
         return self.add_variable(shape, initializer, dtype=dtype, name=name)
@@ -148,10 +163,14 @@ class Metric:
     def reset_state(self) -> None:
         """Set every variable to its first value (Keras sets zeros, whatever the initializer)."""
         variables, metrics = self._state()
-        initial = {id(v): value for v, value in zip(self._variables, self._initial_values, strict=True)}
+        initial = {
+            id(v): value for v, value in zip(self._variables, self._initial_values, strict=True)
+        }
         for variable in variables:
             value = initial.get(id(variable))
-            variable.assign(np.zeros(variable.shape, jnp.dtype(variable.dtype)) if value is None else value)
+            variable.assign(
+                np.zeros(variable.shape, jnp.dtype(variable.dtype)) if value is None else value
+            )
         for metric in metrics:
             metric.reset_state()
 
@@ -160,7 +179,9 @@ class Metric:
         self.update_state(*args, **kwargs)
         return self.result()
 
-    def stateless_update_state(self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any) -> list[Any]:
+    def stateless_update_state(
+        self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any
+    ) -> list[Any]:
         """`update_state` as a pure function.
 
         Args:
@@ -175,7 +196,9 @@ class Metric:
             StateError: The metric's state is not built.
             ArgumentError: There are not as many values as variables.
         """
-        return pure(self.update_state, self.variables)(self._checked(metric_variables), *args, **kwargs)[1]
+        return pure(self.update_state, self.variables)(
+            self._checked(metric_variables), *args, **kwargs
+        )[1]
 
     def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
         """`result` as a pure function of the state's values; raises like `stateless_update_state`."""
@@ -202,7 +225,9 @@ class Metric:
         """The variables and the metrics among the attributes, each once."""
         found = list(_walk(vars(self)))
         unique = list({id(item): item for item in found}.values())
-        return [v for v in unique if isinstance(v, Variable)], [m for m in unique if isinstance(m, Metric)]
+        return [v for v in unique if isinstance(v, Variable)], [
+            m for m in unique if isinstance(m, Metric)
+        ]
 
     def _checked(self, values: Sequence[Any]) -> list[Any]:
         if not self.built:
@@ -212,8 +237,12 @@ class Metric:
             )
         if len(values) != len(self.variables):
             raise ArgumentError(
-                f"Argument `metric_variables` must hold one value for each of {type(self).__name__}().variables.",
-                expected=f"{len(self.variables)} values: {[variable.name for variable in self.variables]}",
+                "Argument `metric_variables` must hold one value for each of"
+                f" {type(self).__name__}().variables.",
+                expected=(
+                    f"{len(self.variables)} values:"
+                    f" {[variable.name for variable in self.variables]}"
+                ),
                 received=f"a list with length {len(values)}",
                 fix="pass [variable.value for variable in metric.variables]",
             )
@@ -224,8 +253,8 @@ def get(identifier: Any) -> Any:
     """The metric that `identifier` stands for.
 
     Args:
-        identifier: A name (`"mse"`, `"auc"`, `"F1Score"`), a config, a class (an instance is made), an instance or a
-            function `(y_true, y_pred)`; None gives None.
+        identifier: A name (`"mse"`, `"auc"`, `"F1Score"`), a config, a class (an instance is made),
+            an instance or a function `(y_true, y_pred)`; None gives None.
 
     Raises:
         UnknownNameError: It stands for nothing; the message lists the nearest names.

@@ -1,7 +1,8 @@
 """How alike targets and predictions run: cosine similarity, Pearson's and Lin's concordance correlation.
 
-Each is taken along `axis` and averaged over what is left: with the default, within each sample. Concordance: Lin, "A
-concordance correlation coefficient to evaluate reproducibility", Biometrics 45, 1989.
+Each is taken along `axis` and averaged over what is left: with the default, within each sample.
+Concordance: Lin, "A concordance correlation coefficient to evaluate reproducibility", Biometrics
+45, 1989.
 """
 
 from __future__ import annotations
@@ -43,12 +44,15 @@ class PearsonCorrelation(FunctionMetric):
     Args:
         name: Name in the logs.
         dtype: Type of the state; floatx when None.
-        axis: The axis or axes along which values correlate: -1 within each sample, 0 over the samples of a batch.
+        axis: The axis or axes along which values correlate: -1 within each sample, 0 over the
+            samples of a batch.
     """
 
     _direction = "up"
 
-    def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: Axis = -1):
+    def __init__(
+        self, name: str | None = "pearson_correlation", dtype: Any = None, axis: Axis = -1
+    ):
         super().__init__(pearson_correlation, name, dtype, axis=_axis(axis))
 
 
@@ -59,12 +63,15 @@ class ConcordanceCorrelation(FunctionMetric):
     Args:
         name: Name in the logs.
         dtype: Type of the state; floatx when None.
-        axis: The axis or axes along which values are compared: -1 within each sample, 0 over the samples of a batch.
+        axis: The axis or axes along which values are compared: -1 within each sample, 0 over the
+            samples of a batch.
     """
 
     _direction = "up"
 
-    def __init__(self, name: str | None = "concordance_correlation", dtype: Any = None, axis: Axis = -1):
+    def __init__(
+        self, name: str | None = "concordance_correlation", dtype: Any = None, axis: Axis = -1
+    ):
         super().__init__(concordance_correlation, name, dtype, axis=_axis(axis))
 
 
@@ -80,7 +87,10 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: Axis = -1) -> jax.Array:
     Raises:
         ShapeError: The shapes do not fit.
     """
-    t, p = (x - jnp.mean(x, axis=axis, keepdims=True) for x in _floats(y_true, y_pred, "pearson_correlation"))
+    t, p = (
+        x - jnp.mean(x, axis=axis, keepdims=True)
+        for x in _floats(y_true, y_pred, "pearson_correlation")
+    )
     spread = jnp.sqrt(jnp.mean(t * t, axis=axis)) * jnp.sqrt(jnp.mean(p * p, axis=axis))
     return jnp.mean(t * p, axis=axis) / spread
 
@@ -105,7 +115,9 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: Axis = -1) -> jax.Ar
 
 
 def _cosine(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
-    return -losses.cosine_similarity(y_true, y_pred, axis=axis)  # the loss is negative, so that less is better
+    return -losses.cosine_similarity(
+        y_true, y_pred, axis=axis
+    )  # the loss is negative, so that less is better
 
 
 def _floats(y_true: Any, y_pred: Any, owner: str) -> tuple[jax.Array, jax.Array]:

@@ -10,8 +10,9 @@ from gazelle.metrics.regression import R2Score
 def counts_samples(metric: Metric) -> bool:
     """Whether an update adds to the metric's state what each sample gives, whatever the state and the other samples.
 
-    Then a sample of weight 0 changes nothing. So it is with Gazelle's metrics of targets and predictions (but
-    `R2Score`, which puts variances together); of a user's functions and classes it is not known.
+    Then a sample of weight 0 changes nothing. So it is with Gazelle's metrics of targets and
+    predictions (but `R2Score`, which puts variances together); of a user's functions and classes it
+    is not known.
     """
     others = (Metric, Mean, Sum, MeanMetricWrapper, R2Score)
     changed = {"update_state", "result", "reset_state"} & vars(metric).keys()

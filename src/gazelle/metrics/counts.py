@@ -31,7 +31,8 @@ class _Count(Metric):
         """Take a batch into account.
 
         Args:
-            y_true: Targets: `(n,)` or `(n, 1)`, bool, integer or float; one-hot `(n, C)`; or labels beside `(n, C)`.
+            y_true: Targets: `(n,)` or `(n, 1)`, bool, integer or float; one-hot `(n, C)`; or labels
+                beside `(n, C)`.
             y_pred: Predictions; strictly above a threshold counts as positive.
             sample_weight: Weights of samples `(n,)` or of elements, or None.
 
@@ -39,7 +40,9 @@ class _Count(Metric):
             ShapeError: Shapes that do not fit.
         """
         owner = type(self).__name__
-        counts = confusion_counts(y_true, y_pred, sample_weight, self._thresholds, owner, dtype=self.dtype)
+        counts = confusion_counts(
+            y_true, y_pred, sample_weight, self._thresholds, owner, dtype=self.dtype
+        )
         self.accumulator.assign_add(self._pick(counts))
 
     def result(self) -> jax.Array:
@@ -165,13 +168,15 @@ class _Ratio(Metric):
         """Take a batch into account.
 
         Args:
-            y_true: Targets: `(n,)` or `(n, 1)`, bool, integer or float; one-hot `(n, C)`; or labels 0 to C - 1 beside
-                predictions `(n, C)`, which are made one-hot.
-            y_pred: Predictions; strictly above a threshold counts as positive. With C classes every element is judged.
+            y_true: Targets: `(n,)` or `(n, 1)`, bool, integer or float; one-hot `(n, C)`; or labels
+                0 to C - 1 beside predictions `(n, C)`, which are made one-hot.
+            y_pred: Predictions; strictly above a threshold counts as positive. With C classes every
+                element is judged.
             sample_weight: Weights of samples `(n,)` or of elements, or None.
 
         Raises:
-            ShapeError: Shapes that do not fit, or `top_k` or `class_id` beyond the number of classes.
+            ShapeError: Shapes that do not fit, or `top_k` or `class_id` beyond the number of
+                classes.
         """
         counts = confusion_counts(
             y_true,
@@ -267,6 +272,8 @@ def checked_class(class_id: Any, owner: str) -> int | None:
         return None
     if not isinstance(class_id, numbers.Integral) or isinstance(class_id, bool) or class_id < 0:
         raise ArgumentError(
-            f"{owner}: class_id must be the number of a class.", expected="an int >= 0 or None", received=repr(class_id)
+            f"{owner}: class_id must be the number of a class.",
+            expected="an int >= 0 or None",
+            received=repr(class_id),
         )
     return int(class_id)

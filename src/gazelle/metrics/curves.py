@@ -35,7 +35,9 @@ class ThresholdCurve(Metric):
 
     def _add_counts(self, y_true: Any, y_pred: Any, sample_weight: Any, **options: Any) -> None:
         owner = type(self).__name__
-        counts = confusion_counts(y_true, y_pred, sample_weight, self._thresholds, owner, dtype=self.dtype, **options)
+        counts = confusion_counts(
+            y_true, y_pred, sample_weight, self._thresholds, owner, dtype=self.dtype, **options
+        )
         self.true_positives.assign_add(counts.true_positives)
         self.false_positives.assign_add(counts.false_positives)
         self.true_negatives.assign_add(counts.negatives - counts.false_positives)
@@ -46,7 +48,13 @@ class _RateAtRate(ThresholdCurve):
     """The greatest value of one rate among the thresholds at which another is at least `value`."""
 
     def __init__(
-        self, argument: str, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any
+        self,
+        argument: str,
+        value: float,
+        num_thresholds: int,
+        class_id: int | None,
+        name: str | None,
+        dtype: Any,
     ):
         super().__init__(name=name, dtype=dtype)
         owner = type(self).__name__
@@ -54,14 +62,19 @@ class _RateAtRate(ThresholdCurve):
         self.num_thresholds = positive_int("num_thresholds", num_thresholds, owner)
         self.class_id = checked_class(class_id, owner)
         self._argument = argument
-        self._thresholds = np.array([0.5]) if num_thresholds == 1 else np.arange(num_thresholds) / (num_thresholds - 1)
+        self._thresholds = (
+            np.array([0.5])
+            if num_thresholds == 1
+            else np.arange(num_thresholds) / (num_thresholds - 1)
+        )
         self._make_counts((num_thresholds,))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take a batch into account.
 
         Args:
-            y_true: Targets 0 or 1 in any form: `(n,)`, `(n, 1)`, `(n, C)`, or labels beside `(n, C)`.
+            y_true: Targets 0 or 1 in any form: `(n,)`, `(n, 1)`, `(n, C)`, or labels beside `(n,
+                C)`.
             y_pred: Scores from 0 to 1.
             sample_weight: Weights of samples `(n,)` or of elements, or None.
 

@@ -18,15 +18,18 @@ from gazelle.metrics.shapes import match_labels, spread_weight
 class FBetaScore(Metric):
     """The weighted harmonic mean of precision and recall.
 
-    Where a class has no true and no predicted element its score is 0. The value is exact, as scikit-learn's is (Keras
-    adds 1e-7 to its divisors, so that perfect predictions reach 0.9999998).
+    Where a class has no true and no predicted element its score is 0. The value is exact, as
+    scikit-learn's is (Keras adds 1e-7 to its divisors, so that perfect predictions reach
+    0.9999998).
 
     Args:
-        average: None for a vector of one score per class; `"micro"` for one score over all classes' counts; `"macro"`
-            for the mean of the classes' scores; `"weighted"` for their mean weighted by the classes' true elements.
+        average: None for a vector of one score per class; `"micro"` for one score over all classes'
+            counts; `"macro"` for the mean of the classes' scores; `"weighted"` for their mean
+            weighted by the classes' true elements.
         beta: How many times recall counts as much as precision, > 0.
-        threshold: Predictions strictly above it are positive, 0 < threshold <= 1. None: the greatest prediction of each
-            sample is positive (all of them, where several are equal); for a single output, predictions above 0.5 are.
+        threshold: Predictions strictly above it are positive, 0 < threshold <= 1. None: the
+            greatest prediction of each sample is positive (all of them, where several are equal);
+            for a single output, predictions above 0.5 are.
         name: Name in the logs.
         dtype: Type of the state; floatx when None.
 
@@ -47,8 +50,16 @@ class FBetaScore(Metric):
         super().__init__(name=name, dtype=dtype)
         owner = type(self).__name__
         self.average = one_of("average", average, (None, "micro", "macro", "weighted"), owner)
-        if not isinstance(beta, numbers.Real) or isinstance(beta, bool) or not 0 < beta < float("inf"):
-            raise ArgumentError(f"{owner}: beta is out of range.", expected="a number > 0", received=f"beta={beta!r}")
+        if (
+            not isinstance(beta, numbers.Real)
+            or isinstance(beta, bool)
+            or not 0 < beta < float("inf")
+        ):
+            raise ArgumentError(
+                f"{owner}: beta is out of range.",
+                expected="a number > 0",
+                received=f"beta={beta!r}",
+            )
         within = isinstance(threshold, numbers.Real) and 0 < threshold <= 1
         if threshold is not None and not within:
             raise ArgumentError(
@@ -86,8 +97,8 @@ class FBetaScore(Metric):
         """Take a batch into account.
 
         Args:
-            y_true: Targets, bool, integer or float: `(n,)` or `(n, 1)` of 0 and 1 beside a single output; labels 0 to
-                C - 1 or one-hot or multi-hot rows `(n, C)` beside C outputs.
+            y_true: Targets, bool, integer or float: `(n,)` or `(n, 1)` of 0 and 1 beside a single
+                output; labels 0 to C - 1 or one-hot or multi-hot rows `(n, C)` beside C outputs.
             y_pred: Predictions `(n, C)`, `(n, 1)` or `(n,)`.
             sample_weight: Weights of samples `(n,)` or of elements, or None.
 
@@ -116,8 +127,14 @@ class FBetaScore(Metric):
             StateError: Before the first batch.
         """
         if not self.built:
-            raise StateError(f"{type(self).__name__} has seen no data yet.", fix="call update_state first")
-        tp, fp, fn = self.true_positives.value, self.false_positives.value, self.false_negatives.value
+            raise StateError(
+                f"{type(self).__name__} has seen no data yet.", fix="call update_state first"
+            )
+        tp, fp, fn = (
+            self.true_positives.value,
+            self.false_positives.value,
+            self.false_negatives.value,
+        )
         support = tp + fn
         if self.average == "micro":
             tp, fp, fn = jnp.sum(tp), jnp.sum(fp), jnp.sum(fn)
@@ -131,7 +148,12 @@ class FBetaScore(Metric):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal metric."""
-        return {**super().get_config(), "average": self.average, "beta": self.beta, "threshold": self.threshold}
+        return {
+            **super().get_config(),
+            "average": self.average,
+            "beta": self.beta,
+            "threshold": self.threshold,
+        }
 
     def _decide(self, y_pred: jax.Array) -> jax.Array:
         """Which elements are predicted positive."""
@@ -151,8 +173,8 @@ class F1Score(FBetaScore):
 
     Args:
         average: None (a vector of one score per class), `"micro"`, `"macro"` or `"weighted"`.
-        threshold: Predictions strictly above it are positive; None for the greatest of each sample, or for a single
-            output above 0.5.
+        threshold: Predictions strictly above it are positive; None for the greatest of each sample,
+            or for a single output above 0.5.
         name: Name in the logs.
         dtype: Type of the state; floatx when None.
 

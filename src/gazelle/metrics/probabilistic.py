@@ -69,7 +69,11 @@ class BinaryCrossentropy(FunctionMetric):
     ):
         in_range("label_smoothing", label_smoothing, 0.0, 1.0, type(self).__name__)
         super().__init__(
-            losses.binary_crossentropy, name, dtype, from_logits=from_logits, label_smoothing=label_smoothing
+            losses.binary_crossentropy,
+            name,
+            dtype,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
         )
 
 
@@ -117,8 +121,8 @@ class SparseCategoricalCrossentropy(FunctionMetric):
         name: Name in the logs.
         dtype: Type of the state; floatx when None.
         from_logits: Whether predictions are logits and not probabilities.
-        ignore_class: A label whose samples are left out, or None. As in Keras, without sample weights they still count
-            in the number of samples, with a value of 0.
+        ignore_class: A label whose samples are left out, or None. As in Keras, without sample
+            weights they still count in the number of samples, with a value of 0.
         axis: The axis of the classes.
     """
 

@@ -56,7 +56,9 @@ class RootMeanSquaredError(Mean):
             ShapeError: Shapes that do not fit.
         """
         y_true, y_pred = align(y_true, y_pred, type(self).__name__)
-        super().update_state(jnp.square(y_true.astype(self.dtype) - y_pred.astype(self.dtype)), sample_weight)
+        super().update_state(
+            jnp.square(y_true.astype(self.dtype) - y_pred.astype(self.dtype)), sample_weight
+        )
 
     def result(self) -> jax.Array:
         """The root of the mean so far."""
@@ -127,15 +129,17 @@ class LogCoshError(FunctionMetric):
 class R2Score(Metric):
     """The coefficient of determination over all samples: 1 - sum (y - p)^2 / sum (y - mean y)^2, column by column.
 
-    A column of constant targets scores 1 when predicted exactly, else 0, as in scikit-learn. The spread of the targets
-    is put together from the batches' own means (Chan, Golub and LeVeque, 1979), so that targets far from 0 lose no
-    digits.
+    A column of constant targets scores 1 when predicted exactly, else 0, as in scikit-learn. The
+    spread of the targets is put together from the batches' own means (Chan, Golub and LeVeque,
+    1979), so that targets far from 0 lose no digits.
 
     Args:
-        class_aggregation: `"uniform_average"` (mean of the columns' scores), `"variance_weighted_average"` (their mean
-            weighted by the columns' spread) or None (a vector of one score per column).
-        num_regressors: Number of inputs p for the adjusted score 1 - (1 - R2) (m - 1) / (m - p - 1); 0 for the plain
-            one. m is the number of target values, as in Keras; where m - p - 1 <= 0 the plain score is given.
+        class_aggregation: `"uniform_average"` (mean of the columns' scores),
+            `"variance_weighted_average"` (their mean weighted by the columns' spread) or None (a
+            vector of one score per column).
+        num_regressors: Number of inputs p for the adjusted score 1 - (1 - R2) (m - 1) / (m - p -
+            1); 0 for the plain one. m is the number of target values, as in Keras; where m - p - 1
+            <= 0 the plain score is given.
         name: Name in the logs.
         dtype: Type of the state; floatx when None.
 
@@ -154,11 +158,16 @@ class R2Score(Metric):
     ):
         super().__init__(name=name, dtype=dtype)
         self.class_aggregation = one_of(
-            "class_aggregation", class_aggregation, (None, "uniform_average", "variance_weighted_average"), "R2Score"
+            "class_aggregation",
+            class_aggregation,
+            (None, "uniform_average", "variance_weighted_average"),
+            "R2Score",
         )
         if not isinstance(num_regressors, int) or num_regressors < 0:
             raise ArgumentError(
-                "R2Score: num_regressors is out of range.", expected="an int >= 0", received=repr(num_regressors)
+                "R2Score: num_regressors is out of range.",
+                expected="an int >= 0",
+                received=repr(num_regressors),
             )
         self.num_regressors = num_regressors
         self.built = False
@@ -206,7 +215,9 @@ class R2Score(Metric):
         y_pred = y_pred.reshape(y_true.shape).astype(self.dtype)
         weight, batch_count = jnp.ones(()), jnp.asarray(float(y_true.shape[0]), self.dtype)
         if sample_weight is not None:
-            weight = jnp.broadcast_to(spread_weight(sample_weight, y_true.shape, self.dtype), y_true.shape)
+            weight = jnp.broadcast_to(
+                spread_weight(sample_weight, y_true.shape, self.dtype), y_true.shape
+            )
             batch_count = jnp.sum(weight, axis=0)
         batch_mean = divide_no_nan(jnp.sum(weight * y_true, axis=0), batch_count)
         shift = batch_mean - self.mean.value
@@ -231,7 +242,9 @@ class R2Score(Metric):
             raise StateError("R2Score has seen no data yet.", fix="call update_state first")
         spread, residual = self.spread.value, self.residual.value
         exact = (residual == 0) & (self.count.value > 0)
-        score = jnp.where(spread == 0, jnp.where(exact, 1.0, 0.0), 1 - divide_no_nan(residual, spread))
+        score = jnp.where(
+            spread == 0, jnp.where(exact, 1.0, 0.0), 1 - divide_no_nan(residual, spread)
+        )
         if self.class_aggregation == "uniform_average":
             score = jnp.mean(score)
         elif self.class_aggregation == "variance_weighted_average":

@@ -9,7 +9,11 @@ from gazelle._core.names import snake_case
 from gazelle.metrics.accuracy import BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy
 from gazelle.metrics.averages import MeanMetricWrapper
 from gazelle.metrics.base import Metric
-from gazelle.metrics.probabilistic import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
+from gazelle.metrics.probabilistic import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+)
 
 Shape = Sequence[int | None]
 
@@ -24,24 +28,32 @@ def is_crossentropy(identifier: Any) -> bool:
     return isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce")
 
 
-def accuracy_for(name: str, y_true_shape: Shape, y_pred_shape: Shape, *, from_logits: bool = False) -> Metric:
+def accuracy_for(
+    name: str, y_true_shape: Shape, y_pred_shape: Shape, *, from_logits: bool = False
+) -> Metric:
     """The accuracy that fits an output.
 
-    One output: `BinaryAccuracy`; class labels beside several: `SparseCategoricalAccuracy`; else `CategoricalAccuracy`.
+    One output: `BinaryAccuracy`; class labels beside several: `SparseCategoricalAccuracy`; else
+    `CategoricalAccuracy`.
 
     Args:
         name: The user's string, which is the metric's name.
         y_true_shape: Shape of the targets.
         y_pred_shape: Shape of the predictions.
-        from_logits: Whether predictions are logits: then a single output is split at 0.0 and not at 0.5.
+        from_logits: Whether predictions are logits: then a single output is split at 0.0 and not at
+            0.5.
     """
     kind = _kind(y_true_shape, y_pred_shape)
     if kind == "binary":
         return BinaryAccuracy(name=name, threshold=0.0 if from_logits else 0.5)
-    return SparseCategoricalAccuracy(name=name) if kind == "sparse" else CategoricalAccuracy(name=name)
+    return (
+        SparseCategoricalAccuracy(name=name) if kind == "sparse" else CategoricalAccuracy(name=name)
+    )
 
 
-def crossentropy_for(name: str, y_true_shape: Shape, y_pred_shape: Shape, *, from_logits: bool = False) -> Metric:
+def crossentropy_for(
+    name: str, y_true_shape: Shape, y_pred_shape: Shape, *, from_logits: bool = False
+) -> Metric:
     """The crossentropy that fits an output, chosen like `accuracy_for`.
 
     Args:

@@ -27,7 +27,10 @@ def align(y_true: Any, y_pred: Any, owner: str) -> tuple[jax.Array, jax.Array]:
             f"{owner}: targets and predictions have shapes that do not fit.",
             expected=f"targets of shape {y_pred.shape}",
             received=f"targets {y_true.shape}, predictions {y_pred.shape}",
-            fix="give the targets the predictions' shape; for class labels use the sparse form of the metric",
+            fix=(
+                "give the targets the predictions' shape; for class labels use the sparse form of"
+                " the metric"
+            ),
         )
     return y_true, y_pred
 
@@ -54,8 +57,9 @@ def class_labels(y_true: Any, y_pred: Any, owner: str) -> jax.Array:
 def match_labels(y_true: Any, y_pred: Any, owner: str) -> tuple[jax.Array, jax.Array]:
     """Targets in the predictions' shape, from any usual form of labels.
 
-    `(n,)` beside `(n, 1)`, either way round, is reshaped. Labels 0 to C - 1 of shape `(n,)` or `(n, 1)` beside
-    predictions `(n, C)` with C > 1 become one-hot rows. Equal shapes stay. The same holds with more axes in front.
+    `(n,)` beside `(n, 1)`, either way round, is reshaped. Labels 0 to C - 1 of shape `(n,)` or `(n,
+    1)` beside predictions `(n, C)` with C > 1 become one-hot rows. Equal shapes stay. The same
+    holds with more axes in front.
 
     Returns:
         `(y_true, y_pred)` of equal shape; the predictions unchanged.
@@ -83,7 +87,8 @@ def spread_weight(sample_weight: Any, shape: tuple[int, ...], dtype: Any) -> jax
     """Sample weights that broadcast against values of `shape`.
 
     Args:
-        sample_weight: Weights of the first axes of `shape`: a number, `(n,)`, `(n, 1)` or more axes.
+        sample_weight: Weights of the first axes of `shape`: a number, `(n,)`, `(n, 1)` or more
+            axes.
         shape: Shape of the values.
         dtype: Type of the result.
 
@@ -95,7 +100,9 @@ def spread_weight(sample_weight: Any, shape: tuple[int, ...], dtype: Any) -> jax
         weight = weight[..., 0]
     if 0 < weight.ndim < len(shape):
         weight = weight.reshape(weight.shape + (1,) * (len(shape) - weight.ndim))
-    fits = weight.ndim <= len(shape) and all(n in (1, m) for n, m in zip(weight.shape, shape, strict=False))
+    fits = weight.ndim <= len(shape) and all(
+        n in (1, m) for n, m in zip(weight.shape, shape, strict=False)
+    )
     if not fits:
         raise ShapeError(
             "sample_weight does not fit the values that it weights.",

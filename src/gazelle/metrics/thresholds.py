@@ -50,7 +50,9 @@ def checked_thresholds(thresholds: Any, default: float, owner: str) -> np.ndarra
 def evenly_spaced(thresholds: Sequence[float] | np.ndarray) -> bool:
     """Whether three or more thresholds divide [0, 1] into equal parts; at the ends 1e-7 beyond counts as equal."""
     count = len(thresholds)
-    return count >= 3 and np.allclose(thresholds, np.arange(count) / (count - 1), rtol=0.0, atol=2e-7)
+    return count >= 3 and np.allclose(
+        thresholds, np.arange(count) / (count - 1), rtol=0.0, atol=2e-7
+    )
 
 
 def confusion_counts(
@@ -96,7 +98,9 @@ def confusion_counts(
         y_pred, hit, miss = y_pred[..., class_id], hit[..., class_id], miss[..., class_id]
     labels = y_pred.shape[-1] if per_label else 1
     y_pred = y_pred.reshape(-1, labels)  # (elements, labels)
-    votes = jnp.stack([hit.reshape(-1, labels), miss.reshape(-1, labels)], axis=-1)  # (elements, labels, 2)
+    votes = jnp.stack(
+        [hit.reshape(-1, labels), miss.reshape(-1, labels)], axis=-1
+    )  # (elements, labels, 2)
     if evenly_spaced(thresholds):
         above, total = _count_in_buckets(y_pred, votes, len(thresholds), bool(thresholds[0] < 0))
     else:
@@ -107,22 +111,32 @@ def confusion_counts(
 
 
 @jax.jit
-def _count_each(y_pred: jax.Array, votes: jax.Array, thresholds: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _count_each(
+    y_pred: jax.Array, votes: jax.Array, thresholds: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """The votes above each threshold, `(T, labels, 2)`, and in all, `(labels, 2)`."""
     above = y_pred > thresholds[:, None, None]  # (T, elements, labels)
     return jnp.sum(jnp.where(above[..., None], votes, 0), axis=1), jnp.sum(votes, axis=0)
 
 
 @partial(jax.jit, static_argnums=(2, 3))
-def _count_in_buckets(y_pred: jax.Array, votes: jax.Array, count: int, below: bool) -> tuple[jax.Array, jax.Array]:
+def _count_in_buckets(
+    y_pred: jax.Array, votes: jax.Array, count: int, below: bool
+) -> tuple[jax.Array, jax.Array]:
     """The same for `count` evenly spaced thresholds: elements by how many they exceed, summed from above."""
-    bucket = jnp.ceil(jnp.clip(jnp.nan_to_num(y_pred, nan=0.0), 0, 1) * (count - 1)).astype("int32")  # 0 ... count - 1
+    bucket = jnp.ceil(jnp.clip(jnp.nan_to_num(y_pred, nan=0.0), 0, 1) * (count - 1)).astype(
+        "int32"
+    )  # 0 ... count - 1
     if below:  # the first threshold lies below 0, so that every prediction exceeds it
         bucket = jnp.maximum(bucket, 1)
     labels = jnp.arange(y_pred.shape[1])
     sums = jnp.zeros((count, *votes.shape[1:]), votes.dtype).at[bucket, labels].add(votes)
-    from_above = jnp.flip(jnp.cumsum(jnp.flip(sums, 0), axis=0), 0)  # [t]: elements that exceed t thresholds or more
-    above = jnp.concatenate([from_above[1:], jnp.zeros_like(from_above[:1])])  # none exceeds the last, 1
+    from_above = jnp.flip(
+        jnp.cumsum(jnp.flip(sums, 0), axis=0), 0
+    )  # [t]: elements that exceed t thresholds or more
+    above = jnp.concatenate(
+        [from_above[1:], jnp.zeros_like(from_above[:1])]
+    )  # none exceeds the last, 1
     return above, from_above[0]
 
 

@@ -6,4 +6,12 @@ from gazelle.models.functional import Functional
 from gazelle.models.model import Model
 from gazelle.models.sequential import Sequential
 
-__all__ = ["Functional", "Model", "Sequential", "clone_model", "describe", "model_from_json", "plot_model"]
+__all__ = [
+    "Functional",
+    "Model",
+    "Sequential",
+    "clone_model",
+    "describe",
+    "model_from_json",
+    "plot_model",
+]

@@ -30,25 +30,34 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
         config = json.loads(json_string)
     except (ValueError, TypeError, RecursionError) as error:
         raise ArgumentError(
-            "The text is not JSON.", expected="what model.to_json() returned", received=reason(error)
+            "The text is not JSON.",
+            expected="what model.to_json() returned",
+            received=reason(error),
         ) from None
     if isinstance(config, dict) and "class_name" in config:
         model = deserialize(config, custom_objects)
         if isinstance(model, Layer):
             return model
-    raise ArgumentError("The JSON is not a model's config.", expected="what model.to_json() returned")
+    raise ArgumentError(
+        "The JSON is not a model's config.", expected="what model.to_json() returned"
+    )
 
 
 def clone_model(
-    model: Any, input_tensors: Any = None, clone_function: Callable[[Any], Any] | None = None, **kwargs: Any
+    model: Any,
+    input_tensors: Any = None,
+    clone_function: Callable[[Any], Any] | None = None,
+    **kwargs: Any,
 ) -> Any:
     """A model of the same architecture and names with new weights; it is compiled alike if the model is.
 
     Args:
         model: A `Sequential` or functional model.
-        input_tensors: What `Input` gave, in the structure of the model's inputs, to build upon; new ones when None.
-        clone_function: Gives the layer to take for each layer of the model (but its inputs); by default a new one with
-            the same config. What it returns is used as it is, so that a layer returned unchanged is shared.
+        input_tensors: What `Input` gave, in the structure of the model's inputs, to build upon; new
+            ones when None.
+        clone_function: Gives the layer to take for each layer of the model (but its inputs); by
+            default a new one with the same config. What it returns is used as it is, so that a
+            layer returned unchanged is shared.
         **kwargs: Keras's further options are not supported.
 
     Raises:
@@ -63,14 +72,22 @@ def clone_model(
             fix="make a second instance of its class",
         )
     if kwargs:
-        raise ArgumentError("clone_model got options that it does not know.", received=", ".join(kwargs))
+        raise ArgumentError(
+            "clone_model got options that it does not know.", received=", ".join(kwargs)
+        )
     make = clone_function or _copy
     if isinstance(model, Sequential):
         first = (
-            input_tensors if input_tensors is not None else _copy(model._input_layer) if model._input_layer else None
+            input_tensors
+            if input_tensors is not None
+            else _copy(model._input_layer)
+            if model._input_layer
+            else None
         )
         layers = [make(layer) for layer in model.layers]
-        clone: Any = Sequential([*([] if first is None else leaves(first)), *layers], name=model.name)
+        clone: Any = Sequential(
+            [*([] if first is None else leaves(first)), *layers], name=model.name
+        )
     else:
         clone = _clone_graph(model, graph, input_tensors, make)
     clone._trainable = model._trainable
@@ -79,11 +96,16 @@ def clone_model(
     return clone
 
 
-def _clone_graph(model: Any, graph: Any, input_tensors: Any, make: Callable[[Any], Any]) -> Functional:
+def _clone_graph(
+    model: Any, graph: Any, input_tensors: Any, make: Callable[[Any], Any]
+) -> Functional:
     given = leaves(input_tensors) if input_tensors is not None else [None] * len(graph.flat_inputs)
-    if len(given) != len(graph.flat_inputs) or not all(tensor is None or is_input(tensor) for tensor in given):
+    if len(given) != len(graph.flat_inputs) or not all(
+        tensor is None or is_input(tensor) for tensor in given
+    ):
         raise ArgumentError(
-            "clone_model: input_tensors must be what Input() gives, one for each input of the model.",
+            "clone_model: input_tensors must be what Input() gives, one for each input of the"
+            " model.",
             expected=f"{len(graph.flat_inputs)} symbolic tensors",
             received=repr(input_tensors)[:80],
         )
@@ -93,7 +115,9 @@ def _clone_graph(model: Any, graph: Any, input_tensors: Any, make: Callable[[Any
     copies = {}
     for operation in graph.operations:
         if not isinstance(operation, InputLayer):
-            copies[id(operation)] = make(operation) if isinstance(operation, Layer) else _copy(operation)
+            copies[id(operation)] = (
+                make(operation) if isinstance(operation, Layer) else _copy(operation)
+            )
     inputs = map_structure(lambda tensor: values[id(tensor)], graph.inputs)
     return Functional(inputs, replay(graph.nodes, values, graph.outputs, copies), name=model.name)
 
@@ -103,4 +127,8 @@ def _copy(operation: Any) -> Any:
     if isinstance(operation, Sequential | Functional):
         return clone_model(operation)
     cls = type(operation)
-    return cls.from_config(operation.get_config()) if hasattr(cls, "from_config") else cls(**operation.get_config())
+    return (
+        cls.from_config(operation.get_config())
+        if hasattr(cls, "from_config")
+        else cls(**operation.get_config())
+    )

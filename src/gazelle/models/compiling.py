@@ -10,19 +10,18 @@ import jax.numpy as jnp
 
 from gazelle import optimizers
 from gazelle._core import context
-from gazelle._core.errors import ArgumentError, ArgumentTypeError, StateError
+from gazelle._core.errors import ArgumentError, ArgumentTypeError, CheckWarning, StateError
 from gazelle._core.lending import Guard
 from gazelle._core.registry import deserialize, reading_config, serialize
 from gazelle._core.symbolic import KerasTensor, leaves
-from gazelle.data.checks import CheckWarning
+from gazelle._engine.compile_cache import enable_compile_cache
+from gazelle._engine.compiled_loss import Objective
+from gazelle._engine.compiled_metrics import Measures
+from gazelle._engine.engine import Engine
+from gazelle._engine.outputs import Outputs
 from gazelle.layers import Layer
 from gazelle.models.graph import Graph
 from gazelle.models.protocol import check_protocol
-from gazelle.training.align import Outputs
-from gazelle.training.cache import enable_compile_cache
-from gazelle.training.engine import Engine
-from gazelle.training.measures import Measures
-from gazelle.training.objective import Objective
 
 
 @dataclass
@@ -89,12 +88,15 @@ class Compilable(Layer):
 
         Args:
             optimizer: A name, config or `Optimizer`.
-            loss: A name, function of `(y_true, y_pred)` or `Loss`; a list or dict of them for several outputs.
+            loss: A name, function of `(y_true, y_pred)` or `Loss`; a list or dict of them for
+                several outputs.
             loss_weights: Weight of each output's loss: a list or dict of numbers.
-            metrics: A list of names, functions or `Metric`s; for several outputs a list with an entry each, or a dict.
+            metrics: A list of names, functions or `Metric`s; for several outputs a list with an
+                entry each, or a dict.
             weighted_metrics: The same, measured with sample weights.
             run_eagerly: Whether to run operation by operation, for debugging.
-            steps_per_execution: Steps between calls of callbacks' batch hooks. Gazelle compiles whole epochs anyway.
+            steps_per_execution: Steps between calls of callbacks' batch hooks. Gazelle compiles
+                whole epochs anyway.
             jit_compile: Kept for Keras's signature: everything is compiled unless `run_eagerly`.
             auto_scale_loss: Kept for Keras's signature.
 
@@ -106,12 +108,16 @@ class Compilable(Layer):
         before, self._shortcut = self._compiled, None
         if isinstance(optimizer, type):
             raise ArgumentTypeError(
-                "optimizer must be an instance.", received=optimizer.__name__, fix=f"write {optimizer.__name__}()"
+                "optimizer must be an instance.",
+                received=optimizer.__name__,
+                fix=f"write {optimizer.__name__}()",
             )
         for name, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
             if value is not None and not isinstance(value, list | tuple | dict):
                 raise ArgumentError(
-                    f"`{name}` must be a list or dict.", received=repr(value), fix=f"write {name}=[{value!r}]"
+                    f"`{name}` must be a list or dict.",
+                    received=repr(value),
+                    fix=f"write {name}=[{value!r}]",
                 )
         self._compiled = Compiled(
             optimizer=optimizers.get(optimizer),
@@ -133,7 +139,9 @@ class Compilable(Layer):
         outputs = self._outputs_of(graph.outputs)
         shapes = [(tensor.shape, tensor.shape) for tensor in leaves(graph.outputs)]
         Objective(compiled.loss, compiled.loss_weights, outputs, shapes)
-        Measures(_names_only(compiled.metrics), _names_only(compiled.weighted_metrics), outputs, shapes)
+        Measures(
+            _names_only(compiled.metrics), _names_only(compiled.weighted_metrics), outputs, shapes
+        )
 
     @property
     def compiled(self) -> bool:
@@ -173,7 +181,11 @@ class Compilable(Layer):
         """The arguments of `compile` as JSON-ready values; None before it."""
         if self._compiled is None:
             return None
-        keys = [entry.name for entry in fields(Compiled) if entry.name not in ("engine", "auto_scale_loss")]
+        keys = [
+            entry.name
+            for entry in fields(Compiled)
+            if entry.name not in ("engine", "auto_scale_loss")
+        ]
         return {key: serialize(getattr(self._compiled, key)) for key in keys}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -187,7 +199,12 @@ class Compilable(Layer):
             metric.reset_state()
 
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
     ) -> Any:
         """The loss of a batch: the compiled losses, added losses and regularizers. A subclass may define its own.
 
@@ -204,7 +221,8 @@ class Compilable(Layer):
         engine = self._compiled.engine if self._compiled is not None else None
         if engine is None:
             raise StateError(
-                "compute_loss needs a compiled model that has seen data.", fix="call compile and fit first"
+                "compute_loss needs a compiled model that has seen data.",
+                fix="call compile and fit first",
             )
         total, _ = engine.objective(y, y_pred, sample_weight)
         added = context.collector()  # inside fit: what the layers have added in this step
@@ -213,7 +231,7 @@ class Compilable(Layer):
             total = total + jnp.sum(jnp.asarray(term, total.dtype))
         return total
 
-    # preparation ------------------------------------------------------------------------------------------------
+    # ---- preparation ----
 
     def _require_compiled(self) -> Compiled:
         if self._compiled is None:
@@ -267,8 +285,9 @@ class Compilable(Layer):
         optimizer = engine.optimizer
         if not engine.state.trainable:
             warnings.warn(
-                f"The model {self.name!r} does not have any trainable weights: nothing will be learned. "
-                "Unfreeze layers (layer.trainable = True) and compile again, or use evaluate.",
+                f"The model {self.name!r} does not have any trainable weights: nothing will be"
+                " learned. Unfreeze layers (layer.trainable = True) and compile again, or use"
+                " evaluate.",
                 CheckWarning,
                 stacklevel=3,
             )
@@ -294,7 +313,10 @@ class Compilable(Layer):
             outputs = self._outputs_of(structure)
             shapes = [(tensor.shape, tensor.shape) for tensor in leaves(structure)]
             self._predictor = Engine(
-                self, Objective(None, None, outputs, shapes), Measures(None, None, outputs, shapes), None
+                self,
+                Objective(None, None, outputs, shapes),
+                Measures(None, None, outputs, shapes),
+                None,
             )
         return self._predictor
 

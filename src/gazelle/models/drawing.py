@@ -1,4 +1,4 @@
-"""The drawing of a network: what to draw, read off a model. The picture itself is `gazelle.plots.network`."""
+"""The drawing of a network: what to draw, read off a model. The picture itself is `gazelle._plots.network`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from gazelle._core.errors import StateError
 from gazelle._core.notebook import ShownFile
 from gazelle._core.packages import need
 from gazelle._core.symbolic import KerasTensor, leaves
+from gazelle._files.writing import atomic_path
 from gazelle.layers import InputLayer, Layer
 from gazelle.models.summary import type_name
-from gazelle.utils.files import atomic_path
 
 
 def describe(model: Any) -> dict[str, Any]:
@@ -51,7 +51,9 @@ def _seen(layer: Layer) -> list[KerasTensor]:
     return [] if layer._seen_outputs is None else leaves(layer._seen_outputs)
 
 
-def _entry(operation: Any, name: str, outputs: list[KerasTensor], inbound: list[str]) -> dict[str, Any]:
+def _entry(
+    operation: Any, name: str, outputs: list[KerasTensor], inbound: list[str]
+) -> dict[str, Any]:
     is_layer = isinstance(operation, Layer)
     activation = getattr(getattr(operation, "activation", None), "__name__", None)
     kind = "Input" if isinstance(operation, InputLayer) else type_name(operation)
@@ -73,8 +75,9 @@ def plot_model(model: Any, to_file: str | Path = "model.png", **kwargs: Any) -> 
     Args:
         model: A built model.
         to_file: Path that ends in `.svg` or `.png`.
-        **kwargs: `dpi` (dots per inch of a PNG); Keras's other options (`show_shapes`, `rankdir`, ...) are accepted and
-            change nothing: the drawing always shows names, shapes and activations, top to bottom.
+        **kwargs: `dpi` (dots per inch of a PNG); Keras's other options (`show_shapes`, `rankdir`,
+            ...) are accepted and change nothing: the drawing always shows names, shapes and
+            activations, top to bottom.
 
     Returns:
         The path of the file; a notebook shows the drawing.
@@ -84,7 +87,7 @@ def plot_model(model: Any, to_file: str | Path = "model.png", **kwargs: Any) -> 
         StateError: The model is not built.
         ArgumentError: Another ending.
     """
-    from gazelle.plots.network import network_file
+    from gazelle._plots.network import network_file
 
     need("plot_model", "matplotlib")
     description = describe(model)

@@ -10,7 +10,9 @@ from gazelle._core.errors import ArgumentError
 from gazelle._core.variable import Variable
 from gazelle.layers import Layer
 from gazelle.layers.holding import own_weights
-from gazelle.saving import attribute_sublayers, keras_paths, load_variables, write_weights
+from gazelle.saving.h5 import write_weights
+from gazelle.saving.loading import load_variables
+from gazelle.saving.paths import attribute_sublayers, keras_paths
 
 # Attributes of a model that hold none of its own layers.
 _SKIP = (
@@ -36,7 +38,9 @@ def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool =
     path = os.fspath(filepath)
     if not path.endswith(".weights.h5"):
         raise ArgumentError(
-            "The filename must end in `.weights.h5`.", received=path, fix=f"use {path.removesuffix('.h5')}.weights.h5"
+            "The filename must end in `.weights.h5`.",
+            received=path,
+            fix=f"use {path.removesuffix('.h5')}.weights.h5",
         )
     model._require_built("save_weights")
     write_weights(path, _tree(model), overwrite=overwrite)

@@ -57,11 +57,19 @@ class Functional(Model):
 
         def history(tensor: KerasTensor) -> list[Any]:
             node = tensor.node
-            return [node.operation.name, numbers[id(node)], tensor.index] if node is not None else [tensor.name, 0, 0]
+            return (
+                [node.operation.name, numbers[id(node)], tensor.index]
+                if node is not None
+                else [tensor.name, 0, 0]
+            )
 
         def encode(leaf: Any) -> Any:
             if isinstance(leaf, KerasTensor):
-                config = {"shape": list(leaf.shape), "dtype": leaf.dtype, "keras_history": history(leaf)}
+                config = {
+                    "shape": list(leaf.shape),
+                    "dtype": leaf.dtype,
+                    "keras_history": history(leaf),
+                }
                 return {"class_name": "__keras_tensor__", "config": config}
             return serialize(leaf)
 
@@ -69,7 +77,10 @@ class Functional(Model):
         for op in graph.operations:
             nodes = [node for node in op.inbound_nodes if id(node) in inside]
             inbound = [
-                {"args": list(map_structure(encode, node.args)), "kwargs": map_structure(encode, node.kwargs)}
+                {
+                    "args": list(map_structure(encode, node.args)),
+                    "kwargs": map_structure(encode, node.kwargs),
+                }
                 for node in nodes
             ]
             layers.append({**_step_config(op), "name": op.name, "inbound_nodes": inbound})
@@ -99,7 +110,9 @@ class Functional(Model):
         waiting: list[tuple[str, int, dict[str, Any]]] = []
         tensors: dict[tuple[str, int], Any] = {}
         for entry in config["layers"]:
-            layer = _step({key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")})
+            layer = _step(
+                {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")}
+            )
             if not isinstance(entry["name"], str):
                 raise ArgumentError("A layer's name must be text.", received=short(entry["name"]))
             layer.name = entry["name"]
@@ -119,7 +132,8 @@ class Functional(Model):
                 tensors[name, i] = made[name].inbound_nodes[-1]
             if len(later) == len(waiting):
                 raise ArgumentError(
-                    "The config of a functional model is damaged: some calls wait for tensors that nothing gives.",
+                    "The config of a functional model is damaged: some calls wait for tensors that"
+                    " nothing gives.",
                     received=", ".join(name for name, _, _ in later),
                 )
             waiting = later
@@ -131,7 +145,9 @@ class Functional(Model):
                 return _outputs(tensors[place[0], place[1]])[place[2]]
             return [find(inner) for inner in place]
 
-        model = cls(find(config["input_layers"]), find(config["output_layers"]), name=config.get("name"))
+        model = cls(
+            find(config["input_layers"]), find(config["output_layers"]), name=config.get("name")
+        )
         model._trainable = config.get("trainable", True)
         return model
 
@@ -141,7 +157,12 @@ def _step_config(operation: Any) -> dict[str, Any]:
     if not isinstance(operation, Operation):
         return serialize(operation)
     name = _KERAS_OPERATORS[operation.operation]
-    return {"module": _KERAS_MODULE, "class_name": name, "config": {"name": operation.name}, "registered_name": name}
+    return {
+        "module": _KERAS_MODULE,
+        "class_name": name,
+        "config": {"name": operation.name},
+        "registered_name": name,
+    }
 
 
 def _step(config: dict[str, Any]) -> Any:

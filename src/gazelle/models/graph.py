@@ -45,7 +45,9 @@ class Graph:
         self.nodes = nodes_between(self.flat_inputs, self.flat_outputs)
         if any(not is_input(tensor) for tensor in self.flat_inputs):
             self._start_anew()
-        self.operations, self.depths = _operations_by_depth(self.flat_inputs, self.flat_outputs, self.nodes)
+        self.operations, self.depths = _operations_by_depth(
+            self.flat_inputs, self.flat_outputs, self.nodes
+        )
         self.layers: list[Layer] = [op for op in self.operations if isinstance(op, Layer)]
         names = [op.name for op in self.operations]
         for repeated in sorted({n for n in names if names.count(n) > 1}):
@@ -60,9 +62,11 @@ class Graph:
     def _start_anew(self) -> None:
         """Put an Input in the place of each input that a layer gives, and call the steps behind it once more."""
         new = {
-            id(tensor): tensor
-            if is_input(tensor)
-            else Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+            id(tensor): (
+                tensor
+                if is_input(tensor)
+                else Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+            )
             for tensor in self.flat_inputs
         }
         self.inputs = map_structure(lambda tensor: new[id(tensor)], self.inputs)
@@ -77,7 +81,9 @@ class Graph:
             ShapeError: An input does not fit.
         """
         values: dict[int, Any] = {}
-        for tensor, name, value in zip(self.flat_inputs, self.input_names, self._flat_values(inputs), strict=True):
+        for tensor, name, value in zip(
+            self.flat_inputs, self.input_names, self._flat_values(inputs), strict=True
+        ):
             values[id(tensor)] = self._fitted(tensor, name, value)
         return replay(self.nodes, values, self.outputs)
 
@@ -98,14 +104,20 @@ class Graph:
             raise ShapeError(
                 f"Model {self.name!r} got the wrong number of inputs.",
                 expected=f"{len(self.flat_inputs)}: {self.input_names}",
-                received=f"a list of {len(flat)} arrays" if isinstance(inputs, list | tuple) else len(flat),
-                fix="pass a list with one array per input, or a dict by their names; a list of rows becomes one array "
-                "with np.stack(rows)",
+                received=(
+                    f"a list of {len(flat)} arrays"
+                    if isinstance(inputs, list | tuple)
+                    else len(flat)
+                ),
+                fix=(
+                    "pass a list with one array per input, or a dict by their names; a list of rows"
+                    " becomes one array with np.stack(rows)"
+                ),
             )
         if isinstance(self.inputs, dict):
             warnings.warn(
-                f"The inputs of model {self.name!r} are a dict and the data is a list: taken in the order of the "
-                f"sorted keys {sorted(self.inputs)}.",
+                f"The inputs of model {self.name!r} are a dict and the data is a list: taken in the"
+                f" order of the sorted keys {sorted(self.inputs)}.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -124,8 +136,8 @@ class Graph:
         fits = len(found) == len(wanted) and all(w in (None, f) or f is None for w, f in pairs)
         if not fits:
             raise ShapeError(
-                f'Input {name!r} of model "{self.name}" is incompatible with the data: expected shape={wanted}, '
-                f"found shape={shape}.",
+                f'Input {name!r} of model "{self.name}" is incompatible with the data: expected'
+                f" shape={wanted}, found shape={shape}.",
                 expected=f"shape {wanted} (None stands for any size)",
                 received=f"shape {shape}",
                 fix=_shape_fix(wanted, shape),
@@ -135,7 +147,10 @@ class Graph:
 
 def _shape_fix(wanted: Sequence[int | None], found: Sequence[int | None]) -> str:
     if len(found) == len(wanted) - 1:
-        return f"pass a batch of samples; a single sample x becomes one with x[np.newaxis], of shape {(1, *wanted[1:])}"
+        return (
+            "pass a batch of samples; a single sample x becomes one with x[np.newaxis], of shape"
+            f" {(1, *wanted[1:])}"
+        )
     known = [n for n in wanted[1:] if n is not None]
     product = 1
     for n in found[1:]:
@@ -144,20 +159,27 @@ def _shape_fix(wanted: Sequence[int | None], found: Sequence[int | None]) -> str
     for n in known:
         total *= n
     if len(known) == len(wanted) - 1 and product == total:
-        return f"reshape the data to {('n', *wanted[1:])}, or put a Flatten/Reshape layer first".replace("'n'", "n")
+        return f"reshape the data to {('n', *wanted[1:])}, or put a Flatten/Reshape layer first".replace(
+            "'n'", "n"
+        )
     return f"pass data with {tuple(wanted[1:])} a sample, or build the model for {tuple(found[1:])}"
 
 
 def replay(
-    nodes: Sequence[Node], values: dict[int, Any], outputs: Any, operations: dict[int, Any] | None = None
+    nodes: Sequence[Node],
+    values: dict[int, Any],
+    outputs: Any,
+    operations: dict[int, Any] | None = None,
 ) -> Any:
     """Make the calls once more, on other values.
 
     Args:
         nodes: The calls, in order.
-        values: What stands for the first tensors, by their ids: arrays or symbolic tensors; filled up on the way.
+        values: What stands for the first tensors, by their ids: arrays or symbolic tensors; filled
+            up on the way.
         outputs: The structure of tensors that is wanted.
-        operations: What is called instead of an operation, by its id; the operations themselves when None.
+        operations: What is called instead of an operation, by its id; the operations themselves
+            when None.
 
     Returns:
         What the calls gave in the place of `outputs`.
@@ -200,7 +222,9 @@ def _layer_name(tensor: KerasTensor) -> str:
 
 def _reshaped(value: Any, shape: tuple) -> Any:
     if isinstance(value, KerasTensor):
-        raise ShapeError("A symbolic input has the wrong number of axes.", expected=shape, received=value.shape)
+        raise ShapeError(
+            "A symbolic input has the wrong number of axes.", expected=shape, received=value.shape
+        )
     return jnp.reshape(value, shape)
 
 
@@ -209,8 +233,8 @@ def _operations_by_depth(
 ) -> tuple[list[Any], dict[int, int]]:
     """Operations, those farthest from the outputs first, and their depths.
 
-    At one depth they stand in the order in which a walk from the outputs meets them: the order of `layers`, and so of
-    `weights`, in Keras.
+    At one depth they stand in the order in which a walk from the outputs meets them: the order of
+    `layers`, and so of `weights`, in Keras.
     """
     met: dict[int, int] = {}
     by_id: dict[int, Any] = {}

@@ -56,7 +56,13 @@ class Model(Trainer):
 
     @overload
     def __init__(
-        self, inputs: Any, outputs: Any, name: str | None = None, *, trainable: bool = True, dtype: Any = None
+        self,
+        inputs: Any,
+        outputs: Any,
+        name: str | None = None,
+        *,
+        trainable: bool = True,
+        dtype: Any = None,
     ): ...
 
     @overload
@@ -88,14 +94,15 @@ class Model(Trainer):
         self._layers = self._graph.layers
         self.built = True
 
-    # Running ----------------------------------------------------------------------------------------------------
+    # ---- Running ----
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The outputs for `inputs`. A subclass defines its own; `mask` is kept for Keras's signature."""
         if self._graph is None:
             raise NotImplementedError(
-                f"The model {type(self).__name__} has no call(). Define `def call(self, inputs, training=None)` in the "
-                "subclass, or make the model with Model(inputs=..., outputs=...)."
+                f"The model {type(self).__name__} has no call(). Define `def call(self, inputs,"
+                " training=None)` in the subclass, or make the model with Model(inputs=...,"
+                " outputs=...)."
             )
         return self._graph.run(inputs)
 
@@ -125,13 +132,14 @@ class Model(Trainer):
         """Add a term to the training loss, in the `call` of a subclass.
 
         Raises:
-            NotImplementedError: The model is described by its inputs and outputs and runs no code of its own.
+            NotImplementedError: The model is described by its inputs and outputs and runs no code
+                of its own.
             ArgumentTypeError: `loss` is no array.
         """
         if self._graph is not None and context.current_layer() is not self:
             raise NotImplementedError(
-                f"add_loss works in the call of a layer, not on the model {self.name!r}: put it into a layer of your "
-                "own."
+                f"add_loss works in the call of a layer, not on the model {self.name!r}: put it"
+                " into a layer of your own."
             )
         super().add_loss(loss)
 
@@ -140,7 +148,10 @@ class Model(Trainer):
         if self._graph is not None:
             self._graph._flat_values(x)
             for tensor, name, value in zip(
-                self._graph.flat_inputs, self._graph.input_names, self._graph._flat_values(x), strict=True
+                self._graph.flat_inputs,
+                self._graph.input_names,
+                self._graph._flat_values(x),
+                strict=True,
             ):
                 self._graph._fitted(tensor, name, _probe(value, tensor))
             return self._graph.outputs
@@ -150,12 +161,17 @@ class Model(Trainer):
 
     def __getstate__(self) -> dict[str, Any]:
         """What `pickle` and `copy` keep: everything but the compiled programs, which are made anew when needed."""
-        state = {**self.__dict__, "_predictor": None, "_shortcut": None, "_run_state": type(self._run_state)()}
+        state = {
+            **self.__dict__,
+            "_predictor": None,
+            "_shortcut": None,
+            "_run_state": type(self._run_state)(),
+        }
         if self._compiled is not None:
             state["_compiled"] = dataclasses.replace(self._compiled, engine=None)
         return state
 
-    # Structure --------------------------------------------------------------------------------------------------
+    # ---- Structure ----
 
     @property
     def layers(self) -> list[Layer]:
@@ -166,7 +182,9 @@ class Model(Trainer):
 
     @layers.setter
     def layers(self, _: Any) -> None:
-        raise AttributeError("`Model.layers` is reserved: it lists the layers. Use another attribute name.")
+        raise AttributeError(
+            "`Model.layers` is reserved: it lists the layers. Use another attribute name."
+        )
 
     def _sublayers(self) -> Iterator[Any]:
         """The layers of the graph in its order, then what other attributes hold."""
@@ -226,7 +244,8 @@ class Model(Trainer):
     def _known_graph(self, what: str) -> Graph:
         if self._graph is None:
             raise AttributeError(
-                f"The model {self.name!r} has no defined {what} shape yet: call it on data, or build it."
+                f"The model {self.name!r} has no defined {what} shape yet: call it on data, or"
+                " build it."
             )
         return self._graph
 
@@ -239,19 +258,23 @@ class Model(Trainer):
         layers = self.layers
         if (name is None) == (index is None):
             raise ArgumentError(
-                "get_layer needs either a name or an index.", received=f"name={name!r}, index={index!r}"
+                "get_layer needs either a name or an index.",
+                received=f"name={name!r}, index={index!r}",
             )
         if index is not None:
             if not -len(layers) <= index < len(layers):
                 raise ArgumentError(
-                    f"There is no layer {index}.", expected=f"an index below {len(layers)}", received=index
+                    f"There is no layer {index}.",
+                    expected=f"an index below {len(layers)}",
+                    received=index,
                 )
             return layers[index]
         for layer in layers:
             if layer.name == name:
                 return layer
         raise ArgumentError(
-            f"No such layer: {name}. Existing layers are: {[layer.name for layer in layers]}.", received=repr(name)
+            f"No such layer: {name}. Existing layers are: {[layer.name for layer in layers]}.",
+            received=repr(name),
         )
 
     def _repr_html_(self) -> str:
@@ -270,18 +293,23 @@ class Model(Trainer):
         """Print a table of the layers, their output shapes and numbers of parameters.
 
         Args:
-            line_length: Width of the table in characters; the terminal's, at most 88 (108 with connections), when None.
+            line_length: Width of the table in characters; the terminal's, at most 88 (108 with
+                connections), when None.
             positions: Right edges of the columns as shares of the width.
             print_fn: Called with each line instead of printing, the title first.
             expand_nested: Whether to list the layers of models within the model.
             show_trainable: Whether to add a column that says which layers are trained.
             layer_range: First and last layer to list, two names or regular expressions.
         """
-        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+        print_summary(
+            self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
+        )
 
-    # Files and configs ------------------------------------------------------------------------------------------
+    # ---- Files and configs ----
 
-    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
+    def save_weights(
+        self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None
+    ) -> None:
         """Write the weights (and the optimizer's state) to a `.weights.h5` file that Keras 3 reads too.
 
         Args:
@@ -317,7 +345,10 @@ class Model(Trainer):
         raise ArgumentError(
             f"Whole models cannot be saved to {str(filepath)!r} yet.",
             expected="weights: model.save_weights('model.weights.h5')",
-            fix="save the architecture with model.to_json() and the weights with model.save_weights(...)",
+            fix=(
+                "save the architecture with model.to_json() and the weights with"
+                " model.save_weights(...)"
+            ),
         )
 
     def to_json(self, **kwargs: Any) -> str:
@@ -339,19 +370,30 @@ class Model(Trainer):
             raise StateError(
                 f"{what}: the model {self.name!r} is not built, so it has no weights yet.",
                 expected="a built model",
-                fix="give the input shape (Input(shape=...)), call model.build((None, ...)), or call it on data first",
+                fix=(
+                    "give the input shape (Input(shape=...)), call model.build((None, ...)), or"
+                    " call it on data first"
+                ),
             )
 
 
 def _is_functional(args: tuple, kwargs: dict[str, Any]) -> bool:
-    return len(args) == 2 or (len(args) == 1 and "outputs" in kwargs) or ("inputs" in kwargs and "outputs" in kwargs)
+    return (
+        len(args) == 2
+        or (len(args) == 1 and "outputs" in kwargs)
+        or ("inputs" in kwargs and "outputs" in kwargs)
+    )
 
 
-def _graph_arguments(args: tuple, kwargs: dict[str, Any]) -> tuple[tuple[Any, Any] | None, dict[str, Any]]:
+def _graph_arguments(
+    args: tuple, kwargs: dict[str, Any]
+) -> tuple[tuple[Any, Any] | None, dict[str, Any]]:
     """Take inputs and outputs out of a model's arguments."""
     for old, new in (("input", "inputs"), ("output", "outputs")):
         if old in kwargs:
-            raise ArgumentError(f"Model has no argument {old!r}.", received=old, fix=f"write {new}=...")
+            raise ArgumentError(
+                f"Model has no argument {old!r}.", received=old, fix=f"write {new}=..."
+            )
     if len(args) == 3 and "name" not in kwargs:
         args, kwargs = args[:2], {**kwargs, "name": args[2]}
     if _is_functional(args, kwargs):

@@ -7,15 +7,22 @@ from typing import Any
 from gazelle._core.errors import StateError
 from gazelle._core.registry import is_own_class
 
-# Methods of a model that Keras calls in fit, evaluate and predict. Gazelle compiles whole epochs and never calls them.
+# Methods of a model that Keras calls in fit, evaluate and predict. Gazelle compiles whole epochs
+# and never calls them.
 _NOT_CALLED = {
-    "train_step": "define compute_loss(self, x, y, y_pred, sample_weight, training), or call add_loss in call",
+    "train_step": (
+        "define compute_loss(self, x, y, y_pred, sample_weight, training), or call add_loss in call"
+    ),
     "test_step": "define compute_loss, or give compile your metrics",
-    "predict_step": "do in call(self, inputs, training) what it does, or work on what predict returns",
+    "predict_step": (
+        "do in call(self, inputs, training) what it does, or work on what predict returns"
+    ),
     "make_train_function": "define compute_loss, or loop over train_on_batch",
     "make_test_function": "define compute_loss, or loop over test_on_batch",
     "make_predict_function": "loop over predict_on_batch",
-    "compute_metrics": "give compile your metrics; those that a layer holds as attributes are measured too",
+    "compute_metrics": (
+        "give compile your metrics; those that a layer holds as attributes are measured too"
+    ),
     "get_metrics_result": "give compile a Metric whose result() returns a dict",
     "stateless_compute_loss": "define compute_loss",
     "compute_loss_and_updates": "define compute_loss",
@@ -37,9 +44,14 @@ def check_protocol(model: Any) -> None:
             owner = _owner(part, name)
             if owner is not None:
                 raise StateError(
-                    f"{owner} defines {name}(), which Gazelle does not call: it would train as if it were not there.",
+                    f"{owner} defines {name}(), which Gazelle does not call: it would train as if"
+                    " it were not there.",
                     expected="a model that Gazelle can train as it is written",
-                    received=f"{name} in {owner} (layer {part.name!r})" if part is not model else f"{name} in {owner}",
+                    received=(
+                        f"{name} in {owner} (layer {part.name!r})"
+                        if part is not model
+                        else f"{name} in {owner}"
+                    ),
                     fix=instead or f"remove {name}, or train this model with Keras",
                 )
 

@@ -17,8 +17,8 @@ from gazelle.models.model import Model
 class Sequential(Model):
     """Layers, each called on the output of the one before.
 
-    The weights are made as soon as the input's shape is known: from a first `Input(shape=...)`, from `input_shape=` of
-    the first layer, from `build`, or from the first data.
+    The weights are made as soon as the input's shape is known: from a first `Input(shape=...)`,
+    from `input_shape=` of the first layer, from `build`, or from the first data.
 
     Args:
         layers: The layers, or None to `add` them one by one.
@@ -36,12 +36,16 @@ class Sequential(Model):
         49
     """
 
-    def __init__(self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None):
+    def __init__(
+        self, layers: Iterable[Any] | None = None, trainable: bool = True, name: str | None = None
+    ):
         super().__init__(trainable=trainable, name=name)
         self._input_layer: InputLayer | None = None
         if layers is not None and not isinstance(layers, Iterable):
             raise ArgumentTypeError(
-                "Sequential takes a list of layers.", received=repr(layers)[:80], fix="write Sequential([...])"
+                "Sequential takes a list of layers.",
+                received=repr(layers)[:80],
+                fix="write Sequential([...])",
             )
         for layer in layers or []:
             self._append(layer)
@@ -76,7 +80,9 @@ class Sequential(Model):
         """
         if not self._layers:
             raise ArgumentError(
-                "There are no layers to pop.", expected="a model with layers", received="an empty Sequential"
+                "There are no layers to pop.",
+                expected="a model with layers",
+                received="an empty Sequential",
             )
         layer = self._layers.pop()
         if rebuild:
@@ -84,19 +90,28 @@ class Sequential(Model):
         return layer
 
     def _append(self, layer: Any) -> None:
-        if isinstance(layer, KerasTensor) and layer.node is not None and isinstance(layer.node.operation, InputLayer):
+        if (
+            isinstance(layer, KerasTensor)
+            and layer.node is not None
+            and isinstance(layer.node.operation, InputLayer)
+        ):
             layer = layer.node.operation
         if not isinstance(layer, Layer):
             raise ArgumentTypeError(
                 "Only instances of `gazelle.layers.Layer` can be added to a Sequential model.",
                 expected="a layer such as Dense(10)",
                 received=f"{layer!r} of type {type(layer).__name__}",
-                fix="write the class with its arguments: Dense(10), not Dense" if isinstance(layer, type) else None,
+                fix=(
+                    "write the class with its arguments: Dense(10), not Dense"
+                    if isinstance(layer, type)
+                    else None
+                ),
             )
         if isinstance(layer, InputLayer):
             if self._layers or self._input_layer is not None:
                 raise ArgumentError(
-                    f"Model {self.name!r} has layers already: an Input can only come first.", received=layer.name
+                    f"Model {self.name!r} has layers already: an Input can only come first.",
+                    received=layer.name,
                 )
             self._input_layer = layer
             return
@@ -143,7 +158,8 @@ class Sequential(Model):
             return
         if not self._layers or input_shape is None:
             raise ArgumentError(
-                f"Sequential model {self.name!r} cannot be built: it has no layers or no input shape.",
+                f"Sequential model {self.name!r} cannot be built: it has no layers or no input"
+                " shape.",
                 expected="layers, and a shape such as build((None, 4))",
                 received=f"{len(self._layers)} layers, input_shape={input_shape}",
             )
@@ -180,8 +196,14 @@ class Sequential(Model):
 
     def get_config(self) -> dict[str, Any]:
         """The name and the layers' configs."""
-        layers = [self._input_layer, *self._layers] if self._input_layer is not None else self._layers
-        config = {"name": self.name, "trainable": self._trainable, "layers": [serialize(layer) for layer in layers]}
+        layers = (
+            [self._input_layer, *self._layers] if self._input_layer is not None else self._layers
+        )
+        config = {
+            "name": self.name,
+            "trainable": self._trainable,
+            "layers": [serialize(layer) for layer in layers],
+        }
         if self._graph is not None:
             config["build_input_shape"] = list(self._graph.flat_inputs[0].shape)
         return config

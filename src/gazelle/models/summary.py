@@ -29,7 +29,9 @@ def print_summary(
     """Print the table of a model's layers, or hand its lines to `print_fn`, one a call; see `Model.summary`."""
     connected = _is_branching(model)
     width = line_length or _default_width(connected, show_trainable)
-    width = max(int(width), 10 * (3 + connected + show_trainable) + 1)  # narrower columns hold no word
+    width = max(
+        int(width), 10 * (3 + connected + show_trainable) + 1
+    )  # narrower columns hold no word
     titles = ["Layer (type)", "Output Shape", "Param #"]
     shares = [0.45, 0.35, 0.2]
     if connected:
@@ -42,7 +44,12 @@ def print_summary(
     rows: list[list[str]] = []
     for layer in _in_range(model.operations, layer_range):
         rows += _rows(layer, model, connected, show_trainable, expand_nested, "")
-    text = f'Model: "{fitting(model.name)}"\n' + _table(titles, rows, shares, width) + "\n" + _totals(model)
+    text = (
+        f'Model: "{fitting(model.name)}"\n'
+        + _table(titles, rows, shares, width)
+        + "\n"
+        + _totals(model)
+    )
     if print_fn is None:
         say(text)
         return
@@ -55,7 +62,9 @@ def summary_html(model: Any) -> str:
     rows = [_rows(layer, model, False, False, False, "")[0] for layer in model.operations]
     totals = _totals(model) if model.built else "The weights are made with the first data."
     foot = "; ".join(line.strip() for line in totals.split("\n"))
-    return html_table(f"{type_name(model)} {model.name}", ["layer", "output shape", "parameters"], rows, foot)
+    return html_table(
+        f"{type_name(model)} {model.name}", ["layer", "output shape", "parameters"], rows, foot
+    )
 
 
 def _default_width(connected: bool, show_trainable: bool) -> int:
@@ -86,7 +95,12 @@ def _table(titles: list[str], rows: list[list[str]], shares: list[float], width:
     buffer = io.StringIO()
     # In a notebook rich would show the table itself, past the buffer.
     plain = Console(
-        file=buffer, width=width, color_system=None, force_terminal=False, force_jupyter=False, legacy_windows=False
+        file=buffer,
+        width=width,
+        color_system=None,
+        force_terminal=False,
+        force_jupyter=False,
+        legacy_windows=False,
     )
     plain.print(table)
     return buffer.getvalue().rstrip("\n")
@@ -96,12 +110,16 @@ def _rows(
     layer: Any, model: Any, connected: bool, show_trainable: bool, expand_nested: bool, indent: str
 ) -> list[list[str]]:
     is_layer = isinstance(layer, Layer)
-    parameters = "0" if not is_layer else f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
+    parameters = (
+        "0" if not is_layer else f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
+    )
     row = [f"{indent}{fitting(layer.name)} ({type_name(layer)})", _shape_text(layer), parameters]
     if connected:
         row.append("-" if indent else _connections(layer, model))
     if show_trainable:
-        row.append(("Y" if layer.trainable else "N") if is_layer and layer.built and layer.weights else "-")
+        row.append(
+            ("Y" if layer.trainable else "N") if is_layer and layer.built and layer.weights else "-"
+        )
     rows = [row]
     mark = "└ " if can_show("└") else "- "
     if expand_nested and hasattr(layer, "operations"):
@@ -166,19 +184,27 @@ def _is_branching(model: Any) -> bool:
             return True
         for tensor in node.inputs:
             feeds[id(tensor)] = feeds.get(id(tensor), 0) + 1
-    return any(count > 1 for count in feeds.values()) or len(graph.flat_outputs) > 1 or len(graph.flat_inputs) > 1
+    return (
+        any(count > 1 for count in feeds.values())
+        or len(graph.flat_outputs) > 1
+        or len(graph.flat_inputs) > 1
+    )
 
 
 def _in_range(layers: list[Any], layer_range: list[str] | None) -> list[Any]:
     if layer_range is None:
         return layers
     if len(layer_range) != 2:
-        raise ArgumentError("layer_range must hold the names of the first and the last layer.", received=layer_range)
+        raise ArgumentError(
+            "layer_range must hold the names of the first and the last layer.", received=layer_range
+        )
     first = [i for i, layer in enumerate(layers) if re.fullmatch(layer_range[0], layer.name)]
     last = [i for i, layer in enumerate(layers) if re.fullmatch(layer_range[1], layer.name)]
     if not first or not last:
         raise ArgumentError(
-            "layer_range names no layer of the model.", expected=[layer.name for layer in layers], received=layer_range
+            "layer_range names no layer of the model.",
+            expected=[layer.name for layer in layers],
+            received=layer_range,
         )
     low, high = min(first[0], last[-1]), max(first[0], last[-1])
     return layers[low : high + 1]

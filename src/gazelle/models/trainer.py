@@ -12,16 +12,16 @@ from gazelle._core.console import say
 from gazelle._core.errors import ArgumentError, StateError
 from gazelle._core.registry import is_own_class
 from gazelle._core.symbolic import map_structure
+from gazelle._data.dataset import ImageDataset
+from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed, as_feed, is_stream, to_device
+from gazelle._engine import loop
+from gazelle._engine.engine import Engine
+from gazelle._engine.interrupt import Interrupt
+from gazelle._engine.predicting import Shortcut, predict
+from gazelle._engine.preflight import check_before_training, weigh_classes
+from gazelle._engine.recorder import recorded
 from gazelle.callbacks import CallbackList, History
-from gazelle.data.feeds import ArrayFeed, Feed, StreamFeed, as_feed, is_stream, to_device
 from gazelle.models.compiling import Compilable
-from gazelle.training import loop
-from gazelle.training.engine import Engine
-from gazelle.training.interrupt import Interrupt
-from gazelle.training.predicting import Shortcut, predict
-from gazelle.training.preflight import check_before_training, weigh_classes
-from gazelle.training.recorder import recorded
-from gazelle.utils import ImageDataset
 
 
 @dataclass
@@ -70,18 +70,22 @@ class Trainer(Compilable):
     ) -> History:
         """Train the model.
 
-        Ctrl-C ends training after the current chunk of steps; the model and the history so far are kept.
+        Ctrl-C ends training after the current chunk of steps; the model and the history so far are
+        kept.
 
         Args:
-            x: Inputs `(samples, ...)`: an array, a list or dict of arrays, a DataFrame, a generator or a dataset.
+            x: Inputs `(samples, ...)`: an array, a list or dict of arrays, a DataFrame, a generator
+                or a dataset.
             y: Targets in the same forms; None with a generator or dataset.
             batch_size: Samples a step, 32 when None.
             epochs: Number after the last epoch.
             verbose: 0 silent, 1 (or `"auto"`) a live line an epoch, 2 one plain line an epoch.
             callbacks: A callback or a list of them.
-            validation_split: Share of the samples, taken from the end before shuffling, to validate on.
+            validation_split: Share of the samples, taken from the end before shuffling, to validate
+                on.
             validation_data: `(x, y)` or `(x, y, sample_weight)`, a generator or a dataset.
-            shuffle: Whether to draw the samples in a new order each epoch; `"batch"` reorders within each batch only.
+            shuffle: Whether to draw the samples in a new order each epoch; `"batch"` reorders
+                within each batch only.
             class_weight: Weight of each class, a dict from class number to number, or `"balanced"`.
             sample_weight: Weight of each sample `(samples,)`, per output where there are several.
             initial_epoch: Number of the first epoch.
@@ -100,7 +104,9 @@ class Trainer(Compilable):
             ArgumentError: An argument out of range.
         """
         compiled = self._require_compiled()
-        feed = as_feed(x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch, shuffle=shuffle)
+        feed = as_feed(
+            x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch, shuffle=shuffle
+        )
         validation: Feed | None = None
         if validation_data is None and validation_split:
             if not isinstance(feed, ArrayFeed):
@@ -110,15 +116,23 @@ class Trainer(Compilable):
                     received=type(x).__name__,
                     fix="pass validation_data",
                 )
-            feed, validation = feed.split(validation_split, batch_size=validation_batch_size, steps=validation_steps)
+            feed, validation = feed.split(
+                validation_split, batch_size=validation_batch_size, steps=validation_steps
+            )
         if validation_data is not None:
-            validation = _validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
+            validation = _validation_feed(
+                validation_data, validation_batch_size or batch_size, validation_steps
+            )
         for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
             if not hasattr(value, "__index__") or value < 0:
-                raise ArgumentError(f"fit: {name} must be a whole number, 0 or more.", received=repr(value))
+                raise ArgumentError(
+                    f"fit: {name} must be a whole number, 0 or more.", received=repr(value)
+                )
         engine = self._engine_for(feed.spec)
         if validation is not None:
-            self._output_spec(validation.spec[0])  # refuses validation data that does not fit the inputs
+            self._output_spec(
+                validation.spec[0]
+            )  # refuses validation data that does not fit the inputs
         if class_weight is not None:
             weigh_classes(engine, feed, class_weight)
         check_before_training(engine, feed, validation, self._graph_layers())
@@ -138,10 +152,20 @@ class Trainer(Compilable):
             listed.check_run(_log_names(engine, validates_ever=validation is not None))
             validator = None
             if validation is not None:
-                validator = loop.Runner(engine, validation, "test", listed, eager=compiled.run_eagerly)
+                validator = loop.Runner(
+                    engine, validation, "test", listed, eager=compiled.run_eagerly
+                )
             source = "validation_split" if validation_data is None else "validation_data"
             record = recorded(
-                self, engine.state.trainable, listed, before, feed, validation, source, initial_epoch, epochs
+                self,
+                engine.state.trainable,
+                listed,
+                before,
+                feed,
+                validation,
+                source,
+                initial_epoch,
+                epochs,
             )
             with record as fit, run.interrupt.heard():
                 loop.fit(
@@ -162,7 +186,10 @@ class Trainer(Compilable):
             raise StateError("fit has lost its history.")
         if run.interrupt.asked and verbose != 0:
             epochs_done = len(self.history.epoch)
-            say(f"Interrupted: training ended after {epochs_done} epochs; the model and the history are kept.")
+            say(
+                f"Interrupted: training ended after {epochs_done} epochs; the model and the history"
+                " are kept."
+            )
         return self.history
 
     def evaluate(
@@ -202,10 +229,17 @@ class Trainer(Compilable):
         check_before_training(engine, feed, None, self._graph_layers())
         verbose = _level(verbose, 1)
         listed = CallbackList(
-            callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=loop.steps_of(feed)
+            callbacks,
+            add_progbar=verbose != 0,
+            model=self,
+            verbose=verbose,
+            epochs=1,
+            steps=loop.steps_of(feed),
         )
         with engine.session():
-            logs = loop.evaluate(loop.Runner(engine, feed, "test", listed, eager=compiled.run_eagerly))
+            logs = loop.evaluate(
+                loop.Runner(engine, feed, "test", listed, eager=compiled.run_eagerly)
+            )
         return self._results(engine, logs, return_dict)
 
     def predict(
@@ -239,16 +273,26 @@ class Trainer(Compilable):
         feed = as_feed(x, batch_size=batch_size, steps=steps)
         engine = self._predicting_engine(feed.spec[0])
         listed = CallbackList(
-            callbacks, add_progbar=verbose != 0, model=self, verbose=verbose, epochs=1, steps=loop.steps_of(feed)
+            callbacks,
+            add_progbar=verbose != 0,
+            model=self,
+            verbose=verbose,
+            epochs=1,
+            steps=loop.steps_of(feed),
         )
         outputs = predict(engine, feed, listed, eager=self.run_eagerly)
         self._note_shortcut(engine, x)
         return outputs
 
-    # one batch --------------------------------------------------------------------------------------------------
+    # ---- one batch ----
 
     def train_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
     ) -> Any:
         """One training step on one batch; returns its loss and metrics as `evaluate` does."""
         self._require_compiled()
@@ -263,14 +307,18 @@ class Trainer(Compilable):
             logs = engine.read_logs(engine.train_batch(batch, fresh=True, eager=self.run_eagerly))
         return self._results(engine, logs, return_dict)
 
-    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
         """Loss and metrics of one batch, without training."""
         self._require_compiled()
         feed = ArrayFeed(x, y, sample_weight)
         engine = self._engine_for(feed.spec)
         check_before_training(engine, feed, None, self._graph_layers())
         with engine.session():
-            logs = engine.read_logs(engine.test_batch(feed.on_device(), fresh=True, eager=self.run_eagerly))
+            logs = engine.read_logs(
+                engine.test_batch(feed.on_device(), fresh=True, eager=self.run_eagerly)
+            )
         return self._results(engine, logs, return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -285,11 +333,18 @@ class Trainer(Compilable):
 
     def _predicted_as_before(self, x: Any, *, exact: bool = False) -> Any:
         """The outputs by the shortcut, if there is one for `x`."""
-        return None if self._shortcut is None else self._shortcut.predict(self._graph, x, exact=exact)
+        return (
+            None if self._shortcut is None else self._shortcut.predict(self._graph, x, exact=exact)
+        )
 
     def _note_shortcut(self, engine: Engine, x: Any) -> None:
         """Go the short way for such data from now on; a user's own class of models may change in ways not seen here."""
-        if is_own_class(type(self)) and self._graph is not None and isinstance(x, np.ndarray) and not self.run_eagerly:
+        if (
+            is_own_class(type(self))
+            and self._graph is not None
+            and isinstance(x, np.ndarray)
+            and not self.run_eagerly
+        ):
             self._shortcut = Shortcut(engine, self._graph, x)
 
 
@@ -320,7 +375,9 @@ def _level(verbose: Any, automatic: int) -> int:
     if isinstance(verbose, str) and verbose == "auto":
         return automatic
     if not hasattr(verbose, "__index__"):
-        raise ArgumentError("verbose is not known.", expected='0, 1, 2 or "auto"', received=repr(verbose)[:80])
+        raise ArgumentError(
+            "verbose is not known.", expected='0, 1, 2 or "auto"', received=repr(verbose)[:80]
+        )
     return int(verbose)
 
 
@@ -329,5 +386,7 @@ def _validation_plan(freq: int | list[int]) -> Callable[[int], bool]:
         wanted = set(freq)
         return lambda epoch: epoch + 1 in wanted
     if not isinstance(freq, int) or isinstance(freq, bool) or freq < 1:
-        raise ArgumentError("validation_freq must be an int > 0 or a list of epochs.", received=repr(freq))
+        raise ArgumentError(
+            "validation_freq must be an int > 0 or a list of epochs.", received=repr(freq)
+        )
     return lambda epoch: (epoch + 1) % freq == 0

@@ -29,7 +29,13 @@ class Adadelta(Optimizer):
         ArgumentError: An argument is out of range.
     """
 
-    def __init__(self, learning_rate: Rate = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **common: Unpack[Common]):
+    def __init__(
+        self,
+        learning_rate: Rate = 0.001,
+        rho: float = 0.95,
+        epsilon: float = 1e-7,
+        **common: Unpack[Common],
+    ):
         super().__init__(learning_rate, **common)
         self.rho = in_range("rho", rho, 0, 1, "Adadelta")
         self.epsilon = in_range("epsilon", epsilon, 0, math.inf, "Adadelta")

@@ -1,7 +1,8 @@
 """Adafactor (Shazeer & Stern 2018): of a matrix's mean squares only row means r and column means c are kept.
 
-b = 1 - t^decay; r, c: running means with momentum b of g^2 + eps1; v = r c / mean(r); u = g / sqrt(v);
-w -= max(eps2, rms(w)) * rho * u / max(1, rms(u) / clip), where rho = min(lr, 1 / sqrt(t)) or lr.
+b = 1 - t^decay; r, c: running means with momentum b of g^2 + eps1; v = r c / mean(r); u = g /
+sqrt(v); w -= max(eps2, rms(w)) * rho * u / max(1, rms(u) / clip), where rho = min(lr, 1 / sqrt(t))
+or lr.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Adafactor(Optimizer):
         self.relative_step = bool(relative_step)
 
     def _add_slots(self, variables: list[Variable]) -> None:
-        # The order and shapes of Keras's weight files: a velocity also where it is factored, scalars where it is not.
+        # The order and shapes of Keras's weight files: a velocity also where it is factored,
+        # scalars where it is not.
         self._rows: list[Variable] = []
         self._columns: list[Variable] = []
         self._velocities: list[Variable] = []
@@ -63,7 +65,9 @@ class Adafactor(Optimizer):
             factored = len(shape) >= 2
             rows, columns = (shape[:-1], (*shape[:-2], shape[-1])) if factored else ((), ())
             self._rows.append(self.add_variable(rows, dtype=variable.dtype, name=f"{path}_row"))
-            self._columns.append(self.add_variable(columns, dtype=variable.dtype, name=f"{path}_column"))
+            self._columns.append(
+                self.add_variable(columns, dtype=variable.dtype, name=f"{path}_column")
+            )
             self._velocities.append(self.add_variable_from_reference(variable, "velocity"))
 
     def _begin_update(self) -> Any:
@@ -79,7 +83,9 @@ class Adafactor(Optimizer):
         if variable.ndim >= 2:
             r, c = self._rows[index], self._columns[index]
             rows = r.assign(beta * r + (1.0 - beta) * jnp.mean(square, axis=-1))  # (..., rows)
-            columns = c.assign(beta * c + (1.0 - beta) * jnp.mean(square, axis=-2))  # (..., columns)
+            columns = c.assign(
+                beta * c + (1.0 - beta) * jnp.mean(square, axis=-2)
+            )  # (..., columns)
             shares = rows / jnp.mean(rows, axis=-1, keepdims=True)
             velocity = shares[..., None] * columns[..., None, :]  # (..., rows, columns)
         else:

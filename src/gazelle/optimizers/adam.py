@@ -1,7 +1,7 @@
 """Adam (Kingma & Ba 2015), AMSGrad (Reddi et al. 2018) and AdamW (Loshchilov & Hutter 2019).
 
-m += (1-b1)(g - m); v += (1-b2)(g^2 - v); w -= lr * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + eps): epsilon is added
-to the root of the uncorrected v, the paper's "epsilon hat".
+m += (1-b1)(g - m); v += (1-b2)(g^2 - v); w -= lr * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) +
+eps): epsilon is added to the root of the uncorrected v, the paper's "epsilon hat".
 """
 
 from __future__ import annotations
@@ -53,8 +53,12 @@ class Adam(Optimizer):
         self.amsgrad = bool(amsgrad)
 
     def _add_slots(self, variables: list[Variable]) -> None:
-        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
-        self._largest = self.add_optimizer_variables(variables, "velocity_hat") if self.amsgrad else []
+        self._momentums, self._velocities = self.add_optimizer_variables(
+            variables, ["momentum", "velocity"]
+        )
+        self._largest = (
+            self.add_optimizer_variables(variables, "velocity_hat") if self.amsgrad else []
+        )
 
     def _begin_update(self) -> Any:
         t = self._next_iteration()
@@ -111,5 +115,9 @@ class AdamW(Adam):
         **common: Unpack[WithoutDecay],
     ):
         if weight_decay is None:
-            raise ArgumentError("AdamW: Argument `weight_decay` must be a float.", received=None, fix="or use Adam")
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **common)
+            raise ArgumentError(
+                "AdamW: Argument `weight_decay` must be a float.", received=None, fix="or use Adam"
+            )
+        super().__init__(
+            learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **common
+        )

@@ -60,4 +60,9 @@ class Adamax(Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal optimizer."""
-        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        return {
+            **super().get_config(),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+        }

@@ -46,7 +46,8 @@ def check_arguments(owner: str, name: Any, unknown: dict[str, Any]) -> None:
         )
     if name is not None and (not isinstance(name, str) or "/" in name):
         raise ArgumentError(
-            f"{owner}: Argument `name` must be a string and cannot contain character `/`.", received=repr(name)
+            f"{owner}: Argument `name` must be a string and cannot contain character `/`.",
+            received=repr(name),
         )
 
 
@@ -60,7 +61,9 @@ def above_zero(name: str, value: Any, owner: str) -> float | None:
         return None
     value = in_range(name, value, 0, math.inf, owner)
     if value == 0:
-        raise ArgumentError(f"{owner}: {name} must be above zero.", received=value, fix="leave it None for none")
+        raise ArgumentError(
+            f"{owner}: {name} must be above zero.", received=value, fix="leave it None for none"
+        )
     return value
 
 
@@ -70,6 +73,10 @@ def spell_out(init: Any, base: Any) -> None:
     if "common" in signature.parameters:
         own = [parameter for name, parameter in signature.parameters.items() if name != "common"]
         names = {"kwargs", *(parameter.name for parameter in own)}
-        rest = [parameter for name, parameter in inspect.signature(base).parameters.items() if name not in names]
+        rest = [
+            parameter
+            for name, parameter in inspect.signature(base).parameters.items()
+            if name not in names
+        ]
         rest = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in rest]
         init.__signature__ = signature.replace(parameters=[*own, *rest])

@@ -1,7 +1,8 @@
 """FTRL-proximal (McMahan et al. 2013): a sum of squares n, a linear sum z, and w in closed form from both.
 
-n' = n + g^2; z += g - (n'^-p - n^-p) / lr * w; w = (clip(z, -l1, l1) - z) / ((beta + n'^-p) / lr + 2*l2); p is the
-learning rate's power, -1/2 as a rule. The shrinkage adds 2 * l2_shrinkage * w to the gradient of z only.
+n' = n + g^2; z += g - (n'^-p - n^-p) / lr * w; w = (clip(z, -l1, l1) - z) / ((beta + n'^-p) / lr +
+2*l2); p is the learning rate's power, -1/2 as a rule. The shrinkage adds 2 * l2_shrinkage * w to
+the gradient of z only.
 """
 
 from __future__ import annotations
@@ -54,10 +55,18 @@ class Ftrl(Optimizer):
         def strength(name: str, value: float) -> float:
             return in_range(name, value, 0, math.inf, "Ftrl")
 
-        self.learning_rate_power = in_range("learning_rate_power", learning_rate_power, -math.inf, 0, "Ftrl")
-        self.initial_accumulator_value = strength("initial_accumulator_value", initial_accumulator_value)
-        self.l1_regularization_strength = strength("l1_regularization_strength", l1_regularization_strength)
-        self.l2_regularization_strength = strength("l2_regularization_strength", l2_regularization_strength)
+        self.learning_rate_power = in_range(
+            "learning_rate_power", learning_rate_power, -math.inf, 0, "Ftrl"
+        )
+        self.initial_accumulator_value = strength(
+            "initial_accumulator_value", initial_accumulator_value
+        )
+        self.l1_regularization_strength = strength(
+            "l1_regularization_strength", l1_regularization_strength
+        )
+        self.l2_regularization_strength = strength(
+            "l2_regularization_strength", l2_regularization_strength
+        )
         self.l2_shrinkage_regularization_strength = strength(
             "l2_shrinkage_regularization_strength", l2_shrinkage_regularization_strength
         )
@@ -65,7 +74,9 @@ class Ftrl(Optimizer):
 
     def _add_slots(self, variables: list[Variable]) -> None:
         start = [initializers.Constant(self.initial_accumulator_value), "zeros"]
-        self._squares, self._linears = self.add_optimizer_variables(variables, ["accumulator", "linear"], start)
+        self._squares, self._linears = self.add_optimizer_variables(
+            variables, ["accumulator", "linear"], start
+        )
 
     def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:
         """Update one variable and its sums."""

@@ -13,18 +13,26 @@ from gazelle._core.variable import Variable
 
 
 def clip(
-    gradients: list[jax.Array], clipnorm: float | None, clipvalue: float | None, global_clipnorm: float | None
+    gradients: list[jax.Array],
+    clipnorm: float | None,
+    clipvalue: float | None,
+    global_clipnorm: float | None,
 ) -> list[jax.Array]:
     """The gradients, clipped in the one way that is not None (see `Optimizer`)."""
     if clipvalue is not None:
         return [jnp.clip(gradient, -clipvalue, clipvalue) for gradient in gradients]
     if clipnorm is not None:
         norms = [jnp.sqrt(jnp.sum(gradient**2)) for gradient in gradients]
-        return [g * (clipnorm / jnp.maximum(norm, clipnorm)) for g, norm in zip(gradients, norms, strict=True)]
+        return [
+            g * (clipnorm / jnp.maximum(norm, clipnorm))
+            for g, norm in zip(gradients, norms, strict=True)
+        ]
     if global_clipnorm is not None:
         norm = jnp.sqrt(sum(jnp.sum(gradient**2) for gradient in gradients))
         scale = global_clipnorm / jnp.maximum(norm, global_clipnorm)
-        scale = jnp.where(jnp.isfinite(norm), scale, jnp.nan)  # a norm that overflowed must not look like a small one
+        scale = jnp.where(
+            jnp.isfinite(norm), scale, jnp.nan
+        )  # a norm that overflowed must not look like a small one
         return [gradient * scale for gradient in gradients]
     return gradients
 
@@ -44,10 +52,18 @@ def usable(grads: list[Any], variables: list[Variable]) -> tuple[list[jax.Array]
         )
     pairs = [(jnp.asarray(g), v) for g, v in zip(grads, variables, strict=True) if g is not None]
     if not pairs:
-        raise ArgumentError("No gradients provided for any variable.", fix="pass a gradient that is not None")
+        raise ArgumentError(
+            "No gradients provided for any variable.", fix="pass a gradient that is not None"
+        )
     if len(pairs) < len(grads):
-        missing = [variable.path for gradient, variable in zip(grads, variables, strict=True) if gradient is None]
-        warnings.warn(f"Gradients do not exist for variables {missing}: they stay as they are.", stacklevel=3)
+        missing = [
+            variable.path
+            for gradient, variable in zip(grads, variables, strict=True)
+            if gradient is None
+        ]
+        warnings.warn(
+            f"Gradients do not exist for variables {missing}: they stay as they are.", stacklevel=3
+        )
     for gradient, variable in pairs:
         if gradient.shape != variable.shape:
             raise ShapeError(

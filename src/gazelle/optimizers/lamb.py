@@ -44,7 +44,9 @@ class Lamb(Optimizer):
         self.epsilon = in_range("epsilon", epsilon, 0, math.inf, "Lamb")
 
     def _add_slots(self, variables: list[Variable]) -> None:
-        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
+        self._momentums, self._velocities = self.add_optimizer_variables(
+            variables, ["momentum", "velocity"]
+        )
 
     def _begin_update(self) -> Any:
         t = self._next_iteration()
@@ -65,7 +67,12 @@ class Lamb(Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal optimizer."""
-        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        return {
+            **super().get_config(),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+        }
 
 
 def _norm(x: jax.Array) -> jax.Array:

@@ -30,14 +30,20 @@ class Lion(Optimizer):
     """
 
     def __init__(
-        self, learning_rate: Rate = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, **common: Unpack[Common]
+        self,
+        learning_rate: Rate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        **common: Unpack[Common],
     ):
         super().__init__(learning_rate, **common)
         self.beta_1 = in_range("beta_1", beta_1, 0, 1, "Lion")
         self.beta_2 = in_range("beta_2", beta_2, 0, 1, "Lion")
         if self.beta_1 == 0:
             raise ArgumentError(
-                "Lion: beta_1=0 would leave the sign of the bare gradient.", expected="0 < beta_1 <= 1", received=beta_1
+                "Lion: beta_1=0 would leave the sign of the bare gradient.",
+                expected="0 < beta_1 <= 1",
+                received=beta_1,
             )
 
     def _add_slots(self, variables: list[Variable]) -> None:
@@ -46,7 +52,9 @@ class Lion(Optimizer):
     def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:
         """Update one variable and its mean."""
         m = self._momentums[self._get_variable_index(variable)]
-        variable.assign_sub(learning_rate * jnp.sign(self.beta_1 * m + (1.0 - self.beta_1) * gradient))
+        variable.assign_sub(
+            learning_rate * jnp.sign(self.beta_1 * m + (1.0 - self.beta_1) * gradient)
+        )
         m.assign(self.beta_2 * m + (1.0 - self.beta_2) * gradient)
 
     def get_config(self) -> dict[str, Any]:

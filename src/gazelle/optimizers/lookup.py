@@ -13,8 +13,8 @@ def get(identifier: Any) -> Any:
     """The optimizer that `identifier` stands for.
 
     Args:
-        identifier: A name in upper or lower case (`"adam"`, `"Adam"`), a config, a class or an instance; None gives
-            None.
+        identifier: A name in upper or lower case (`"adam"`, `"Adam"`), a config, a class or an
+            instance; None gives None.
 
     Raises:
         UnknownNameError: It stands for none; the nearest names are in the message.

@@ -49,7 +49,9 @@ class Nadam(Optimizer):
         self.epsilon = in_range("epsilon", epsilon, 0, math.inf, "Nadam")
 
     def _add_slots(self, variables: list[Variable]) -> None:
-        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
+        self._momentums, self._velocities = self.add_optimizer_variables(
+            variables, ["momentum", "velocity"]
+        )
         self._u_product = self.add_variable((), "ones", dtype=scalar_dtype(), name="u_product")
 
     def _begin_update(self) -> Any:
@@ -57,7 +59,11 @@ class Nadam(Optimizer):
         u = self.beta_1 * (1.0 - 0.5 * jnp.power(0.96, t))
         next_u = self.beta_1 * (1.0 - 0.5 * jnp.power(0.96, t + 1.0))
         product = self._u_product.assign(self._u_product.value * u)
-        return next_u / (1.0 - product * next_u), (1.0 - u) / (1.0 - product), 1.0 - jnp.power(self.beta_2, t)
+        return (
+            next_u / (1.0 - product * next_u),
+            (1.0 - u) / (1.0 - product),
+            1.0 - jnp.power(self.beta_2, t),
+        )
 
     def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:
         """Update one variable and its means."""
@@ -72,4 +78,9 @@ class Nadam(Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal optimizer."""
-        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        return {
+            **super().get_config(),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+        }

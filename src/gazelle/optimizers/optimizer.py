@@ -1,7 +1,7 @@
 """The base of optimizers: what happens around every update rule.
 
-One step: drop missing gradients, undo the loss scale, accumulate, clip, decay weights, update, average, constrain.
-What is switched off leaves no trace in a compiled program.
+One step: drop missing gradients, undo the loss scale, accumulate, clip, decay weights, update,
+average, constrain. What is switched off leaves no trace in a compiled program.
 """
 
 from __future__ import annotations
@@ -34,17 +34,23 @@ class Optimizer(OptimizerState):
     """What optimizers share. A subclass defines `update_step` and, for slots, `build`.
 
     Args:
-        learning_rate: A number, a `LearningRateSchedule`, or a callable without arguments that returns a number.
-        weight_decay: Before each update every weight loses `weight_decay * learning_rate` of itself; None for none.
-        clipnorm: Largest L2 norm of each variable's gradient. At most one of the three clippings may be set.
+        learning_rate: A number, a `LearningRateSchedule`, or a callable without arguments that
+            returns a number.
+        weight_decay: Before each update every weight loses `weight_decay * learning_rate` of
+            itself; None for none.
+        clipnorm: Largest L2 norm of each variable's gradient. At most one of the three clippings
+            may be set.
         clipvalue: Largest absolute value of a gradient's elements.
         global_clipnorm: Largest L2 norm of all gradients together.
-        use_ema: Whether to keep exponential moving averages of the weights; `fit` ends by putting them in the weights'
-            place.
+        use_ema: Whether to keep exponential moving averages of the weights; `fit` ends by putting
+            them in the weights' place.
         ema_momentum: The averages' momentum, from 0 to 1.
-        ema_overwrite_frequency: Put the averages in the weights' place every so many updates; None for never.
-        loss_scale_factor: The loss is multiplied by it (`scale_loss`) and the gradients are divided by it.
-        gradient_accumulation_steps: Update only every so many steps (>= 2), with the mean of their gradients.
+        ema_overwrite_frequency: Put the averages in the weights' place every so many updates; None
+            for never.
+        loss_scale_factor: The loss is multiplied by it (`scale_loss`) and the gradients are divided
+            by it.
+        gradient_accumulation_steps: Update only every so many steps (>= 2), with the mean of their
+            gradients.
         name: A name without `/`; automatic when None.
         **kwargs: Refused; `decay` is ignored with a warning.
 
@@ -86,20 +92,28 @@ class Optimizer(OptimizerState):
         owner = type(self).__name__
         check_arguments(owner, name, kwargs)
         super().__init__(name or unique_name(snake_case(owner)), learning_rate)
-        self.weight_decay = None if weight_decay is None else in_range("weight_decay", weight_decay, 0, math.inf, owner)
+        self.weight_decay = (
+            None
+            if weight_decay is None
+            else in_range("weight_decay", weight_decay, 0, math.inf, owner)
+        )
         self.clipnorm = above_zero("clipnorm", clipnorm, owner)
         self.clipvalue = above_zero("clipvalue", clipvalue, owner)
         self.global_clipnorm = above_zero("global_clipnorm", global_clipnorm, owner)
         if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
             raise ArgumentError(
                 "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set.",
-                received=f"clipnorm={clipnorm}, clipvalue={clipvalue}, global_clipnorm={global_clipnorm}",
+                received=(
+                    f"clipnorm={clipnorm}, clipvalue={clipvalue}, global_clipnorm={global_clipnorm}"
+                ),
                 fix="keep one of them",
             )
         self.use_ema = bool(use_ema)
         self.ema_momentum = in_range("ema_momentum", ema_momentum, 0, 1, owner)
         if ema_overwrite_frequency is not None:
-            ema_overwrite_frequency = positive_int("ema_overwrite_frequency", ema_overwrite_frequency, owner)
+            ema_overwrite_frequency = positive_int(
+                "ema_overwrite_frequency", ema_overwrite_frequency, owner
+            )
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = above_zero("loss_scale_factor", loss_scale_factor, owner)
         if gradient_accumulation_steps is not None and (
@@ -138,10 +152,13 @@ class Optimizer(OptimizerState):
         self._index = {variable: index for index, variable in enumerate(variables)}
         if self.use_ema:
             self._model_variables_moving_average = [
-                self.add_variable_from_reference(variable, "average", variable.numpy()) for variable in variables
+                self.add_variable_from_reference(variable, "average", variable.numpy())
+                for variable in variables
             ]
         if self.gradient_accumulation_steps:
-            self._accumulated_gradients = self.add_optimizer_variables(variables, "gradient_accumulator")
+            self._accumulated_gradients = self.add_optimizer_variables(
+                variables, "gradient_accumulator"
+            )
         self.built = True
         self._add_slots(variables)
 
@@ -157,10 +174,13 @@ class Optimizer(OptimizerState):
             NotImplementedError: A subclass does not define it.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} must define update_step(self, gradient, variable, learning_rate)."
+            f"{type(self).__name__} must define update_step(self, gradient, variable,"
+            " learning_rate)."
         )
 
-    def apply(self, grads: Iterable[Any], trainable_variables: Iterable[Variable] | None = None) -> None:
+    def apply(
+        self, grads: Iterable[Any], trainable_variables: Iterable[Variable] | None = None
+    ) -> None:
         """Do one step. Runs eagerly, and through `pure` inside compiled programs.
 
         Args:
@@ -168,7 +188,8 @@ class Optimizer(OptimizerState):
             trainable_variables: The variables; those that the optimizer was built for when None.
 
         Raises:
-            StateError: The optimizer is not built and no variables are given, or it was built for others.
+            StateError: The optimizer is not built and no variables are given, or it was built for
+                others.
             ArgumentError: The number of gradients is wrong, or all are None.
             ShapeError: A gradient has another shape than its variable.
         """
@@ -210,7 +231,10 @@ class Optimizer(OptimizerState):
         return self._iterations
 
     def stateless_apply(
-        self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
+        self,
+        optimizer_variables: Sequence[Any],
+        grads: Sequence[Any],
+        trainable_variables: Sequence[Any],
     ) -> tuple[list[Any], list[Any]]:
         """One step as a pure function of arrays; the variables themselves stay as they are.
 
@@ -231,7 +255,9 @@ class Optimizer(OptimizerState):
         if len(trainable_variables) != count or len(optimizer_variables) != len(self._variables):
             raise ArgumentError(
                 f"{self.name}: stateless_apply() got lists of the wrong length.",
-                expected=f"{len(self._variables)} optimizer variables and {count} trainable variables",
+                expected=(
+                    f"{len(self._variables)} optimizer variables and {count} trainable variables"
+                ),
                 received=f"{len(optimizer_variables)} and {len(trainable_variables)}",
             )
         values = [jnp.asarray(value) for value in (*trainable_variables, *optimizer_variables)]
@@ -265,7 +291,9 @@ class Optimizer(OptimizerState):
         """
         if self.use_ema and self.built:
             for variable in self._trainable_variables if var_list is None else var_list:
-                variable.assign(self._model_variables_moving_average[self._get_variable_index(variable)])
+                variable.assign(
+                    self._model_variables_moving_average[self._get_variable_index(variable)]
+                )
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
@@ -274,7 +302,8 @@ class Optimizer(OptimizerState):
 
         Args:
             var_list: Variables.
-            var_names: Regular expressions, searched for in the variables' names (`"bias"`, `"gamma"`).
+            var_names: Regular expressions, searched for in the variables' names (`"bias"`,
+                `"gamma"`).
         """
         self._undecayed = (set(var_list or ()), list(var_names or ()))
 
@@ -295,7 +324,9 @@ class Optimizer(OptimizerState):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
         """An optimizer from `get_config`."""
         config = dict(config)
         if isinstance(config.get("learning_rate"), dict):
@@ -335,11 +366,18 @@ class Optimizer(OptimizerState):
     def _use_weight_decay(self, variable: Variable) -> bool:
         """Whether a variable's weights decay."""
         excluded, patterns = self._undecayed
-        return variable not in excluded and not any(re.search(pattern, variable.name) for pattern in patterns)
+        return variable not in excluded and not any(
+            re.search(pattern, variable.name) for pattern in patterns
+        )
 
-    def _accumulate(self, gradients: list[jax.Array], variables: list[Variable], steps: int) -> None:
+    def _accumulate(
+        self, gradients: list[jax.Array], variables: list[Variable], steps: int
+    ) -> None:
         """Add the gradients up; at every `steps`-th step update with their mean and start again from zero."""
-        sums = [self._accumulated_gradients[self._get_variable_index(variable)] for variable in variables]
+        sums = [
+            self._accumulated_gradients[self._get_variable_index(variable)]
+            for variable in variables
+        ]
         for total, gradient in zip(sums, gradients, strict=True):
             total.assign_add(gradient)
 
@@ -354,7 +392,9 @@ class Optimizer(OptimizerState):
         """Move the averages towards the weights; the first update makes them the weights."""
         updates = jnp.asarray(self.iterations)
         momentum = jnp.where(updates == 0, 0.0, self.ema_momentum)
-        pairs = list(zip(self._trainable_variables, self._model_variables_moving_average, strict=True))
+        pairs = list(
+            zip(self._trainable_variables, self._model_variables_moving_average, strict=True)
+        )
         for variable, average in pairs:
             average.assign(momentum * average.value + (1.0 - momentum) * variable.value)
         if self.ema_overwrite_frequency is not None:

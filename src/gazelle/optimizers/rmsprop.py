@@ -24,7 +24,8 @@ class RMSprop(Optimizer):
         rho: Momentum of the mean square, from 0 to 1.
         momentum: Share of the last step that the next one keeps, from 0 to 1.
         epsilon: Added to the mean square, under the root.
-        centered: Whether to divide by the standard deviation: the running mean's square is taken off.
+        centered: Whether to divide by the standard deviation: the running mean's square is taken
+            off.
         **common: The arguments of `Optimizer`.
 
     Raises:
@@ -48,8 +49,12 @@ class RMSprop(Optimizer):
 
     def _add_slots(self, variables: list[Variable]) -> None:
         self._velocities = self.add_optimizer_variables(variables, "velocity")
-        self._momentums = self.add_optimizer_variables(variables, "momentum") if self.momentum else []
-        self._means = self.add_optimizer_variables(variables, "average_gradient") if self.centered else []
+        self._momentums = (
+            self.add_optimizer_variables(variables, "momentum") if self.momentum else []
+        )
+        self._means = (
+            self.add_optimizer_variables(variables, "average_gradient") if self.centered else []
+        )
 
     def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:
         """Update one variable and its slots."""

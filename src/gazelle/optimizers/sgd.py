@@ -28,14 +28,20 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self, learning_rate: Rate = 0.01, momentum: float = 0.0, nesterov: bool = False, **common: Unpack[Common]
+        self,
+        learning_rate: Rate = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        **common: Unpack[Common],
     ):
         super().__init__(learning_rate, **common)
         self.momentum = in_range("momentum", momentum, 0, 1, "SGD")
         self.nesterov = bool(nesterov)
 
     def _add_slots(self, variables: list[Variable]) -> None:
-        self._momentums = self.add_optimizer_variables(variables, "momentum") if self.momentum else []
+        self._momentums = (
+            self.add_optimizer_variables(variables, "momentum") if self.momentum else []
+        )
 
     def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:
         """Update one variable and its momentum."""

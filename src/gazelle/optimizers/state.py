@@ -40,7 +40,9 @@ class OptimizerState:
         self._trainable_variables: list[Variable] = []
         self._index: dict[Variable, int] = {}
         self._iterations = self.add_variable((), dtype="int32", name="iteration")
-        self._given_rate: float | None = None  # the rate as it was given, before rounding to float32
+        self._given_rate: float | None = (
+            None  # the rate as it was given, before rounding to float32
+        )
         if isinstance(learning_rate, LearningRateSchedule) or callable(learning_rate):
             self._learning_rate: Any = _checked_callable(learning_rate)
         else:
@@ -58,19 +60,27 @@ class OptimizerState:
         """
         if isinstance(self._learning_rate, LearningRateSchedule):
             return self._learning_rate(self._iterations.value)
-        return self._learning_rate if isinstance(self._learning_rate, Variable) else self._learning_rate()
+        return (
+            self._learning_rate
+            if isinstance(self._learning_rate, Variable)
+            else self._learning_rate()
+        )
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        if isinstance(value, LearningRateSchedule) or (callable(value) and not isinstance(value, Variable)):
+        if isinstance(value, LearningRateSchedule) or (
+            callable(value) and not isinstance(value, Variable)
+        ):
             # The number's variable goes; programs compiled before know nothing of it.
-            self._variables = [variable for variable in self._variables if variable is not self._learning_rate]
+            self._variables = [
+                variable for variable in self._variables if variable is not self._learning_rate
+            ]
             self._learning_rate = _checked_callable(value)
             return
         if not isinstance(self._learning_rate, Variable):
             raise ArgumentTypeError(
-                "This optimizer was created with a `LearningRateSchedule` object or a callable as its `learning_rate`, "
-                "hence its learning rate is not settable.",
+                "This optimizer was created with a `LearningRateSchedule` object or a callable as"
+                " its `learning_rate`, hence its learning rate is not settable.",
                 expected="an optimizer made with a number as learning_rate",
                 received=repr(value),
                 fix="make the optimizer with a number, or assign another schedule",
@@ -112,7 +122,10 @@ class OptimizerState:
         if len(weights) != len(self._variables):
             raise ArgumentError(
                 f"{self.name}: the number of arrays is not that of the optimizer's variables.",
-                expected=f"{len(self._variables)}: {', '.join(variable.name for variable in self._variables)}",
+                expected=(
+                    f"{len(self._variables)}:"
+                    f" {', '.join(variable.name for variable in self._variables)}"
+                ),
                 received=len(weights),
             )
         for variable, value in zip(self._variables, weights, strict=True):
@@ -186,10 +199,15 @@ class OptimizerState:
         """
         path = reference_variable.path.replace("/", "_")
         slot = f"{path}_{name}" if name else path
-        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name=slot)
+        return self.add_variable(
+            reference_variable.shape, initializer, reference_variable.dtype, name=slot
+        )
 
     def add_optimizer_variables(
-        self, trainable_variables: Iterable[Variable], name: str | Sequence[str], initializer: Any = "zeros"
+        self,
+        trainable_variables: Iterable[Variable],
+        name: str | Sequence[str],
+        initializer: Any = "zeros",
     ) -> Any:
         """Add slots for all variables.
 
@@ -202,10 +220,16 @@ class OptimizerState:
             A list of slots; for several names a tuple with a list for each.
         """
         if isinstance(name, str):
-            return [self.add_variable_from_reference(variable, name, initializer) for variable in trainable_variables]
+            return [
+                self.add_variable_from_reference(variable, name, initializer)
+                for variable in trainable_variables
+            ]
         each = initializer if isinstance(initializer, list | tuple) else [initializer] * len(name)
         rows = [
-            [self.add_variable_from_reference(variable, n, i) for n, i in zip(name, each, strict=True)]
+            [
+                self.add_variable_from_reference(variable, n, i)
+                for n, i in zip(name, each, strict=True)
+            ]
             for variable in trainable_variables
         ]
         return tuple([row[column] for row in rows] for column in range(len(name)))
@@ -221,12 +245,16 @@ class OptimizerState:
         unknown = [variable for variable in variables if variable not in self._index]
         if unknown:
             raise StateError(
-                f"Unknown variable: {unknown[0]!r}. The optimizer {self.name!r} belongs to other variables, those of "
-                "another model perhaps.",
-                expected=", ".join(f"{variable.path} {variable.shape}" for variable in self._trainable_variables),
+                f"Unknown variable: {unknown[0]!r}. The optimizer {self.name!r} belongs to other"
+                " variables, those of another model perhaps.",
+                expected=", ".join(
+                    f"{variable.path} {variable.shape}" for variable in self._trainable_variables
+                ),
                 received=", ".join(f"{variable.path} {variable.shape}" for variable in variables),
-                fix='call compile again with a new optimizer: model.compile(optimizer="adam", ...); after a change of '
-                "layers too",
+                fix=(
+                    'call compile again with a new optimizer: model.compile(optimizer="adam", ...);'
+                    " after a change of layers too"
+                ),
             )
 
     def _require_built(self, call: str) -> None:
@@ -263,17 +291,23 @@ def _checked_callable(rate: Any) -> Any:
             "A callable as learning_rate must take no arguments.",
             expected="a number, a LearningRateSchedule, or a callable () -> number",
             received=repr(rate),
-            fix="for a rate that depends on the step, subclass LearningRateSchedule and define __call__(self, step)",
+            fix=(
+                "for a rate that depends on the step, subclass LearningRateSchedule and define"
+                " __call__(self, step)"
+            ),
         ) from None
     return rate
 
 
 def _check_number(rate: Any) -> None:
     array = isinstance(rate, Variable | jax.Array | np.ndarray) and rate.shape == ()
-    number = isinstance(rate, numbers.Real) and not isinstance(rate, bool) and np.isfinite(float(rate))
+    number = (
+        isinstance(rate, numbers.Real) and not isinstance(rate, bool) and np.isfinite(float(rate))
+    )
     if not (array or number):
         raise ArgumentError(
-            "Argument `learning_rate` should be float, or an instance of LearningRateSchedule, or a callable.",
+            "Argument `learning_rate` should be float, or an instance of LearningRateSchedule, or a"
+            " callable.",
             expected="a finite number, a LearningRateSchedule, or a callable () -> number",
             received=repr(rate),
         )

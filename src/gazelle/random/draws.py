@@ -1,7 +1,7 @@
 """Draws from distributions. `seed` is an int (always the same numbers), a `SeedGenerator`, or None (never the same).
 
-All of them work on arrays and inside compiled programs; there `seed` must be an int, a key, or a generator that
-belongs to a layer or model of the program.
+All of them work on arrays and inside compiled programs; there `seed` must be an int, a key, or a
+generator that belongs to a layer or model of the program.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from gazelle._core.seeds import draw_key
 
 
 def normal(
-    shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None
+    shape: Sequence[int],
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: Any = None,
+    seed: Any = None,
 ) -> jax.Array:
     """Normal numbers.
 
@@ -34,13 +38,17 @@ def normal(
         ArgumentError: `dtype` is no float type, or `seed` none of the above.
     """
     dtype = _float_type(dtype, "normal")
-    return jax.random.normal(draw_key(seed), tuple(shape), dtype) * jnp.asarray(stddev, dtype) + jnp.asarray(
-        mean, dtype
-    )
+    return jax.random.normal(draw_key(seed), tuple(shape), dtype) * jnp.asarray(
+        stddev, dtype
+    ) + jnp.asarray(mean, dtype)
 
 
 def uniform(
-    shape: Sequence[int], minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None
+    shape: Sequence[int],
+    minval: float = 0.0,
+    maxval: float = 1.0,
+    dtype: Any = None,
+    seed: Any = None,
 ) -> jax.Array:
     """Uniform numbers from `minval` (included) to `maxval` (not).
 
@@ -59,7 +67,11 @@ def uniform(
 
 
 def truncated_normal(
-    shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None
+    shape: Sequence[int],
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: Any = None,
+    seed: Any = None,
 ) -> jax.Array:
     """Normal numbers, those beyond two standard deviations drawn again.
 
@@ -78,7 +90,9 @@ def truncated_normal(
     return sample * jnp.asarray(stddev, dtype) + jnp.asarray(mean, dtype)
 
 
-def randint(shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32", seed: Any = None) -> jax.Array:
+def randint(
+    shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32", seed: Any = None
+) -> jax.Array:
     """Integers from `minval` (included) to `maxval` (not), all as likely.
 
     Args:
@@ -93,7 +107,9 @@ def randint(shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32"
     """
     name = standardize_dtype(dtype)
     if "int" not in name:
-        raise ArgumentError("randint draws integers.", expected="an integer dtype", received=name, fix="use uniform")
+        raise ArgumentError(
+            "randint draws integers.", expected="an integer dtype", received=name, fix="use uniform"
+        )
     return jax.random.randint(draw_key(seed), tuple(shape), minval, maxval, name)
 
 
@@ -115,16 +131,21 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
     logits = jnp.asarray(logits)
     if logits.ndim != 2:
         raise ShapeError(
-            "categorical needs a row of logits a sample.", expected="(batch, classes)", received=logits.shape
+            "categorical needs a row of logits a sample.",
+            expected="(batch, classes)",
+            received=logits.shape,
         )
-    samples = jax.random.categorical(draw_key(seed), logits[:, :, None], axis=1, shape=(len(logits), num_samples))
+    samples = jax.random.categorical(
+        draw_key(seed), logits[:, :, None], axis=1, shape=(len(logits), num_samples)
+    )
     return samples.astype(standardize_dtype(dtype))
 
 
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> jax.Array:
     """`x` with its parts along `axis` in random order; each part stays whole, so the rows of a table stay rows.
 
-    (Keras on JAX shuffles every column for itself, which tears rows apart; for one axis the numbers are the same.)
+    (Keras on JAX shuffles every column for itself, which tears rows apart; for one axis the numbers
+    are the same.)
 
     Args:
         x: An array.
@@ -134,7 +155,9 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> jax.Array:
     return jax.random.permutation(draw_key(seed), jnp.asarray(x), axis)
 
 
-def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Any = None) -> jax.Array:
+def dropout(
+    inputs: Any, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Any = None
+) -> jax.Array:
     """`inputs` with a share of `rate` set to 0 and the rest scaled by 1 / (1 - rate), so that the mean stays.
 
     Srivastava et al., "Dropout", 2014.
@@ -142,8 +165,8 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None =
     Args:
         inputs: An array.
         rate: Share to drop, 0 to 1.
-        noise_shape: Shape of the mask where it is broadcast over axes (1 there); None on an axis stands for the
-            inputs' own size.
+        noise_shape: Shape of the mask where it is broadcast over axes (1 there); None on an axis
+            stands for the inputs' own size.
         seed: An int, a `SeedGenerator` or None.
 
     Raises:
@@ -154,7 +177,9 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None =
     if noise_shape is None:
         shape = inputs.shape
     else:
-        shape = tuple(own if n is None else n for n, own in zip(noise_shape, inputs.shape, strict=True))
+        shape = tuple(
+            own if n is None else n for n, own in zip(noise_shape, inputs.shape, strict=True)
+        )
     keep = 1.0 - rate
     if keep == 0.0:
         return jnp.zeros_like(inputs)
@@ -174,7 +199,9 @@ def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Any = None)
     return jax.random.gamma(draw_key(seed), alpha, tuple(shape), _float_type(dtype, "gamma"))
 
 
-def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> jax.Array:
+def beta(
+    shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: Any = None
+) -> jax.Array:
     """Numbers in 0 to 1 from the beta distribution.
 
     Args:
@@ -187,7 +214,9 @@ def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: A
     return jax.random.beta(draw_key(seed), alpha, beta, tuple(shape), _float_type(dtype, "beta"))
 
 
-def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> jax.Array:
+def binomial(
+    shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None
+) -> jax.Array:
     """How often, in `counts` trials, something happens that has the given probability.
 
     Args:
@@ -197,11 +226,17 @@ def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any =
         dtype: A float type; floatx when None.
         seed: An int, a `SeedGenerator` or None.
     """
-    return jax.random.binomial(draw_key(seed), counts, probabilities, tuple(shape), _float_type(dtype, "binomial"))
+    return jax.random.binomial(
+        draw_key(seed), counts, probabilities, tuple(shape), _float_type(dtype, "binomial")
+    )
 
 
 def _float_type(dtype: Any, owner: str, hint: str = "") -> str:
     name = standardize_dtype(dtype)
     if not is_float(name):
-        raise ArgumentError(f"{owner} requires a floating point dtype.", expected=f"a float dtype{hint}", received=name)
+        raise ArgumentError(
+            f"{owner} requires a floating point dtype.",
+            expected=f"a float dtype{hint}",
+            received=name,
+        )
     return name

@@ -1,8 +1,9 @@
 """Threefry-2x32 written out: the very numbers of `jax.random`, cheaper inside a loop on a CPU.
 
-Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011. JAX computes the twenty rounds in loops, to compile
-them fast; each turn costs a CPU's program more than the arithmetic of a mask of some thousand numbers. Written out they
-are one pass over the result: a mask of (32, 64) in a compiled loop took 60 to 69 microseconds, and takes 7 to 10.
+Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011. JAX computes the twenty rounds
+in loops, to compile them fast; each turn costs a CPU's program more than the arithmetic of a mask
+of some thousand numbers. Written out they are one pass over the result: a mask of (32, 64) in a
+compiled loop took 60 to 69 microseconds, and takes 7 to 10.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ _PARITY = np.uint32(0x1BD11BDA)
 
 
 @functools.partial(jax.jit, static_argnames=("shape", "minval", "maxval"), inline=True)
-def uniform(key: Any, shape: tuple[int, ...], minval: float = 0.0, maxval: float = 1.0) -> jax.Array:
+def uniform(
+    key: Any, shape: tuple[int, ...], minval: float = 0.0, maxval: float = 1.0
+) -> jax.Array:
     """Float32 numbers from `minval` (included) to `maxval` (not), equal to `jax.random.uniform`'s.
 
     Args:
@@ -31,7 +34,10 @@ def uniform(key: Any, shape: tuple[int, ...], minval: float = 0.0, maxval: float
     if not _written_out(key):
         return jax.random.uniform(key, shape, jnp.float32, minval, maxval)
     # 23 random bits behind the one of a float32 from 1 to 2
-    floats = jax.lax.bitcast_convert_type((_bits(key, shape) >> 9) | np.uint32(0x3F800000), jnp.float32) - 1.0
+    floats = (
+        jax.lax.bitcast_convert_type((_bits(key, shape) >> 9) | np.uint32(0x3F800000), jnp.float32)
+        - 1.0
+    )
     low, high = np.float32(minval), np.float32(maxval)
     return jnp.maximum(low, floats * (high - low) + low)
 
@@ -40,8 +46,9 @@ def uniform(key: Any, shape: tuple[int, ...], minval: float = 0.0, maxval: float
 def bernoulli(key: Any, probability: float, shape: tuple[int, ...]) -> jax.Array:
     """Bools, True with `probability`, equal to `jax.random.bernoulli`'s."""
     drawn = uniform(key, shape) < np.float32(probability)
-    # A root changes nothing in zeros and ones, but XLA counts it as dear and so computes the draw once, where it would
-    # draw again for the backward pass (a barrier does not help: it is gone before XLA decides).
+    # A root changes nothing in zeros and ones, but XLA counts it as dear and so computes the draw
+    # once, where it would draw again for the backward pass (a barrier does not help: it is gone
+    # before XLA decides).
     return jnp.sqrt(drawn.astype(jnp.float32)) > 0
 
 
@@ -56,7 +63,10 @@ def normal(key: Any, shape: tuple[int, ...], dtype: str = "float32") -> jax.Arra
 
 def is_drawn_here() -> bool:
     """Whether keys of two words are drawn from by these functions, as JAX is set; else JAX draws."""
-    settings = getattr(jax.config, "jax_default_prng_impl", None), getattr(jax.config, "jax_threefry_partitionable", 0)
+    settings = (
+        getattr(jax.config, "jax_default_prng_impl", None),
+        getattr(jax.config, "jax_threefry_partitionable", 0),
+    )
     return settings == ("threefry2x32", True)
 
 

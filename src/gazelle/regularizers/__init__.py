@@ -3,7 +3,14 @@
 from typing import Any
 
 from gazelle._core import registry
-from gazelle.regularizers.penalties import L1, L1L2, L2, OrthogonalRegularizer, Regularizer, catalogue
+from gazelle.regularizers.penalties import (
+    L1,
+    L1L2,
+    L2,
+    OrthogonalRegularizer,
+    Regularizer,
+    catalogue,
+)
 
 l1 = L1
 l2 = L2
@@ -15,7 +22,8 @@ def get(identifier: Any) -> Any:
     """The regularizer that `identifier` stands for.
 
     Args:
-        identifier: None (gives None), a name, a config, a class, or a callable or instance (returned as it is).
+        identifier: None (gives None), a name, a config, a class, or a callable or instance
+            (returned as it is).
 
     Raises:
         UnknownNameError: `identifier` stands for no regularizer.

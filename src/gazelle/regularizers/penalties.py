@@ -34,7 +34,9 @@ class Regularizer:
         Raises:
             NotImplementedError: The subclass does not define it.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define get_config(): return the arguments of init.")
+        raise NotImplementedError(
+            f"{type(self).__name__} does not define get_config(): return the arguments of init."
+        )
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Regularizer:
@@ -167,6 +169,8 @@ class OrthogonalRegularizer(Regularizer):
 def _factor(name: str, value: Any, owner: str) -> float:
     if not isinstance(value, numbers.Real) or not math.isfinite(value) or value < 0:
         raise ArgumentError(
-            f"{owner}: {name} must be a non-negative number.", expected="a finite number >= 0", received=repr(value)
+            f"{owner}: {name} must be a non-negative number.",
+            expected="a finite number >= 0",
+            received=repr(value),
         )
     return float(value)

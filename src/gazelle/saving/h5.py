@@ -1,8 +1,9 @@
 """The HDF5 of Keras 3's weights files: variable i of the layer at `path` is the dataset `path/vars/i`.
 
-A file is data and may be damaged or hostile. Before a value is read, everything in the file is looked at without
-following links: only groups and plain, fully stored arrays of numbers may be there. Attributes are not read at all.
-Gazelle adds one dataset, `gazelle_sha256`, with a digest of each array; Keras ignores it.
+A file is data and may be damaged or hostile. Before a value is read, everything in the file is
+looked at without following links: only groups and plain, fully stored arrays of numbers may be
+there. Attributes are not read at all. Gazelle adds one dataset, `gazelle_sha256`, with a digest of
+each array; Keras ignores it.
 """
 
 from __future__ import annotations
@@ -19,9 +20,17 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from gazelle._core.errors import ArgumentError, DataError, short
-from gazelle.saving.h5_checks import BFLOAT16, Spec, check_start, datasets, guarded, refused, spec_of
-from gazelle.utils.files import atomic_path
-from gazelle.utils.reading import open_regular
+from gazelle._files.reading import open_regular
+from gazelle._files.writing import atomic_path
+from gazelle.saving.h5_checks import (
+    BFLOAT16,
+    Spec,
+    check_start,
+    datasets,
+    guarded,
+    refused,
+    spec_of,
+)
 
 DIGESTS = "gazelle_sha256"
 _NUMBER = re.compile("0|[1-9][0-9]{0,5}")  # as Keras writes it: "00" would be a second name of 0
@@ -32,7 +41,8 @@ class WeightsFile:
 
     Attributes:
         label: The file's name for messages.
-        specs: Group path (`""` for the model itself, `layers/dense`, `optimizer`) -> its arrays' specs, in order.
+        specs: Group path (`""` for the model itself, `layers/dense`, `optimizer`) -> its arrays'
+            specs, in order.
     """
 
     def __init__(self, file: Any, label: str):
@@ -40,7 +50,9 @@ class WeightsFile:
         self.label = label
         self._sets = dict(datasets(file, label))
         digests = self._sets.pop(DIGESTS, None)
-        self._specs = {where: spec_of(dataset, where, label) for where, dataset in self._sets.items()}
+        self._specs = {
+            where: spec_of(dataset, where, label) for where, dataset in self._sets.items()
+        }
         self.specs = _grouped(self._specs, label)
         self._digests = None if digests is None else self._read_digests(digests)
 
@@ -63,13 +75,19 @@ class WeightsFile:
         spec = self._specs[where]
         with guarded(self.label, where):
             value = np.asarray(h5py.Dataset(self._sets[where])[()])
-        value = value.view(BFLOAT16) if spec.dtype == BFLOAT16 else value.astype(spec.dtype, copy=False)
+        value = (
+            value.view(BFLOAT16) if spec.dtype == BFLOAT16 else value.astype(spec.dtype, copy=False)
+        )
         if self._digests is not None and _digest(where, value) != self._digests[where]:
             raise DataError(
-                f"{self.label}: the values of {short(where, 80)} are not the ones that were written.",
+                f"{self.label}: the values of {short(where, 80)} are not the ones that were"
+                " written.",
                 expected="the SHA-256 that the file gives",
                 received="another: the file was damaged or changed",
-                fix=f"take a good copy; if you changed it on purpose, delete its dataset {DIGESTS!r}",
+                fix=(
+                    "take a good copy; if you changed it on purpose, delete its dataset"
+                    f" {DIGESTS!r}"
+                ),
             )
         return value
 
@@ -82,7 +100,10 @@ class WeightsFile:
                 f"{self.label}: its list of digests does not fit its arrays.",
                 expected=f"({len(self._specs)}, 32) uint8 at {DIGESTS!r}",
                 received=str(spec),
-                fix=f"take a good copy; if you changed the file on purpose, delete its dataset {DIGESTS!r}",
+                fix=(
+                    "take a good copy; if you changed the file on purpose, delete its dataset"
+                    f" {DIGESTS!r}"
+                ),
             )
         with guarded(self.label, DIGESTS):
             rows = h5py.Dataset(dataset)[()]
@@ -99,7 +120,8 @@ def write_weights(
 
     Args:
         path: The file, or a binary file object open for reading and writing.
-        tree: Group path (`""`, `layers/dense`, `optimizer`) -> its arrays, JAX arrays or variables, in order.
+        tree: Group path (`""`, `layers/dense`, `optimizer`) -> its arrays, JAX arrays or variables,
+            in order.
         overwrite: Whether a file that is there may be replaced.
         names: Group path -> the owner's name, kept as the attribute that Keras keeps it in.
 
@@ -112,7 +134,9 @@ def write_weights(
         return
     target = Path(path)
     if target.exists() and not overwrite:
-        raise ArgumentError(f"{str(target)!r} is there already.", fix="pass overwrite=True or choose another name")
+        raise ArgumentError(
+            f"{str(target)!r} is there already.", fix="pass overwrite=True or choose another name"
+        )
     if not target.parent.is_dir():
         raise ArgumentError(
             f"Cannot write {str(target)!r}: its folder is missing.",
@@ -136,7 +160,8 @@ def open_weights(path: str | os.PathLike[str] | BinaryIO) -> Iterator[WeightsFil
         The file, from which single groups can be read.
 
     Raises:
-        DataError: The file is missing, cut, no weights file, or holds what a weights file may not hold.
+        DataError: The file is missing, cut, no weights file, or holds what a weights file may not
+            hold.
     """
     import h5py
 
@@ -168,8 +193,8 @@ def read_weights(
 
     Args:
         path: The file, or a seekable binary file object.
-        max_bytes: The most memory that the arrays may take; 64 MiB plus 100 times the file's size when None (only
-            compressed files can reach it).
+        max_bytes: The most memory that the arrays may take; 64 MiB plus 100 times the file's size
+            when None (only compressed files can reach it).
 
     Raises:
         DataError: The file cannot be trusted or read, or holds more than `max_bytes`.
@@ -202,7 +227,9 @@ def _write(target: Any, tree: Mapping[str, Sequence[Any]], names: Mapping[str, s
                 if (
                     array.dtype == BFLOAT16
                 ):  # HDF5 has no such type; Keras writes two opaque bytes and says what they are
-                    group.create_dataset(str(index), data=array.view("V2")).attrs["dtype"] = "bfloat16"
+                    group.create_dataset(str(index), data=array.view("V2")).attrs["dtype"] = (
+                        "bfloat16"
+                    )
                 else:
                     group.create_dataset(str(index), data=array)
         rows = b"".join(digests[where] for where in sorted(digests))
@@ -216,7 +243,11 @@ def _joined(path: str, index: int | None = None) -> str:
 
 def _digest(where: str, array: np.ndarray) -> bytes:
     head = f"{where} {array.shape} {array.dtype.newbyteorder('<')}".encode()
-    little = array if array.dtype == BFLOAT16 else array.astype(array.dtype.newbyteorder("<"), copy=False)
+    little = (
+        array
+        if array.dtype == BFLOAT16
+        else array.astype(array.dtype.newbyteorder("<"), copy=False)
+    )
     return hashlib.sha256(head + b"\0" + little.tobytes()).digest()
 
 
@@ -233,11 +264,17 @@ def _grouped(specs: Mapping[str, Spec], label: str) -> dict[str, list[Spec]]:
         parts = where.split("/")
         if len(parts) < 2 or parts[-2] != "vars" or not _NUMBER.fullmatch(parts[-1]):
             if parts[0] in ("model_weights", "optimizer_weights"):
-                raise refused(label, where, "a whole model in the older .h5 form", "a .weights.h5 file")
-            raise refused(label, where, "an array in this place", "arrays named <layer>/vars/0, 1, ...")
+                raise refused(
+                    label, where, "a whole model in the older .h5 form", "a .weights.h5 file"
+                )
+            raise refused(
+                label, where, "an array in this place", "arrays named <layer>/vars/0, 1, ..."
+            )
         numbered.setdefault("/".join(parts[:-2]), {})[int(parts[-1])] = spec
     for path, found in numbered.items():
         missing = sorted(set(range(len(found))) - set(found))
         if missing:
-            raise refused(label, _joined(path), f"arrays {sorted(found)[:8]}", f"number {missing[0]} too")
+            raise refused(
+                label, _joined(path), f"arrays {sorted(found)[:8]}", f"number {missing[0]} too"
+            )
     return {path: [found[index] for index in range(len(found))] for path, found in numbered.items()}

@@ -53,7 +53,9 @@ def check_start(file: BinaryIO, label: str) -> None:
             b"\x1f\x8b": "a gzip file",
             b"\x93NUMPY": "a .npy file",
         }
-        found = next((kind for start, kind in kinds.items() if head.startswith(start)), f"bytes {head[:8]!r}")
+        found = next(
+            (kind for start, kind in kinds.items() if head.startswith(start)), f"bytes {head[:8]!r}"
+        )
         if head.lstrip()[:1] == b"<":
             found = "a web page: the download failed?"
         if not head or (len(head) < 8 and _SIGNATURE.startswith(head)):
@@ -64,7 +66,8 @@ def check_start(file: BinaryIO, label: str) -> None:
             received=found,
             fix="get the file again" if "zip" not in found else "open it with load_model",
         )
-    # The superblock says where the file ends: versions 0 and 1 hold it at another place than 2 and 3.
+    # The superblock says where the file ends: versions 0 and 1 hold it at another place than 2 and
+    # 3.
     place = {0: 40, 1: 44, 2: 28, 3: 28}.get(head[8] if len(head) > 8 else -1)
     needed = int.from_bytes(head[place : place + 8], "little") if place else size
     if len(head) < 48 or size < needed:
@@ -83,7 +86,16 @@ def guarded(label: str, where: str) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, UnicodeError, MemoryError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        KeyError,
+        ValueError,
+        TypeError,
+        OverflowError,
+        UnicodeError,
+        MemoryError,
+    ) as error:
         raise DataError(
             f"{label} is damaged: {short(where, 80)!r} cannot be read.",
             received=reason(error, 120),
@@ -91,7 +103,9 @@ def guarded(label: str, where: str) -> Iterator[None]:
         ) from None
 
 
-def refused(label: str, where: str, found: str, expected: str = "a plain array of numbers") -> DataError:
+def refused(
+    label: str, where: str, found: str, expected: str = "a plain array of numbers"
+) -> DataError:
     """The error for something that Keras never writes."""
     return DataError(
         f"{label}: {short(where, 80)!r} does not belong in a weights file.",
@@ -117,14 +131,20 @@ def datasets(file: Any, label: str) -> Iterator[tuple[str, Any]]:
             names = [bytes(name) for name in group]
         for raw in names:
             if len(raw) > _MAX_NAME:
-                raise refused(label, raw[:80].decode("utf-8", "backslashreplace"), f"a name of {len(raw):,} bytes")
+                raise refused(
+                    label,
+                    raw[:80].decode("utf-8", "backslashreplace"),
+                    f"a name of {len(raw):,} bytes",
+                )
             where = f"{path}/{raw.decode('utf-8', 'backslashreplace')}".lstrip("/")
             with guarded(label, where):
                 if group.links.get_info(raw).type != h5l.TYPE_HARD:
                     raise refused(label, where, "a link", "a group or an array")
                 info = h5o.get_info(group, raw)
                 if info.addr in seen or len(seen) > _MAX_OBJECTS or depth > _MAX_DEPTH:
-                    raise refused(label, where, "too many, too deep or circular groups", "a tree of groups")
+                    raise refused(
+                        label, where, "too many, too deep or circular groups", "a tree of groups"
+                    )
                 seen.add(info.addr)
                 if info.type == h5o.TYPE_GROUP:
                     stack.append((where, h5g.open(group, raw), depth + 1))
@@ -147,14 +167,26 @@ def spec_of(dataset: Any, where: str, label: str) -> Spec:
             raise refused(label, where, "values in another file (virtual dataset)")
         filters = {int(plan.get_filter(index)[0]) for index in range(plan.get_nfilters())}
         if not filters <= _FILTERS:
-            raise refused(label, where, f"filter {max(filters)}", "no filters but gzip, shuffle and fletcher32")
+            raise refused(
+                label,
+                where,
+                f"filter {max(filters)}",
+                "no filters but gzip, shuffle and fletcher32",
+            )
         if dataset.get_space().get_simple_extent_type() not in (h5s.SCALAR, h5s.SIMPLE):
             raise refused(label, where, "an array without a shape")
         spec = Spec(tuple(int(n) for n in dataset.shape), _dtype(dataset.get_type(), where, label))
         stored = int(dataset.get_storage_size())
         chunk = math.prod(plan.get_chunk()) * spec.dtype.itemsize if layout == h5d.CHUNKED else 0
-        if spec.nbytes > stored * (_DEFLATE_RATIO if 1 in filters else 1) or chunk > max(16 << 20, 2 * spec.nbytes):
-            raise refused(label, where, f"{spec}, of which {stored:,} bytes are stored", "an array stored in full")
+        if spec.nbytes > stored * (_DEFLATE_RATIO if 1 in filters else 1) or chunk > max(
+            16 << 20, 2 * spec.nbytes
+        ):
+            raise refused(
+                label,
+                where,
+                f"{spec}, of which {stored:,} bytes are stored",
+                "an array stored in full",
+            )
         return spec
 
 
@@ -165,7 +197,17 @@ def _dtype(kind: Any, where: str, label: str) -> np.dtype:
     if group == h5t.OPAQUE and kind.get_size() == 2:
         return BFLOAT16
     dtype = kind.dtype if group in (h5t.FLOAT, h5t.INTEGER, h5t.ENUM) else None
-    if dtype is None or dtype.kind not in "fiub" or (group == h5t.ENUM and dtype.kind != "b") or dtype.itemsize > 8:
-        names = {h5t.STRING: "text", h5t.COMPOUND: "records", h5t.REFERENCE: "references", h5t.VLEN: "ragged rows"}
+    if (
+        dtype is None
+        or dtype.kind not in "fiub"
+        or (group == h5t.ENUM and dtype.kind != "b")
+        or dtype.itemsize > 8
+    ):
+        names = {
+            h5t.STRING: "text",
+            h5t.COMPOUND: "records",
+            h5t.REFERENCE: "references",
+            h5t.VLEN: "ragged rows",
+        }
         raise refused(label, where, names.get(group, f"HDF5 type class {group}"), "real numbers")
     return dtype.newbyteorder("=")

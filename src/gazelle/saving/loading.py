@@ -30,9 +30,10 @@ def load_variables(
     Args:
         path: The file, or a seekable binary file object.
         variables: Group path -> variables, as `keras_paths` gives them.
-        skip_mismatch: Whether groups that do not fit are left out with a warning instead of refused.
-        optional: Groups (with all below) that the file or the model may lack, and that are left out with a warning
-            when they do not fit: an optimizer's state.
+        skip_mismatch: Whether groups that do not fit are left out with a warning instead of
+            refused.
+        optional: Groups (with all below) that the file or the model may lack, and that are left out
+            with a warning when they do not fit: an optimizer's state.
 
     Returns:
         The groups that were left out because they do not fit.
@@ -54,7 +55,12 @@ def load_variables(
             if problem is not None:
                 problems[group] = problem
         label = file.label
-    _report(label, problems, {g: p for g, p in problems.items() if not _is_optional(g, optional)}, skip_mismatch)
+    _report(
+        label,
+        problems,
+        {g: p for g, p in problems.items() if not _is_optional(g, optional)},
+        skip_mismatch,
+    )
     for variable, array in assignments:
         variable.assign(array)
     return list(problems)
@@ -74,8 +80,13 @@ def _mismatch(variables: Sequence[Variable], specs: Sequence[Spec]) -> str | Non
         return f"{len(specs)} arrays in the file, {len(variables)} in the model"
     for variable, spec in zip(variables, specs, strict=True):
         if spec.shape != variable.shape:
-            return f"{variable.name} has shape {spec.shape} in the file, {variable.shape} in the model"
-        if _kind(spec.dtype) != _kind(variable.dtype) and (_kind(spec.dtype), _kind(variable.dtype)) != (
+            return (
+                f"{variable.name} has shape {spec.shape} in the file, {variable.shape} in the model"
+            )
+        if _kind(spec.dtype) != _kind(variable.dtype) and (
+            _kind(spec.dtype),
+            _kind(variable.dtype),
+        ) != (
             "int",
             "float",
         ):
@@ -88,13 +99,19 @@ def _kind(dtype: Any) -> str:
     return "bool" if dtype == np.bool_ else "float" if is_float(dtype) else "int"
 
 
-def _converted(file: WeightsFile, group: str, variables: Sequence[Variable]) -> tuple[list[np.ndarray], str | None]:
+def _converted(
+    file: WeightsFile, group: str, variables: Sequence[Variable]
+) -> tuple[list[np.ndarray], str | None]:
     """A group's arrays in the variables' types, and what cannot be represented in them."""
     arrays = []
     for variable, array in zip(variables, file.read(group), strict=True):
         with np.errstate(over="ignore", invalid="ignore"):
             value = array.astype(jnp.dtype(variable.dtype))
-            lost = np.isinf(value) & np.isfinite(array) if is_float(array.dtype) else value.astype(array.dtype) != array
+            lost = (
+                np.isinf(value) & np.isfinite(array)
+                if is_float(array.dtype)
+                else value.astype(array.dtype) != array
+            )
         if lost.any():
             example = array[lost].flat[0]
             return [], f"{variable.name} holds {example!s}, which {variable.dtype} cannot hold"
@@ -102,11 +119,16 @@ def _converted(file: WeightsFile, group: str, variables: Sequence[Variable]) -> 
     return arrays, None
 
 
-def _report(label: str, problems: Mapping[str, str], fatal: Mapping[str, str], skip_mismatch: bool) -> None:
+def _report(
+    label: str, problems: Mapping[str, str], fatal: Mapping[str, str], skip_mismatch: bool
+) -> None:
     if not problems:
         return
     shown = fatal if fatal and not skip_mismatch else problems
-    named = [f"{short(group, 60) or 'the model itself'}: {short(text)}" for group, text in list(shown.items())[:3]]
+    named = [
+        f"{short(group, 60) or 'the model itself'}: {short(text)}"
+        for group, text in list(shown.items())[:3]
+    ]
     details = "; ".join(named)
     more = f"; and {len(shown) - 3} more" if len(shown) > 3 else ""
     if fatal and not skip_mismatch:
@@ -116,4 +138,6 @@ def _report(label: str, problems: Mapping[str, str], fatal: Mapping[str, str], s
             received=details + more,
             fix="build the same architecture, or pass skip_mismatch=True to load what fits",
         )
-    warnings.warn(f"{label}: left out what does not fit the model: {details}{more}", UserWarning, stacklevel=3)
+    warnings.warn(
+        f"{label}: left out what does not fit the model: {details}{more}", UserWarning, stacklevel=3
+    )

@@ -15,13 +15,14 @@ Sublayers = Callable[[Any], "Sequence[Any] | Mapping[str, Any] | None"]
 def keras_layers(model: Any, sublayers: Sublayers) -> dict[str, Any]:
     """The path of a model and of every layer within it.
 
-    The layers of a list are named by class and numbered in order (`layers/dense`, `layers/dense_1`), whatever their
-    own names; a layer met twice keeps its first path and still counts where it is met again.
+    The layers of a list are named by class and numbered in order (`layers/dense`,
+    `layers/dense_1`), whatever their own names; a layer met twice keeps its first path and still
+    counts where it is met again.
 
     Args:
         model: The model, whose own path is `""`.
-        sublayers: Tells what a layer holds: a list of layers (found below `layers`), a mapping of attribute names to
-            layers or to lists, tuples and dicts of them, or None.
+        sublayers: Tells what a layer holds: a list of layers (found below `layers`), a mapping of
+            attribute names to layers or to lists, tuples and dicts of them, or None.
 
     Returns:
         Path -> layer, parents first.
@@ -36,19 +37,25 @@ def keras_paths(
 
     Args:
         model: The model.
-        own_variables: A layer's own variables without those of layers within it, trainable ones first.
+        own_variables: A layer's own variables without those of layers within it, trainable ones
+            first.
         sublayers: As for `keras_layers`.
 
     Returns:
         Path -> variables; layers without variables have an empty list.
     """
-    return {path: list(own_variables(layer)) for path, layer in keras_layers(model, sublayers).items()}
+    return {
+        path: list(own_variables(layer)) for path, layer in keras_layers(model, sublayers).items()
+    }
 
 
-def attribute_sublayers(layer: Any, is_layer: Callable[[Any], bool], skip: Collection[str] = ()) -> dict[str, Any]:
+def attribute_sublayers(
+    layer: Any, is_layer: Callable[[Any], bool], skip: Collection[str] = ()
+) -> dict[str, Any]:
     """What the attributes of a user's own layer or model hold, in Keras's order.
 
-    Public names come first, in alphabetical order, `layers` (where the class has it) among them; then private ones.
+    Public names come first, in alphabetical order, `layers` (where the class has it) among them;
+    then private ones.
 
     Args:
         layer: The layer or model.
@@ -68,7 +75,13 @@ def attribute_sublayers(layer: Any, is_layer: Callable[[Any], bool], skip: Colle
 
 
 def _holds_layers(value: Any, is_layer: Callable[[Any], bool]) -> bool:
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    items = (
+        value.values()
+        if isinstance(value, dict)
+        else value
+        if isinstance(value, list | tuple)
+        else ()
+    )
     return any(is_layer(item) or _holds_layers(item, is_layer) for item in items)
 
 
@@ -89,7 +102,9 @@ def _walk(layer: Any, path: str, sublayers: Sublayers, seen: set[int]) -> Iterat
             yield from _walk(value, below, sublayers, seen)
 
 
-def _walk_container(container: Any, path: str, sublayers: Sublayers, seen: set[int]) -> Iterator[tuple[str, Any]]:
+def _walk_container(
+    container: Any, path: str, sublayers: Sublayers, seen: set[int]
+) -> Iterator[tuple[str, Any]]:
     counts: Counter[str] = Counter()
     for item in container.values() if isinstance(container, dict) else container:
         inner = isinstance(item, list | tuple | dict)

@@ -1,7 +1,4 @@
-"""Helpers around models and data, as `keras.utils` has them."""
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+"""Helpers around models and data, as `keras.utils` has them. Only a door: each name comes from a room below."""
 
 from gazelle._core.dtypes import standardize_dtype
 from gazelle._core.registry import (
@@ -13,17 +10,21 @@ from gazelle._core.registry import (
 )
 from gazelle._core.registry import deserialize as deserialize_keras_object
 from gazelle._core.registry import serialize as serialize_keras_object
-from gazelle.utils.arrays import normalize, pad_sequences, split_dataset, to_categorical
-from gazelle.utils.dataset import ImageDataset, PyDataset, Sequence, pack_x_y_sample_weight, unpack_x_y_sample_weight
-from gazelle.utils.download import get_file
-from gazelle.utils.files import atomic_path, cache_folder
-from gazelle.utils.image import array_to_img, img_to_array, load_img, save_img
-from gazelle.utils.image_folder import image_dataset_from_directory
-from gazelle.utils.session import clear_session, set_random_seed
-
-if TYPE_CHECKING:
-    from gazelle.callbacks.progress import Progbar
-    from gazelle.models import plot_model
+from gazelle._data.arrays import normalize, pad_sequences, split_dataset, to_categorical
+from gazelle._data.dataset import (
+    ImageDataset,
+    PyDataset,
+    Sequence,
+    pack_x_y_sample_weight,
+    unpack_x_y_sample_weight,
+)
+from gazelle._data.images.folder import image_dataset_from_directory
+from gazelle._data.images.image import array_to_img, img_to_array, load_img, save_img
+from gazelle._files.download import get_file
+from gazelle._files.writing import atomic_path, cache_folder
+from gazelle.callbacks.progress import Progbar
+from gazelle.config.session import clear_session, set_random_seed
+from gazelle.models import plot_model
 
 CustomObjectScope = custom_object_scope
 
@@ -59,14 +60,3 @@ __all__ = [
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
-
-# Keras has these among its utilities; they live in rooms above this one, which are loaded when they are asked for.
-_ELSEWHERE = {"Progbar": "gazelle.callbacks.progress", "plot_model": "gazelle.models"}
-
-
-if not TYPE_CHECKING:  # a type checker would take every name for one that is there
-
-    def __getattr__(name: str) -> Any:
-        if name in _ELSEWHERE:
-            return getattr(import_module(_ELSEWHERE[name]), name)
-        raise AttributeError(f"module 'gazelle.utils' has no attribute {name!r}")

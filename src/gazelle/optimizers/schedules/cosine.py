@@ -7,7 +7,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from gazelle.optimizers.schedules.schedule import LearningRateSchedule, as_float, catalogue, check_positive
+from gazelle.optimizers.schedules.schedule import (
+    LearningRateSchedule,
+    as_float,
+    catalogue,
+    check_positive,
+)
 
 
 @catalogue.add()
@@ -19,7 +24,8 @@ class CosineDecay(LearningRateSchedule):
         decay_steps: Steps of the decay, without the warm-up, > 0.
         alpha: The lowest rate as a share of the highest.
         name: A name.
-        warmup_target: The rate at the end of the warm-up, from which the decay starts; None for no warm-up.
+        warmup_target: The rate at the end of the warm-up, from which the decay starts; None for no
+            warm-up.
         warmup_steps: Steps of the warm-up.
 
     Raises:

@@ -8,7 +8,12 @@ from typing import Any
 import jax.numpy as jnp
 
 from gazelle._core.errors import ArgumentError
-from gazelle.optimizers.schedules.schedule import LearningRateSchedule, as_float, catalogue, check_positive
+from gazelle.optimizers.schedules.schedule import (
+    LearningRateSchedule,
+    as_float,
+    catalogue,
+    check_positive,
+)
 
 
 class _RateDecay(LearningRateSchedule):
@@ -113,7 +118,8 @@ class PolynomialDecay(LearningRateSchedule):
         decay_steps: Steps until the end, > 0.
         end_learning_rate: The rate at the end.
         power: The polynomial's power; 1 is a straight line.
-        cycle: Whether, past the end, the decay starts again over the next multiple of `decay_steps`.
+        cycle: Whether, past the end, the decay starts again over the next multiple of
+            `decay_steps`.
         name: A name.
 
     Raises:
@@ -141,7 +147,9 @@ class PolynomialDecay(LearningRateSchedule):
         """The learning rate of a step."""
         step = as_float(step)
         if self.cycle:
-            fraction = step / (self.decay_steps * jnp.maximum(jnp.ceil(step / self.decay_steps), 1.0))
+            fraction = step / (
+                self.decay_steps * jnp.maximum(jnp.ceil(step / self.decay_steps), 1.0)
+            )
         else:
             fraction = jnp.minimum(step, self.decay_steps) / self.decay_steps
         span = self.initial_learning_rate - self.end_learning_rate
@@ -172,7 +180,9 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         ArgumentError: The lengths do not fit, or the boundaries do not rise.
     """
 
-    def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant"):
+    def __init__(
+        self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant"
+    ):
         if len(boundaries) != len(values) - 1:
             raise ArgumentError(
                 "The length of boundaries should be 1 less than the length of values.",

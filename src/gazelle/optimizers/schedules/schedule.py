@@ -16,7 +16,8 @@ catalogue = Catalogue("learning rate schedule", "keras.optimizers.schedules")
 class LearningRateSchedule:
     """A learning rate that depends on the number of steps done. Subclasses define `__call__` and `get_config`.
 
-    `__call__` runs inside compiled programs: write it with `jax.numpy` and without `if` on the step.
+    `__call__` runs inside compiled programs: write it with `jax.numpy` and without `if` on the
+    step.
 
     Example:
         >>> class Halving(LearningRateSchedule):
@@ -41,7 +42,9 @@ class LearningRateSchedule:
         Raises:
             NotImplementedError: A subclass does not define it.
         """
-        raise NotImplementedError(f"The schedule {type(self).__name__} must define __call__(self, step).")
+        raise NotImplementedError(
+            f"The schedule {type(self).__name__} must define __call__(self, step)."
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal schedule.
@@ -49,7 +52,9 @@ class LearningRateSchedule:
         Raises:
             NotImplementedError: A subclass does not define it.
         """
-        raise NotImplementedError(f"The schedule {type(self).__name__} must define get_config(self) to be saved.")
+        raise NotImplementedError(
+            f"The schedule {type(self).__name__} must define get_config(self) to be saved."
+        )
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
@@ -84,5 +89,7 @@ def check_positive(name: str, value: Any, owner: object) -> None:
     """
     if not value > 0:
         raise ArgumentError(
-            f"{type(owner).__name__}: Argument `{name}` must be > 0.", expected="a number > 0", received=repr(value)
+            f"{type(owner).__name__}: Argument `{name}` must be > 0.",
+            expected="a number > 0",
+            received=repr(value),
         )

@@ -1,0 +1,182 @@
+"""Batches by number: the base class of data that a user serves batch by batch, and images in memory."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gazelle._core.checks import positive_int
+from gazelle._core.errors import ArgumentError
+
+
+class PyDataset:
+    """Data served batch by batch. Subclass it and define `__getitem__` and `__len__` (or `num_batches`).
+
+    `fit`, `evaluate` and `predict` take an instance. Data that fits into memory trains faster as
+    arrays.
+
+    Example:
+        >>> class Rows(PyDataset):
+        ...     def __len__(self):
+        ...         return 10
+        ...     def __getitem__(self, index):
+        ...         return np.zeros((32, 4)), np.zeros((32, 1))
+
+    Args:
+        workers: Taken for Keras's sake.
+        use_multiprocessing: Taken for Keras's sake.
+        max_queue_size: Taken for Keras's sake.
+
+    Raises:
+        ArgumentError: An unknown argument, or one that is no positive int.
+    """
+
+    def __init__(
+        self,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        max_queue_size: int = 10,
+        **kwargs: Any,
+    ):
+        """See the class."""
+        if kwargs:
+            raise ArgumentError(
+                f"{type(self).__name__} got arguments that PyDataset does not know.",
+                expected="workers, use_multiprocessing, max_queue_size",
+                received=", ".join(kwargs),
+                fix=(
+                    "take further arguments in your own __init__ and do not hand them on to"
+                    " super().__init__"
+                ),
+            )
+        self.workers = positive_int("workers", workers, "PyDataset")
+        self.use_multiprocessing = use_multiprocessing
+        self.max_queue_size = positive_int("max_queue_size", max_queue_size, "PyDataset")
+
+    def __getitem__(self, index: int) -> Any:
+        """The batch with this number: `x`, `(x, y)` or `(x, y, sample_weight)`."""
+        raise NotImplementedError(
+            f"{type(self).__name__} needs __getitem__(self, index), which returns a batch."
+        )
+
+    @property
+    def num_batches(self) -> int | None:
+        """Number of batches in an epoch; None for data without end."""
+        if hasattr(self, "__len__"):
+            return len(self)  # pyright: ignore[reportArgumentType]
+        raise NotImplementedError(
+            f"{type(self).__name__} needs __len__(self) or the property num_batches."
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches of one epoch, in order (without end where `num_batches` is None)."""
+        count = self.num_batches
+        for index in itertools.count() if count is None else range(count):
+            yield self[index]
+
+    def on_epoch_begin(self) -> None:
+        """Called before each epoch."""
+
+    def on_epoch_end(self) -> None:
+        """Called after each epoch."""
+
+
+Sequence = PyDataset  # its name in Keras 2
+
+
+class ImageDataset(PyDataset):
+    """Images in memory. `fit`, `evaluate` and `predict` take it, and it gives its batches one after the other.
+
+    The order is fixed (drawn once, when the folder was read), so `predict(dataset)` goes with
+    `dataset.y`. A batch is float32, as Keras's is; `x` holds the bytes, from which training makes
+    floats on the device.
+
+    Attributes:
+        x: uint8, `(n, height, width, channels)`.
+        y: Labels, `(n,)` int32, `(n, 1)` float32 or `(n, classes)` float32 by `label_mode`; None
+            without labels.
+        class_names: Name of each class, in the order of the labels.
+        file_paths: File of each image.
+        batch_size: Images a batch.
+        shuffle: Whether training may put the images into a new order each epoch.
+    """
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        y: np.ndarray | None,
+        class_names: list[str] | None,
+        file_paths: list[str],
+        batch_size: int | None = 32,
+        shuffle: bool = True,
+    ):
+        """See the class."""
+        super().__init__()
+        self.x = x
+        self.y = y
+        self.class_names = None if class_names is None else list(class_names)
+        self.file_paths = list(file_paths)
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+
+    def __len__(self) -> int:
+        """Number of batches (of images, where `batch_size` is None)."""
+        return math.ceil(len(self.x) / (self.batch_size or 1))
+
+    def __getitem__(self, index: int) -> Any:
+        """Batch number `index`: `(x, y)`, or `x` without labels; a single image where `batch_size` is None."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"There are {len(self)} batches, and no number {index}.")
+        index %= len(self)
+        rows: Any = (
+            index
+            if self.batch_size is None
+            else slice(index * self.batch_size, (index + 1) * self.batch_size)
+        )
+        x = self.x[rows].astype(np.float32)
+        return x if self.y is None else (x, self.y[rows])
+
+    def __repr__(self) -> str:
+        """How many images, how large, how many classes."""
+        return (
+            f"<ImageDataset of {len(self.x)} images {self.x.shape[1:]},"
+            f" {len(self.class_names or ())} classes>"
+        )
+
+
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """A batch as `train_step` gets it: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+
+    Args:
+        x: Inputs. Lists and tuples are wrapped into a tuple, so that they stay one thing.
+        y: Targets or None.
+        sample_weight: Weights or None.
+    """
+    if y is None:
+        return (x,) if isinstance(x, (list, tuple)) else x
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+    """`(x, y, sample_weight)` of a batch, None for what it lacks.
+
+    Raises:
+        ArgumentError: A tuple of more than three.
+    """
+    if isinstance(data, list):
+        data = tuple(data)
+    if not isinstance(data, tuple):
+        return data, None, None
+    if not 1 <= len(data) <= 3:
+        raise ArgumentError(
+            "Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`.",
+            expected="a tuple of one to three",
+            received=f"a tuple of {len(data)}",
+            fix="put several inputs into a list or dict: ([x1, x2], y)",
+        )
+    x, y, sample_weight = (*data, None, None)[:3]
+    return x, y, sample_weight

@@ -1,0 +1,1 @@
+"""Images: a folder becomes a data set, one file becomes an array."""

@@ -1,0 +1,281 @@
+"""Models that the kernel knows: a chain of scaling, flattening and Dense layers, a loss and Adam.
+
+Behind a Dense layer that is not the last there may be activations, batch normalization and dropout,
+in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gazelle import activations, losses
+from gazelle._core.symbolic import KerasTensor, leaves
+from gazelle._core.variable import Variable
+from gazelle.layers import (
+    Activation,
+    BatchNormalization,
+    Dense,
+    Dropout,
+    Flatten,
+    InputLayer,
+    Rescaling,
+    Reshape,
+)
+from gazelle.optimizers import Adam
+from gazelle.random import threefry
+from gazelle.regularizers import L1, L1L2, L2
+
+HIDDEN = {activations.linear: 0, activations.relu: 1, activations.tanh: 2, activations.sigmoid: 3}
+SPARSE, ONE_HOT, BINARY, SQUARED = range(4)  # heads, as in heads.h
+ACTIVATE, NORMALIZE, DROP = range(3)  # kinds of stages, as in stages.h
+
+# Loss -> head, the activation that goes before it.
+_LOSSES = {
+    losses.sparse_categorical_crossentropy: (SPARSE, activations.softmax),
+    losses.categorical_crossentropy: (ONE_HOT, activations.softmax),
+    losses.binary_crossentropy: (BINARY, activations.sigmoid),
+    losses.mean_squared_error: (SQUARED, activations.linear),
+}
+_LOSS_CLASSES = (
+    losses.FunctionLoss,
+    losses.SparseCategoricalCrossentropy,
+    losses.CategoricalCrossentropy,
+    losses.BinaryCrossentropy,
+    losses.MeanSquaredError,
+)
+_PLAIN_ARGUMENTS = {
+    "ignore_class": (None,),
+    "axis": (-1, 1),
+    "label_smoothing": (0, 0.0),
+    "from_logits": (True, False),
+}
+
+
+class Stage(NamedTuple):
+    """What follows a Dense layer and its activation."""
+
+    after: int  # which of the Dense layers
+    kind: int
+    layer: Any
+
+
+class Chain(NamedTuple):
+    """What a model computes."""
+
+    source: KerasTensor  # its input
+    scale: float
+    offset: float
+    sizes: list[int]  # inputs, then the units of each Dense layer
+    functions: list[Any]  # the activation of each Dense layer
+    kernels: list[Variable]
+    biases: list[Variable | None]
+    stages: list[Stage]
+
+    def parameters(self) -> list[Variable]:
+        """What is trained, in the kernel's order."""
+        found: list[Any] = []
+        for place, pair in enumerate(zip(self.kernels, self.biases, strict=True)):
+            found += pair
+            for stage in self.stages:
+                if stage.after == place and stage.kind == NORMALIZE:
+                    found += [stage.layer.gamma, stage.layer.beta]
+        return [one for one in found if one is not None]
+
+    def attributes(self) -> dict[str, Any]:
+        """What the kernel's calls are told of the layers; a last activation that is not HIDDEN they do themselves."""
+        pairs = [_stage_numbers(*stage) for stage in self.stages]
+        return {
+            "scale": np.float32(self.scale),
+            "offset": np.float32(self.offset),
+            "sizes": np.array(self.sizes, np.int32),
+            "kinds": np.array([HIDDEN.get(function, 0) for function in self.functions], np.int32),
+            "biased": np.array([bias is not None for bias in self.biases], np.int32),
+            "stages": np.array([number for numbers, _ in pairs for number in numbers], np.int32),
+            "reals": np.array([real for _, reals in pairs for real in reals], np.float32),
+        }
+
+    def moments(self) -> list[Variable]:
+        """The moving moments, in the kernel's order."""
+        layers = [stage.layer for stage in self.stages if stage.kind == NORMALIZE]
+        return [moment for layer in layers for moment in (layer.moving_mean, layer.moving_variance)]
+
+    def keys(self) -> list[Variable]:
+        """The keys of dropout, in the kernel's order."""
+        return [stage.layer.seed_generator.state for stage in self.stages if stage.kind == DROP]
+
+    def weights(self) -> int:
+        """Elements of all kernels."""
+        return sum(a * b for a, b in pairwise(self.sizes))
+
+
+def chain_of(model: Any) -> Chain | None:
+    """The chain that a model is; None for any other model."""
+    graph = getattr(model, "_graph", None)
+    if (
+        graph is None
+        or not type(model).__module__.startswith("gazelle.models.")
+        or "call" in vars(model)
+    ):
+        return None
+    if (
+        len(graph.flat_inputs) != 1
+        or len(graph.flat_outputs) != 1
+        or isinstance(graph.inputs, dict)
+    ):
+        return None
+    tensor = graph.flat_inputs[0]
+    chain = Chain(tensor, 1.0, 0.0, [], [], [], [], [])
+    for node in graph.nodes:
+        if isinstance(node.operation, InputLayer):
+            continue
+        given = leaves((node.args, node.kwargs))
+        if len(given) != 1 or given[0] is not tensor or not _is_plain(node.operation):
+            return None
+        longer = _with(chain, node.operation, tensor.shape)
+        if longer is None:
+            return None
+        chain, tensor = longer, node.outputs
+    last = len(chain.kernels) - 1
+    if (
+        tensor is not graph.flat_outputs[0]
+        or last < 0
+        or any(stage.after == last for stage in chain.stages)
+    ):
+        return None
+    return chain
+
+
+def _is_plain(layer: Any) -> bool:
+    """Whether a layer is called as its class says and computes in float32 without a penalty."""
+    return (
+        "call" not in vars(layer)
+        and getattr(layer, "activity_regularizer", layer) is None
+        and layer.dtype_policy.compute_dtype == layer.dtype_policy.variable_dtype == "float32"
+    )
+
+
+def _with(chain: Chain, layer: Any, shape: Sequence[int | None]) -> Chain | None:
+    """The chain with one layer more, which gets inputs of `shape`; None for a layer that the kernel does not know."""
+    kind = type(layer)
+    if kind is Reshape or (kind is Flatten and layer.data_format == "channels_last"):
+        return chain
+    if kind is Rescaling:
+        numbers = isinstance(layer.scale, int | float) and isinstance(layer.offset, int | float)
+        fresh = not chain.kernels and (chain.scale, chain.offset) == (1.0, 0.0)
+        return (
+            chain._replace(scale=float(layer.scale), offset=float(layer.offset))
+            if numbers and fresh
+            else None
+        )
+    last = len(chain.kernels) - 1
+    staged = any(stage.after == last for stage in chain.stages)
+    if (
+        kind is Activation
+        and chain.kernels
+        and chain.functions[-1] is activations.linear
+        and not staged
+    ):
+        return chain._replace(functions=[*chain.functions[:-1], layer.activation])
+    if kind is Dropout and layer.rate == 0:
+        return chain
+    if kind in (Activation, BatchNormalization, Dropout):
+        again = kind is not Activation and any(stage.layer is layer for stage in chain.stages)
+        found = _stage_of(layer) if chain.kernels and len(shape) == 2 and not again else None
+        return (
+            None
+            if found is None
+            else chain._replace(stages=[*chain.stages, Stage(last, found, layer)])
+        )
+    if (
+        kind is not Dense
+        or len(shape) != 2
+        or layer.lora_kernel_a is not None
+        or layer._kernel is None
+    ):
+        return None
+    inputs, units = layer._kernel.shape
+    if shape[-1] != inputs or any(layer._kernel is kernel for kernel in chain.kernels):
+        return None
+    return chain._replace(
+        sizes=[*(chain.sizes or [inputs]), units],
+        functions=[*chain.functions, layer.activation],
+        kernels=[*chain.kernels, layer._kernel],
+        biases=[*chain.biases, layer.bias],
+    )
+
+
+def _stage_of(layer: Any) -> int | None:
+    """The kind of stage that a layer is; None if the kernel does not know it."""
+    if type(layer) is Activation:
+        return ACTIVATE if layer.activation in HIDDEN else None
+    if type(layer) is Dropout:
+        return (
+            DROP
+            if layer.rate < 1 and layer.noise_shape is None and threefry.is_drawn_here()
+            else None
+        )
+    simple = layer.axis in (-1, 1) and not layer.renorm and layer.trainable
+    return NORMALIZE if simple else None
+
+
+def _stage_numbers(after: int, kind: int, layer: Any) -> tuple[list[int], list[float]]:
+    """A stage as `read_stages` in kernel.cpp takes it."""
+    if kind == ACTIVATE:
+        return [after, kind, HIDDEN[layer.activation], 0], [0.0, 0.0, 0.0]
+    if kind == DROP:
+        return [after, kind, 0, 0], [1.0 - layer.rate, 0.0, 0.0]
+    flags = (layer.beta is not None) + 2 * (layer.gamma is not None)
+    return [after, NORMALIZE, 0, flags], [layer.epsilon, layer.momentum, 1.0 - layer.momentum]
+
+
+def head_of(loss: Any, last: Any, units: int) -> tuple[int, bool] | None:
+    """The head for a loss behind the activation `last`, and whether the loss takes logits; None for any other."""
+    if type(loss) not in _LOSS_CLASSES or loss.function not in _LOSSES or "call" in vars(loss):
+        return None
+    if loss.reduction not in ("sum_over_batch_size", "mean") or loss.dtype != "float32":
+        return None
+    if any(value not in _PLAIN_ARGUMENTS.get(name, ()) for name, value in loss.arguments.items()):
+        return None
+    head, wanted = _LOSSES[loss.function]
+    logits = bool(loss.arguments.get("from_logits", False))
+    if last is not (activations.linear if logits else wanted):
+        return None
+    fits = {SPARSE: units > 1, ONE_HOT: units > 1, BINARY: units == 1, SQUARED: True}
+    return (head, logits) if fits[head] else None
+
+
+def penalty_of(variable: Variable) -> tuple[float, float] | None:
+    """The factors of a weight's L1 and L2 penalty, both 0 without one; None for any other penalty."""
+    regularizer = variable.regularizer
+    if regularizer is None:
+        return 0.0, 0.0
+    if type(regularizer) not in (L1, L2, L1L2) or "__call__" in vars(regularizer):
+        return None
+    return float(getattr(regularizer, "l1", 0.0)), float(getattr(regularizer, "l2", 0.0))
+
+
+def is_plain_adam(optimizer: Any) -> bool:
+    """Whether an optimizer is Adam with a rate that is a number, and nothing around it."""
+    if (
+        type(optimizer) is not Adam
+        or {"apply", "update_step", "scale_loss"} & vars(optimizer).keys()
+    ):
+        return False
+    extras = (
+        "clipnorm",
+        "clipvalue",
+        "global_clipnorm",
+        "weight_decay",
+        "use_ema",
+        "loss_scale_factor",
+    )
+    extras += ("gradient_accumulation_steps", "amsgrad")
+    return (
+        not any(getattr(optimizer, name) for name in extras)
+        and isinstance(optimizer._learning_rate, Variable)
+        and optimizer.epsilon > 0
+    )

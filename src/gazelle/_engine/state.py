@@ -1,0 +1,226 @@
+"""State: the values that a model's programs work on, in their one order, and how they are lent and come back.
+
+A training program destroys the arrays that it is given (donation) and works in their memory.
+Whatever ends a fit, be it an exception out of a signal's handler, memory that runs out, or a
+program that fails: the values come back to their variables. Either the program's results, or a copy
+that was made shortly before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gazelle._core.lending import check_process, guard_together
+from gazelle._core.variable import Variable
+from gazelle._engine.interrupt import undisturbed
+
+# A copy is made when the last one is at least so old, in seconds, and so many times the time that
+# it took.
+_COPY_AGE = 0.25
+_COPY_SHARE = 200
+
+
+class State:
+    """The variables of one engine. A program's carry is the list of their values, in the order of `variables`.
+
+    Args:
+        trainable: What the optimizer changes.
+        frozen: All other state of the model and of the metrics within it.
+        slots: The optimizer's variables.
+        sums: The state of the loss's mean and of the compiled metrics.
+    """
+
+    def __init__(
+        self,
+        trainable: Sequence[Variable],
+        frozen: Sequence[Variable],
+        slots: Sequence[Variable],
+        sums: Sequence[Variable],
+    ):
+        self.trainable = list(trainable)
+        self.frozen = unique(frozen)
+        self.slots = list(slots)
+        self.sums = unique(sums)
+        self.guard = guard_together(variable.guard for variable in self.variables)
+        self._kept: list[np.ndarray] = []  # by `keep`
+        self._backups: dict[
+            bool, Backup
+        ] = {}  # for training, and for evaluation, which changes less
+        self._returned: tuple[list[Variable], list[Any]] | None = (
+            None  # results that are not with their owners yet
+        )
+
+    @property
+    def variables(self) -> list[Variable]:
+        """What a training program changes: the order of its carry."""
+        return [*self.trainable, *self.frozen, *self.slots, *self.sums]
+
+    @property
+    def tested(self) -> list[Variable]:
+        """What an evaluation changes."""
+        return [*self.frozen, *self.sums]
+
+    @property
+    def predicted(self) -> list[Variable]:
+        """What a prediction reads."""
+        return [*self.trainable, *self.frozen]
+
+    def set_slots(self, slots: Sequence[Variable]) -> None:
+        """Take the optimizer's variables, which are made after the engine."""
+        self.slots = list(slots)
+        self.guard = guard_together(variable.guard for variable in self.variables)
+        self._backups = {}
+
+    def read(self, variables: Sequence[Variable], program: Callable[[list[Any]], Any]) -> Any:
+        """What a program gives for the values of `variables`, which nobody destroys before it has started."""
+        check_process()
+        guard = self.guard.begin_reading()
+        try:
+            return program([variable.current for variable in variables])
+        finally:
+            guard.end_reading()
+
+    def run(self, program: Callable[[list, list], tuple[list, Any]], *, training: bool) -> Any:
+        """Run a program that changes variables, and hand its values back.
+
+        Args:
+            program: Takes the values of `variables` and an empty list or, where it is no training,
+                those of `tested` and of `trainable`. It destroys the first and returns new values
+                for them, and something else.
+            training: Whether it trains.
+
+        Returns:
+            That something.
+        """
+        check_process()
+        changed, read = (self.variables, []) if training else (self.tested, self.trainable)
+        with self.guard.lock, undisturbed():
+            try:
+                self._finish()
+                self._backup(changed, training).renew_if_due()
+                copy = self.guard.is_read
+                lent = [variable.lend(copy=copy) for variable in changed]
+                values, result = program(lent, [variable.current for variable in read])
+                self._returned = changed, values
+                self._finish()
+            except BaseException as error:
+                self.recover(error)
+                raise
+        return result
+
+    def keep(self, *, compare: bool) -> None:
+        """Make a copy now, before a fit: what `recover` goes back to.
+
+        Args:
+            compare: Whether `is_as_kept` will be asked, for which the copy of the weights outlives
+                later ones.
+        """
+        with self.guard.lock:
+            copies = self._backup(self.variables, True).renew()
+            self._kept = copies[: len(self.trainable)] if compare else []
+
+    def is_as_kept(self) -> bool:
+        """Whether no trainable weight has changed since `keep`; False where there is none. Can be asked once."""
+        with self.guard.lock:
+            kept, self._kept = self._kept, []
+            pairs = zip(self.trainable, kept, strict=False)
+            return bool(kept) and all(
+                np.array_equal(variable.current, array) for variable, array in pairs
+            )
+
+    def recover(self, error: BaseException | None = None) -> None:
+        """After an exception: what a program destroyed comes back.
+
+        Args:
+            error: The exception; it gets a note where a copy had to be taken.
+        """
+        with self.guard.lock:
+            self._finish()
+            # What an evaluation has destroyed comes from its own copy; that of the last training
+            # may be old.
+            for training in (False, True):
+                backup = self._backups.get(training)
+                if backup is None or are_whole(backup.variables):
+                    continue
+                age = backup.put_back()
+                if error is not None and training:
+                    error.add_note(f"The model's weights are those of {age:.1f} seconds before.")
+
+    def _backup(self, changed: list[Variable], training: bool) -> Backup:
+        return self._backups.setdefault(training, Backup(changed))
+
+    def _finish(self) -> None:
+        """Hand results back that are not with their owners yet."""
+        if self._returned is not None:
+            for variable, value in zip(*self._returned, strict=True):
+                variable.restore(value)
+            if backup := self._backups.get(True):
+                backup.note_restored()
+            self._returned = None
+
+
+class Backup:
+    """A copy of variables' values on the host, never much older than a quarter of a second while programs run.
+
+    Args:
+        variables: The variables.
+    """
+
+    def __init__(self, variables: list[Variable]):
+        self.variables = variables
+        self._arrays: list[np.ndarray] = []
+        self._made_at = 0.0
+        self._seconds = 0.0  # that it took
+        self._seen: list[Any] = []
+
+    def renew(self) -> list[np.ndarray]:
+        """Copy the values as they are; returns the copies."""
+        begun = time.perf_counter()
+        self._arrays = [np.array(variable.current) for variable in self.variables]
+        self._made_at = time.perf_counter()
+        self._seconds = self._made_at - begun
+        self.note_restored()
+        return self._arrays
+
+    def renew_if_due(self) -> None:
+        """Copy the values if the copy is old, or somebody else than a program has set one since."""
+        age = time.perf_counter() - self._made_at
+        if not self._arrays or age > max(_COPY_AGE, _COPY_SHARE * self._seconds) or self._was_set():
+            self.renew()
+
+    def put_back(self) -> float:
+        """Give the variables the values of the copy; returns its age in seconds."""
+        for variable, array in zip(self.variables, self._arrays, strict=True):
+            variable.restore(jnp.asarray(np.array(array)))
+        return time.perf_counter() - self._made_at
+
+    def note_restored(self) -> None:
+        """The values are a program's now."""
+        self._seen = [variable.current for variable in self.variables if variable.trainable]
+
+    def _was_set(self) -> bool:
+        now = (variable.current for variable in self.variables if variable.trainable)
+        return any(a is not b for a, b in zip(self._seen, now, strict=True))
+
+
+def unique(variables: Sequence[Variable]) -> list[Variable]:
+    """Each variable once, in the order of its first place."""
+    return list(dict.fromkeys(variables))
+
+
+def are_whole(variables: Sequence[Variable]) -> bool:
+    """Whether every array is there and was computed."""
+    arrays = [variable.current for variable in variables]
+    if any(array.is_deleted() for array in arrays):
+        return False
+    try:
+        jax.block_until_ready(arrays)
+    except Exception:  # the program that was to give them has failed
+        return False
+    return True

@@ -1,6 +1,0 @@
-"""A run folder becomes one HTML page that stands alone."""
-
-from gazelle.pages.compare import write_comparison
-from gazelle.pages.report import page, write_report
-
-__all__ = ["page", "write_comparison", "write_report"]

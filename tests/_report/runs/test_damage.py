@@ -1,0 +1,143 @@
+"""Run folders that are damaged at random or on purpose: one short error each, within a budget of memory."""
+
+import os
+import random
+import shutil
+import sys
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gazelle._core.errors import DataError
+from gazelle._report import runs
+from gazelle._report.reading import read_model
+
+sys.path.insert(0, str(Path(__file__).parent))
+import damage
+
+FILES = (
+    "config.json",
+    "metrics.json",
+    "network.json",
+    "history.csv",
+    "predictions.npz",
+    "samples.npz",
+)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    return damage.make_run(tmp_path_factory.mktemp("damage") / "good")
+
+
+@pytest.fixture(scope="module")
+def goods(good, tmp_path_factory):
+    return [
+        good, *(damage.make_table_run(tmp_path_factory.mktemp("damage") / "good", classes) for classes in (False, True))
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def bad(good, tmp_path):
+    shutil.copytree(good, tmp_path / "bad")
+    return tmp_path / "bad"
+
+
+def test_a_good_folder_is_read(goods):
+    assert [damage.verdict(good) for good in goods] == [("fine", "")] * 3
+
+
+@pytest.mark.parametrize("number", range(60))
+def test_damage_ends_in_one_short_error_or_in_nothing(goods, tmp_path, number):
+    folder = tmp_path / "bad"
+    shutil.copytree(goods[number % 3], folder)
+    what = damage.damage(folder, random.Random(f"test-{number}"))
+    came, words = damage.verdict(folder, with_page=number % 12 == 0)
+    assert came in ("fine", "refused"), f"{what}\n{words[-2000:]}"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes have no name here")
+@pytest.mark.parametrize("name", FILES)
+def test_a_pipe_is_refused_and_not_waited_for(bad, name):
+    (bad / name).unlink()
+    os.mkfifo(bad / name)
+    with pytest.raises(DataError, match="a pipe, not a regular file"):
+        runs.read_run(bad)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no /dev/zero here")
+@pytest.mark.parametrize("name", ["model.json", "model.weights.h5", "metrics.json"])
+def test_a_device_is_refused(bad, name):
+    (bad / name).unlink()
+    (bad / name).symlink_to("/dev/zero")
+    read = runs.read_run if name == "metrics.json" else read_model
+    with pytest.raises(DataError, match="a device, not a regular file"):
+        read(bad)
+
+
+def peak(function):
+    """Bytes that Python and NumPy took at most, while `function` was refused."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError) as caught:
+            function()
+        return tracemalloc.get_traced_memory()[1], str(caught.value)
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_archive_that_unpacks_to_far_more_than_it_is_takes_no_memory(bad):
+    with zipfile.ZipFile(bad / "predictions.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("labels", "outputs"):
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array_header_1_0(
+                    member, {"descr": "|u1", "fortran_order": False, "shape": (2 * 10**8,)}
+                )
+                for _ in range(20):
+                    member.write(bytes(10**7))
+    taken, words = peak(lambda: runs.read_run(bad))
+    assert "400,000,256 bytes of arrays in a file of" in words
+    assert taken < 10e6
+
+
+def test_a_model_larger_than_its_weights_takes_no_memory(bad):
+    path = bad / "model.json"
+    path.write_text(path.read_text().replace('"units": 4', '"units": 100000000'))
+    taken, words = peak(lambda: read_model(bad))
+    assert "larger than its weights" in words
+    assert taken < 30e6
+
+
+def test_thousands_of_layers_are_refused_at_once(bad):
+    layers = '{"class_name": "Flatten", "config": {}}, ' * 10_000
+    (bad / "model.json").write_text(
+        f'{{"class_name": "Sequential", "config": {{"layers": [{layers} null]}}}}'
+    )
+    with pytest.raises(DataError, match="more than 2,000 layers"):
+        read_model(bad)
+
+
+def test_what_packs_very_well_is_written_so_that_it_can_be_read(tmp_path):
+    labels, outputs = np.zeros(10**6, np.int32), np.zeros((10**6, 40), np.float32)
+    size = runs.write_predictions(tmp_path, labels, outputs).stat().st_size
+    assert size > labels.nbytes + outputs.nbytes  # not packed
+    assert runs.read_predictions(tmp_path).outputs.shape == outputs.shape
+
+
+def test_weights_without_digests_are_said_to_be_not_verified(bad):
+    import h5py
+
+    with h5py.File(bad / "model.weights.h5", "r+") as file:
+        del file["gazelle_sha256"]
+    with pytest.warns(UserWarning, match="not verified"):
+        read_model(bad)
+
+
+def test_a_model_of_another_number_of_classes_is_refused(bad):
+    config = runs.read_config(bad)
+    config.class_names = ["a", "b", "c", "d"]
+    with pytest.raises(DataError, match="one output for 4 classes"):
+        read_model(bad, config)
