@@ -81,7 +81,7 @@ def run(script: str, job: dict, environment: dict[str, str], work: Path, cache: 
 
 def engine(device: str) -> str:
     """Which engine Gazelle has on this device and, if the kernel is not among them, why."""
-    program = "from gazelle._engine import kernel; print(kernel.state().text)"
+    program = "from gazelle._engine import kernel; print(kernel.status().text)"
     environment = {**os.environ, **DEVICES[device], **QUIET}
     told = subprocess.run(
         [sys.executable, "-c", program],

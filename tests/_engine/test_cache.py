@@ -40,7 +40,7 @@ def run(tmp_path):
 
 def test_swapped_entries_are_dropped_and_compiled_anew(run, tmp_path):
     expected = run()
-    first, second = tmp_path.glob("jit__train_chunk-*-cache")
+    first, second = tmp_path.glob("jit_train_chunk-*-cache")
     one, other = first.read_bytes(), second.read_bytes()
     first.write_bytes(other)
     second.write_bytes(one)
@@ -54,7 +54,7 @@ def test_swapped_entries_are_dropped_and_compiled_anew(run, tmp_path):
 
 def test_cut_and_flipped_entries_are_compiled_anew(run, tmp_path):
     expected = run()
-    first, second = tmp_path.glob("jit__train_chunk-*-cache")
+    first, second = tmp_path.glob("jit_train_chunk-*-cache")
     first.write_bytes(first.read_bytes()[:3000])
     second.write_bytes(second.read_bytes()[:500] + b"\0" * 100 + second.read_bytes()[600:])
     assert run() == expected

@@ -38,7 +38,8 @@ def counted(monkeypatch, caplog):
 
         monkeypatch.setattr(owner, name, counting)
 
-    count(Engine, "_run", "programs")
+    count(Engine, "_run_training", "programs")
+    count(Engine, "_run_test", "programs")
     count(Engine, "read_logs", "reads")
     count(jax, "device_put", "sent")
     count(windows, "gather", "gathered")

@@ -11,7 +11,7 @@ import pytest
 
 import gazelle
 from gazelle._core.errors import ArgumentError, DataError
-from gazelle._engine import loop
+from gazelle._engine.runner import Chunk, Runner
 
 
 def fit(K, net, data, **arguments):
@@ -398,7 +398,7 @@ def test_an_epoch_that_was_done_before_the_last_was_read_has_its_own_time():
     callbacks = SimpleNamespace(
         note_seconds=told.append, has_batch_hooks=lambda stage: False, on_progress=lambda *_: 0
     )
-    runner = loop.Runner(engine, SimpleNamespace(batch_size=1), "train", callbacks)
+    runner = Runner(engine, SimpleNamespace(batch_size=1), "train", callbacks)
     for begun, done in ((0.0, 4.0), (1.0, 3.5), (5.0, 7.0)):
-        runner.end_epoch(loop.Chunk(None, 1, begun, done), alone=False)
+        runner.end_epoch(Chunk(None, 1, begun, done), ran_alone=False)
     assert told == [4.0, 2.5, 2.0]

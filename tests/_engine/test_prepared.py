@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gazelle
-from gazelle._engine.loop import Runner
+from gazelle._engine.runner import Runner
 from gazelle.callbacks import CSVLogger, EarlyStopping, ReduceLROnPlateau
 
 ROWS, EPOCHS = 90, 6  # six batches of 16, the last one shorter

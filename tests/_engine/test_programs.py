@@ -62,7 +62,7 @@ def test_a_fit_compiles_one_program_and_its_validation_another(net, data, compil
             callbacks=[ChangesMuch()],
         )
 
-    assert compiled(run) == {"_train_chunk": 1, "_test_chunk": 1}
+    assert compiled(run) == {"train_chunk": 1, "test_chunk": 1}
     assert compiled(run) == {}
 
 
@@ -303,5 +303,5 @@ def test_data_that_grows_compiles_little(optimizer, net, compiled):
 
     for shuffle in (True, False):
         counts = compiled(lambda shuffle=shuffle: run(shuffle))
-        assert counts.get("_train_chunk", 0) <= 2, counts
-        assert counts.get("_test_chunk", 0) <= 2, counts
+        assert counts.get("train_chunk", 0) <= 2, counts
+        assert counts.get("test_chunk", 0) <= 2, counts

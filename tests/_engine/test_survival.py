@@ -149,7 +149,7 @@ def test_an_evaluation_that_fails_leaves_the_weights_of_the_training():
     weights, steps = model.get_weights(), int(model.optimizer.iterations)
     model.evaluate(X, Y, verbose=0)
 
-    state = model._compiled.engine.state
+    state = model._trainer.engine.state
     for variable in state.tested:
         variable.current.delete()  # as a program does that never gives anything back
     state.recover()

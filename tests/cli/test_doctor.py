@@ -32,7 +32,7 @@ def test_all_is_shown_in_80_columns_of_ascii(gazelle, tmp_path):
     ):
         assert name in shown
     said = " ".join(answer.out.split())
-    assert native.state().text in said
+    assert native.status().text in said
     assert "1 file, 2.5 MB" in said
     assert said.endswith("Everything works.")
     assert answer.out.isascii()
@@ -57,24 +57,24 @@ def test_a_folder_that_cannot_be_written_is_a_fault_with_its_cure(gazelle, monke
     ("state", "status", "words"),
     [
         (
-            native.State("XLA alone; no kernel: it is damaged", False, "run this", broken=True),
+            native.Status("XLA alone; no kernel: it is damaged", False, "run this", broken=True),
             1,
             "fix: run this",
         ),
         (
-            native.State("XLA alone; no kernel: no compiler", False, "run that"),
+            native.Status("XLA alone; no kernel: no compiler", False, "run that"),
             0,
             "with the kernel fix: run that",
         ),
         (
-            native.State("XLA alone; no kernel: GAZELLE_NATIVE is off", False),
+            native.Status("XLA alone; no kernel: GAZELLE_NATIVE is off", False),
             0,
             "GAZELLE_NATIVE is off",
         ),
     ],
 )
 def test_a_broken_kernel_is_a_fault_and_none_is_not(gazelle, monkeypatch, state, status, words):
-    monkeypatch.setattr(native, "state", lambda: state)
+    monkeypatch.setattr(native, "status", lambda: state)
     answer = gazelle("doctor")
     assert answer.status == status
     assert words in " ".join(answer.out.split())

@@ -83,7 +83,7 @@ def test_the_record_says_what_was_asked_and_how_long_it_took(digits_run):
         "loss": "sparse_categorical_crossentropy",
         "optimizer": "Adam",
         "optimizer arguments": "beta_1=0.9, beta_2=0.999, epsilon=1e-07",
-        "engine": native.state().text,
+        "engine": native.status().text,
     }
     assert set(config.durations) == {"load", "train", "evaluate"}
     assert min(config.durations.values()) > 0

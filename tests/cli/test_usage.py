@@ -57,7 +57,7 @@ def test_a_shell_is_told_what_may_come_next():
 
 
 def test_the_version_is_that_of_the_package_and_names_the_engine(gazelle):
-    assert gazelle("--version").out == f"gazelle {package.__version__} ({native.state().text})\n"
+    assert gazelle("--version").out == f"gazelle {package.__version__} ({native.status().text})\n"
 
 
 @pytest.mark.parametrize(

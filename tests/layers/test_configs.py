@@ -9,6 +9,7 @@ import pytest
 
 from gazelle import layers, saving
 from gazelle._core.registry import deserialize, serialize
+from gazelle.layers.parts import given_input_shape
 
 WEIGHTS = {
     "kernel_initializer": "he_normal",
@@ -179,9 +180,9 @@ def test_numbers_of_numpy_are_taken_as_arguments():
 
 def test_keras_2_words_are_understood():
     assert layers.LeakyReLU(alpha=0.2).negative_slope == 0.2
-    assert layers.Dense(3, input_dim=4)._first_input_shape == (4,)
-    assert layers.Dense(3, input_shape=(4, 5))._first_input_shape == (4, 5)
-    assert layers.Dense(3, batch_input_shape=(None, 4))._first_input_shape == (4,)
+    assert given_input_shape(layers.Dense(3, input_dim=4)) == (4,)
+    assert given_input_shape(layers.Dense(3, input_shape=(4, 5))) == (4, 5)
+    assert given_input_shape(layers.Dense(3, batch_input_shape=(None, 4))) == (4,)
     assert layers.InputLayer(input_shape=(4,)).batch_shape == (None, 4)
     assert layers.InputLayer(batch_input_shape=(None, 4)).batch_shape == (None, 4)
 

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import sys
 import types
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import jax
@@ -18,38 +18,38 @@ _PLAIN = (str, bytes, bool, int, float, complex, type(None), type(Ellipsis), np.
 _OWN = ("gazelle", "jax", "jaxlib", "numpy", "builtins", "operator", "math", "functools")
 
 
+# Attributes that tell an object from others, or where it is used, but not what it computes.
+_LABELS = {"name", "names", "path", "input_names", "output_names", "inbound_nodes"}
+
+
 class _Unknown(Exception):  # noqa: N818 (no error: it says that there is no fingerprint)
     """Something in the graph whose part in a program cannot be told by looking at it."""
 
 
-def fingerprint(
-    graph: Any, variables: Sequence[Variable], apart: Collection[str] = ()
-) -> Hashable | None:
+def fingerprint(graph: Any, variables: Sequence[Variable]) -> Hashable | None:
     """What a program that is traced from `graph` depends on.
 
-    Objects of Gazelle's own classes are described by their attributes, variables by their place in
-    `variables`, arrays by their contents, functions of Gazelle's, JAX's and NumPy's modules by
-    themselves.
+    Objects of Gazelle's own classes are described by their attributes (those of a class with
+    `outside_programs = True` not at all), variables by their place in `variables`, arrays by their
+    contents, functions of Gazelle's, JAX's and NumPy's modules by themselves.
 
     Args:
         graph: Any objects.
         variables: The variables whose values are arguments of the program.
-        apart: Names of attributes that no program depends on.
 
     Returns:
         A hashable description; None where the graph holds something else, such as a function or a
         class of the user's, which may depend on anything.
     """
     try:
-        return _Walk(variables, frozenset(apart)).describe(graph)
+        return _Walk(variables).describe(graph)
     except _Unknown:
         return None
 
 
 class _Walk:
-    def __init__(self, variables: Sequence[Variable], apart: frozenset[str]):
+    def __init__(self, variables: Sequence[Variable]):
         self._places = {id(variable): place for place, variable in enumerate(variables)}
-        self._apart = apart
         self._seen: dict[int, int] = {}  # objects on the way, by their number: graphs have circles
 
     def describe(self, value: Any) -> Hashable:
@@ -99,15 +99,12 @@ class _Walk:
             return None
         if kind.__module__.partition(".")[0] != "gazelle":
             raise _Unknown
-        cached = (
-            name
-            for name in vars(value)
-            if isinstance(getattr(kind, name, None), functools.cached_property)
-        )
-        apart = self._apart.union(cached)
-        return kind, tuple(
-            (name, self.describe(item)) for name, item in vars(value).items() if name not in apart
-        )
+        attributes = []
+        for name, item in vars(value).items():
+            is_cached = isinstance(getattr(kind, name, None), functools.cached_property)
+            if name not in _LABELS and not is_cached:
+                attributes.append((name, self.describe(item)))
+        return kind, tuple(attributes)
 
 
 def _lasting(value: Any) -> Hashable:

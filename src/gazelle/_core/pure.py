@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from gazelle._core.lending import borrowed_here
-from gazelle._core.variable import Variable
+from gazelle._core.variable import Variable, values_of
 
 
 @contextmanager
@@ -55,6 +55,6 @@ def pure(
     def pure_function(values: Sequence[Any], *args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
         with borrowed(variables, values):
             result = settled(function(*args, **kwargs))
-            return result, [variable._value for variable in variables]
+            return result, values_of(variables)
 
     return pure_function

@@ -21,7 +21,7 @@ from gazelle._core.context import variable_path
 from gazelle._core.errors import ArgumentError, StateError
 from gazelle._core.names import unique_name
 from gazelle._core.registry import builtin
-from gazelle._core.variable import Variable
+from gazelle._core.variable import Variable, plain
 
 _STEP = np.array([0, 1], np.uint32)
 
@@ -70,9 +70,7 @@ class SeedGenerator:
             StateError: A program is being compiled that does not carry this generator's state:
                 every run of it would draw the same numbers.
         """
-        key: Any = (
-            self.state._value
-        )  # not `.value`: the key is used here and now, so training need not copy the state
+        key = plain(self.state)  # not `.value`, because of which training would copy the state
         following = key + _STEP
         if isinstance(following, Tracer) and not isinstance(key, Tracer):
             raise StateError(

@@ -175,12 +175,12 @@ class Variable:
     def assign_add(self, value: Any) -> jax.Array:
         """Add to the value."""
         with self.guard.lock:
-            return self.assign(self._value + _plain(value))
+            return self.assign(self._value + plain(value))
 
     def assign_sub(self, value: Any) -> jax.Array:
         """Subtract from the value."""
         with self.guard.lock:
-            return self.assign(self._value - _plain(value))
+            return self.assign(self._value - plain(value))
 
     def lend(self, *, copy: bool = False) -> jax.Array:
         """The value for a program that may destroy it (donation), under the guard's lock.
@@ -241,12 +241,33 @@ class Variable:
         return abs(self.value)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The array that a variable holds for this thread; anything else as it is."""
     return value._value if isinstance(value, Variable) else value
 
 
+def values_of(variables: Iterable[Variable]) -> list[Any]:
+    """The arrays that variables hold for this thread: borrowed ones, or their own.
+
+    Unlike `variable.value` this does not mark an array as handed out, so that no program makes a
+    copy because of it. Only for code that lets go of the arrays before the next program runs.
+    """
+    return [variable._value for variable in variables]
+
+
+def set_values(variables: Iterable[Variable], values: Iterable[Any]) -> None:
+    """Put arrays (or tracers) into variables for this thread, without a check."""
+    for variable, value in zip(variables, values, strict=True):
+        variable._value = value
+
+
+def is_handed_out(variable: Variable) -> bool:
+    """Whether somebody outside may hold the variable's own array."""
+    return variable._lent
+
+
 def _array(value: Any, dtype: str) -> Any:
-    value = _plain(value)
+    value = plain(value)
     if isinstance(value, jax.Array):
         return value if value.dtype == dtype else value.astype(dtype)
     return jnp.asarray(np.array(value, dtype=jnp.dtype(dtype)))

@@ -13,7 +13,7 @@ from gazelle._core.symbolic import leaves
 from gazelle._engine.outputs import Outputs
 
 
-class Objective:
+class CompiledLoss:
     """The losses of all outputs and their weights.
 
     Args:

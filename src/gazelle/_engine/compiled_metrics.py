@@ -11,10 +11,11 @@ import jax.numpy as jnp
 
 from gazelle import metrics as metrics_room
 from gazelle._core.errors import ArgumentError, ArgumentTypeError
+from gazelle._core.identity import unique
 from gazelle._core.names import snake_case
 from gazelle._core.pure import borrowed
 from gazelle._core.symbolic import leaves
-from gazelle._core.variable import Variable
+from gazelle._core.variable import Variable, set_values, values_of
 from gazelle._engine.outputs import Outputs
 from gazelle.metrics.counting import counts_samples, counts_whole_numbers
 from gazelle.metrics.resolve import accuracy_for, crossentropy_for
@@ -22,7 +23,7 @@ from gazelle.metrics.resolve import accuracy_for, crossentropy_for
 _TOGETHER = 1024  # samples whose batches `counted` takes together
 
 
-class Measures:
+class CompiledMetrics:
     """Compiled metrics of all outputs.
 
     Args:
@@ -57,14 +58,14 @@ class Measures:
                     name = outputs.prefix(i) + metric.name
                     if weighted and name in taken:
                         name = f"{outputs.prefix(i)}weighted_{metric.name}"
-                    name = _unique(name, taken)
+                    name = _numbered(name, taken)
                     taken.add(name)
                     self.entries.append((i, metric, weighted, name))
 
     @property
     def metrics(self) -> list[Any]:
         """The metrics, each once."""
-        return list({id(metric): metric for _, metric, _, _ in self.entries}.values())
+        return unique(metric for _, metric, _, _ in self.entries)
 
     @property
     def variables(self) -> list[Variable]:
@@ -72,7 +73,7 @@ class Measures:
         return _variables(self.entries)
 
     @property
-    def count_samples(self) -> bool:
+    def counts_samples(self) -> bool:
         """Whether all metrics give the same when samples are counted in together instead of batch by batch."""
         return all(counts_samples(metric) for metric in self.metrics)
 
@@ -99,21 +100,21 @@ class Measures:
 
     def counted(
         self,
-        sums: list[Variable],
+        variables: list[Variable],
         values: list,
         data: Any,
         y_pred: Any,
         rows: tuple[Any, Any],
         batch_size: int,
     ) -> list:
-        """The values of `sums` after all metrics have counted in the samples of some rows; only where `count_samples`.
+        """The values of `variables` after all metrics have counted in the samples of some rows; only where `counts_samples`.
 
         What each batch adds is computed for many batches at once and then added batch by batch: so
         the numbers are the same however the batches of an epoch are divided. Whole numbers can be
         added in any order.
 
         Args:
-            sums: Variables, among them those of the metrics.
+            variables: Variables, among them those of the metrics.
             values: Their values before.
             data: `(x, y, sample_weight)`, arrays.
             y_pred: Predictions, `(samples, units)`, of the rows; the others may be anything.
@@ -137,14 +138,14 @@ class Measures:
                 None if array is None else array[row] for array in (y_true, y_pred, sample_weight)
             ]
             samples.append(wanted.astype("float32"))
-            with borrowed(sums, values):
+            with borrowed(variables, values):
                 self._update(whole, *samples)
                 parts = [
                     None if array is None else array.reshape(batches, -1, *array.shape[1:])
                     for array in samples
                 ]
                 _add_up(_variables(others), jax.vmap(self._added(others))(parts), batches)
-                return [variable._value for variable in sums]
+                return values_of(variables)
 
         return jax.lax.fori_loop(0, (stop - first + size - 1) // size, count, values)
 
@@ -153,9 +154,9 @@ class Measures:
         variables = _variables(entries)
 
         def added(samples: list) -> list:
-            with borrowed(variables, [jnp.zeros_like(variable._value) for variable in variables]):
+            with borrowed(variables, [jnp.zeros_like(value) for value in values_of(variables)]):
                 self._update(entries, *samples)
-                return [variable._value for variable in variables]
+                return values_of(variables)
 
         return added
 
@@ -182,7 +183,7 @@ class Measures:
 
 def _variables(entries: list) -> list[Variable]:
     found = [variable for _, metric, _, _ in entries for variable in metric.variables]
-    return list({id(variable): variable for variable in found}.values())
+    return unique(found)
 
 
 def _add_up(variables: list[Variable], parts: list, count: int) -> None:
@@ -191,9 +192,8 @@ def _add_up(variables: list[Variable], parts: list, count: int) -> None:
     def add(i: Any, values: list) -> list:
         return [value + part[i] for value, part in zip(values, parts, strict=True)]
 
-    values = jax.lax.fori_loop(0, count, add, [variable._value for variable in variables])
-    for variable, value in zip(variables, values, strict=True):
-        variable._value = value
+    values = jax.lax.fori_loop(0, count, add, values_of(variables))
+    set_values(variables, values)
 
 
 def _per_output(given: Any, outputs: Outputs, what: str) -> list[list[Any]]:
@@ -245,9 +245,10 @@ def _function_name(function: Any) -> str:
     return "lambda" if name == "<lambda>" else snake_case(name)
 
 
-def _unique(name: str, taken: set[str]) -> str:
-    number, unique = 0, name
-    while unique in taken:
+def _numbered(name: str, taken: set[str]) -> str:
+    """A name that is not taken: the given one, or `name_1`, `name_2`, ..."""
+    number, found = 0, name
+    while found in taken:
         number += 1
-        unique = f"{name}_{number}"
-    return unique
+        found = f"{name}_{number}"
+    return found

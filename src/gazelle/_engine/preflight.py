@@ -28,7 +28,7 @@ def check_before_training(
         engine: The programs; their losses say what targets must be like.
         feed: The training data.
         validation: The validation data, or None.
-        output_layers: The layers that give the outputs, whose activations are match the losses;
+        output_layers: The layers that give the outputs, whose activations must match the losses;
             empty if unknown.
 
     Raises:
@@ -41,8 +41,8 @@ def check_before_training(
                 (part.x, part.y, part.sample_weight) if isinstance(part, ArrayFeed) else part.first
             )
             check_values(engine, batch, label, columns=getattr(part, "columns", None))
-    objective = engine.objective
-    for i, loss in enumerate(objective.losses):
+    compiled = engine.loss
+    for i, loss in enumerate(compiled.losses):
         layer = output_layers[i] if i < len(output_layers) else None
         activation = getattr(layer, "activation", None)
         if loss is not None and activation is not None:
@@ -118,13 +118,13 @@ def weigh_classes(engine: Engine, feed: Feed, class_weight: Any) -> None:
 
 
 def _check_targets_are_there(engine: Engine, y: Any, label: str, place: str) -> None:
-    objective, measures = engine.objective, engine.measures
+    compiled, metrics = engine.loss, engine.compiled_metrics
     if engine.compute_loss is not None:  # may do without
         return
-    wanted = {i for i, loss in enumerate(objective.losses) if loss is not None} | {
-        i for i, *_ in measures.entries
+    wanted = {i for i, loss in enumerate(compiled.losses) if loss is not None} | {
+        i for i, *_ in metrics.entries
     }
-    truths = objective.outputs.spread(y, "y") if y is not None else []
+    truths = compiled.outputs.spread(y, "y") if y is not None else []
     if not wanted or any(i in wanted and truth is not None for i, truth in enumerate(truths)):
         return
     raise DataError(
@@ -140,12 +140,12 @@ def _check_targets_are_there(engine: Engine, y: Any, label: str, place: str) -> 
 
 
 def _check_targets(engine: Engine, y: Any, label: str, place: str) -> None:
-    objective = engine.objective
-    truths = objective.outputs.spread(y, "y")
-    for i, (loss, truth) in enumerate(zip(objective.losses, truths, strict=True)):
+    compiled = engine.loss
+    truths = compiled.outputs.spread(y, "y")
+    for i, (loss, truth) in enumerate(zip(compiled.losses, truths, strict=True)):
         if loss is None or truth is None:
             continue
-        outputs = objective.outputs
+        outputs = compiled.outputs
         name = f"{label}y"
         if not outputs.single:
             name += f"[{(outputs.names[i] if outputs.names else i)!r}]"

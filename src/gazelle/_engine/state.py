@@ -33,7 +33,7 @@ class State:
         trainable: What the optimizer changes.
         frozen: All other state of the model and of the metrics within it.
         slots: The optimizer's variables.
-        sums: The state of the loss's mean and of the compiled metrics.
+        metric_state: The state of the loss's mean and of the compiled metrics.
     """
 
     def __init__(
@@ -41,30 +41,34 @@ class State:
         trainable: Sequence[Variable],
         frozen: Sequence[Variable],
         slots: Sequence[Variable],
-        sums: Sequence[Variable],
+        metric_state: Sequence[Variable],
     ):
         self.trainable = list(trainable)
         self.frozen = unique(frozen)
         self.slots = list(slots)
-        self.sums = unique(sums)
+        self.metric_state = unique(metric_state)
         self.guard = guard_together(variable.guard for variable in self.variables)
         self._kept: list[np.ndarray] = []  # by `keep`
-        self._backups: dict[
-            bool, Backup
-        ] = {}  # for training, and for evaluation, which changes less
-        self._returned: tuple[list[Variable], list[Any]] | None = (
-            None  # results that are not with their owners yet
-        )
+        # For training, and for evaluation, which changes less.
+        self._backups: dict[bool, Backup] = {}
+        # Results that are not with their owners yet.
+        self._returned: tuple[list[Variable], list[Any]] | None = None
 
     @property
     def variables(self) -> list[Variable]:
         """What a training program changes: the order of its carry."""
-        return [*self.trainable, *self.frozen, *self.slots, *self.sums]
+        return [*self.trainable, *self.frozen, *self.slots, *self.metric_state]
+
+    @property
+    def sizes(self) -> list[int]:
+        """The number of variables of each kind."""
+        groups = (self.trainable, self.frozen, self.slots, self.metric_state)
+        return [len(group) for group in groups]
 
     @property
     def tested(self) -> list[Variable]:
         """What an evaluation changes."""
-        return [*self.frozen, *self.sums]
+        return [*self.frozen, *self.metric_state]
 
     @property
     def predicted(self) -> list[Variable]:

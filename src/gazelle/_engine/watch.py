@@ -58,7 +58,7 @@ class Watch:
 
     @staticmethod
     def _warn(text: str) -> None:
-        warnings.warn(text, CheckWarning, stacklevel=5)
+        warnings.warn(text, CheckWarning, stacklevel=6)
 
 
 def _not_finite(epoch: int, loss: float, rate: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from gazelle._core.errors import ArgumentError, DataError, ShapeError
 from gazelle._core.packages import need
+from gazelle.models.trainer import require_compiled
 
 
 def check_packages() -> None:
@@ -49,7 +50,7 @@ def check_model(model: Any, x: Any, y: Any, class_names: list[str]) -> None:
         DataError: Class names that do not fit the model.
         ShapeError: Another number of rows than targets.
     """
-    model._require_compiled()
+    require_compiled(model)
     outputs: list[Any] = getattr(model, "outputs", None) or [None]
     if len(outputs) > 1:
         raise several_outputs(f"{len(outputs)} outputs: {', '.join(model.output_names)}")

@@ -15,6 +15,7 @@ from gazelle._report import runs, schema
 from gazelle._report.runs.jsonfile import MOST_BYTES, parse_json
 from gazelle._report.runs.reading import damaged, reading
 from gazelle.models import model_from_json
+from gazelle.models.weights import require_built
 from gazelle.saving.h5 import open_weights
 
 MOST_LAYERS = 2_000
@@ -61,7 +62,7 @@ def read_model(folder: Path, config: schema.RunConfig | None = None) -> Any:
         variable_budget(stored + _SPARE),
     ):
         model = model_from_json(text)
-        model._require_built("reading a run")
+        require_built(model, "reading a run")
     with reading(weights, "the weights of the model"):
         model.load_weights(weights)
     _check_answers(model, config, path)

@@ -236,7 +236,7 @@ def _settings(model: Any, fits: list[schema.Fit]) -> dict[str, Any]:
         "optimizer": type(optimizer).__name__,
         **_told_rate(rate, fits),
         "optimizer arguments": _listed(told) or "none",
-        "engine": kernel.state().text,
+        "engine": kernel.status().text,
     }
     if not _has_architecture(model):
         found["model file"] = (

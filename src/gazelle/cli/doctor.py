@@ -43,7 +43,7 @@ def version_line() -> str:
     from gazelle._engine import kernel
 
     _leave_the_gpu_alone()
-    return f"gazelle {gazelle.__version__} ({kernel.state().text})"
+    return f"gazelle {gazelle.__version__} ({kernel.status().text})"
 
 
 def examine() -> Findings:
@@ -143,7 +143,7 @@ def _engine(found: Findings) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it would say what stands here
-        state = kernel.state()
+        state = kernel.status()
     found.lines.append(("engine", state.text))
     if state.broken:
         found.faults.append((state.text, state.fix))

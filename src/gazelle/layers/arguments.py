@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, TypedDict
 
 import jax
@@ -90,3 +91,17 @@ def is_plain(value: Any) -> bool:
     if isinstance(value, dict):
         return all(is_plain(item) for item in value.values())
     return value is None or isinstance(value, str | int | float | bool)
+
+
+def bound_arguments(owner: Any, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any] | None:
+    """A constructor's arguments by name; None where they do not match: it will refuse them itself."""
+    signature = inspect.signature(type(owner).__init__)
+    try:
+        bound = signature.bind(owner, *args, **kwargs)
+    except TypeError:
+        return None
+    arguments = dict(list(bound.arguments.items())[1:])  # without `self`
+    for parameter in signature.parameters.values():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            arguments.update(arguments.pop(parameter.name, {}))
+    return arguments

@@ -4,39 +4,42 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from gazelle import regularizers
+from gazelle import constraints, initializers, regularizers
 from gazelle._core import context
-from gazelle._core.dtypes import get_policy, is_float
-from gazelle._core.errors import ArgumentError, ArgumentTypeError, GazelleError, StateError
+from gazelle._core.dtypes import get_policy, is_float, standardize_dtype
+from gazelle._core.errors import ArgumentError, StateError
+from gazelle._core.identity import unique, without
 from gazelle._core.lending import check_process
+from gazelle._core.names import unique_name
 from gazelle._core.pure import pure
 from gazelle._core.registry import is_own_class, reading_config, serialize
-from gazelle._core.symbolic import KerasTensor, Node, any_symbolic, infer, leaves, map_structure
-from gazelle._core.variable import Variable
-from gazelle._data.numeric import check_range
+from gazelle._core.seeds import SeedGenerator
+from gazelle._core.symbolic import Node, any_symbolic, leaves, map_structure
+from gazelle._core.variable import Variable, plain
+from gazelle.layers import calling
 from gazelle.layers.arguments import (
     InputArguments,
-    as_symbolic,
+    bound_arguments,
     checked_name,
     first_input_shape,
     is_plain,
     shapes_of,
     symbolic_inputs,
 )
-from gazelle.layers.holding import Holder
-from gazelle.layers.spec import InputSpec, check_input
+from gazelle.layers.parts import flatten_layers, held_metrics, own_weights, search
+from gazelle.layers.spec import InputSpec
+from gazelle.layers.state import LayerRecord, LayerState
+from gazelle.layers.weights import checked_arrays, checked_shape, checked_terms
+from gazelle.metrics import Metric
 
-_PLACE = "This happened in"
 
-
-class Layer(Holder):
+class Layer:
     """A function of arrays with weights. Subclass it: make weights in `build`, compute in `call`.
 
     Args:
@@ -57,7 +60,8 @@ class Layer(Holder):
         >>> import gazelle
         >>> class Scale(gazelle.layers.Layer):
         ...     def build(self, input_shape):
-        ...         self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="factor")
+        ...         shape = (input_shape[-1],)
+        ...         self.factor = self.add_weight(shape=shape, initializer="ones", name="factor")
         ...
         ...     def call(self, inputs):
         ...         return inputs * self.factor
@@ -65,21 +69,16 @@ class Layer(Holder):
         (None, 3)
     """
 
+    name: str
+    built: bool
     input_spec: InputSpec | list[InputSpec] | None = None
-    _config: dict[str, Any] | None  # the constructor's arguments
+    _layer_state: LayerState  # all that the layer keeps for itself
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Remember the constructor's arguments, from which `get_config` works when a subclass does not define it."""
+        """Keep the constructor's arguments, which `get_config` returns by default."""
         layer = super().__new__(cls)
-        try:
-            bound = inspect.signature(cls.__init__).bind(layer, *args, **kwargs)
-            arguments = dict(list(bound.arguments.items())[1:])
-            for parameter in inspect.signature(cls.__init__).parameters.values():
-                if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                    arguments.update(arguments.pop(parameter.name, {}))
-        except TypeError:
-            arguments = None  # the constructor will refuse them itself
-        object.__setattr__(layer, "_config", arguments)
+        record = LayerRecord(bound_arguments(layer, args, kwargs))
+        object.__setattr__(layer, "_layer_state", LayerState(record))
         return layer
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -98,36 +97,31 @@ class Layer(Holder):
         **kwargs: Unpack[InputArguments],
     ):
         self.name = checked_name(name, type(self).__name__)
-        super().__init__()
         self.built = False
-        self._seen_outputs: Any = (
-            None  # the first outputs as symbolic tensors, for tables and drawings
-        )
-        self.inbound_nodes: list[Node] = []
-        self._trainable = bool(trainable)
         self.dtype_policy = get_policy(dtype)
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.supports_masking = False
-        self._first_input_shape = first_input_shape(kwargs)
+        state = self._layer_state
+        state.is_set_up = True
+        state.trainable = bool(trainable)
+        state.input_shape = first_input_shape(kwargs)
         if kwargs:
+            known = inspect.signature(type(self).__init__).parameters
             raise ArgumentError(
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}",
-                expected=", ".join(
-                    p for p in inspect.signature(type(self).__init__).parameters if p != "self"
-                ),
+                expected=", ".join(name for name in known if name != "self"),
                 received=", ".join(kwargs),
                 fix="remove them or correct their spelling",
             )
 
-    if not TYPE_CHECKING:  # a type checker would take every name for an attribute
+    if not TYPE_CHECKING:  # a type checker would accept every name as an attribute
 
         def __getattr__(self, name: str) -> Any:
-            if "_trained" not in self.__dict__ and not name.startswith("__"):
+            if not name.startswith("__") and not self._layer_state.is_set_up:
                 raise AttributeError(_forgotten(self))
-            return object.__getattribute__(
-                self, name
-            )  # raises what Python, or the property of that name, raises
+            # Raises what Python, or the property of that name, raises.
+            return object.__getattribute__(self, name)
 
     # ---- What a subclass defines ----
 
@@ -137,7 +131,8 @@ class Layer(Holder):
         A layer that does not define it builds the layers within it by following `call`.
         """
         if not self.built:
-            self._build_by_tracing((symbolic_inputs(input_shape, self.compute_dtype),), {})
+            inputs = symbolic_inputs(input_shape, self.compute_dtype)
+            calling.build_by_tracing(self, (inputs,), {})
             self.built = True
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -152,34 +147,223 @@ class Layer(Holder):
         """The constructor's arguments as JSON-ready values.
 
         Raises:
-            NotImplementedError: A subclass takes arguments that no config can hold and does not
-                define this.
+            NotImplementedError: A subclass takes arguments that a config cannot hold, and does not
+                define this method.
         """
         base = self._base_config()
-        if self._config is None or type(self).__init__ is Layer.__init__:
+        arguments = self._layer_state.record.arguments
+        if arguments is None or type(self).__init__ is Layer.__init__:
             return base
-        config = {key: value for key, value in self._config.items() if key not in base}
+        config = {key: value for key, value in arguments.items() if key not in base}
         if not all(is_plain(value) for value in config.values()):
             raise NotImplementedError(
-                f"{type(self).__name__} takes arguments that are not plain data; "
-                "define get_config(self) to return them in a form that JSON can hold."
+                f"{type(self).__name__} takes arguments that are not plain data; define"
+                " get_config(self) to return them in a form that JSON can hold."
             )
         accepted = inspect.signature(type(self).__init__).parameters
-        takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in accepted.values())
-        return {
-            **{key: value for key, value in base.items() if takes_any or key in accepted},
-            **config,
-        }
+        if not calling.takes_any_keyword(accepted):
+            base = {key: value for key, value in base.items() if key in accepted}
+        return {**base, **config}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """A layer (without weights) from `get_config`.
 
         Raises:
-            ArgumentTypeError: The config does not fit the constructor.
+            ArgumentTypeError: The config does not match the constructor.
         """
         with reading_config(cls.__name__, own=is_own_class(cls)):
             return cls(**config)
+
+    # ---- Weights ----
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+    ) -> Variable:
+        """Make a weight, in `__init__` or `build`.
+
+        Args:
+            shape: Tuple of ints; `()` (or None) for a scalar.
+            initializer: Name, config or callable; when None `glorot_uniform` for floats and `zeros`
+                for other types.
+            dtype: Its type; the layer's variable dtype when None.
+            trainable: Whether training changes it.
+            autocast: Whether `call` reads it in the layer's compute dtype.
+            regularizer: Penalty on its value, added to the loss.
+            constraint: Projection applied after each update.
+            aggregation: Kept for Keras's signature.
+            overwrite_with_gradient: Kept for Keras's signature.
+            name: Its name.
+
+        Returns:
+            The variable.
+
+        Raises:
+            ArgumentError: `shape` is text (a name belongs in `name=`) or has unknown sizes.
+            StateError: The layer is being called: a weight made then would not be trained.
+        """
+        if context.current_layer() is self:
+            raise StateError(
+                f"You cannot add new elements of state to layer {self.name!r} while it is called.",
+                expected="weights made in __init__ or build",
+                received=f"add_weight(name={name!r}) in call",
+                fix="move add_weight to `def build(self, input_shape)`",
+            )
+        shape = checked_shape(shape, name, self.name)
+        dtype = self.variable_dtype if dtype is None else standardize_dtype(dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if is_float(dtype) else "zeros"
+        name = name or unique_name("variable")
+        in_own_scope = context.current_scope() == self.name
+        variable = Variable(
+            initializers.get(initializer),
+            shape=shape,
+            dtype=dtype,
+            trainable=trainable,
+            autocast=autocast,
+            aggregation=aggregation,
+            name=name,
+            regularizer=regularizers.get(regularizer),
+            constraint=constraints.get(constraint),
+            path=context.variable_path(name if in_own_scope else f"{self.name}/{name}"),
+            overwrite_with_gradient=overwrite_with_gradient,
+        )
+        state = self._layer_state
+        (state.trainable_weights if trainable else state.other_weights).append(variable)
+        context.note_made(variable, plain(variable))
+        return variable
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights. Setting it sets it for all layers within."""
+        return self._layer_state.trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in flatten_layers(self):
+            layer._layer_state.trainable = bool(value)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All state: weights and the states of random generators."""
+        return unique(v for layer in flatten_layers(self) for v in layer._own_variables())
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The variables that training changes; none of a frozen layer, nor of layers within it."""
+        layers = flatten_layers(self, frozen=False)
+        return unique(v for layer in layers for v in layer._own_variables() if v.trainable)
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The variables that the optimizer does not change."""
+        return without(self.variables, self.trainable_variables)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """Weights in the order of the layers; within a layer trainable ones first."""
+        return unique(v for layer in flatten_layers(self) for v in own_weights(layer))
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes."""
+        return self.trainable_variables
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that the optimizer does not change."""
+        return without(self.weights, self.trainable_variables)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The weights as NumPy arrays, in the order of `weights`."""
+        return [variable.numpy() for variable in self.weights]
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Set the weights from arrays in the order of `weights`. All or nothing is changed.
+
+        Raises:
+            ShapeError: The number of arrays or a shape does not match.
+            ArgumentTypeError: Something that is not an array of numbers.
+        """
+        variables = self.weights
+        arrays = checked_arrays(self.name, variables, weights, built=self.built)
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+
+    def count_params(self) -> int:
+        """The number of elements of all weights.
+
+        Raises:
+            StateError: The layer is not built yet.
+        """
+        if not self.built:
+            raise StateError(
+                f"You tried to call `count_params` on layer {self.name!r}, but the layer isn't"
+                " built.",
+                expected="a layer with weights",
+                fix="build it first: layer.build(input_shape), or call it on data",
+            )
+        return sum(variable.size for variable in self.weights)
+
+    # ---- Losses and metrics ----
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a term to the training loss: a scalar array (or a list of them), computed in `call`.
+
+        Raises:
+            ArgumentTypeError: `loss` is not an array.
+        """
+        collected = context.collector()
+        losses = self._layer_state.record.losses if collected is None else collected
+        losses.extend(checked_terms(loss))
+
+    @property
+    def losses(self) -> list[Any]:
+        """Penalties: what the last call added, and the regularizers of the trainable weights."""
+        layers = flatten_layers(self)
+        added = [loss for layer in layers for loss in layer._layer_state.record.losses]
+        return added + self.regularization_losses()
+
+    def regularization_losses(self) -> list[jax.Array]:
+        """The terms of the weight regularizers, one per regularized trainable weight."""
+        pairs = ((variable.regularizer, variable) for variable in self.trainable_variables)
+        return [penalty(plain(variable)) for penalty, variable in pairs if penalty is not None]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics that the layer and the layers within it hold as attributes."""
+        return held_metrics(self)
+
+    # ---- Parts ----
+
+    def _parts(self) -> Iterator[Any]:
+        """Layers, variables, metrics and generators among the attributes, in order of assignment."""
+        for value in vars(self).values():
+            yield from search(value, _PARTS)
+
+    def _sublayers(self) -> Iterator[Layer]:
+        return (part for part in self._parts() if isinstance(part, Layer))
+
+    def _own_variables(self) -> list[Variable]:
+        """The layer's own variables: trainable weights, other weights, states of generators."""
+        state = self._layer_state
+        parts = list(self._parts())
+        held = [part for part in parts if isinstance(part, Variable)]
+        held = without(held, state.weights)
+        trainable = [variable for variable in held if variable.trainable]
+        other = [variable for variable in held if not variable.trainable]
+        seeds = [part.state for part in parts if isinstance(part, SeedGenerator)]
+        return unique([*state.trainable_weights, *trainable, *state.other_weights, *other, *seeds])
 
     # ---- Calling ----
 
@@ -187,194 +371,47 @@ class Layer(Holder):
         """Apply the layer: to arrays, or to symbolic tensors to describe a functional model.
 
         Raises:
-            ShapeError: The input does not fit the layer.
-            ArgumentTypeError: A positional argument is no array.
+            ShapeError: The input does not match the layer.
+            ArgumentTypeError: A positional argument is not an array.
         """
-        if "_trained" not in self.__dict__:
+        if not self._layer_state.is_set_up:
             raise RuntimeError(_forgotten(self))
         check_process()
-        args, kwargs = self._named_inputs(args, kwargs)
+        args, kwargs = calling.with_positional_input(self._call_parameters, args, kwargs)
         if any_symbolic(args, kwargs):
             return self._symbolic_call(args, kwargs)
         args, kwargs = map_structure(self._as_array, (args, kwargs))
-        self._prepare(args, kwargs)
-        return self._run(args, kwargs)
-
-    def _named_inputs(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-        """Keyword tensors become positional, so that `layer(inputs=x)` and `layer(x)` are the same call."""
-        if args or not kwargs:
-            return args, kwargs
-        first = next((name for name in self._call_parameters if name in kwargs), None)
-        if first is None or first != next(iter(self._call_parameters), None):
-            return args, kwargs
-        return (kwargs[first],), {key: value for key, value in kwargs.items() if key != first}
+        calling.prepare(self, args, kwargs)
+        return calling.run(self, args, kwargs)
 
     def _as_array(self, value: Any) -> Any:
-        if isinstance(value, Variable):
-            value = value.value
-        if (
-            not isinstance(value, jax.Array)
-            and hasattr(value, "__array__")
-            and hasattr(value, "shape")
-        ):
-            value = np.asarray(value)
-            if value.dtype.kind not in "biuf" and not is_float(value.dtype):
-                raise ArgumentTypeError(
-                    f"The layer {self.name!r} got an array that does not hold numbers.",
-                    expected="numbers",
-                    received=f"dtype {value.dtype}",
-                    fix="encode text as numbers first",
-                )
-            check_range(f"the input of layer {self.name!r}", value)
-            value = jnp.asarray(value)
+        """An argument as `call` sees it: floats in the compute dtype."""
+        value = calling.as_array(value, self.name)
         return value.astype(self._cast(value.dtype)) if isinstance(value, jax.Array) else value
 
     def _cast(self, dtype: Any) -> Any:
-        """The type in which `call` sees an argument: floats in the compute dtype, others as they are."""
+        """The type in which `call` sees an argument of a type."""
         casts = self.autocast and is_float(dtype) and is_float(self.compute_dtype)
         return self.compute_dtype if casts else dtype
 
-    def _prepare(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        """Check the arguments against the layer and build it if this is its first call."""
-        for arg in leaves(args):
-            if arg is not None and not hasattr(arg, "shape"):
-                raise ArgumentTypeError(
-                    "Only input tensors may be passed as positional arguments to layer"
-                    f" {self.name!r}.",
-                    expected="arrays or symbolic tensors",
-                    received=f"{arg!r} of type {type(arg).__name__}",
-                    fix=(
-                        "convert it with numpy.array(...), or pass settings such as training= by"
-                        " keyword"
-                    ),
-                )
-        if self.input_spec is not None and args:
-            check_input(self.input_spec, args[0], self.name)
-        if not self.built:
-            self._build_for(args, kwargs)
-            if self.input_spec is not None and args:
-                check_input(self.input_spec, args[0], self.name)
+    def _symbolic_call(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+        calling.prepare(self, args, kwargs)
+        if self._knows_output_shape and len(args) == 1:
+            shape = self.compute_output_shape(shapes_of(args[0]))
+            dtype = self._output_dtype(self._cast(leaves(args[0])[0].dtype))
+            outputs = calling.symbolic_output(shape, dtype)
+        else:
+            outputs = calling.infer_outputs(self, args, kwargs, owner=self)
+        Node(self, args, kwargs, outputs)
+        return outputs
 
     def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        if self._builds_by_tracing:
-            self._build_by_tracing(args, kwargs)
-        else:
-            self.build(**self._build_arguments(args, kwargs))
-        self.built = True
-        outermost = context.outermost_layer()
-        if (
-            outermost is not None
-            and self.weights
-            and not any(self is part for part in outermost._flatten_layers())
-        ):
-            raise StateError(
-                f"The layer {self.name!r} ({type(self).__name__}) is used in the call of"
-                f" {outermost.name!r}, which does not hold it: its weights would never be trained.",
-                expected="layers that are attributes, or in a list or dict that is one",
-                received=(
-                    f"a layer made in call, or kept where {type(outermost).__name__} does not look"
-                ),
-                fix="make it in __init__: self.name = ...",
-            )
-
-    def _build_arguments(self, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The shapes for `build`: `<argument>_shape` by name, others in the order of the positional arguments."""
-        given = {**dict(zip(self._call_parameters, args, strict=False)), **kwargs}
-        shapes: dict[str, Any] = {}
-        for i, parameter in enumerate(inspect.signature(self.build).parameters.values()):
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                continue
-            argument = parameter.name.removesuffix("_shape")
-            if argument != parameter.name and argument in given:
-                shapes[parameter.name] = shapes_of(given[argument])
-            elif i < len(args) or parameter.default is parameter.empty:
-                shapes[parameter.name] = shapes_of(args[i]) if i < len(args) else None
-        return shapes
+        """Build the layer for the arguments of its first call."""
+        calling.build_for(self, args, kwargs)
 
     @property
     def _builds_by_tracing(self) -> bool:
         return type(self).build is Layer.build
-
-    def _build_by_tracing(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        """Layers within a layer without `build` are built by following `call` once, with shapes only."""
-        if next(self._sublayers(), None) is not None:
-            infer(
-                self._pure_call,
-                tuple(map_structure(as_symbolic, args)),
-                map_structure(as_symbolic, kwargs),
-            )
-
-    def _run(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        training = kwargs.get("training")
-        if training is None:
-            training = context.current_training()
-            if (
-                training is None
-                and (parameter := self._call_parameters.get("training")) is not None
-            ):
-                training = (
-                    None if parameter.default is inspect.Parameter.empty else parameter.default
-                )
-        if "training" in self._call_parameters:
-            kwargs = {**kwargs, "training": training}
-        elif not self._takes_any_keyword:
-            kwargs = {key: value for key, value in kwargs.items() if key != "training"}
-        if context.outermost_layer() is None:
-            for layer in self._flatten_layers():
-                layer._losses = []
-        casts = self.compute_dtype if self.autocast and is_float(self.compute_dtype) else None
-        with (
-            context.scope_once(self.name),
-            context.training_mode(training),
-            context.called(self, casts),
-        ):
-            try:
-                outputs = self.call(*args, **kwargs)
-            except Exception as error:
-                self._add_place(error, args)
-                raise
-            if self.activity_regularizer is not None:
-                for output in [leaf for leaf in leaves(outputs) if isinstance(leaf, jax.Array)]:
-                    self.add_loss(
-                        self.activity_regularizer(output) / (output.shape[0] if output.ndim else 1)
-                    )
-        if self._seen_outputs is None and outputs is not None:
-            self._seen_outputs = map_structure(self._seen, outputs)
-        return outputs
-
-    def _add_place(self, error: Exception, args: tuple) -> None:
-        """Note in an error that is not Gazelle's own where it happened; the innermost layer does so."""
-        if isinstance(error, GazelleError) or any(
-            note.startswith(_PLACE) for note in getattr(error, "__notes__", ())
-        ):
-            return
-        shapes = ", ".join(
-            str(tuple(leaf.shape)) for leaf in leaves(args) if hasattr(leaf, "shape")
-        )
-        error.add_note(
-            f"{_PLACE} {type(self).__name__}.call() of layer {self.name!r}, on {shapes}."
-        )
-
-    def _seen(self, output: Any) -> Any:
-        shape = (None, *output.shape[1:]) if getattr(output, "shape", ()) else ()
-        return KerasTensor(shape, getattr(output, "dtype", None), name=self.name)
-
-    def _pure_call(self, *args: Any, **kwargs: Any) -> Any:
-        """`call` that leaves the weights as they were, those that it makes too: for tracing with shapes only."""
-
-        def run() -> Any:
-            cast_args, cast_kwargs = map_structure(self._as_array, (args, kwargs))
-            return self._run(cast_args, cast_kwargs)
-
-        variables = [
-            *self.variables,
-            *(v for metric in self._held_metrics() for v in metric.variables),
-        ]
-        with context.collected_losses(), context.made_variables() as made:
-            outputs, _ = pure(run, variables)([variable._value for variable in variables])
-        for variable, value in made:
-            variable._value = value
-        return outputs
 
     def stateless_call(
         self,
@@ -384,7 +421,7 @@ class Layer(Holder):
         return_losses: bool = False,
         **kwargs: Any,
     ) -> tuple[Any, ...]:
-        """The layer as a pure function of its state, for JAX's transformations (`jax.grad`, `jax.jit`, `jax.vmap`).
+        """The layer as a pure function of its state, for JAX's transformations (`jax.grad`, ...).
 
         Args:
             trainable_variables: Arrays in the order of `trainable_variables`.
@@ -399,22 +436,20 @@ class Layer(Holder):
 
         Raises:
             StateError: The layer is not built.
-            ArgumentError: As many arrays as variables are needed.
+            ArgumentError: The numbers of arrays and of variables differ.
         """
         if not self.built:
             raise StateError(
                 f"Layer {self.name!r} is not built: stateless_call needs its variables.",
                 fix="build it first",
             )
-        ours, given = (
-            (self.trainable_variables, self.non_trainable_variables),
-            (trainable_variables, non_trainable_variables),
-        )
-        if [len(values) for values in given] != [len(variables) for variables in ours]:
+        trainable, other = self.trainable_variables, self.non_trainable_variables
+        given = len(trainable_variables), len(non_trainable_variables)
+        if given != (len(trainable), len(other)):
             raise ArgumentError(
                 f"stateless_call of layer {self.name!r} got the wrong number of arrays.",
-                expected=f"{len(ours[0])} trainable and {len(ours[1])} others",
-                received=f"{len(given[0])} trainable and {len(given[1])} others",
+                expected=f"{len(trainable)} trainable and {len(other)} others",
+                received=f"{given[0]} trainable and {given[1]} others",
             )
 
         def run() -> Any:
@@ -422,39 +457,14 @@ class Layer(Holder):
                 outputs = self(*args, **kwargs)
             return outputs, [*added, *self.regularization_losses()]
 
-        values = [
-            value._value if isinstance(value, Variable) else value
-            for part in given
-            for value in part
-        ]
-        (outputs, losses), new = pure(run, [*ours[0], *ours[1]])(values)
-        state = new[len(ours[0]) :]
+        values = [plain(value) for value in (*trainable_variables, *non_trainable_variables)]
+        (outputs, losses), new = pure(run, [*trainable, *other])(values)
+        state = new[len(trainable) :]
         return (outputs, state, losses) if return_losses else (outputs, state)
-
-    def _symbolic_call(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        self._prepare(args, kwargs)
-        outputs = self._infer_outputs(args, kwargs)
-        Node(self, args, kwargs, outputs)
-        return outputs
-
-    def _infer_outputs(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """Symbolic outputs: from `compute_output_shape` where a subclass has one, else by following `call`."""
-        if self._knows_output_shape and len(args) == 1:
-            return self._symbolic_output(
-                self.compute_output_shape(shapes_of(args[0])), self._cast(leaves(args[0])[0].dtype)
-            )
-        return infer(self._pure_call, args, kwargs, owner=self)
 
     @property
     def _knows_output_shape(self) -> bool:
         return type(self).compute_output_shape is not Layer.compute_output_shape
-
-    def _symbolic_output(self, shape: Any, input_dtype: str) -> Any:
-        if isinstance(shape, dict):
-            return {key: self._symbolic_output(inner, input_dtype) for key, inner in shape.items()}
-        if shape and isinstance(shape[0], tuple | list | dict):
-            return type(shape)(self._symbolic_output(inner, input_dtype) for inner in shape)
-        return KerasTensor(shape, self._output_dtype(input_dtype))
 
     def _output_dtype(self, input_dtype: str) -> str:
         return self.compute_dtype
@@ -462,10 +472,6 @@ class Layer(Holder):
     @functools.cached_property
     def _call_parameters(self) -> dict[str, inspect.Parameter]:
         return dict(inspect.signature(self.call).parameters)
-
-    @property
-    def _takes_any_keyword(self) -> bool:
-        return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in self._call_parameters.values())
 
     # ---- Describing ----
 
@@ -488,6 +494,11 @@ class Layer(Holder):
     def path(self) -> str:
         """The layer's name."""
         return self.name
+
+    @property
+    def inbound_nodes(self) -> list[Node]:
+        """The layer's calls on symbolic tensors."""
+        return self._layer_state.record.inbound_nodes
 
     @property
     def input(self) -> Any:
@@ -519,7 +530,7 @@ class Layer(Holder):
     def _base_config(self) -> dict[str, Any]:
         config: dict[str, Any] = {
             "name": self.name,
-            "trainable": self._trainable,
+            "trainable": self._layer_state.trainable,
             "dtype": serialize(self.dtype_policy),
         }
         if self.activity_regularizer is not None:
@@ -528,6 +539,10 @@ class Layer(Holder):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+# What is looked for among a layer's attributes.
+_PARTS = (Layer, Variable, Metric, SeedGenerator)
 
 
 def _tracked_build(build: Callable) -> Callable:

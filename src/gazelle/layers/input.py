@@ -10,6 +10,7 @@ from gazelle._core.errors import ArgumentError
 from gazelle._core.registry import builtin
 from gazelle._core.symbolic import KerasTensor, Node
 from gazelle.layers.base import Layer
+from gazelle.layers.parts import given_input_shape
 
 
 @builtin("keras.layers")
@@ -45,10 +46,9 @@ class InputLayer(Layer):
         **kwargs: Any,
     ):
         super().__init__(name=name, **kwargs)
-        if (
-            self._first_input_shape is not None
-        ):  # Keras 2's spelling: input_shape= or batch_input_shape=
-            shape = self._first_input_shape
+        given = given_input_shape(self)  # Keras 2's spelling: input_shape= or batch_input_shape=
+        if given is not None:
+            shape = given
         if sparse or ragged:
             raise ArgumentError(
                 "Sparse and ragged inputs are not supported.",

@@ -2,8 +2,7 @@
 
 from gazelle.models.cloning import clone_model, model_from_json
 from gazelle.models.drawing import describe, plot_model
-from gazelle.models.functional import Functional
-from gazelle.models.model import Model
+from gazelle.models.model import Functional, Model
 from gazelle.models.sequential import Sequential
 
 __all__ = [

@@ -10,8 +10,9 @@ from gazelle._core.errors import ArgumentError, reason
 from gazelle._core.registry import deserialize
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle.layers import InputLayer, Layer
-from gazelle.models.functional import Functional
-from gazelle.models.graph import is_input, replay
+from gazelle.layers.graph import is_input, replay
+from gazelle.layers.parts import own_trainable, set_own_trainable
+from gazelle.models.model import Functional
 from gazelle.models.sequential import Sequential
 
 
@@ -90,7 +91,7 @@ def clone_model(
         )
     else:
         clone = _clone_graph(model, graph, input_tensors, make)
-    clone._trainable = model._trainable
+    set_own_trainable(clone, own_trainable(model))
     if (compile_config := model.get_compile_config()) is not None:
         clone.compile_from_config(compile_config)
     return clone

@@ -12,7 +12,9 @@ from gazelle._core.packages import need
 from gazelle._core.symbolic import KerasTensor, leaves
 from gazelle._files.writing import atomic_path
 from gazelle.layers import InputLayer, Layer
+from gazelle.layers.parts import first_outputs
 from gazelle.models.summary import type_name
+from gazelle.models.weights import require_built
 
 
 def describe(model: Any) -> dict[str, Any]:
@@ -23,7 +25,7 @@ def describe(model: Any) -> dict[str, Any]:
     Raises:
         StateError: The model is not built.
     """
-    model._require_built("The drawing of a network")
+    require_built(model, "The drawing of a network")
     trained = sum(variable.size for variable in model.trainable_variables)
     total = {"parameters": model.count_params(), "trainable_parameters": trained}
     graph = model._graph
@@ -48,7 +50,8 @@ def describe(model: Any) -> dict[str, Any]:
 
 
 def _seen(layer: Layer) -> list[KerasTensor]:
-    return [] if layer._seen_outputs is None else leaves(layer._seen_outputs)
+    outputs = first_outputs(layer)
+    return [] if outputs is None else leaves(outputs)
 
 
 def _entry(

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, overload
 
 from gazelle._core import context
-from gazelle._core.errors import ArgumentError, StateError
-from gazelle._core.registry import builtin, serialize
-from gazelle._core.symbolic import KerasTensor, infer, map_structure
+from gazelle._core.errors import ArgumentError
+from gazelle._core.identity import unique
+from gazelle._core.registry import builtin, is_own_class, reading_config, serialize
+from gazelle._core.symbolic import KerasTensor, map_structure
 from gazelle.layers import Layer
 from gazelle.layers.arguments import symbolic_inputs
-from gazelle.models.files import load_weights, save_weights
-from gazelle.models.graph import Graph
+from gazelle.layers.calling import infer_outputs
+from gazelle.layers.graph import Graph
+from gazelle.layers.parts import own_trainable, set_own_trainable
+from gazelle.models.graph_config import graph_config, graph_from_config
 from gazelle.models.summary import print_summary, summary_html
-from gazelle.models.trainer import Trainer
+from gazelle.models.trainable import Trainable
+from gazelle.models.weights import load_weights, save_weights
 
 
 @builtin("keras")
-class Model(Trainer):
+class Model(Trainable):
     """A network.
 
     Three ways to make one:
@@ -49,8 +52,6 @@ class Model(Trainer):
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
             """A `Functional` model for `Model(inputs, outputs)`."""
             if cls is Model and _is_functional(args, kwargs):
-                from gazelle.models.functional import Functional
-
                 return Functional.__new__(Functional, *args, **kwargs)
             return super().__new__(cls, *args, **kwargs)
 
@@ -84,8 +85,6 @@ class Model(Trainer):
             ArgumentTypeError: The config does not match the constructor.
         """
         if cls is Model and "input_layers" in config:
-            from gazelle.models.functional import Functional
-
             return Functional.from_config(config)
         return super().from_config(config)
 
@@ -122,7 +121,8 @@ class Model(Trainer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shapes of the outputs for inputs of `input_shape`, the batch axis included."""
         x = symbolic_inputs(input_shape, self.compute_dtype)
-        return map_structure(lambda tensor: tensor.shape, infer(self._pure_call, (x,), {}))
+        outputs = infer_outputs(self, (x,), {})
+        return map_structure(lambda tensor: tensor.shape, outputs)
 
     @property
     def _knows_output_shape(self) -> bool:
@@ -146,39 +146,18 @@ class Model(Trainer):
     def _output_spec(self, x: Any) -> Any:
         """What the model gives for symbolic data `x`; builds the model if this is the first call."""
         if self._graph is not None:
-            self._graph._flat_values(x)
-            for tensor, name, value in zip(
-                self._graph.flat_inputs,
-                self._graph.input_names,
-                self._graph._flat_values(x),
-                strict=True,
-            ):
-                self._graph._fitted(tensor, name, _probe(value, tensor))
+            self._graph.check(x)
             return self._graph.outputs
         if not self.built:
             self._build_for((x,), {})
-        return infer(self._pure_call, (x,), {}, owner=self)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What `pickle` and `copy` keep: everything but the compiled programs, which are made anew when needed."""
-        state = {
-            **self.__dict__,
-            "_predictor": None,
-            "_shortcut": None,
-            "_run_state": type(self._run_state)(),
-        }
-        if self._compiled is not None:
-            state["_compiled"] = dataclasses.replace(self._compiled, engine=None)
-        return state
+        return infer_outputs(self, (x,), {}, owner=self)
 
     # ---- Structure ----
 
     @property
     def layers(self) -> list[Layer]:
         """The layers, in the order of their weights."""
-        if self._graph is not None:
-            return list(self._layers)
-        return list({id(layer): layer for layer in self._sublayers()}.values())
+        return self._listed_layers()
 
     @layers.setter
     def layers(self, _: Any) -> None:
@@ -186,9 +165,15 @@ class Model(Trainer):
             "`Model.layers` is reserved: it lists the layers. Use another attribute name."
         )
 
+    def _listed_layers(self) -> list[Layer]:
+        return unique(self._sublayers()) if self._graph is None else self._graph_layers()
+
+    def _graph_layers(self) -> list[Layer]:
+        return list(self._layers)
+
     def _sublayers(self) -> Iterator[Any]:
         """The layers of the graph in its order, then what other attributes hold."""
-        if self.__dict__.get("_graph") is not None:
+        if vars(self).get("_graph") is not None:  # None, or not set yet
             yield from self._layers
         yield from super()._sublayers()
 
@@ -365,16 +350,45 @@ class Model(Trainer):
             return self._base_config()
         return Layer.get_config(self)
 
-    def _require_built(self, what: str) -> None:
-        if not self.built:
-            raise StateError(
-                f"{what}: the model {self.name!r} is not built, so it has no weights yet.",
-                expected="a built model",
-                fix=(
-                    "give the input shape (Input(shape=...)), call model.build((None, ...)), or"
-                    " call it on data first"
-                ),
-            )
+
+@builtin("keras.src.models.functional")
+class Functional(Model):
+    """What `Model(inputs=..., outputs=...)` makes.
+
+    Args:
+        inputs: A symbolic tensor, or a list or dict of them.
+        outputs: The same.
+        name: A name; automatic when None.
+        **kwargs: `trainable`.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
+        super().__init__(inputs, outputs, name=name, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The layers, how they are called, and which tensors are inputs and outputs.
+
+        Raises:
+            ArgumentError: A step of the graph is not a layer.
+        """
+        if type(self) is not Functional:
+            return Layer.get_config(self)
+        settings = {"name": self.name, "trainable": own_trainable(self)}
+        return {**settings, **graph_config(self._known_graph("input"))}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A model with new weights from `get_config`.
+
+        Raises:
+            ArgumentError: The config is damaged: a call waits for a tensor that no layer gives.
+        """
+        if "layers" not in config or "input_layers" not in config:
+            return super().from_config(config)
+        with reading_config(cls.__name__, own=is_own_class(cls)):
+            model = cls(*graph_from_config(config), name=config.get("name"))
+            set_own_trainable(model, config.get("trainable", True))
+            return model
 
 
 def _is_functional(args: tuple, kwargs: dict[str, Any]) -> bool:
@@ -408,13 +422,3 @@ def _graph_arguments(
             received=f"{len(args)} positional arguments and {sorted(kwargs)}",
         )
     return None, kwargs
-
-
-def _probe(value: Any, tensor: KerasTensor) -> Any:
-    """A symbolic stand-in for data, with the rank brought to the input's where a last axis of 1 is all that differs."""
-    shape, wanted = tuple(value.shape), tensor.shape
-    if len(shape) == len(wanted) - 1 and wanted[-1] == 1:
-        shape = (*shape, 1)
-    elif len(shape) == len(wanted) + 1 and shape[-1] == 1:
-        shape = shape[:-1]
-    return KerasTensor(shape, tensor.dtype)

@@ -6,6 +6,7 @@ from typing import Any
 
 from gazelle._core.errors import StateError
 from gazelle._core.registry import is_own_class
+from gazelle.layers.parts import flatten_layers
 
 # Methods of a model that Keras calls in fit, evaluate and predict. Gazelle compiles whole epochs
 # and never calls them.
@@ -39,7 +40,7 @@ def check_protocol(model: Any) -> None:
     Raises:
         StateError: The first such method, and what to use in its place.
     """
-    for part in dict.fromkeys([model, *model._flatten_layers()]):
+    for part in dict.fromkeys([model, *flatten_layers(model)]):
         for name, instead in _NOT_CALLED.items():
             owner = _owner(part, name)
             if owner is not None:

@@ -10,6 +10,8 @@ from gazelle._core.errors import ArgumentError, ArgumentTypeError
 from gazelle._core.registry import builtin, deserialize, is_own_class, reading_config, serialize
 from gazelle._core.symbolic import KerasTensor
 from gazelle.layers import Input, InputLayer, Layer
+from gazelle.layers.calling import build_by_tracing
+from gazelle.layers.parts import given_input_shape, own_trainable, set_own_trainable
 from gazelle.models.model import Model
 
 
@@ -123,8 +125,9 @@ class Sequential(Model):
             )
         if not self._layers and self._input_layer is None:
             inner = layer.inputs if isinstance(layer, Model) else None
-            if layer._first_input_shape is not None:
-                self._input_layer = _input_for((None, *layer._first_input_shape), layer)
+            shape = given_input_shape(layer)
+            if shape is not None:
+                self._input_layer = _input_for((None, *shape), layer)
             elif inner is not None and len(inner) == 1:
                 self._input_layer = _input_for(inner[0].shape, layer)
         self._layers.append(layer)
@@ -171,7 +174,7 @@ class Sequential(Model):
         if self._layers and len(args) == 1 and hasattr(args[0], "shape"):
             self.build((None, *args[0].shape[1:]))
         elif self._layers:
-            self._build_by_tracing(args, kwargs)
+            build_by_tracing(self, args, kwargs)
             self.built = True
         else:
             self.build(None)
@@ -184,9 +187,7 @@ class Sequential(Model):
             inputs = layer(inputs)
         return inputs
 
-    @Model.layers.getter
-    def layers(self) -> list[Layer]:
-        """The layers, without the input."""
+    def _listed_layers(self) -> list[Layer]:
         return list(self._layers)
 
     @property
@@ -201,7 +202,7 @@ class Sequential(Model):
         )
         config = {
             "name": self.name,
-            "trainable": self._trainable,
+            "trainable": own_trainable(self),
             "layers": [serialize(layer) for layer in layers],
         }
         if self._graph is not None:
@@ -213,7 +214,7 @@ class Sequential(Model):
         """A model with new weights from `get_config`."""
         with reading_config(cls.__name__, own=is_own_class(cls)):
             model = cls([deserialize(entry) for entry in config["layers"]], name=config.get("name"))
-            model._trainable = config.get("trainable", True)
+            set_own_trainable(model, config.get("trainable", True))
             if model._graph is None and config.get("build_input_shape"):
                 model.build(config["build_input_shape"])
             return model

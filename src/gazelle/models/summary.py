@@ -14,7 +14,9 @@ from gazelle._core.console import can_show, fitting, say
 from gazelle._core.errors import ArgumentError
 from gazelle._core.notebook import html_table
 from gazelle._core.symbolic import Operation, map_structure
+from gazelle._core.variable import values_of
 from gazelle.layers import InputLayer, Layer
+from gazelle.layers.parts import first_outputs
 
 
 def print_summary(
@@ -148,7 +150,9 @@ def symbolic_outputs(operation: Any) -> Any:
         return operation._graph.outputs
     if operation.inbound_nodes:
         return operation.inbound_nodes[0].outputs
-    return getattr(operation, "_seen_outputs", None)  # of a layer in the call of another one
+    if isinstance(operation, Layer):  # in the call of another layer
+        return first_outputs(operation)
+    return None
 
 
 def type_name(operation: Any) -> str:
@@ -229,7 +233,7 @@ def _totals(model: Any) -> str:
 
 def _count(variables: list[Any]) -> str:
     number = sum(variable.size for variable in variables)
-    size = float(sum(variable._value.nbytes for variable in variables))
+    size = float(sum(value.nbytes for value in values_of(variables)))
     for unit in ("B", "KB", "MB", "GB"):
         if size < 1024 or unit == "GB":
             return f"{number:,} ({size:.2f} {unit})"

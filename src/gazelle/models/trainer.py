@@ -1,392 +1,346 @@
-"""Trainer: the methods of a model that fit, evaluate and predict."""
+"""Trainer: the one object that holds everything compile, fit, evaluate and predict keep of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gazelle._core.console import say
-from gazelle._core.errors import ArgumentError, StateError
-from gazelle._core.registry import is_own_class
+from gazelle._core.errors import StateError
+from gazelle._core.lending import Guard
 from gazelle._core.symbolic import map_structure
-from gazelle._data.dataset import ImageDataset
-from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed, as_feed, is_stream, to_device
+from gazelle._data.feeds import ArrayFeed, Feed, as_feed, to_device
 from gazelle._engine import loop
+from gazelle._engine.compile_cache import enable_compile_cache
 from gazelle._engine.engine import Engine
 from gazelle._engine.interrupt import Interrupt
 from gazelle._engine.predicting import Shortcut, predict
 from gazelle._engine.preflight import check_before_training, weigh_classes
 from gazelle._engine.recorder import recorded
+from gazelle._engine.runner import Runner
 from gazelle.callbacks import CallbackList, History
-from gazelle.models.compiling import Compilable
+from gazelle.models.engines import (
+    CompileSettings,
+    build_optimizer,
+    check_against_graph,
+    checked_settings,
+    make_engine,
+    make_predictor,
+)
+from gazelle.models.fit_arguments import verbosity
+from gazelle.models.protocol import check_protocol
+
+if TYPE_CHECKING:
+    from gazelle.models.trainable import Trainable
 
 
 @dataclass
-class _Run:
-    """State of the fit in progress."""
+class FitData:
+    """What a fit trains and validates on.
 
-    stop: bool = False
+    Args:
+        training: The training data.
+        validation: The validation data; None for none.
+        validation_source: The argument that it came from.
+        validates: Whether an epoch (from 0) is followed by a validation.
+        class_weight: As given to `fit`.
+    """
+
+    training: Feed
+    validation: Feed | None
+    validation_source: str
+    validates: Callable[[int], bool]
+    class_weight: Any = None
+
+
+@dataclass
+class FitInProgress:
+    """The requests to end a fit."""
+
+    stop: bool = False  # by a callback: `model.stop_training`
     interrupt: Interrupt = field(default_factory=Interrupt)
 
+    def should_end(self) -> bool:
+        """Whether one of them was made."""
+        return self.stop or self.interrupt.asked
 
-class Trainer(Compilable):
-    """A layer that can be compiled, trained and asked: the methods that `Model` gets. See there."""
 
-    def __init__(self, **kwargs: Any):
-        super().__init__(**kwargs)
-        self._run_state = _Run()
+class Trainer:
+    """The training side of one model.
+
+    Args:
+        model: The model.
+    """
+
+    outside_programs = True  # no program depends on it
+
+    def __init__(self, model: Trainable):
+        self.model = model
+        self.settings: CompileSettings | None = None
         self.history: History | None = None
+        self.fit_in_progress = FitInProgress()
+        self.engine: Engine | None = None  # made when the first data comes
+        self._predictor: Engine | None = None  # of a model that is not compiled
+        self._shortcut: Shortcut | None = None  # for data like that of the last prediction
+        self._making = Guard()  # of threads that begin together, one makes the engine for all
 
-    @property
-    def stop_training(self) -> bool:
-        """Set it to True in a callback to end training after the current chunk."""
-        return self._run_state.stop
+    def __getstate__(self) -> dict[str, Any]:
+        """What `pickle` and `copy` keep: all but the compiled programs, which are made again."""
+        fresh = {
+            "fit_in_progress": FitInProgress(),
+            "engine": None,
+            "_predictor": None,
+            "_shortcut": None,
+        }
+        return {**vars(self), **fresh}
 
-    @stop_training.setter
-    def stop_training(self, value: bool) -> None:
-        self._run_state.stop = bool(value)
+    # ---- Compiling ----
 
-    def fit(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: Any = "auto",
-        callbacks: Any = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        shuffle: bool | str = True,
-        class_weight: Any = None,
-        sample_weight: Any = None,
-        initial_epoch: int = 0,
-        steps_per_epoch: int | None = None,
-        validation_steps: int | None = None,
-        validation_batch_size: int | None = None,
-        validation_freq: int | list[int] = 1,
-    ) -> History:
-        """Train the model.
+    def compile(self, **given: Any) -> None:
+        """Take the arguments of `compile`; see `Model.compile`."""
+        check_protocol(self.model)
+        settings = checked_settings(self.settings, **given)
+        if self.model._graph is not None:
+            check_against_graph(settings, self.model._graph)
+        self.settings, self.engine, self._shortcut = settings, None, None
 
-        Ctrl-C ends training after the current chunk of steps; the model and the history so far are
-        kept.
-
-        Args:
-            x: Inputs `(samples, ...)`: an array, a list or dict of arrays, a DataFrame, a generator
-                or a dataset.
-            y: Targets in the same forms; None with a generator or dataset.
-            batch_size: Samples a step, 32 when None.
-            epochs: Number after the last epoch.
-            verbose: 0 silent, 1 (or `"auto"`) a live line an epoch, 2 one plain line an epoch.
-            callbacks: A callback or a list of them.
-            validation_split: Share of the samples, taken from the end before shuffling, to validate
-                on.
-            validation_data: `(x, y)` or `(x, y, sample_weight)`, a generator or a dataset.
-            shuffle: Whether to draw the samples in a new order each epoch; `"batch"` reorders
-                within each batch only.
-            class_weight: Weight of each class, a dict from class number to number, or `"balanced"`.
-            sample_weight: Weight of each sample `(samples,)`, per output where there are several.
-            initial_epoch: Number of the first epoch.
-            steps_per_epoch: Steps an epoch; all when None.
-            validation_steps: Steps of a validation; all when None.
-            validation_batch_size: Samples a step of validation; `batch_size` when None.
-            validation_freq: Validate every n-th epoch, or after the epochs (from 1) in a list.
-
-        Returns:
-            The history: `history.history["loss"]` is a list with a float an epoch.
+    def required_settings(self) -> CompileSettings:
+        """The arguments of `compile`.
 
         Raises:
             StateError: `compile` was not called.
-            DataError: Data that cannot be trained on: empty, NaN, labels outside the classes, ...
-            ShapeError: Data that does not fit the model.
-            ArgumentError: An argument out of range.
         """
-        compiled = self._require_compiled()
-        feed = as_feed(
-            x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch, shuffle=shuffle
-        )
-        validation: Feed | None = None
-        if validation_data is None and validation_split:
-            if not isinstance(feed, ArrayFeed):
-                raise ArgumentError(
-                    "`validation_split` is only supported for tensors or NumPy arrays.",
-                    expected="arrays",
-                    received=type(x).__name__,
-                    fix="pass validation_data",
-                )
-            feed, validation = feed.split(
-                validation_split, batch_size=validation_batch_size, steps=validation_steps
+        if self.settings is None:
+            raise StateError(
+                "You must call `compile()` before using the model.",
+                expected="a compiled model",
+                received=f"model {self.model.name!r}, not compiled",
+                fix='model.compile(optimizer="adam", loss=...) first',
             )
-        if validation_data is not None:
-            validation = _validation_feed(
-                validation_data, validation_batch_size or batch_size, validation_steps
-            )
-        for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
-            if not hasattr(value, "__index__") or value < 0:
-                raise ArgumentError(
-                    f"fit: {name} must be a whole number, 0 or more.", received=repr(value)
-                )
-        engine = self._engine_for(feed.spec)
-        if validation is not None:
-            self._output_spec(
-                validation.spec[0]
-            )  # refuses validation data that does not fit the inputs
-        if class_weight is not None:
-            weigh_classes(engine, feed, class_weight)
-        check_before_training(engine, feed, validation, self._graph_layers())
+        return self.settings
+
+    @property
+    def runs_eagerly(self) -> bool:
+        """Whether steps run operation by operation."""
+        return self.settings is not None and self.settings.run_eagerly
+
+    def _engine_for(self, feed: Feed) -> Engine:
+        """The engine for data of these shapes: builds the model, losses and metrics on first use."""
+        settings = self.required_settings()
+        x, y, _ = feed.spec
+        with self._making.lock:
+            enable_compile_cache()
+            predictions = self.model._output_spec(x)
+            engine = self.engine
+            if engine is None or not self._is_current(engine):
+                engine = self.engine = make_engine(self.model, settings, predictions, y)
+            return engine
+
+    def _predicting_engine(self, x: Any) -> Engine:
+        """An engine for predictions: the compiled one, or a bare one for a model without."""
+        with self._making.lock:
+            enable_compile_cache()
+            predictions = self.model._output_spec(x)
+            for engine in (self.engine, self._predictor):
+                if engine is not None and self._is_current(engine):
+                    return engine
+            self._predictor = make_predictor(self.model, predictions)
+            return self._predictor
+
+    def _is_current(self, engine: Engine) -> bool:
+        """Whether an engine was made for the graph and the variables that the model has now."""
+        return engine.is_made_for(self.model._graph, self.model.trainable_variables)
+
+    # ---- Training ----
+
+    def fit(
+        self, data: FitData, *, initial_epoch: int, epochs: int, callbacks: Any, verbose: Any
+    ) -> History:
+        """Train; see `Model.fit`.
+
+        Args:
+            data: What to train and validate on.
+            initial_epoch: Number of the first epoch, from 0.
+            epochs: Number after the last epoch.
+            callbacks: A callback or a list of them.
+            verbose: As given to `fit`.
+
+        Returns:
+            The history.
+        """
+        settings = self.required_settings()
+        engine = self._engine_for(data.training)
+        if data.validation is not None:
+            self.model._output_spec(data.validation.spec[0])  # refuses data of other shapes
+        if data.class_weight is not None:
+            weigh_classes(engine, data.training, data.class_weight)
+        layers = self.model._output_layers()
+        check_before_training(engine, data.training, data.validation, layers)
         with engine.session(fits=True):
-            self._build_optimizer(engine)
-            self._run_state = _Run()
-            run, before = self._run_state, self.history
+            build_optimizer(engine, self.model.name)
+            fit = self.fit_in_progress = FitInProgress()
+            before = self.history
             listed = CallbackList(
                 callbacks,
                 add_history=True,
                 add_progbar=verbose != 0,
-                model=self,
-                verbose=_level(verbose, 1),
+                model=self.model,
+                verbose=verbosity(verbose, 1),
                 epochs=epochs,
-                steps=loop.steps_of(feed),
+                steps=loop.steps_of(data.training),
             )
-            listed.check_run(_log_names(engine, validates_ever=validation is not None))
-            validator = None
-            if validation is not None:
-                validator = loop.Runner(
-                    engine, validation, "test", listed, eager=compiled.run_eagerly
-                )
-            source = "validation_split" if validation_data is None else "validation_data"
+            listed.check_run(_log_names(engine, validates=data.validation is not None))
+            validation = None
+            if data.validation is not None:
+                eager = settings.run_eagerly
+                validation = Runner(engine, data.validation, "test", listed, eager=eager)
             record = recorded(
-                self,
+                self.model,
                 engine.state.trainable,
                 listed,
                 before,
-                feed,
-                validation,
-                source,
+                data.training,
+                data.validation,
+                data.validation_source,
                 initial_epoch,
                 epochs,
             )
-            with record as fit, run.interrupt.heard():
+            with record as told, fit.interrupt.heard():
                 loop.fit(
                     engine,
-                    feed,
+                    data.training,
                     listed,
                     initial_epoch=initial_epoch,
                     epochs=epochs,
-                    validation=validator,
-                    validates=_validation_plan(validation_freq),
-                    stopped=lambda: run.stop or run.interrupt.asked,
-                    eager=compiled.run_eagerly,
-                    group=compiled.steps_per_execution,
+                    validation=validation,
+                    validates=data.validates,
+                    stopped=fit.should_end,
+                    eager=settings.run_eagerly,
+                    steps_per_execution=settings.steps_per_execution,
                 )
-                if run.interrupt.asked:
-                    fit.ended = "Ctrl-C ended the training."
-        if self.history is None:  # CallbackList has set it
+                if fit.interrupt.asked:
+                    told.ended = "Ctrl-C ended the training."
+        history = self.history
+        if history is None:  # the callback list has set it
             raise StateError("fit has lost its history.")
-        if run.interrupt.asked and verbose != 0:
-            epochs_done = len(self.history.epoch)
+        if fit.interrupt.asked and verbose != 0:
             say(
-                f"Interrupted: training ended after {epochs_done} epochs; the model and the history"
-                " are kept."
+                f"Interrupted: training ended after {len(history.epoch)} epochs; the model and the"
+                " history are kept."
             )
-        return self.history
+        return history
 
     def evaluate(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        verbose: Any = "auto",
-        sample_weight: Any = None,
-        steps: int | None = None,
-        callbacks: Any = None,
-        return_dict: bool = False,
+        self, feed: Feed, *, callbacks: Any = None, verbose: Any = 0, return_dict: bool = False
     ) -> Any:
-        """Loss and metrics on data, without training.
-
-        Args:
-            x: Inputs as in `fit`.
-            y: Targets as in `fit`.
-            batch_size: Samples a step, 32 when None.
-            verbose: 0 silent, 1 (or `"auto"`) a live line, 2 one plain line.
-            sample_weight: Weight of each sample.
-            steps: Steps; all when None.
-            callbacks: A callback or a list of them.
-            return_dict: Whether to return a dict by log name.
-
-        Returns:
-            The loss, or a list `[loss, metric, ...]` when there are metrics, or a dict.
-
-        Raises:
-            StateError: `compile` was not called.
-            DataError: Data that cannot be used.
-            ShapeError: Data that does not fit the model.
-        """
-        compiled = self._require_compiled()
-        feed = as_feed(x, y, sample_weight, batch_size=batch_size, steps=steps)
-        engine = self._engine_for(feed.spec)
-        check_before_training(engine, feed, None, self._graph_layers())
-        verbose = _level(verbose, 1)
-        listed = CallbackList(
-            callbacks,
-            add_progbar=verbose != 0,
-            model=self,
-            verbose=verbose,
-            epochs=1,
-            steps=loop.steps_of(feed),
-        )
+        """Loss and metrics on data; see `Model.evaluate`."""
+        engine = self._engine_for(feed)
+        check_before_training(engine, feed, None, self.model._output_layers())
+        listed = self._listed(callbacks, verbosity(verbose, 1), feed)
+        runner = Runner(engine, feed, "test", listed, eager=self.runs_eagerly)
         with engine.session():
-            logs = loop.evaluate(
-                loop.Runner(engine, feed, "test", listed, eager=compiled.run_eagerly)
-            )
-        return self._results(engine, logs, return_dict)
+            logs = loop.evaluate(runner)
+        return _results(engine, logs, return_dict)
 
-    def predict(
-        self,
-        x: Any,
-        batch_size: int | None = None,
-        verbose: Any = "auto",
-        steps: int | None = None,
-        callbacks: Any = None,
-    ) -> Any:
-        """The model's outputs for data.
-
-        Args:
-            x: Inputs as in `fit`.
-            batch_size: Samples a step of callbacks with batch hooks; otherwise Gazelle chooses.
-            verbose: 0 silent, 1 a live line for long runs; `"auto"` is silent.
-            steps: Steps; all when None.
-            callbacks: A callback or a list of them.
-
-        Returns:
-            NumPy arrays in the structure of the outputs, `(samples, ...)`.
-
-        Raises:
-            DataError: Data that cannot be used.
-            ShapeError: Data that does not fit the model.
-        """
-        verbose = _level(verbose, 0)
-        plain = not (verbose or callbacks or batch_size or steps)
-        if plain and (outputs := self._predicted_as_before(x)) is not None:
-            return outputs
-        feed = as_feed(x, batch_size=batch_size, steps=steps)
-        engine = self._predicting_engine(feed.spec[0])
-        listed = CallbackList(
-            callbacks,
-            add_progbar=verbose != 0,
-            model=self,
-            verbose=verbose,
-            epochs=1,
-            steps=loop.steps_of(feed),
-        )
-        outputs = predict(engine, feed, listed, eager=self.run_eagerly)
-        self._note_shortcut(engine, x)
-        return outputs
-
-    # ---- one batch ----
-
-    def train_on_batch(
-        self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        class_weight: Any = None,
-        return_dict: bool = False,
-    ) -> Any:
-        """One training step on one batch; returns its loss and metrics as `evaluate` does."""
-        self._require_compiled()
-        feed = ArrayFeed(x, y, sample_weight)
-        engine = self._engine_for(feed.spec)
+    def train_on_batch(self, feed: ArrayFeed, class_weight: Any, return_dict: bool) -> Any:
+        """One training step on all samples of a feed; see `Model.train_on_batch`."""
+        engine = self._engine_for(feed)
         if class_weight is not None:
             weigh_classes(engine, feed, class_weight)
-        check_before_training(engine, feed, None, self._graph_layers())
-        self._build_optimizer(engine)
+        check_before_training(engine, feed, None, self.model._output_layers())
+        build_optimizer(engine, self.model.name)
         batch = feed.on_device()
         with engine.session():
-            logs = engine.read_logs(engine.train_batch(batch, fresh=True, eager=self.run_eagerly))
-        return self._results(engine, logs, return_dict)
+            logs = engine.train_batch(batch, fresh=True, eager=self.runs_eagerly)
+            results = engine.read_logs(logs)
+        return _results(engine, results, return_dict)
 
-    def test_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
-    ) -> Any:
-        """Loss and metrics of one batch, without training."""
-        self._require_compiled()
-        feed = ArrayFeed(x, y, sample_weight)
-        engine = self._engine_for(feed.spec)
-        check_before_training(engine, feed, None, self._graph_layers())
+    def test_on_batch(self, feed: ArrayFeed, return_dict: bool) -> Any:
+        """Loss and metrics of all samples of a feed in one step; see `Model.test_on_batch`."""
+        engine = self._engine_for(feed)
+        check_before_training(engine, feed, None, self.model._output_layers())
         with engine.session():
-            logs = engine.read_logs(
-                engine.test_batch(feed.on_device(), fresh=True, eager=self.run_eagerly)
-            )
-        return self._results(engine, logs, return_dict)
+            logs = engine.test_batch(feed.on_device(), fresh=True, eager=self.runs_eagerly)
+            results = engine.read_logs(logs)
+        return _results(engine, results, return_dict)
+
+    # ---- Predicting ----
+
+    def predict(
+        self, x: Any, *, batch_size: int | None, steps: int | None, callbacks: Any, verbose: Any
+    ) -> Any:
+        """The model's outputs for data; see `Model.predict`."""
+        verbose = verbosity(verbose, 0)
+        if not (verbose or callbacks or batch_size or steps):
+            outputs = self._by_shortcut(x)
+            if outputs is not None:
+                return outputs
+        feed = as_feed(x, batch_size=batch_size, steps=steps)
+        engine = self._predicting_engine(feed.spec[0])
+        listed = self._listed(callbacks, verbose, feed)
+        outputs = predict(engine, feed, listed, eager=self.runs_eagerly)
+        self._keep_shortcut(engine, x)
+        return outputs
 
     def predict_on_batch(self, x: Any) -> Any:
-        """The outputs for one batch, NumPy arrays."""
-        if (outputs := self._predicted_as_before(x, exact=True)) is not None:
+        """The outputs for all samples in one step; see `Model.predict_on_batch`."""
+        outputs = self._by_shortcut(x, exact=True)
+        if outputs is not None:
             return outputs
         feed = ArrayFeed(x)
         engine = self._predicting_engine(feed.spec[0])
-        outputs = engine.predict_batch(map_structure(to_device, feed.x), eager=self.run_eagerly)
-        self._note_shortcut(engine, x)
+        outputs = engine.predict_batch(map_structure(to_device, feed.x), eager=self.runs_eagerly)
+        self._keep_shortcut(engine, x)
         return map_structure(np.array, outputs)
 
-    def _predicted_as_before(self, x: Any, *, exact: bool = False) -> Any:
-        """The outputs by the shortcut, if there is one for `x`."""
-        return (
-            None if self._shortcut is None else self._shortcut.predict(self._graph, x, exact=exact)
+    def _by_shortcut(self, x: Any, *, exact: bool = False) -> Any:
+        """The outputs for data like that of the last prediction; None for other data."""
+        if self._shortcut is None:
+            return None
+        return self._shortcut.predict(self.model._graph, x, exact=exact)
+
+    def _keep_shortcut(self, engine: Engine, x: Any) -> None:
+        """Predict for data like `x` without setting up from now on.
+
+        A model of a user's own class may change in ways that are not seen here.
+        """
+        if self.model._runs_graph and isinstance(x, np.ndarray) and not self.runs_eagerly:
+            self._shortcut = Shortcut(engine, self.model._graph, x)
+
+    def _listed(self, callbacks: Any, verbose: int, feed: Feed) -> CallbackList:
+        return CallbackList(
+            callbacks,
+            add_progbar=verbose != 0,
+            model=self.model,
+            verbose=verbose,
+            epochs=1,
+            steps=loop.steps_of(feed),
         )
 
-    def _note_shortcut(self, engine: Engine, x: Any) -> None:
-        """Go the short way for such data from now on; a user's own class of models may change in ways not seen here."""
-        if (
-            is_own_class(type(self))
-            and self._graph is not None
-            and isinstance(x, np.ndarray)
-            and not self.run_eagerly
-        ):
-            self._shortcut = Shortcut(engine, self._graph, x)
+
+def require_compiled(model: Trainable) -> None:
+    """Refuse a model that is not compiled.
+
+    Raises:
+        StateError: `compile` was not called.
+    """
+    model._trainer.required_settings()
 
 
-def _validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:
-    if is_stream(data) and not isinstance(data, ImageDataset):
-        return StreamFeed(data, steps=steps, label="validation ", replay=True)
-    if not isinstance(data, list | tuple):
-        return as_feed(data, batch_size=batch_size, steps=steps, label="validation ")
-    if len(data) > 3:
-        raise ArgumentError(
-            "validation_data has too many parts.",
-            expected="(x, y) or (x, y, sample_weight)",
-            received=f"{len(data)} parts",
-        )
-    return as_feed(*data, batch_size=batch_size, steps=steps, label="validation ")
-
-
-def _log_names(engine: Engine, *, validates_ever: bool) -> list[str] | None:
-    """The names of the values that the logs of an epoch will have; None where that cannot be known."""
+def _log_names(engine: Engine, *, validates: bool) -> list[str] | None:
+    """The names of the values in the logs of an epoch; None where they cannot be known yet."""
     names = engine.log_names_ahead()
-    if names is None or not validates_ever:
+    if names is None or not validates:
         return names
     return names + [f"val_{name}" for name in names]
 
 
-def _level(verbose: Any, automatic: int) -> int:
-    """`verbose` as a number."""
-    if isinstance(verbose, str) and verbose == "auto":
-        return automatic
-    if not hasattr(verbose, "__index__"):
-        raise ArgumentError(
-            "verbose is not known.", expected='0, 1, 2 or "auto"', received=repr(verbose)[:80]
-        )
-    return int(verbose)
-
-
-def _validation_plan(freq: int | list[int]) -> Callable[[int], bool]:
-    if isinstance(freq, list) and all(isinstance(epoch, int) for epoch in freq):
-        wanted = set(freq)
-        return lambda epoch: epoch + 1 in wanted
-    if not isinstance(freq, int) or isinstance(freq, bool) or freq < 1:
-        raise ArgumentError(
-            "validation_freq must be an int > 0 or a list of epochs.", received=repr(freq)
-        )
-    return lambda epoch: (epoch + 1) % freq == 0
+def _results(engine: Engine, logs: dict[str, Any], return_dict: bool) -> Any:
+    """Logs as `evaluate` returns them: a float, a list with the loss first, or a dict."""
+    if return_dict:
+        return logs
+    values = [logs[name] for name in engine.result_names(logs)]
+    return values[0] if len(values) == 1 else values

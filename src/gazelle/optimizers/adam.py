@@ -121,3 +121,9 @@ class AdamW(Adam):
         super().__init__(
             learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **common
         )
+
+
+def moments_of(optimizer: Adam, variable: Variable) -> tuple[Variable, Variable]:
+    """The mean and the mean square of a variable's gradients, as a built Adam keeps them."""
+    index = optimizer._get_variable_index(variable)
+    return optimizer._momentums[index], optimizer._velocities[index]

@@ -311,3 +311,13 @@ def _check_number(rate: Any) -> None:
             expected="a finite number, a LearningRateSchedule, or a callable () -> number",
             received=repr(rate),
         )
+
+
+def rate_source(optimizer: Any) -> Any:
+    """What gives an optimizer's learning rate: a variable, a `LearningRateSchedule` or a callable."""
+    return optimizer._learning_rate
+
+
+def apply_counter(optimizer: Any) -> Variable:
+    """The variable that counts the calls of `apply`; `iterations` counts the updates."""
+    return optimizer._iterations

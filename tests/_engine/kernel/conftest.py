@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import gazelle
-from gazelle._engine import engine, programs
+from gazelle._engine import engine, programs, pure_steps
 from gazelle._engine import kernel as native
 from gazelle._engine.kernel import library
+from gazelle._engine.steps import Steps
 
 
 @pytest.fixture
@@ -34,17 +35,24 @@ def kernel(monkeypatch):
 @pytest.fixture
 def plans(kernel, monkeypatch):
     """The plans that models were given for data of a kind; None for XLA."""
-    found, seen = [], []
+    found, seen, asking = [], [], []
+    describe = Steps.describe
 
-    def noting(engine, data, *args, **kwargs):
-        plan = native.plan_for(engine, data, *args, **kwargs)
-        question = engine, [array if array is None else array.shape for array in data], kwargs
+    def described(steps):
+        asking[:] = [steps]
+        return describe(steps)
+
+    def noting(step, data, *args, **kwargs):
+        plan = native.plan_for(step, data, *args, **kwargs)
+        question = asking[0], [array if array is None else array.shape for array in data], kwargs
         if question not in seen:  # asked before a program is traced, and again while it is
             seen.append(question)
             found.append(plan)
         return plan
 
-    monkeypatch.setattr(engine, "plan_for", noting)
+    monkeypatch.setattr(Steps, "describe", described)
+    for module in (engine, pure_steps):
+        monkeypatch.setattr(module, "plan_for", noting)
     return found
 
 

@@ -24,6 +24,7 @@ def folder(tmp_path, monkeypatch):
         ignore=shutil.ignore_patterns("*.so", "*.json", "*.tmp", "__pycache__"),
     )
     monkeypatch.setattr(building, "FOLDER", copied)
+    monkeypatch.setattr(building, "SOURCES", copied / "cpp")
     library._loaded.cache_clear()
     yield copied
     library._loaded.cache_clear()
@@ -84,19 +85,19 @@ def test_a_compiler_that_fails_is_quoted_in_the_record_and_by_the_state(
     with pytest.raises(OSError, match=reason):
         building.build()
     assert reason in building.record().reason
-    told = native.state()
+    told = native.status()
     assert not told.kernel
     assert reason in told.text
     assert told.fix == library.BUILD
     assert not told.broken
-    assert sorted(path.name for path in folder.glob("kernel*")) == ["kernel.cpp", "kernel.json"]
+    assert sorted(path.name for path in folder.glob("kernel*")) == ["kernel.json"]
 
 
 def test_without_a_compiler_the_state_says_so(folder, monkeypatch, on_linux):
     monkeypatch.setattr(building, "compiler", lambda: None)
     with pytest.raises(OSError, match="no C"):
         building.build()
-    assert "there was no C++ compiler" in native.state().text
+    assert "there was no C++ compiler" in native.status().text
 
 
 def test_on_another_machine_the_record_says_which(folder, monkeypatch):
@@ -108,7 +109,7 @@ def test_on_another_machine_the_record_says_which(folder, monkeypatch):
 
 
 def test_a_source_tree_that_built_nothing_says_so(folder, on_linux):
-    assert "this source tree has not built it" in native.state().text
+    assert "this source tree has not built it" in native.status().text
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_the_state_says_what_the_processor_lacks(monkeypatch, flags, words):
     monkeypatch.setattr(library, "_processor_flags", lambda: flags)
     library._loaded.cache_clear()
     try:
-        assert words in native.state().text
+        assert words in native.status().text
         assert not native.available()
     finally:
         library._loaded.cache_clear()
@@ -136,7 +137,7 @@ def test_the_state_says_what_the_processor_lacks(monkeypatch, flags, words):
 
 def test_the_state_names_the_setting_that_switches_the_kernel_off(monkeypatch):
     monkeypatch.setenv("GAZELLE_NATIVE", "off")
-    assert native.state() == (
+    assert native.status() == (
         "XLA alone; no kernel: the environment variable GAZELLE_NATIVE is off",
         False,
         "",
@@ -146,7 +147,7 @@ def test_the_state_names_the_setting_that_switches_the_kernel_off(monkeypatch):
     import jax
 
     with jax.debug_nans(True):
-        assert "jax_debug_nans is True" in native.state().text
+        assert "jax_debug_nans is True" in native.status().text
 
 
 DAMAGED = """
@@ -176,7 +177,7 @@ for damage in [cut] * 20 + [flipped] * 40 + [lambda data: None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert not native.available() and not native.available()
-        assert native.state().broken and "damaged" in native.state().text or damaged is None
+        assert native.status().broken and "damaged" in native.status().text or damaged is None
     assert len(caught) == 1 and "To mend it, run python -m gazelle._engine.kernel.building" in str(caught[0].message), caught
 
 model = gazelle.Sequential([gazelle.Input((6,)), gazelle.layers.Dense(4, "relu"), gazelle.layers.Dense(1)])
@@ -190,7 +191,9 @@ assert "/kernel-v" not in open("/proc/self/maps").read()
 def in_a_copy(tmp_path, program, *, expected=0):
     """Run a program with a copy of the package, its libraries included."""
     package = tmp_path / "copy" / "gazelle"
-    shutil.copytree(building.FOLDER.parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        building.FOLDER.parents[1], package, ignore=shutil.ignore_patterns("__pycache__")
+    )
     environment = {**os.environ, "PYTHONPATH": str(package.parent)}
     environment.pop("GAZELLE_NATIVE", None)
     done = subprocess.run(
@@ -220,7 +223,7 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     assert not native.available()  # before JAX has made anything
 assert "needs version 0.99 of XLA's foreign functions" in str(caught[0].message)
-assert native.state().broken
+assert native.status().broken
 
 import gazelle
 model = gazelle.Sequential([gazelle.Input((6,)), gazelle.layers.Dense(1)])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import gazelle
-from gazelle._engine import engine
 from gazelle._engine import kernel as native
+from gazelle._engine import steps
 from gazelle._engine.kernel import prediction
 
 L = gazelle.layers
@@ -23,7 +23,7 @@ def calls(kernel, monkeypatch):
         found.append(native.predicted(*args))
         return found[-1]
 
-    monkeypatch.setattr(engine, "predicted", noting)
+    monkeypatch.setattr(steps, "predicted", noting)
     return found
 
 

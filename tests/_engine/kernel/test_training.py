@@ -145,7 +145,7 @@ def test_the_store_of_programs_knows_the_switch(kernel, plans, network):
         kernel(on)
         fitted(network(X, (16, 3), "softmax", SPARSE), epochs=1)
     assert [plan is not None for plan in plans] == [True, False, True, False]
-    assert len([key for key in programs._shared if key[0][0] == "_train_chunk"]) == 2
+    assert len([key for key in programs._shared if key[0][0] == "train_chunk"]) == 2
     kernel(True, 2)
     fitted(network(X, (16, 3), "softmax", SPARSE), epochs=1)
     assert len(plans) == 5

@@ -2,20 +2,32 @@
 
 `plan_for` says, while a training program is traced, whether the kernel can take the place of XLA's
 loop. Everything about the program but the steps themselves stays as it is, and so do the numbers,
-to float32 rounding. `predicted` does the same in programs that predict. `state` says whether there
+to float32 rounding. `predicted` does the same in programs that predict. `status` says whether there
 is a kernel and, if not, why.
 """
 
 from typing import NamedTuple
 
 from gazelle._engine.kernel import library
+from gazelle._engine.kernel.description import StepDescription
 from gazelle._engine.kernel.plan import Plan, plan_for
 from gazelle._engine.kernel.prediction import predicted
+from gazelle._engine.kernel.span import Span
 
-__all__ = ["Plan", "State", "available", "plan_for", "predicted", "settings", "state"]
+__all__ = [
+    "Plan",
+    "Span",
+    "Status",
+    "StepDescription",
+    "available",
+    "plan_for",
+    "predicted",
+    "settings",
+    "status",
+]
 
 
-class State(NamedTuple):
+class Status(NamedTuple):
     """Which engine runs.
 
     Args:
@@ -38,15 +50,15 @@ def available() -> bool:
     return library.switched_on() and library.loaded().name is not None
 
 
-def state() -> State:
+def status() -> Status:
     """Which engine runs in this process and, where it is XLA alone, why. JAX chooses its device."""
     obstacle = library.obstacle()
     if obstacle is not None:
-        return State(f"XLA alone; no kernel: {obstacle}", False)
+        return Status(f"XLA alone; no kernel: {obstacle}", False)
     found = library.loaded()
     if found.name is None:
-        return State(f"XLA alone; no kernel: {found.why}", False, found.fix, found.broken)
-    return State(f"XLA, and the kernel ({found.units}) for small networks", True)
+        return Status(f"XLA alone; no kernel: {found.why}", False, found.fix, found.broken)
+    return Status(f"XLA, and the kernel ({found.units}) for small networks", True)
 
 
 def settings() -> tuple:

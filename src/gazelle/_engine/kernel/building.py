@@ -32,7 +32,7 @@ RECORD = "kernel.json"
 _HEADER = Path("xla") / "ffi" / "api" / "c_api.h"
 _FLAGS = (
     "-O3",
-    "-std=c++17",
+    "-std=c++20",
     "-shared",
     "-fPIC",
     "-pthread",

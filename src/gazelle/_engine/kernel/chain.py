@@ -1,4 +1,4 @@
-"""Models that the kernel knows: a chain of scaling, flattening and Dense layers, a loss and Adam.
+"""The models that the kernel knows: a chain of scaling, flattening and Dense layers, a loss, Adam.
 
 Behind a Dense layer that is not the last there may be activations, batch normalization and dropout,
 in any order.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
 from gazelle import activations, losses
+from gazelle._core.identity import is_among
 from gazelle._core.symbolic import KerasTensor, leaves
 from gazelle._core.variable import Variable
 from gazelle.layers import (
@@ -25,7 +26,9 @@ from gazelle.layers import (
     Rescaling,
     Reshape,
 )
-from gazelle.optimizers import Adam
+from gazelle.layers.graph import Graph
+from gazelle.optimizers import Adam, Optimizer
+from gazelle.optimizers.state import rate_source
 from gazelle.random import threefry
 from gazelle.regularizers import L1, L1L2, L2
 
@@ -86,7 +89,10 @@ class Chain(NamedTuple):
         return [one for one in found if one is not None]
 
     def attributes(self) -> dict[str, Any]:
-        """What the kernel's calls are told of the layers; a last activation that is not HIDDEN they do themselves."""
+        """The attributes of the kernel's calls that describe the layers.
+
+        A last activation that is not in HIDDEN is left to the calls themselves.
+        """
         pairs = [_stage_numbers(*stage) for stage in self.stages]
         return {
             "scale": np.float32(self.scale),
@@ -112,20 +118,11 @@ class Chain(NamedTuple):
         return sum(a * b for a, b in pairwise(self.sizes))
 
 
-def chain_of(model: Any) -> Chain | None:
-    """The chain that a model is; None for any other model."""
-    graph = getattr(model, "_graph", None)
-    if (
-        graph is None
-        or not type(model).__module__.startswith("gazelle.models.")
-        or "call" in vars(model)
-    ):
+def chain_of(graph: Graph | None) -> Chain | None:
+    """The chain that a graph is; None for any other graph, and for a model without one."""
+    if graph is None or isinstance(graph.inputs, dict):
         return None
-    if (
-        len(graph.flat_inputs) != 1
-        or len(graph.flat_outputs) != 1
-        or isinstance(graph.inputs, dict)
-    ):
+    if len(graph.flat_inputs) != 1 or len(graph.flat_outputs) != 1:
         return None
     tensor = graph.flat_inputs[0]
     chain = Chain(tensor, 1.0, 0.0, [], [], [], [], [])
@@ -140,11 +137,8 @@ def chain_of(model: Any) -> Chain | None:
             return None
         chain, tensor = longer, node.outputs
     last = len(chain.kernels) - 1
-    if (
-        tensor is not graph.flat_outputs[0]
-        or last < 0
-        or any(stage.after == last for stage in chain.stages)
-    ):
+    ends_staged = any(stage.after == last for stage in chain.stages)
+    if tensor is not graph.flat_outputs[0] or last < 0 or ends_staged:
         return None
     return chain
 
@@ -159,52 +153,64 @@ def _is_plain(layer: Any) -> bool:
 
 
 def _with(chain: Chain, layer: Any, shape: Sequence[int | None]) -> Chain | None:
-    """The chain with one layer more, which gets inputs of `shape`; None for a layer that the kernel does not know."""
+    """The chain with one more layer; None for a layer that the kernel does not know there.
+
+    Args:
+        chain: The chain so far.
+        layer: The layer.
+        shape: The shape of its inputs.
+    """
     kind = type(layer)
     if kind is Reshape or (kind is Flatten and layer.data_format == "channels_last"):
-        return chain
-    if kind is Rescaling:
-        numbers = isinstance(layer.scale, int | float) and isinstance(layer.offset, int | float)
-        fresh = not chain.kernels and (chain.scale, chain.offset) == (1.0, 0.0)
-        return (
-            chain._replace(scale=float(layer.scale), offset=float(layer.offset))
-            if numbers and fresh
-            else None
-        )
-    last = len(chain.kernels) - 1
-    staged = any(stage.after == last for stage in chain.stages)
-    if (
-        kind is Activation
-        and chain.kernels
-        and chain.functions[-1] is activations.linear
-        and not staged
-    ):
-        return chain._replace(functions=[*chain.functions[:-1], layer.activation])
+        return chain  # the rows of numbers stay as they are
     if kind is Dropout and layer.rate == 0:
         return chain
-    if kind in (Activation, BatchNormalization, Dropout):
-        again = kind is not Activation and any(stage.layer is layer for stage in chain.stages)
-        found = _stage_of(layer) if chain.kernels and len(shape) == 2 and not again else None
-        return (
-            None
-            if found is None
-            else chain._replace(stages=[*chain.stages, Stage(last, found, layer)])
-        )
-    if (
-        kind is not Dense
-        or len(shape) != 2
-        or layer.lora_kernel_a is not None
-        or layer._kernel is None
-    ):
+    if kind is Rescaling:
+        return _with_scale(chain, layer)
+    if kind is Dense:
+        return _with_dense(chain, layer, shape)
+    if kind in (Activation, BatchNormalization, Dropout) and chain.kernels:
+        return _with_stage(chain, layer, shape)
+    return None
+
+
+def _with_scale(chain: Chain, layer: Rescaling) -> Chain | None:
+    """The chain with scaled inputs: once, in front of the first Dense layer, by numbers."""
+    numbers = isinstance(layer.scale, int | float) and isinstance(layer.offset, int | float)
+    if not numbers or chain.kernels or (chain.scale, chain.offset) != (1.0, 0.0):
         return None
-    inputs, units = layer._kernel.shape
-    if shape[-1] != inputs or any(layer._kernel is kernel for kernel in chain.kernels):
+    return chain._replace(scale=float(layer.scale), offset=float(layer.offset))
+
+
+def _with_dense(chain: Chain, layer: Dense, shape: Sequence[int | None]) -> Chain | None:
+    """The chain with one more Dense layer, whose weights it does not have already."""
+    if len(shape) != 2 or not layer.built or layer.lora_kernel_a is not None:
+        return None
+    kernel: Variable = layer.kernel
+    inputs, units = kernel.shape
+    if shape[-1] != inputs or is_among(kernel, chain.kernels):
         return None
     return chain._replace(
         sizes=[*(chain.sizes or [inputs]), units],
         functions=[*chain.functions, layer.activation],
-        kernels=[*chain.kernels, layer._kernel],
+        kernels=[*chain.kernels, kernel],
         biases=[*chain.biases, layer.bias],
+    )
+
+
+def _with_stage(chain: Chain, layer: Any, shape: Sequence[int | None]) -> Chain | None:
+    """The chain with an activation, a normalization or dropout behind its last Dense layer."""
+    last = len(chain.kernels) - 1
+    is_activation = type(layer) is Activation
+    is_first = all(stage.after != last for stage in chain.stages)
+    if is_activation and is_first and chain.functions[-1] is activations.linear:
+        return chain._replace(functions=[*chain.functions[:-1], layer.activation])
+    is_repeated = is_among(layer, [stage.layer for stage in chain.stages])
+    if len(shape) != 2 or (is_repeated and not is_activation):
+        return None
+    kind = _stage_of(layer)
+    return (
+        None if kind is None else chain._replace(stages=[*chain.stages, Stage(last, kind, layer)])
     )
 
 
@@ -213,13 +219,10 @@ def _stage_of(layer: Any) -> int | None:
     if type(layer) is Activation:
         return ACTIVATE if layer.activation in HIDDEN else None
     if type(layer) is Dropout:
-        return (
-            DROP
-            if layer.rate < 1 and layer.noise_shape is None and threefry.is_drawn_here()
-            else None
-        )
-    simple = layer.axis in (-1, 1) and not layer.renorm and layer.trainable
-    return NORMALIZE if simple else None
+        is_known = layer.rate < 1 and layer.noise_shape is None and threefry.is_drawn_here()
+        return DROP if is_known else None
+    is_known = layer.axis in (-1, 1) and not layer.renorm and layer.trainable
+    return NORMALIZE if is_known else None
 
 
 def _stage_numbers(after: int, kind: int, layer: Any) -> tuple[list[int], list[float]]:
@@ -233,7 +236,10 @@ def _stage_numbers(after: int, kind: int, layer: Any) -> tuple[list[int], list[f
 
 
 def head_of(loss: Any, last: Any, units: int) -> tuple[int, bool] | None:
-    """The head for a loss behind the activation `last`, and whether the loss takes logits; None for any other."""
+    """The head for a loss behind the activation `last`, and whether the loss takes logits.
+
+    None for a loss that the kernel does not know there.
+    """
     if type(loss) not in _LOSS_CLASSES or loss.function not in _LOSSES or "call" in vars(loss):
         return None
     if loss.reduction not in ("sum_over_batch_size", "mean") or loss.dtype != "float32":
@@ -258,24 +264,24 @@ def penalty_of(variable: Variable) -> tuple[float, float] | None:
     return float(getattr(regularizer, "l1", 0.0)), float(getattr(regularizer, "l2", 0.0))
 
 
-def is_plain_adam(optimizer: Any) -> bool:
-    """Whether an optimizer is Adam with a rate that is a number, and nothing around it."""
-    if (
-        type(optimizer) is not Adam
-        or {"apply", "update_step", "scale_loss"} & vars(optimizer).keys()
-    ):
+# Options of Adam that the kernel does not know.
+_EXTRAS = (
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "weight_decay",
+    "use_ema",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+    "amsgrad",
+)
+
+
+def is_plain_adam(optimizer: Optimizer) -> TypeGuard[Adam]:
+    """Whether an optimizer is Adam with a number as rate, and nothing around it."""
+    if type(optimizer) is not Adam:
         return False
-    extras = (
-        "clipnorm",
-        "clipvalue",
-        "global_clipnorm",
-        "weight_decay",
-        "use_ema",
-        "loss_scale_factor",
-    )
-    extras += ("gradient_accumulation_steps", "amsgrad")
-    return (
-        not any(getattr(optimizer, name) for name in extras)
-        and isinstance(optimizer._learning_rate, Variable)
-        and optimizer.epsilon > 0
-    )
+    if {"apply", "update_step", "scale_loss"} & vars(optimizer).keys():
+        return False
+    has_extras = any(getattr(optimizer, name) for name in _EXTRAS)
+    return not has_extras and isinstance(rate_source(optimizer), Variable) and optimizer.epsilon > 0

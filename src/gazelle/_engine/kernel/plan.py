@@ -1,7 +1,7 @@
-"""Which training programs the kernel runs, and the call that stands in such a program.
+"""Which training programs the kernel runs, and the call that such a program makes.
 
 Of the programs that it could run the kernel takes those where it was measured to be faster than XLA
-(docs/design.md, "The kernel"): small steps, in which XLA's time goes into starting operations and
+(docs/engine.md, "The kernel"): small steps, in which XLA's time goes into starting operations and
 into gradients that pass through memory. On more than two cores nothing was measured; XLA gains from
 them in large steps, so those are left to it.
 """
@@ -9,7 +9,6 @@ them in large steps, so those are left to it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +25,9 @@ from gazelle._engine.kernel.chain import (
     is_plain_adam,
     penalty_of,
 )
+from gazelle._engine.kernel.description import StepDescription
+from gazelle.optimizers.adam import Adam, moments_of
+from gazelle.optimizers.state import apply_counter, rate_source
 
 MOST_WEIGHTS = 3 << 18  # in all kernels; with Adam's slots 9 MB
 LARGEST_STEP = 160 << 20  # weights times samples of a batch
@@ -35,76 +37,95 @@ MOST_THREADS = 4
 
 
 class Plan(NamedTuple):
-    """A call of the kernel in the place of the loop over the steps."""
+    """A call of the kernel that replaces the loop over the steps.
+
+    Args:
+        target: The name under which XLA knows the call.
+        rate: The place of the learning rate among the program's values.
+        changed: The places of the values that the kernel changes, in its order.
+        units: Numbers per prediction; 0 where no metric needs predictions.
+        attributes: The constants of the call.
+    """
 
     target: str
-    rate: int  # which of the program's values the learning rate is
-    state: list[int]  # and which ones the kernel changes
-    units: int  # of the output; 0 where nobody asks for predictions
+    rate: int
+    changed: list[int]
+    units: int
     attributes: dict[str, Any]
 
-    def run(self, values: list, data: Any, steps: Any) -> tuple[list, Any]:
-        """The program's values after the steps, and what the model predicted in them.
+    def run(self, values: list, data: Any, packed_span: jax.Array) -> tuple[list, jax.Array]:
+        """The program's values after the steps, and the predictions made in them.
 
         Args:
-            values: The values of the engine's variables.
+            values: The values of the step's variables.
             data: `(x, y, sample_weight)`, the arrays on the device.
-            steps: First row, number of whole batches, samples of the shorter last one that follows
-                (or 0); int32.
+            packed_span: Which batches, a packed `Span`.
 
         Returns:
-            The values; the predictions, `(samples, units)`: rows that no step took hold anything.
+            The values; the predictions, `(samples, units)`, of which rows outside the span may
+            hold anything.
         """
         x, y, sample_weight = data
         weights = np.zeros(0, np.float32) if sample_weight is None else sample_weight
-        state = [values[place] for place in self.state]
-        results = [jax.ShapeDtypeStruct(value.shape, value.dtype) for value in state]
+        arguments = [x, y, weights, packed_span, values[self.rate]]
+        changed = [values[place] for place in self.changed]
+        results = [jax.ShapeDtypeStruct(value.shape, value.dtype) for value in changed]
+        predictions = jax.ShapeDtypeStruct((x.shape[0], self.units), np.float32)
         call = jax.ffi.ffi_call(
             self.target,
-            [*results, jax.ShapeDtypeStruct((x.shape[0], self.units), np.float32)],
-            input_output_aliases={5 + i: i for i in range(len(state))},
+            [*results, predictions],
+            input_output_aliases={len(arguments) + i: i for i in range(len(changed))},
         )
-        *changed, predictions = call(
-            x, y, weights, steps, values[self.rate], *state, **self.attributes
-        )
-        found = dict(zip(self.state, changed, strict=True))
-        return [found.get(place, value) for place, value in enumerate(values)], predictions
+        *after, predicted = call(*arguments, *changed, **self.attributes)
+        values = list(values)
+        for place, value in zip(self.changed, after, strict=True):
+            values[place] = value
+        return values, predicted
 
 
-def plan_for(engine: Any, data: Any, order: Any, *, batch_size: int) -> Plan | None:
+def plan_for(
+    step: StepDescription | None, data: Any, order: Any, *, batch_size: int
+) -> Plan | None:
     """How the kernel runs the steps of a training program; None where XLA does it.
 
     Args:
-        engine: The `Engine` whose program is traced.
+        step: The step; None where it is more than the kernel knows.
         data: `(x, y, sample_weight)` of the program.
-        order: The samples' order, None where they lie in it.
+        order: The samples' order; None where they are in their order already.
         batch_size: Samples per batch.
     """
-    if order is not None or not library.is_free() or not _is_simple(engine):
+    if step is None or order is not None or not library.is_free():
         return None
-    chain = chain_of(engine.model)
+    chain = chain_of(step.graph)
     if chain is None or any(function not in HIDDEN for function in chain.functions[:-1]):
         return None
-    found = head_of(engine.objective.losses[0], chain.functions[-1], chain.sizes[-1])
-    if found is None or not _data_fits(data, chain.source, chain.sizes, found[0]):
+    adam, head = step.optimizer, head_of(step.loss, chain.functions[-1], chain.sizes[-1])
+    if head is None or not _reads(data, chain, head[0]) or not is_plain_adam(adam):
+        return None
+    places = _places(step, adam, chain)
+    penalties = [penalty_of(weight) for weight in chain.parameters()]
+    if places is None or None in penalties:
         return None
     batch = min(batch_size, data[0].shape[0])
     threads = threads_for(chain.weights(), batch, library.cores())
-    places, penalties = _places(engine, chain), [penalty_of(one) for one in chain.parameters()]
     target = library.target("train") if threads else None
-    if target is None or places is None or None in penalties:
+    if target is None:
         return None
-    attributes = _attributes(chain, engine.optimizer) | {
+    rate, *changed = places
+    attributes = _layer_attributes(chain) | _adam_attributes(adam)
+    attributes |= {
         "batch": np.int32(batch),
         "threads": np.int32(threads),
         "aside": np.int32(library.cores() > 1),
-        "head": np.int32(found[0]),
-        "logits": np.int32(found[1]),
-        "l1": np.array([one[0] for one in penalties if one], np.float32),
-        "l2": np.array([one[1] for one in penalties if one], np.float32),
+        "head": np.int32(head[0]),
+        "logits": np.int32(head[1]),
+        "low": np.float32(epsilon()),
+        "high": np.float32(1.0 - epsilon()),
+        "l1": np.array([penalty[0] for penalty in penalties if penalty], np.float32),
+        "l2": np.array([penalty[1] for penalty in penalties if penalty], np.float32),
     }
-    units = chain.sizes[-1] if engine.measures.entries else 0
-    return Plan(target, places[0], places[1:], units, attributes)
+    units = chain.sizes[-1] if step.wants_predictions else 0
+    return Plan(target, rate, changed, units, attributes)
 
 
 def threads_for(weights: int, batch: int, cores: int) -> int:
@@ -116,86 +137,76 @@ def threads_for(weights: int, batch: int, cores: int) -> int:
         cores: Cores that the process may use.
     """
     work = weights * batch
-    if weights > MOST_WEIGHTS or work > (
-        LARGEST_STEP if cores <= 2 else LARGEST_STEP_ON_MANY_CORES
-    ):
+    largest = LARGEST_STEP if cores <= 2 else LARGEST_STEP_ON_MANY_CORES
+    if weights > MOST_WEIGHTS or work > largest:
         return 0
     return 1 if work <= ONE_THREAD else min(cores, MOST_THREADS)
 
 
-def _attributes(chain: Chain, adam: Any) -> dict[str, Any]:
-    """The constants of the kernel's call that the layers and the optimizer set."""
-    floats = {
-        "low": epsilon(),
-        "high": 1.0 - epsilon(),
+def _layer_attributes(chain: Chain) -> dict[str, Any]:
+    """The constants of the call that the layers set."""
+    attributes = chain.attributes()
+    attributes["kinds"][-1] = 0  # the head takes the last layer's sums
+    return attributes
+
+
+def _adam_attributes(adam: Adam) -> dict[str, Any]:
+    """The constants of the call that the optimizer sets."""
+    numbers = {
         "beta1": adam.beta_1,
         "beta2": adam.beta_2,
         "c1": 1.0 - adam.beta_1,
         "c2": 1.0 - adam.beta_2,
         "epsilon": adam.epsilon,
     }
-    layers = chain.attributes()
-    layers["kinds"][-1] = 0  # the head takes the last layer's sums
-    return layers | {name: np.float32(value) for name, value in floats.items()}
+    return {name: np.float32(number) for name, number in numbers.items()}
 
 
-def _is_simple(engine: Any) -> bool:
-    """Whether the step is: one loss, metrics that need not be counted batch by batch, Adam, and nothing else."""
-    return (
-        engine.compute_loss is None
-        and not engine.attached
-        and len(engine.objective.losses) == 1
-        and engine.objective.weights == [None]
-        and engine.measures.count_samples
-        and is_plain_adam(engine.optimizer)
-    )
-
-
-def _data_fits(data: Any, source: Any, sizes: Sequence[int], head: int) -> bool:
+def _reads(data: Any, chain: Chain, head: int) -> bool:
     """Whether the kernel reads these arrays."""
     x, y, sample_weight = data
-    if not all(isinstance(array, jax.Array) for array in (x, y)):
+    if not isinstance(x, jax.Array) or not isinstance(y, jax.Array):
         return False
-    if sample_weight is not None and (
-        str(sample_weight.dtype) != "float32" or sample_weight.size != x.shape[0]
-    ):
+    if str(x.dtype) not in ("float32", "uint8"):
         return False
-    features, units = math.prod(x.shape[1:]), sizes[-1]
-    if str(x.dtype) not in ("float32", "uint8") or source.dtype not in ("float32", str(x.dtype)):
+    if chain.source.dtype not in ("float32", str(x.dtype)):
         return False
-    if features != sizes[0]:
+    if math.prod(x.shape[1:]) != chain.sizes[0]:
         return False
+    if sample_weight is not None:
+        one_each = sample_weight.size == x.shape[0]
+        if str(sample_weight.dtype) != "float32" or not one_each:
+            return False
+    return _reads_targets(y, chain.sizes[-1], head)
+
+
+def _reads_targets(y: jax.Array, units: int, head: int) -> bool:
+    """Whether the kernel reads targets for so many units."""
     if head == SPARSE:
         return str(y.dtype) in ("int32", "uint8") and y.shape[1:] in ((), (1,))
-    if y.shape[1:] != (units,) and (units > 1 or y.shape[1:] != ()):
+    one_number = units == 1 and y.shape[1:] == ()
+    if y.shape[1:] != (units,) and not one_number:
         return False
     return str(y.dtype) in ("float32", "int32", "uint8", "bool")
 
 
-def _places(engine: Any, chain: Chain) -> list[int] | None:
-    """The places of the rate and of all that the kernel changes among the values; None if it does not know them all."""
-    adam, weights = engine.optimizer, chain.parameters()
-    if {id(weight) for weight in weights} != {id(weight) for weight in engine.state.trainable}:
+def _places(step: StepDescription, adam: Adam, chain: Chain) -> list[int] | None:
+    """Where the rate and all that the kernel changes are among the step's values, in its order.
+
+    None where the step changes anything else, or where a variable is not as the kernel takes it.
+    """
+    weights = chain.parameters()
+    if {id(weight) for weight in weights} != {id(weight) for weight in step.trainable}:
         return None  # some are frozen
-    slots = [
-        group[adam._get_variable_index(weight)]
-        for group in (adam._momentums, adam._velocities)
-        for weight in weights
-    ]
-    loss = [engine.loss_tracker.total, engine.loss_tracker.count]
-    floats = [adam._learning_rate, *loss, *weights, *slots]
-    wanted = [
-        adam._learning_rate,
-        adam._iterations,
-        *loss,
-        *weights,
-        *slots,
-        *chain.moments(),
-        *chain.keys(),
-    ]
-    measured = {id(variable) for variable in engine.measures.variables}
-    places = {id(variable): place for place, variable in enumerate(engine.state.variables)}
-    plain = all(variable.constraint is None and variable.dtype == "float32" for variable in floats)
-    if not plain or {id(variable) for variable in wanted} | measured != places.keys():
+    moments = [moments_of(adam, weight) for weight in weights]
+    slots = [mean for mean, _ in moments] + [square for _, square in moments]
+    rate, counter = rate_source(adam), apply_counter(adam)
+    floats = [rate, *step.loss_state, *weights, *slots]
+    if any(one.constraint is not None or one.dtype != "float32" for one in floats):
         return None
-    return [places[id(variable)] for variable in wanted]
+    changed = [counter, *step.loss_state, *weights, *slots, *chain.moments(), *chain.keys()]
+    places = {id(variable): place for place, variable in enumerate(step.variables)}
+    known = {id(variable) for variable in (rate, *changed, *step.metric_state)}
+    if known != places.keys():
+        return None
+    return [places[id(variable)] for variable in (rate, *changed)]

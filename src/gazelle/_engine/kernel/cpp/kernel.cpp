@@ -76,42 +76,99 @@ size_t give(Job& job, const std::vector<void*>& arrays, size_t first, size_t par
     return one == parameters ? other : 0;
 }
 
-/// State: iteration, loss total, loss count, then what `give` takes. Results: the state, then the predictions, an empty
-/// array where nobody asks.
-ffi::Error train(ffi::AnyBuffer x, ffi::AnyBuffer y, ffi::Buffer<ffi::F32> weights, ffi::Buffer<ffi::S32> plan,
-                 ffi::Buffer<ffi::F32> rate, ffi::RemainingArgs arguments, ffi::RemainingRets outputs, Numbers sizes,
-                 Numbers kinds, Numbers biased, Numbers stages, Reals reals, Reals l1, Reals l2, int32_t batch,
-                 int32_t threads, int32_t aside, int32_t head, int32_t logits, float scale, float offset,
-                 float low, float high, float beta1, float beta2, float c1, float c2, float epsilon) {
-    size_t layers = kinds.size(), parameters = l1.size();
-    if (sizes.size() != layers + 1 || biased.size() != layers || outputs.size() != arguments.size() + 1)
-        return ffi::Error::InvalidArgument("gazelle: the number of arrays does not fit the layers");
-    std::vector<void*> state = results(arguments, outputs);
-    if (state.size() != arguments.size()) return ffi::Error::InvalidArgument("gazelle: an array is missing");
-    auto predictions = *outputs.get<ffi::AnyBuffer>(arguments.size());
-    int type = y.element_type() == ffi::F32 ? FLOATS : y.element_type() == ffi::S32 ? INTEGERS : BYTES;
-    const int32_t* span = plan.typed_data();
-    Job job{x.untyped_data(), x.element_type() == ffi::U8, scale, offset,
-            Objective{head, logits != 0, low, high, Targets{y.untyped_data(), type},
-                      predictions->element_count() ? (float*)predictions->untyped_data() : nullptr},
-            span[0], span[1], batch, span[2], threads, aside != 0 && threads == 1,
-            rate.typed_data()[0], beta1, beta2, epsilon, c1, c2,
-            (int32_t*)state[0], (float*)state[1], (float*)state[2], floats(weights),
-            {sizes.begin(), sizes.end()}, {kinds.begin(), kinds.end()}, {}, {}, read_stages(stages, reals)};
-    if (job.batches() == 0) return ffi::Error::Success();
-    size_t used = 3 + give(job, state, 3, parameters, biased, stages, l1.begin(), l2.begin());
-    if (used != state.size())
-        return ffi::Error::InvalidArgument("gazelle: the number of arrays does not fit the layers");
+/// Which batches a call takes, as `Span` in span.py packs it.
+struct Span {
+    int32_t row, batches, tail;
+    int32_t fresh;  // whether the metrics are reset, which the program around the call does itself
+};
+
+/// The attributes of a call of `train`, by the names that plan.py gives them.
+struct Training {
+    Numbers sizes, kinds, biased, stages;
+    Reals reals;
+    float scale, offset;
+    Reals l1, l2;  // factors of each parameter's penalty
+    int32_t batch, threads, aside;
+    int32_t head, logits;
+    float low, high;  // to which probabilities are clipped
+    float beta1, beta2, c1, c2, epsilon;
+};
+
+ffi::Error misfit(const char* what) {
+    return ffi::Error::InvalidArgument(std::string("gazelle: ") + what);
+}
+
+TargetType type_of(const ffi::AnyBuffer& targets) {
+    if (targets.element_type() == ffi::F32) return FLOATS;
+    return targets.element_type() == ffi::S32 ? INTEGERS : BYTES;
+}
+
+/// Trains, on fewer threads where the system has no more to give; nothing was done when it says so.
+ffi::Error train(Job& job) {
     for (;;) try {
             Network(job).train();
             return ffi::Error::Success();
-        } catch (const std::system_error& error) {  // a thread cannot be had; nothing was done yet
-            if (!job.aside && job.threads == 1) return ffi::Error(ffi::ErrorCode::kResourceExhausted, error.what());
+        } catch (const std::system_error& error) {
+            if (!job.aside && job.threads == 1)
+                return ffi::Error(ffi::ErrorCode::kResourceExhausted, error.what());
             if (!job.aside) job.threads /= 2;
             job.aside = false;
         } catch (const std::exception& error) {
             return ffi::Error(ffi::ErrorCode::kResourceExhausted, error.what());
         }
+}
+
+/// State: iteration, sum and count of the loss, then what `give` takes. Results: the state, then the predictions (an
+/// empty array where nobody asks for them).
+ffi::Error train_call(ffi::AnyBuffer x, ffi::AnyBuffer y, ffi::Buffer<ffi::F32> importance,
+                      ffi::Buffer<ffi::S32> packed_span, ffi::Buffer<ffi::F32> rate, ffi::RemainingArgs arguments,
+                      ffi::RemainingRets outputs, Training given) {
+    size_t layers = given.kinds.size(), parameters = given.l1.size();
+    if (given.sizes.size() != layers + 1 || given.biased.size() != layers || outputs.size() != arguments.size() + 1)
+        return misfit("the number of arrays does not fit the layers");
+    if (packed_span.size_bytes() != sizeof(Span)) return misfit("the span has another size");
+    std::vector<void*> state = results(arguments, outputs);
+    if (state.size() != arguments.size()) return misfit("an array is missing");
+    auto predictions = *outputs.get<ffi::AnyBuffer>(arguments.size());
+    Span span;
+    std::memcpy(&span, packed_span.typed_data(), sizeof span);
+    Job job{
+        .x = x.untyped_data(),
+        .bytes = x.element_type() == ffi::U8,
+        .scale = given.scale,
+        .offset = given.offset,
+        .objective = {
+            .head = given.head,
+            .logits = given.logits != 0,
+            .low = given.low,
+            .high = given.high,
+            .targets = {y.untyped_data(), type_of(y)},
+            .predictions = predictions->element_count() ? (float*)predictions->untyped_data() : nullptr,
+        },
+        .row = span.row,
+        .whole = span.batches,
+        .batch = given.batch,
+        .tail = span.tail,
+        .threads = given.threads,
+        .aside = given.aside != 0 && given.threads == 1,
+        .rate = rate.typed_data()[0],
+        .beta1 = given.beta1,
+        .beta2 = given.beta2,
+        .epsilon = given.epsilon,
+        .c1 = given.c1,
+        .c2 = given.c2,
+        .iteration = (int32_t*)state[0],
+        .loss_total = (float*)state[1],
+        .loss_count = (float*)state[2],
+        .importance = floats(importance),
+        .sizes = {given.sizes.begin(), given.sizes.end()},
+        .kinds = {given.kinds.begin(), given.kinds.end()},
+        .stages = read_stages(given.stages, given.reals),
+    };
+    if (job.batches() == 0) return ffi::Error::Success();
+    size_t used = 3 + give(job, state, 3, parameters, given.biased, given.stages, given.l1.begin(), given.l2.begin());
+    if (used != state.size()) return misfit("the number of arrays does not fit the layers");
+    return train(job);
 }
 
 /// Arguments: what `give` takes.
@@ -132,7 +189,7 @@ ffi::Error predict(ffi::AnyBuffer x, ffi::RemainingArgs arguments, ffi::Result<f
         job.sizes = {sizes.begin(), sizes.end()}, job.kinds = {kinds.begin(), kinds.end()};
         job.stages = read_stages(stages, reals);
         if (give(job, arrays, 0, parameters, biased, stages, nullptr, nullptr) != arrays.size())
-            return ffi::Error::InvalidArgument("gazelle: the number of arrays does not fit the layers");
+            return misfit("the number of arrays does not fit the layers");
         jobs.push_back(job);
     }
     try {
@@ -168,7 +225,17 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gazelle_predict, predict,
                                   .Attr<float>("scale")
                                   .Attr<float>("offset"));
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(gazelle_train, train,
+XLA_FFI_REGISTER_STRUCT_ATTR_DECODING(
+    Training, ffi::StructMember<Numbers>("sizes"), ffi::StructMember<Numbers>("kinds"),
+    ffi::StructMember<Numbers>("biased"), ffi::StructMember<Numbers>("stages"), ffi::StructMember<Reals>("reals"),
+    ffi::StructMember<float>("scale"), ffi::StructMember<float>("offset"), ffi::StructMember<Reals>("l1"),
+    ffi::StructMember<Reals>("l2"), ffi::StructMember<int32_t>("batch"), ffi::StructMember<int32_t>("threads"),
+    ffi::StructMember<int32_t>("aside"), ffi::StructMember<int32_t>("head"), ffi::StructMember<int32_t>("logits"),
+    ffi::StructMember<float>("low"), ffi::StructMember<float>("high"), ffi::StructMember<float>("beta1"),
+    ffi::StructMember<float>("beta2"), ffi::StructMember<float>("c1"), ffi::StructMember<float>("c2"),
+    ffi::StructMember<float>("epsilon"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(gazelle_train, train_call,
                               ffi::Ffi::Bind()
                                   .Arg<ffi::AnyBuffer>()
                                   .Arg<ffi::AnyBuffer>()
@@ -177,24 +244,4 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gazelle_train, train,
                                   .Arg<ffi::Buffer<ffi::F32>>()
                                   .RemainingArgs()
                                   .RemainingRets()
-                                  .Attr<Numbers>("sizes")
-                                  .Attr<Numbers>("kinds")
-                                  .Attr<Numbers>("biased")
-                                  .Attr<Numbers>("stages")
-                                  .Attr<Reals>("reals")
-                                  .Attr<Reals>("l1")
-                                  .Attr<Reals>("l2")
-                                  .Attr<int32_t>("batch")
-                                  .Attr<int32_t>("threads")
-                                  .Attr<int32_t>("aside")
-                                  .Attr<int32_t>("head")
-                                  .Attr<int32_t>("logits")
-                                  .Attr<float>("scale")
-                                  .Attr<float>("offset")
-                                  .Attr<float>("low")
-                                  .Attr<float>("high")
-                                  .Attr<float>("beta1")
-                                  .Attr<float>("beta2")
-                                  .Attr<float>("c1")
-                                  .Attr<float>("c2")
-                                  .Attr<float>("epsilon"));
+                                  .Attrs<Training>());

@@ -6,26 +6,35 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gazelle._core.errors import ArgumentError
+from gazelle._core.errors import ArgumentError, StateError
 from gazelle._core.variable import Variable
 from gazelle.layers import Layer
-from gazelle.layers.holding import own_weights
+from gazelle.layers.parts import own_weights
+from gazelle.models.trainable import Trainable
 from gazelle.saving.h5 import write_weights
 from gazelle.saving.loading import load_variables
 from gazelle.saving.paths import attribute_sublayers, keras_paths
 
-# Attributes of a model that hold none of its own layers.
-_SKIP = (
-    "_layers",
-    "_graph",
-    "_compiled",
-    "_predictor",
-    "_shortcut",
-    "_input_layer",
-    "inbound_nodes",
-    "history",
-    "_run_state",
-)
+
+def require_built(model: Any, what: str) -> None:
+    """Refuse a model without weights.
+
+    Args:
+        model: The model.
+        what: What needs them, for the error text.
+
+    Raises:
+        StateError: The model is not built.
+    """
+    if not model.built:
+        raise StateError(
+            f"{what}: the model {model.name!r} is not built, so it has no weights yet.",
+            expected="a built model",
+            fix=(
+                "give the input shape (Input(shape=...)), call model.build((None, ...)), or call"
+                " it on data first"
+            ),
+        )
 
 
 def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -42,7 +51,7 @@ def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool =
             received=path,
             fix=f"use {path.removesuffix('.h5')}.weights.h5",
         )
-    model._require_built("save_weights")
+    require_built(model, "save_weights")
     write_weights(path, _tree(model), overwrite=overwrite)
 
 
@@ -53,7 +62,7 @@ def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bo
         DataError: The file is missing, damaged or does not fit.
         StateError: The model is not built.
     """
-    model._require_built("load_weights")
+    require_built(model, "load_weights")
     load_variables(filepath, _tree(model), skip_mismatch=skip_mismatch)
 
 
@@ -66,6 +75,6 @@ def _tree(model: Any) -> dict[str, list[Variable]]:
 
 
 def _sublayers(layer: Layer) -> Sequence[Any] | Mapping[str, Any] | None:
-    if getattr(layer, "_graph", None) is not None:
-        return layer.layers  # type: ignore[attr-defined]
-    return attribute_sublayers(layer, lambda value: isinstance(value, Layer), _SKIP)
+    if isinstance(layer, Trainable) and layer._graph is not None:
+        return layer._graph_layers()
+    return attribute_sublayers(layer, lambda value: isinstance(value, Layer))

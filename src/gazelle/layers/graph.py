@@ -10,7 +10,8 @@ import jax.numpy as jnp
 
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
 from gazelle._core.symbolic import KerasTensor, Node, leaves, map_structure, nodes_between
-from gazelle.layers import Input, InputLayer, Layer
+from gazelle.layers.base import Layer
+from gazelle.layers.input import Input, InputLayer
 
 
 class Graph:
@@ -45,9 +46,7 @@ class Graph:
         self.nodes = nodes_between(self.flat_inputs, self.flat_outputs)
         if any(not is_input(tensor) for tensor in self.flat_inputs):
             self._start_anew()
-        self.operations, self.depths = _operations_by_depth(
-            self.flat_inputs, self.flat_outputs, self.nodes
-        )
+        self.operations = _operations_by_depth(self.flat_inputs, self.flat_outputs, self.nodes)
         self.layers: list[Layer] = [op for op in self.operations if isinstance(op, Layer)]
         names = [op.name for op in self.operations]
         for repeated in sorted({n for n in names if names.count(n) > 1}):
@@ -86,6 +85,17 @@ class Graph:
         ):
             values[id(tensor)] = self._fitted(tensor, name, value)
         return replay(self.nodes, values, self.outputs)
+
+    def check(self, inputs: Any) -> None:
+        """Refuse symbolic data that does not match the inputs.
+
+        Raises:
+            ShapeError: The number of inputs or a shape does not match.
+            ArgumentError: A dict without one of the inputs.
+        """
+        values = self._flat_values(inputs)
+        for tensor, name, value in zip(self.flat_inputs, self.input_names, values, strict=True):
+            self._fitted(tensor, name, _with_rank_of(tensor, value))
 
     def _flat_values(self, inputs: Any) -> list[Any]:
         """The given inputs as a list in the order of the model's."""
@@ -143,6 +153,16 @@ class Graph:
                 fix=_shape_fix(wanted, shape),
             )
         return value if isinstance(value, KerasTensor) else jnp.asarray(value, tensor.dtype)
+
+
+def _with_rank_of(tensor: KerasTensor, value: KerasTensor) -> KerasTensor:
+    """A symbolic value with the rank of an input, where they differ by a last axis of size 1."""
+    shape, wanted = tuple(value.shape), tensor.shape
+    if len(shape) == len(wanted) - 1 and wanted[-1] == 1:
+        shape = (*shape, 1)
+    elif len(shape) == len(wanted) + 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    return KerasTensor(shape, tensor.dtype)
 
 
 def _shape_fix(wanted: Sequence[int | None], found: Sequence[int | None]) -> str:
@@ -230,10 +250,10 @@ def _reshaped(value: Any, shape: tuple) -> Any:
 
 def _operations_by_depth(
     inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor], nodes: Sequence[Node]
-) -> tuple[list[Any], dict[int, int]]:
-    """Operations, those farthest from the outputs first, and their depths.
+) -> list[Any]:
+    """Operations, those farthest from the outputs first.
 
-    At one depth they stand in the order in which a walk from the outputs meets them: the order of
+    At one depth they are in the order in which a walk from the outputs meets them: the order of
     `layers`, and so of `weights`, in Keras.
     """
     met: dict[int, int] = {}
@@ -271,4 +291,4 @@ def _operations_by_depth(
             by_id[id(tensor.node.operation)] = tensor.node.operation
             met[id(tensor.node.operation)] = -1
     ordered = sorted(by_id, key=lambda key: (-depth.get(key, 0), met[key]))
-    return [by_id[key] for key in ordered], depth
+    return [by_id[key] for key in ordered]

@@ -1,0 +1,210 @@
+"""The programs: pure functions of the variables' values, traced from the steps.
+
+A program's first argument is the list of values that it changes, in the order of `State`. It is
+donated, so that steps work in place. Chunks of any length run the same program: where the first
+batch begins and how many there are is an argument (`Span`), and so is the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gazelle._core.pure import borrowed
+from gazelle._core.symbolic import leaves, map_structure
+from gazelle._core.variable import Variable, values_of
+from gazelle._engine.kernel import Span, plan_for
+from gazelle._engine.steps import Steps
+
+PackedLogs = tuple[jax.Array, dict[str, jax.Array]]  # the scalars, and larger results by name
+
+
+class PureSteps:
+    """The steps of a model as pure functions, for `jax.jit`.
+
+    Args:
+        steps: The steps.
+    """
+
+    def __init__(self, steps: Steps):
+        self._steps = steps
+        self.log_names: list[str] = []  # of the scalars in the logs of the function traced last
+
+    def train_chunk(
+        self,
+        values: list,
+        data: Any,
+        order: jax.Array | None,
+        packed_span: jax.Array,
+        *,
+        batch_size: int,
+        tail: int,
+    ) -> tuple[list, PackedLogs]:
+        """Train on some whole batches and then on the shorter last one.
+
+        Args:
+            values: The values of all variables.
+            data: `(x, y, sample_weight)`.
+            order: The samples' order, `(samples,)`; None where they are in their order already.
+            packed_span: Which batches, a packed `Span`.
+            batch_size: Samples per batch.
+            tail: Samples of the last batch that the program is made for; 0 for none.
+
+        Returns:
+            The new values; the logs.
+        """
+        variables = self._steps.state.variables
+        span = Span.unpacked(packed_span)
+        values = self._reset_metrics(variables, values, span.fresh)
+        plan = plan_for(self._steps.describe(), data, order, batch_size=batch_size)
+        if plan is not None:
+            values, y_pred = plan.run(values, data, packed_span)
+            values = self._count_metrics(values, data, y_pred, span, batch_size)
+        else:
+
+            def step(start: Any, size: int, values: list) -> list:
+                with borrowed(variables, values):
+                    self._steps.train(*_batch(data, order, start, size))
+                    return values_of(variables)
+
+            values = _for_each_batch(step, values, span, data, batch_size, tail)
+        return values, self._logs(variables, values)
+
+    def test_chunk(
+        self,
+        values: list,
+        fixed: list,
+        data: Any,
+        packed_span: jax.Array,
+        *,
+        batch_size: int,
+        tail: int,
+    ) -> tuple[list, PackedLogs]:
+        """Evaluate some whole batches and then the shorter last one.
+
+        Args:
+            values: The values that an evaluation changes.
+            fixed: The values of the trainable weights.
+            data: `(x, y, sample_weight)`.
+            packed_span: Which batches, a packed `Span`.
+            batch_size: Samples per batch.
+            tail: Samples of the last batch that the program is made for; 0 for none.
+
+        Returns:
+            The new values; the logs.
+        """
+        variables, trainable = self._steps.state.tested, self._steps.state.trainable
+        span = Span.unpacked(packed_span)
+
+        def step(start: Any, size: int, values: list) -> list:
+            with borrowed(trainable, fixed), borrowed(variables, values):
+                self._steps.test(*_batch(data, None, start, size))
+                return values_of(variables)
+
+        values = self._reset_metrics(variables, values, span.fresh)
+        values = _for_each_batch(step, values, span, data, batch_size, tail)
+        return values, self._logs(variables, values)
+
+    def train_batch(self, values: list, batch: Any, fresh: Any) -> tuple[list, PackedLogs]:
+        """Train on one batch."""
+        variables = self._steps.state.variables
+        with borrowed(variables, self._reset_metrics(variables, values, fresh)):
+            self._steps.train(*batch)
+            values = values_of(variables)
+        return values, self._logs(variables, values)
+
+    def test_batch(
+        self, values: list, fixed: list, batch: Any, fresh: Any
+    ) -> tuple[list, PackedLogs]:
+        """Evaluate one batch."""
+        variables, trainable = self._steps.state.tested, self._steps.state.trainable
+        values = self._reset_metrics(variables, values, fresh)
+        with borrowed(trainable, fixed), borrowed(variables, values):
+            self._steps.test(*batch)
+            values = values_of(variables)
+        return values, self._logs(variables, values)
+
+    def predict_batch(self, _: tuple, values: list, x: Any) -> Any:
+        """The predictions for one batch; nothing is donated."""
+        with borrowed(self._steps.state.predicted, values):
+            return self._steps.predict(x)
+
+    def _reset_metrics(self, variables: list[Variable], values: list, fresh: Any) -> list:
+        """The values, with the state of the metrics reset where `fresh`."""
+        with borrowed(variables, values):
+            for metric in self._steps.metrics:
+                metric.reset_state()
+            after = values_of(variables)
+        return [
+            old if new is old else jnp.where(fresh, new, old)
+            for old, new in zip(values, after, strict=True)
+        ]
+
+    def _count_metrics(
+        self, values: list, data: Any, y_pred: jax.Array, span: Span, batch_size: int
+    ) -> list:
+        """The values after the metrics have counted what the kernel predicted."""
+        metric_state = self._steps.state.metric_state
+        first = len(values) - len(metric_state)  # they come last
+        stop = span.row + span.batches * batch_size + span.tail
+        values[first:] = self._steps.compiled_metrics.counted(
+            metric_state,
+            values[first:],
+            data,
+            y_pred,
+            (span.row, stop),
+            min(batch_size, y_pred.shape[0]),
+        )
+        return values
+
+    def _logs(self, variables: list[Variable], values: list) -> PackedLogs:
+        """The results of all metrics: the scalars as one array, for one transfer."""
+        with borrowed(variables, values):
+            results = self._steps.results()
+        scalars = {name: value for name, value in results.items() if jnp.ndim(value) == 0}
+        self.log_names = list(scalars)
+        packed = jnp.stack([jnp.asarray(value, jnp.float32) for value in scalars.values()])
+        return packed, {name: value for name, value in results.items() if name not in scalars}
+
+
+def _for_each_batch(
+    step: Callable[[Any, int, list], list],
+    values: list,
+    span: Span,
+    data: Any,
+    batch_size: int,
+    tail: int,
+) -> list:
+    """The values after `step(first row, number of rows, values)` for each batch of a span."""
+    if leaves(data)[0].shape[0] >= batch_size:
+        values = jax.lax.fori_loop(
+            0,
+            span.batches,
+            lambda i, values: step(span.row + i * batch_size, batch_size, values),
+            values,
+        )
+    if tail:
+        # A loop of no or one turn: a conditional would copy the values.
+        first = span.row + span.batches * batch_size
+        turns = (span.tail > 0).astype(int)
+        values = jax.lax.fori_loop(0, turns, lambda _, values: step(first, tail, values), values)
+    return values
+
+
+def _batch(data: Any, order: jax.Array | None, start: Any, size: int) -> Any:
+    """`size` samples of each array from position `start`, in the order of this epoch."""
+    if order is None:
+
+        def take(array: jax.Array | None) -> jax.Array | None:
+            return None if array is None else jax.lax.dynamic_slice_in_dim(array, start, size)
+
+    else:
+        rows = jax.lax.dynamic_slice_in_dim(order, start, size)
+
+        def take(array: jax.Array | None) -> jax.Array | None:
+            return None if array is None else array.at[rows].get(mode="promise_in_bounds")
+
+    return map_structure(take, data)

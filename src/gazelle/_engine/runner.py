@@ -1,0 +1,318 @@
+"""Runner: the epochs of one feed, chunk by chunk, for training or, with another step, for evaluation.
+
+The host runs chunks of about a tenth of a second: the progress display stays alive, Ctrl-C is
+heard, and nothing in Python happens per batch. A callback with batch hooks gets chunks of one step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gazelle._core.symbolic import map_structure
+from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed, to_device, warn_out_of_data
+from gazelle._data.windows import Piece, Resident, Window, on_device
+from gazelle._engine.engine import Engine, Logs
+from gazelle._engine.pace import Pace
+from gazelle._engine.preflight import check_values
+from gazelle.callbacks import CallbackList
+
+
+@dataclass
+class Chunk:
+    """Some steps whose program was started.
+
+    Args:
+        logs: What the program gives, still on the device.
+        steps: The number of steps.
+        begun: When it was started, in seconds of `time.perf_counter`.
+        done: When it was done, if that was before the call of its program returned.
+    """
+
+    logs: Logs
+    steps: int
+    begun: float
+    done: float | None
+
+
+class TailPlan(NamedTuple):
+    """How the shorter last batch of an epoch is run.
+
+    Args:
+        made_for: The size of the last batch that the program was made for; 0 where the kernel
+            trains.
+        with_tail: Whether that is the size of this one.
+        any_tail: Whether the program takes a last batch of any size, as the kernel does.
+    """
+
+    made_for: int
+    with_tail: bool
+    any_tail: bool
+
+
+class Prepared(NamedTuple):
+    """An epoch whose order is drawn and whose data is gathered, but that has not begun.
+
+    Args:
+        steps: Its number of steps.
+        random_state: The state of NumPy's generator before the order was drawn.
+    """
+
+    steps: int
+    random_state: Any
+
+
+@dataclass
+class Runner:
+    """Runs epochs of one feed through the engine.
+
+    Args:
+        engine: The compiled programs.
+        feed: The data.
+        stage: `"train"` or `"test"`.
+        callbacks: The callback list.
+        eager: Whether to run operation by operation (`run_eagerly`).
+        steps_per_execution: Steps between batch hooks.
+        stopped: Whether the loop is to end (`model.stop_training`, Ctrl-C).
+    """
+
+    engine: Engine
+    feed: Feed
+    stage: str
+    callbacks: CallbackList
+    eager: bool = False
+    steps_per_execution: int = 1
+    stopped: Callable[[], bool] = lambda: False
+    # The next batch. An epoch of fewer steps than batches goes on where the last one ended.
+    position: int = 0
+    order: np.ndarray | None = None  # of the samples
+    source: Resident | Window | None = None  # of the batches, once they are on the device
+    prepared: Prepared | None = None
+    tail_plan: TailPlan | None = None
+    last_done: float = 0.0  # when the last epoch that was a single chunk was done
+
+    # ---- Epochs ----
+
+    def epoch(self) -> dict[str, Any]:
+        """Run one epoch and return its logs."""
+        if isinstance(self.feed, StreamFeed):
+            return self._stream_epoch(self.feed)
+        if self.eager:
+            return self._eager_epoch(self.feed)
+        return self._array_epoch(self.feed)
+
+    def _array_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
+        source, pace = self._placed(feed), self._pace
+        steps = self._begin(feed)
+        done, logs = 0, {}
+        while done < steps and not (done and self.stopped()):
+            # If training is stopped before the first step, that one is done all the same, as in
+            # Keras.
+            single = self.hooked or self.stopped()
+            if self.hooked:
+                self._batch_begin(done)
+            wanted = self.steps_per_execution if single else pace.size
+            chunk = self._start(source, min(steps - done, wanted), fresh=done == 0)
+            done += chunk.steps
+            if done < steps:
+                source.prepare(self.position)  # while the program runs
+            logs = self.engine.read_logs(chunk.logs)
+            pace.learn(chunk.steps, time.perf_counter() - chunk.begun)
+            self._report(done, logs)
+        return logs
+
+    def _eager_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
+        steps = self._begin(feed)
+        done, logs = 0, {}
+        while done < steps and not (done and self.stopped()):
+            batch = map_structure(to_device, feed.batch(self.position, self.order))
+            logs = self._one_step(batch, done)
+            done += 1
+            self.position += 1
+        return logs
+
+    def _stream_epoch(self, feed: StreamFeed) -> dict[str, Any]:
+        feed.begin_epoch(anew=self.stage == "test")
+        done, logs = 0, {}
+        while (feed.steps is None or done < feed.steps) and not (done and self.stopped()):
+            batch = feed.next_batch()
+            if batch is None:
+                if feed.steps is not None or not done:
+                    warn_out_of_data(done, feed.steps)
+                break
+            check_values(self.engine, batch, feed.label, place=f" in batch {done + 1}")
+            logs = self._one_step(map_structure(to_device, batch), done)
+            done += 1
+        feed.end_epoch()
+        if feed.batches is None and feed.steps is None:
+            feed.batches = done
+        return logs
+
+    # ---- Epochs of one chunk, which may be started ahead ----
+
+    def start_epoch(self, *, may_be_running: bool = False) -> Chunk | None:
+        """Start an epoch that is a single chunk, to be ended by `end_epoch`; None where it is more.
+
+        Args:
+            may_be_running: Whether the program of the epoch before may still read its data.
+        """
+        feed = self.feed
+        if isinstance(feed, StreamFeed) or self.eager or self.hooked or self.stopped():
+            return None
+        if min(feed.batches, feed.steps or feed.batches) > self._pace.size:
+            return None
+        source = self._placed(feed)
+        if not source.whole:
+            return None
+        steps = self._begin(feed, may_be_running=may_be_running)
+        return self._start(source, steps, fresh=True)
+
+    def prepare_epoch(self) -> None:
+        """Draw the order of the next epoch and gather its data while a program still runs."""
+        if not isinstance(self.feed, ArrayFeed):
+            return
+        # `ArrayFeed.order` draws from NumPy's generator.
+        random_state = np.random.get_state(legacy=False)  # noqa: NPY002
+        steps = self._begin(self.feed, may_be_running=True)
+        self.prepared = Prepared(steps, random_state)
+        if isinstance(self.source, Window):
+            self.source.piece(self.position)
+
+    def forget_prepared(self) -> None:
+        """Undo `prepare_epoch` where that epoch does not come: NumPy's generator is as before."""
+        if self.prepared is not None:
+            np.random.set_state(self.prepared.random_state)  # noqa: NPY002
+            self.prepared = None
+
+    def end_epoch(self, chunk: Chunk, *, ran_alone: bool = True) -> dict[str, Any]:
+        """Wait for an epoch that was started, and return its logs.
+
+        Args:
+            chunk: What `start_epoch` returned.
+            ran_alone: Whether no other program ran beside it, so that its time tells the pace.
+        """
+        logs = self.engine.read_logs(chunk.logs)
+        done = chunk.done or time.perf_counter()
+        # What was done before the results of the last epoch were read has its time to itself;
+        # otherwise it waited for the last one.
+        begun = chunk.begun if done <= self.last_done else max(chunk.begun, self.last_done)
+        self.last_done = max(self.last_done, done)
+        if ran_alone:
+            self._pace.learn(chunk.steps, time.perf_counter() - chunk.begun)
+        else:
+            self.callbacks.note_seconds(done - begun)
+        self._report(chunk.steps, logs)
+        return logs
+
+    # ---- Chunks ----
+
+    def _start(self, source: Resident | Window, steps: int, *, fresh: bool) -> Chunk:
+        """Start a program for up to so many steps, as many as are on the device."""
+        begun = time.perf_counter()
+        if fresh or self.tail_plan is None:
+            self.tail_plan = self._planned(source)
+        piece = source.piece(self.position, with_tail=self.tail_plan.with_tail)
+        steps = min(steps, piece.batches + piece.tail)
+        logs = self._run(source, piece, steps, self.tail_plan, fresh=fresh)
+        self.position += steps
+        done = time.perf_counter() if logs.scalars.is_ready() else None
+        return Chunk(logs, steps, begun, done)
+
+    def _planned(self, source: Resident | Window) -> TailPlan:
+        """How this epoch's shorter last batch is run: settings may have changed since the last."""
+        engine, feed = self.engine, source.feed
+        made_for = engine.made_for(self.stage, (source.kind, source.size), feed.tail)
+        with_tail = made_for == feed.tail
+        any_tail = False
+        if self.stage == "train" and (with_tail or isinstance(source, Window)):
+            piece = source.piece(self.position, with_tail=with_tail)
+            any_tail = engine.kernel_trains(piece, feed.batch_size)
+        return TailPlan(0 if any_tail else made_for, with_tail, any_tail)
+
+    def _run(
+        self, source: Resident | Window, piece: Piece, steps: int, plan: TailPlan, *, fresh: bool
+    ) -> Logs:
+        """Start the programs for some batches of a piece, the shorter last one among them or not."""
+        engine, feed, trains = self.engine, source.feed, self.stage == "train"
+        whole = min(steps, piece.batches)
+        has_last = whole < steps
+        last_in_chunk = has_last and (plan.any_tail or plan.with_tail)
+        logs = None
+        if whole or last_in_chunk:
+            run_chunk = engine.train if trains else engine.test
+            logs = run_chunk(
+                piece,
+                whole,
+                feed.batch_size,
+                feed.tail if last_in_chunk else 0,
+                made_for=plan.made_for if piece.holds_tail else 0,
+                fresh=fresh,
+            )
+        if has_last and not last_in_chunk:
+            run_batch = engine.train_batch if trains else engine.test_batch
+            logs = run_batch(source.last_batch(), fresh=fresh and not whole)
+        if logs is None:
+            raise RuntimeError("a chunk without steps")
+        return logs
+
+    def _one_step(self, batch: Any, done: int) -> dict[str, Any]:
+        """One step on one batch, after `done` others in this epoch."""
+        if self.hooked:
+            self._batch_begin(done)
+        run = self.engine.train_batch if self.stage == "train" else self.engine.test_batch
+        logs = self.engine.read_logs(run(batch, fresh=done == 0, eager=self.eager))
+        self._report(done + 1, logs)
+        return logs
+
+    def _placed(self, feed: ArrayFeed) -> Resident | Window:
+        """The data on the device, or on its way there."""
+        if self.source is None:
+            self.source = on_device(feed)
+            if isinstance(self.source, Resident):
+                shape = feed.full_batches, feed.tail
+                made_for = self.engine.made_for(self.stage, self.source.kind, shape)
+                self.source.exact = made_for == shape
+        return self.source
+
+    def _begin(self, feed: ArrayFeed, *, may_be_running: bool = False) -> int:
+        """Begin an epoch, from the first batch or where the last one ended; returns its steps."""
+        if self.prepared is not None:
+            steps, self.prepared = self.prepared.steps, None
+            return steps
+        is_first = self.position == 0 and self.order is None
+        if self.stage == "test" or self.position >= feed.batches or is_first:
+            self.position, self.order = 0, feed.order()
+            if self.source is not None:
+                self.source.begin(self.order, busy=may_be_running)
+        left = feed.batches - self.position
+        if feed.steps is None:
+            return left
+        if feed.steps > left:
+            warn_out_of_data(left, feed.steps)
+        return min(feed.steps, left)
+
+    # ---- Callbacks ----
+
+    @property
+    def hooked(self) -> bool:
+        """Whether a callback wants to be called at every step."""
+        return self.callbacks.has_batch_hooks(self.stage)
+
+    @property
+    def _pace(self) -> Pace:
+        """Steps per chunk with batches of this size."""
+        batch_size = getattr(self.feed, "batch_size", None)
+        return self.engine.paces.setdefault((self.stage, batch_size), Pace())
+
+    def _batch_begin(self, step: int) -> None:
+        getattr(self.callbacks, f"on_{self.stage}_batch_begin")(step, {})
+
+    def _report(self, done: int, logs: dict[str, Any]) -> None:
+        """Call the callbacks after a chunk."""
+        if self.hooked:
+            getattr(self.callbacks, f"on_{self.stage}_batch_end")(done - 1, dict(logs))
+        self.callbacks.on_progress(self.stage, done, logs)

@@ -1,0 +1,280 @@
+"""What a call of a layer does with its arguments, before and after the layer's own `call`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gazelle._core import context
+from gazelle._core.dtypes import is_float
+from gazelle._core.errors import ArgumentTypeError, GazelleError, StateError
+from gazelle._core.identity import is_among
+from gazelle._core.pure import pure
+from gazelle._core.symbolic import KerasTensor, infer, leaves, map_structure
+from gazelle._core.variable import Variable, set_values, values_of
+from gazelle._data.numeric import check_range
+from gazelle.layers.arguments import as_symbolic, shapes_of
+from gazelle.layers.parts import flatten_layers, held_metrics
+from gazelle.layers.spec import check_input
+
+if TYPE_CHECKING:
+    from gazelle.layers.base import Layer
+
+Parameters = Mapping[str, inspect.Parameter]
+
+_PLACE = "This happened in"
+
+
+def with_positional_input(
+    parameters: Parameters, args: tuple, kwargs: dict[str, Any]
+) -> tuple[tuple, dict[str, Any]]:
+    """The arguments with the first input positional: `layer(inputs=x)` becomes `layer(x)`."""
+    first = next(iter(parameters), None)
+    if args or first not in kwargs:
+        return args, kwargs
+    rest = {name: value for name, value in kwargs.items() if name != first}
+    return (kwargs[first],), rest
+
+
+def as_array(value: Any, layer_name: str) -> Any:
+    """An array for an argument that holds one; anything else as it is.
+
+    Raises:
+        ArgumentTypeError: An array that does not hold numbers.
+        DataError: Numbers that are too large for the device's types.
+    """
+    if isinstance(value, Variable):
+        return value.value
+    is_array = hasattr(value, "__array__") and hasattr(value, "shape")
+    if isinstance(value, jax.Array) or not is_array:
+        return value
+    value = np.asarray(value)
+    if value.dtype.kind not in "biuf" and not is_float(value.dtype):
+        raise ArgumentTypeError(
+            f"The layer {layer_name!r} got an array that does not hold numbers.",
+            expected="numbers",
+            received=f"dtype {value.dtype}",
+            fix="encode text as numbers first",
+        )
+    check_range(f"the input of layer {layer_name!r}", value)
+    return jnp.asarray(value)
+
+
+def check_positional(args: tuple, layer_name: str) -> None:
+    """Refuse positional arguments that are not tensors.
+
+    Raises:
+        ArgumentTypeError: The first such argument.
+    """
+    for arg in leaves(args):
+        if arg is not None and not hasattr(arg, "shape"):
+            raise ArgumentTypeError(
+                "Only input tensors may be passed as positional arguments to layer"
+                f" {layer_name!r}.",
+                expected="arrays or symbolic tensors",
+                received=f"{arg!r} of type {type(arg).__name__}",
+                fix=(
+                    "convert it with numpy.array(...), or pass settings such as training= by"
+                    " keyword"
+                ),
+            )
+
+
+def build_arguments(
+    build: Callable[..., Any], parameters: Parameters, args: tuple, kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """The shapes that `build` takes, for the arguments of a call.
+
+    A parameter `<argument>_shape` gets the shapes of that argument, others get those of the
+    positional arguments in their order.
+
+    Args:
+        build: The layer's `build`.
+        parameters: The parameters of the layer's `call`.
+        args: The positional arguments of the call.
+        kwargs: Its keyword arguments.
+    """
+    given = {**dict(zip(parameters, args, strict=False)), **kwargs}
+    shapes: dict[str, Any] = {}
+    for place, parameter in enumerate(inspect.signature(build).parameters.values()):
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        argument = parameter.name.removesuffix("_shape")
+        if argument != parameter.name and argument in given:
+            shapes[parameter.name] = shapes_of(given[argument])
+        elif place < len(args):
+            shapes[parameter.name] = shapes_of(args[place])
+        elif parameter.default is parameter.empty:
+            shapes[parameter.name] = None
+    return shapes
+
+
+def with_training(
+    parameters: Parameters, kwargs: dict[str, Any], training: bool | None
+) -> tuple[bool | None, dict[str, Any]]:
+    """The training mode of a call, and the keyword arguments that `call` gets.
+
+    Args:
+        parameters: The parameters of the layer's `call`.
+        kwargs: The keyword arguments of the call. Their `training` comes first.
+        training: The mode that the layers around have set; `call`'s own default follows.
+    """
+    parameter = parameters.get("training")
+    if kwargs.get("training") is not None:
+        training = kwargs["training"]
+    elif training is None and parameter is not None:
+        has_default = parameter.default is not inspect.Parameter.empty
+        training = parameter.default if has_default else None
+    if parameter is not None:
+        return training, {**kwargs, "training": training}
+    if takes_any_keyword(parameters):
+        return training, kwargs
+    return training, {name: value for name, value in kwargs.items() if name != "training"}
+
+
+def takes_any_keyword(parameters: Parameters) -> bool:
+    """Whether `call` has `**kwargs`."""
+    kinds = (parameter.kind for parameter in parameters.values())
+    return inspect.Parameter.VAR_KEYWORD in kinds
+
+
+def add_place(error: Exception, where: str, args: tuple) -> None:
+    """Note in an error that is not Gazelle's own where it happened; the innermost layer does so.
+
+    Args:
+        error: The error.
+        where: The call: `"Scale.call() of layer 'scale'"`.
+        args: The positional arguments of the call.
+    """
+    notes = getattr(error, "__notes__", ())
+    if isinstance(error, GazelleError) or any(note.startswith(_PLACE) for note in notes):
+        return
+    arrays = (leaf for leaf in leaves(args) if hasattr(leaf, "shape"))
+    shapes = ", ".join(str(tuple(array.shape)) for array in arrays)
+    error.add_note(f"{_PLACE} {where}, on {shapes}.")
+
+
+def seen_output(output: Any, layer_name: str) -> KerasTensor:
+    """An output as a symbolic tensor, the batch axis of unknown size."""
+    shape: tuple[int | None, ...] = tuple(getattr(output, "shape", ()))
+    if shape:
+        shape = (None, *shape[1:])
+    return KerasTensor(shape, getattr(output, "dtype", None), name=layer_name)
+
+
+def symbolic_output(shape: Any, dtype: str) -> Any:
+    """Symbolic tensors for what `compute_output_shape` returned: a shape, or a structure of shapes."""
+    if isinstance(shape, dict):
+        return {key: symbolic_output(inner, dtype) for key, inner in shape.items()}
+    if shape and isinstance(shape[0], tuple | list | dict):
+        return type(shape)(symbolic_output(inner, dtype) for inner in shape)
+    return KerasTensor(shape, dtype)
+
+
+def prepare(layer: Layer, args: tuple, kwargs: dict[str, Any]) -> None:
+    """Check the arguments against a layer, and build the layer if this is its first call."""
+    check_positional(args, layer.name)
+    _check_spec(layer, args)
+    if not layer.built:
+        layer._build_for(args, kwargs)
+        _check_spec(layer, args)  # `build` may have set it
+
+
+def _check_spec(layer: Layer, args: tuple) -> None:
+    if layer.input_spec is not None and args:
+        check_input(layer.input_spec, args[0], layer.name)
+
+
+def build_for(layer: Layer, args: tuple, kwargs: dict[str, Any]) -> None:
+    """Build a layer for the arguments of its first call.
+
+    Raises:
+        StateError: The layer within whose call this happens does not hold it.
+    """
+    if layer._builds_by_tracing:
+        build_by_tracing(layer, args, kwargs)
+    else:
+        layer.build(**build_arguments(layer.build, layer._call_parameters, args, kwargs))
+    layer.built = True
+    outermost = context.outermost_layer()
+    if outermost is None or not layer.weights or is_among(layer, flatten_layers(outermost)):
+        return
+    raise StateError(
+        f"The layer {layer.name!r} ({type(layer).__name__}) is used in the call of"
+        f" {outermost.name!r}, which does not hold it: its weights would never be trained.",
+        expected="layers that are attributes, or in a list or dict that is one",
+        received=f"a layer made in call, or kept where {type(outermost).__name__} does not look",
+        fix="make it in __init__: self.name = ...",
+    )
+
+
+def build_by_tracing(layer: Layer, args: tuple, kwargs: dict[str, Any]) -> None:
+    """Build the layers within a layer without `build`: follow its `call` once, with shapes only."""
+    if next(layer._sublayers(), None) is not None:
+        args, kwargs = map_structure(as_symbolic, (tuple(args), kwargs))
+        infer_outputs(layer, args, kwargs)
+
+
+def run(layer: Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
+    """A layer's `call` on arrays, within its name, training mode and compute dtype."""
+    around = context.current_training()
+    training, kwargs = with_training(layer._call_parameters, kwargs, around)
+    if context.outermost_layer() is None:
+        for inner in flatten_layers(layer):
+            inner._layer_state.record.losses = []
+    casts = layer.autocast and is_float(layer.compute_dtype)
+    with (
+        context.scope_once(layer.name),
+        context.training_mode(training),
+        context.called(layer, layer.compute_dtype if casts else None),
+    ):
+        try:
+            outputs = layer.call(*args, **kwargs)
+        except Exception as error:
+            add_place(error, f"{type(layer).__name__}.call() of layer {layer.name!r}", args)
+            raise
+        if layer.activity_regularizer is not None:
+            _add_activity_losses(layer, outputs)
+    record = layer._layer_state.record
+    if record.first_outputs is None and outputs is not None:
+        seen = functools.partial(seen_output, layer_name=layer.name)
+        record.first_outputs = map_structure(seen, outputs)
+    return outputs
+
+
+def _add_activity_losses(layer: Layer, outputs: Any) -> None:
+    for output in leaves(outputs):
+        if isinstance(output, jax.Array):
+            batch_size = output.shape[0] if output.ndim else 1
+            layer.add_loss(layer.activity_regularizer(output) / batch_size)
+
+
+def infer_outputs(layer: Layer, args: tuple, kwargs: dict[str, Any], *, owner: Any = None) -> Any:
+    """The outputs for symbolic tensors, by following `call`; the layer's state stays as it was.
+
+    Weights of layers that are built on the way keep their first values.
+
+    Args:
+        layer: The layer.
+        args: The positional arguments of the call.
+        kwargs: Its keyword arguments.
+        owner: The layer again where None as output is to be refused.
+    """
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        of_metrics = [v for metric in held_metrics(layer) for v in metric.variables]
+        variables = [*layer.variables, *of_metrics]
+        args, kwargs = map_structure(layer._as_array, (args, kwargs))
+        with context.collected_losses(), context.made_variables() as made:
+            outputs, _ = pure(lambda: run(layer, args, kwargs), variables)(values_of(variables))
+        for variable, first_value in made:
+            set_values([variable], [first_value])
+        return outputs
+
+    return infer(called, args, kwargs, owner=owner)

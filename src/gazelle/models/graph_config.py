@@ -1,0 +1,171 @@
+"""The config of a functional model: its layers, how they are called, and what goes in and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gazelle._core.errors import ArgumentError, UnknownNameError, short
+from gazelle._core.registry import deserialize, serialize
+from gazelle._core.symbolic import KerasTensor, Node, Operation, leaves, map_structure
+from gazelle.layers.graph import Graph
+
+# What Keras calls the operators between symbolic tensors in a config.
+_KERAS_OPERATORS = {
+    "add": "Add",
+    "subtract": "Subtract",
+    "multiply": "Multiply",
+    "divide": "TrueDivide",
+    "power": "Power",
+    "matmul": "Matmul",
+    "negative": "Negative",
+    "absolute": "Absolute",
+    "get_item": "GetItem",
+}
+_KERAS_MODULE = "keras.src.ops.numpy"
+
+
+def graph_config(graph: Graph) -> dict[str, Any]:
+    """A graph as JSON-ready values in Keras's form, which `graph_from_config` reads.
+
+    A tensor is named by the layer that gave it, the number of that call, and its place among the
+    outputs.
+
+    Raises:
+        ArgumentTypeError: A layer cannot be written into a config.
+    """
+    inside = {id(node) for node in graph.nodes}
+    numbers: dict[int, int] = {}
+    for operation in graph.operations:
+        calls = [node for node in operation.inbound_nodes if id(node) in inside or not node.inputs]
+        numbers |= {id(node): number for number, node in enumerate(calls)}
+
+    def history(tensor: KerasTensor) -> list[Any]:
+        node = tensor.node
+        if node is None:
+            return [tensor.name, 0, 0]
+        return [node.operation.name, numbers[id(node)], tensor.index]
+
+    def encode(leaf: Any) -> Any:
+        if not isinstance(leaf, KerasTensor):
+            return serialize(leaf)
+        config = {"shape": list(leaf.shape), "dtype": leaf.dtype, "keras_history": history(leaf)}
+        return {"class_name": "__keras_tensor__", "config": config}
+
+    def encode_call(node: Node) -> dict[str, Any]:
+        args, kwargs = map_structure(encode, (node.args, node.kwargs))
+        return {"args": list(args), "kwargs": kwargs}
+
+    layers = []
+    for operation in graph.operations:
+        calls = [encode_call(node) for node in operation.inbound_nodes if id(node) in inside]
+        layers.append({**_step_config(operation), "name": operation.name, "inbound_nodes": calls})
+    return {
+        "layers": layers,
+        "input_layers": map_structure(history, graph.inputs),
+        "output_layers": map_structure(history, graph.outputs),
+    }
+
+
+def graph_from_config(config: dict[str, Any]) -> tuple[Any, Any]:
+    """The inputs and outputs that `graph_config` described; the layers are made and called.
+
+    Raises:
+        ArgumentError: The config is damaged: a call waits for a tensor that no layer gives.
+    """
+    layers: dict[str, Any] = {}
+    calls: list[tuple[str, int, dict[str, Any]]] = []
+    nodes: dict[tuple[str, int], Node] = {}
+    for entry in config["layers"]:
+        name, inbound = entry["name"], entry["inbound_nodes"]
+        if not isinstance(name, str):
+            raise ArgumentError("A layer's name must be text.", received=short(name))
+        rest = {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")}
+        layer = layers[name] = _step(rest)
+        layer.name = name
+        if not inbound and layer.inbound_nodes:  # an input, which has no call
+            nodes[name, 0] = layer.inbound_nodes[0]
+        calls += [(name, number, call) for number, call in enumerate(inbound)]
+    _make_calls(calls, layers, nodes)
+    return _find(config["input_layers"], nodes), _find(config["output_layers"], nodes)
+
+
+def _make_calls(
+    calls: list[tuple[str, int, dict[str, Any]]],
+    layers: dict[str, Any],
+    nodes: dict[tuple[str, int], Node],
+) -> None:
+    """Call each layer once its inputs are there, and enter the nodes."""
+    while calls:
+        waiting = []
+        for name, number, call in calls:
+            comes_later = number > 0 and (name, number - 1) not in nodes
+            if comes_later or not _ready(call, nodes):
+                waiting.append((name, number, call))
+                continue
+            args, kwargs = _decode(call["args"], nodes), _decode(call["kwargs"], nodes)
+            layers[name](*args, **kwargs)
+            nodes[name, number] = layers[name].inbound_nodes[-1]
+        if len(waiting) == len(calls):
+            raise ArgumentError(
+                "The config of a functional model is damaged: some calls wait for tensors that"
+                " nothing gives.",
+                received=", ".join(name for name, _, _ in waiting),
+            )
+        calls = waiting
+
+
+def _find(place: Any, nodes: dict[tuple[str, int], Node]) -> Any:
+    """The tensors that a structure of `[layer, call, output]` names."""
+    if isinstance(place, dict):
+        return {key: _find(inner, nodes) for key, inner in place.items()}
+    if len(place) == 3 and isinstance(place[0], str):
+        return leaves(nodes[place[0], place[1]].outputs)[place[2]]
+    return [_find(inner, nodes) for inner in place]
+
+
+def _step_config(operation: Any) -> dict[str, Any]:
+    """The config of a layer, or of an operator as Keras writes it."""
+    if not isinstance(operation, Operation):
+        return serialize(operation)
+    name = _KERAS_OPERATORS[operation.operation]
+    return {
+        "module": _KERAS_MODULE,
+        "class_name": name,
+        "config": {"name": operation.name},
+        "registered_name": name,
+    }
+
+
+def _step(config: dict[str, Any]) -> Any:
+    if not str(config.get("module")).startswith("keras.src.ops"):
+        return deserialize(config)
+    known = {"Divide": "divide", **{theirs: ours for ours, theirs in _KERAS_OPERATORS.items()}}
+    if config["class_name"] not in known:
+        raise UnknownNameError("operator of keras.ops", config["class_name"], known)
+    return Operation(known[config["class_name"]], name=config["config"].get("name"))
+
+
+def _is_tensor(config: Any) -> bool:
+    return isinstance(config, dict) and config.get("class_name") == "__keras_tensor__"
+
+
+def _ready(config: Any, nodes: dict[tuple[str, int], Node]) -> bool:
+    if _is_tensor(config):
+        name, node, _ = config["config"]["keras_history"]
+        return (name, node) in nodes
+    if isinstance(config, dict):
+        return all(_ready(inner, nodes) for inner in config.values())
+    if isinstance(config, list):
+        return all(_ready(inner, nodes) for inner in config)
+    return True
+
+
+def _decode(config: Any, nodes: dict[tuple[str, int], Node]) -> Any:
+    if _is_tensor(config):
+        name, node, index = config["config"]["keras_history"]
+        return leaves(nodes[name, node].outputs)[index]
+    if isinstance(config, dict) and "class_name" not in config:
+        return {key: _decode(inner, nodes) for key, inner in config.items()}
+    if isinstance(config, list):
+        return [_decode(inner, nodes) for inner in config]
+    return deserialize(config)
