@@ -1,1 +1,1 @@
-"""The ground floor: errors, names, dtypes, variables, the hinge to pure programs, symbolic tensors, the registry."""
+"""The ground: errors, names, dtypes, variables, symbolic tensors, the registry."""

@@ -74,7 +74,7 @@ def in_range(name: str, value: Any, low: float, high: float, owner: str) -> floa
     """`value` as a float within [low, high].
 
     Raises:
-        ArgumentError: It is no number or outside.
+        ArgumentError: It is not a number or out of range.
     """
     if not isinstance(value, numbers.Real) or not low <= float(value) <= high:
         raise ArgumentError(

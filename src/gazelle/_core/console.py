@@ -1,4 +1,4 @@
-"""The one place that writes to a screen: it knows what the screen can show, and obeys nothing that a name holds."""
+"""The one place that writes to a screen: it escapes what the screen cannot show or would obey."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _IN_LINES, _IN_ONE_LINE = re.compile(f"[{_OBEYED}]"), re.compile(f"[\n{_OBEYED}]
 
 
 class _Going:
-    """Whether a program goes on when nobody reads its output any more, and what the first such error was."""
+    """Whether a program goes on when its output is closed, and the first error of that kind."""
 
     on = False
     error: OSError | None = None
 
 
 def shown(name: object) -> str:
-    r"""A name from outside (a file, a class, an argument) as text of one line: `a\x1b[31m`, `caf\xe9`."""
+    r"""A name from outside (a file, an argument) as one line of text: `a\x1b[31m`, `caf\xe9`."""
     return _IN_ONE_LINE.sub(_escape, str(name))
 
 
@@ -39,15 +39,15 @@ def fitting(name: object) -> str:
 
 
 def say(text: str, stream: Any = None) -> None:
-    """Write lines to standard output (or `stream`) at once; control characters in them are escaped."""
+    """Write lines to standard output (or `stream`) at once, control characters escaped."""
     write(_IN_LINES.sub(_escape, text) + "\n", stream)
 
 
 def write(text: str, stream: Any = None) -> None:
-    """Write text as it is, colours and cursor movements included; what the encoding lacks is escaped.
+    """Write text with its colours and cursor movements; what the encoding lacks is escaped.
 
     Raises:
-        OSError: Nobody reads the output any more; not within `going_on`.
+        OSError: The output is closed or full; not within `going_on`.
     """
     stream = sys.stdout if stream is None else stream
     if stream is None:  # the program was started without an output
@@ -76,7 +76,7 @@ def can_show(text: str, stream: Any = None) -> bool:
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a file's name is text: other systems' names can be bytes that are no UTF-8."""
+    """Whether a file's name is text: other systems' names can be bytes that are not UTF-8."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -86,7 +86,7 @@ def is_utf8(name: str) -> bool:
 
 @contextmanager
 def going_on() -> Iterator[None]:
-    """Within the block an output that is closed, full or gone ends nothing: what is written is lost, no more."""
+    """Within the block a closed or full output raises nothing: what is written is lost."""
     _Going.on, _Going.error = True, None
     try:
         yield
@@ -111,6 +111,6 @@ def _silence(stream: Any) -> None:
 
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is no UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
     return found[0].encode("unicode_escape").decode()

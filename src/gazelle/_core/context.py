@@ -1,4 +1,4 @@
-"""What holds while layers are being called: training or not, the owners' names, the losses that layers add."""
+"""What holds during a call of layers: training or not, names of the owners, added losses."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def current_training() -> bool | None:
 
 @contextmanager
 def called(layer: Any, compute_dtype: str | None) -> Iterator[None]:
-    """Within the block `layer` is called and reads its float variables in `compute_dtype` (None: in their own)."""
+    """Within the block `layer` is called; it reads float variables in `compute_dtype`, if given."""
     _context.layers.append(layer)
     _context.compute_dtypes.append(compute_dtype)
     try:
@@ -87,7 +87,7 @@ def current_layer() -> Any:
 
 
 def outermost_layer() -> Any:
-    """The layer that the user called, within which the current one runs; None outside every call."""
+    """The layer that the user called, in which the current one runs; None outside a call."""
     return next((layer for layer in _context.layers if layer is not None), None)
 
 
@@ -98,7 +98,7 @@ def compute_dtype() -> str | None:
 
 @contextmanager
 def made_variables() -> Iterator[list[tuple[Any, Any]]]:
-    """Within the block, weights that are made go, with their first values, to the list that it gives."""
+    """Within the block, new weights and their first values go to the list that it yields."""
     made: list[tuple[Any, Any]] = []
     _context.made.append(made)
     try:
@@ -147,7 +147,7 @@ def spend(shape: tuple[int, ...], itemsize: int) -> None:
 
 @contextmanager
 def collected_losses() -> Iterator[list[Any]]:
-    """Within the block, losses that layers add (`add_loss`, activity regularizers) go to the list that it gives."""
+    """Within the block, losses that layers add go to the list that it yields."""
     losses: list[Any] = []
     _context.losses.append(losses)
     try:

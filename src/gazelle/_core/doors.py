@@ -1,4 +1,4 @@
-"""Doors of rooms: names that are loaded when they are used first, and a good sentence for one that is not there."""
+"""Doors of rooms: names that are loaded on first use, and clear errors for missing ones."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def missing(room: str, name: str, sentence: str | None = None) -> Exception:
     """
     if sentence is None:
         return AttributeError(f"module {room!r} has no attribute {name!r}")
-    asking = sys._getframe(2)  # who uses the module, behind its __getattr__
+    asking = sys._getframe(2)  # the code that uses the module
     if asking.f_code.co_code[asking.f_lasti] == _IMPORT_FROM:
         return ImportError(sentence, name=room)
     return AttributeError(sentence, name=name)

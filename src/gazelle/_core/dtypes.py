@@ -1,4 +1,4 @@
-"""Default float type, epsilon and dtype policies (which type weights have and which type layers compute in)."""
+"""Default float type, epsilon, and dtype policies: the types of weights and of arithmetic."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class DTypePolicy:
             `"mixed_float16"` for float32 variables with arithmetic in the shorter type.
 
     Raises:
-        ArgumentError: `name` is no such policy.
+        ArgumentError: `name` is not a known policy.
     """
 
     name: str
@@ -81,7 +81,7 @@ def set_floatx(value: str) -> None:
     """Set the default float type: `"float16"`, `"bfloat16"`, `"float32"` or `"float64"`.
 
     Raises:
-        ArgumentError: `value` is no float type.
+        ArgumentError: `value` is not a float type.
     """
     if value not in FLOAT_TYPES:
         raise ArgumentError(
@@ -124,10 +124,10 @@ def get_policy(identifier: object) -> DTypePolicy:
 
 
 def standardize_dtype(dtype: Any) -> str:
-    """A dtype's name: `None` -> floatx, `np.float32` -> `"float32"`, `float` -> floatx, `int` -> `"int32"`.
+    """A dtype's name: `np.float32` -> `"float32"`, `int` -> `"int32"`; floatx for None and `float`.
 
     Raises:
-        ArgumentError: `dtype` is no dtype.
+        ArgumentError: `dtype` is not a dtype.
     """
     if dtype is None or dtype is float or dtype == "float":
         return floatx()

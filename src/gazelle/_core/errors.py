@@ -1,16 +1,16 @@
 """The errors of Gazelle. Each says what was expected, what was received and how to fix it.
 
 GazelleError
-├── ShapeError          (ValueError)    an array or tensor has the wrong shape
-├── DataError           (ValueError)    data that cannot be trained on or read: NaN, wrong labels, damaged files
-├── ArgumentError       (ValueError)    an argument has a value that cannot be used
-├── ArgumentTypeError   (TypeError)     an argument has a type that cannot be used
-├── UnknownNameError    (ValueError)    a name that stands for no loss, optimizer, metric, activation ...
-├── StateError          (ValueError)    a call that comes too early: fit before compile, weights before build
-├── DownloadError       (OSError)       a data set that could not be fetched
-└── PackageError        (ImportError)   a package that only a part of Gazelle needs and that is not installed
+├── ShapeError          (ValueError)   an array or tensor has the wrong shape
+├── DataError           (ValueError)   data that cannot be used: NaN, wrong labels, damaged files
+├── ArgumentError       (ValueError)   an argument has a value that cannot be used
+├── ArgumentTypeError   (TypeError)    an argument has a type that cannot be used
+├── UnknownNameError    (ValueError)   the name of an unknown loss, optimizer, metric, ...
+├── StateError          (ValueError)   a call that comes too early: fit before compile
+├── DownloadError       (OSError)      a data set that could not be fetched
+└── PackageError        (ImportError)  an optional package is not installed
 
-CheckWarning            (UserWarning)   what is legal and nearly always a mistake
+CheckWarning            (UserWarning)  something legal that is nearly always a mistake
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _MOST_NAMES = 30  # of all that are known
 def explain(
     problem: str, *, expected: object = None, received: object = None, fix: str | None = None
 ) -> str:
-    """Put an error text together: the problem, then expected, received and fix, one line each.
+    """An error text: the problem, then expected, received and fix, one line each.
 
-    Long parts are cut, and control characters are spelled out.
+    Long parts are shortened, and control characters are escaped.
     """
     lines = [_cut(problem, _LONGEST_PROBLEM)]
     for word, part in (("expected", expected), ("received", received), ("fix", fix)):
@@ -39,7 +39,7 @@ def explain(
 
 
 def _cut(text: str, most: int) -> str:
-    """`text`, printable, with its middle left out where it is longer than `most` characters, or a line of it is."""
+    """`text`, printable, the middle left out where it, or one of its lines, is too long."""
     lines = _without_middle(text, most).split("\n")
     return "\n".join(_printable(_without_middle(line, _LONGEST_LINE)) for line in lines)
 
@@ -105,7 +105,7 @@ class PackageError(GazelleError, ImportError):
 
 
 class UnknownNameError(GazelleError, ValueError):
-    """A name that stands for nothing; the message lists the nearest names that do."""
+    """An unknown name; the message has the nearest known names."""
 
     def __init__(self, kind: str, name: object, known: Iterable[str], *, also: str | None = None):
         known = sorted(set(known))
@@ -173,7 +173,7 @@ def short(value: object, most: int = 120) -> str:
 
 
 def reason(error: BaseException, most: int = 160) -> str:
-    """What an error says, in one short line: of Gazelle's own errors the problem, of a bare KeyError its kind too."""
+    """The message of an error in one short line: the problem of Gazelle's own errors."""
     if isinstance(error, RecursionError):
         return "parts within parts, too deep"
     if isinstance(error, MemoryError):

@@ -1,4 +1,4 @@
-"""Fingerprints: two object graphs with equal ones make the same program, apart from the values of their variables."""
+"""Fingerprints: object graphs with equal ones make the same program, but for variables' values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OWN = ("gazelle", "jax", "jaxlib", "numpy", "builtins", "operator", "math", "fu
 _LABELS = {"name", "names", "path", "input_names", "output_names", "inbound_nodes"}
 
 
-class _Unknown(Exception):  # noqa: N818 (no error: it says that there is no fingerprint)
+class _Unknown(Exception):  # noqa: N818 (not an error: there is no fingerprint)
     """Something in the graph whose part in a program cannot be told by looking at it."""
 
 
@@ -108,7 +108,7 @@ class _Walk:
 
 
 def _lasting(value: Any) -> Hashable:
-    """A function or class that its module holds under its name, and so is the same for the life of the process."""
+    """A function or class that its module holds by name: it lasts as long as the process."""
     module = value.__module__ or "builtins"
     found: Any = sys.modules.get(module)
     for name in value.__qualname__.split("."):

@@ -1,4 +1,4 @@
-"""Objects told apart by identity, not by `==`, which arrays and users' classes define for themselves."""
+"""Objects compared by identity, not by `==`, which arrays and users' classes redefine."""
 
 from __future__ import annotations
 

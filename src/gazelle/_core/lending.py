@@ -2,7 +2,7 @@
 
 Two things can go wrong. A thread that traces a program must not show its tracers to other threads:
 what a thread borrows is therefore seen by that thread alone (`Borrowed`). And a training program
-destroys the arrays that it is given (donation): nobody may read them between its start and its end
+destroys the arrays that it is given (donation): they may not be read between its start and its end
 (`Guard`).
 """
 
@@ -17,7 +17,7 @@ from gazelle._core.errors import StateError
 
 
 class Borrowed(threading.local):
-    """The values that variables have in this thread for a while, in the place of their own."""
+    """The values that variables have in this thread for a while, instead of their own."""
 
     def __init__(self) -> None:
         self.values: dict[Any, Any] = {}
@@ -45,7 +45,7 @@ class Guard:
         return self._root._readers > 0
 
     def begin_reading(self) -> Guard:
-        """From now on no array that is current is destroyed, until `end_reading` of the guard that is returned."""
+        """Protect the current arrays until `end_reading` of the guard that is returned."""
         with self.lock:
             root = self._root
             root._readers += 1
@@ -82,7 +82,7 @@ def guard_together(guards: Iterable[Guard]) -> Guard:
 
 
 class _Process:
-    """Whether this process is the child of one that had used JAX, whose threads do not live on in it."""
+    """Whether this process was forked from one that had used JAX, whose threads it lacks."""
 
     used = False
     forked = False
@@ -94,7 +94,7 @@ def note_use() -> None:
 
 
 def check_process() -> None:
-    """Refuse to compute in a forked child: JAX would wait for ever for threads that only the parent has.
+    """Refuse to compute in a forked child: JAX would wait forever for threads of the parent.
 
     Raises:
         StateError: This process was forked from one that had used JAX.

@@ -1,4 +1,4 @@
-"""Automatic names (`dense`, `dense_1`, ...): snake case of the class name, numbered within the session."""
+"""Automatic names (`dense`, `dense_1`, ...): the class name in snake case, numbered."""
 
 from __future__ import annotations
 

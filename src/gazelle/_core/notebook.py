@@ -1,4 +1,4 @@
-"""How objects look as the value of a notebook's cell: small HTML without scripts or fetched parts, pictures inline."""
+"""How objects look in a notebook: small HTML without scripts or downloads, pictures inline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CELL = "padding:2px 10px;border-bottom:1px solid #8884"
 def html_table(
     caption: str, titles: Sequence[str], rows: Iterable[Sequence[Any]], foot: str = ""
 ) -> str:
-    """A table whose first column is text and whose others are numbers, in the notebook's own colours.
+    """A table, its first column text and the others numbers, in the notebook's own colours.
 
     Args:
         caption: A line above it.

@@ -1,4 +1,4 @@
-"""Packages that only a part of Gazelle needs: asked for in one sentence, before any work is spent."""
+"""Optional packages: one clear error, before work is spent, where one is not installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hinge between stateful objects and pure programs: borrow variables for a call, take their new values back."""
+"""From stateful objects to pure programs: variables are borrowed for a call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names and configs: which name stands for which class or function, and the one serialiser.
+"""Names and configs: the class or function of each name, and the one serializer.
 
 An object's config is `{"module", "class_name", "config", "registered_name"}`, the form that Keras
 writes: `module` is Keras's public module (`"keras.layers"`) for what Gazelle brings, None for
@@ -40,7 +40,7 @@ def is_own_class(kind: type) -> bool:
 
 
 class Catalogue:
-    """All classes and functions of one kind (losses, optimizers, ...) and how to get one from a name or config.
+    """All classes and functions of one kind (losses, optimizers, ...), by name and from configs.
 
     Args:
         kind: The word for error texts: `"loss"`.
@@ -53,7 +53,7 @@ class Catalogue:
         self.names: dict[str, Any] = {}
 
     def add(self, *aliases: str) -> Callable[[Entry], Entry]:
-        """A decorator that enters a class (under its name and snake-case name) or a function (under its name)."""
+        """A decorator that enters a class (also by its snake-case name) or a function."""
 
         def enter(obj: Entry) -> Entry:
             name, is_class = obj.__name__, inspect.isclass(obj)
@@ -62,16 +62,16 @@ class Catalogue:
                 self.names.setdefault(known, obj)
             _builtins[self.module, name] = obj
             if is_class:
-                obj._registry_module = self.module  # pyright: ignore[reportAttributeAccessIssue]
+                obj._registry_module = self.module  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess]
             return obj
 
         return enter
 
     def get(self, identifier: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-        """The object that `identifier` stands for.
+        """The object for a name, config or object.
 
         Args:
-            identifier: None (gives None), a name, a config dict, a class (an instance of it is
+            identifier: None (returns None), a name, a config dict, a class (an instance of it is
                 made) or a callable or instance (returned as it is).
             custom_objects: Further names.
 
@@ -79,7 +79,7 @@ class Catalogue:
             An instance, a function, or None.
 
         Raises:
-            UnknownNameError: `identifier` stands for nothing; the nearest known names are in the
+            UnknownNameError: The name is unknown; the nearest known names are in the
                 message.
         """
         if identifier is None:
@@ -101,7 +101,7 @@ class Catalogue:
 
 
 def builtin(module: str) -> Callable[[Class], Class]:
-    """A decorator that names the Keras module under which a class of Gazelle's is written into configs."""
+    """A decorator that names the Keras module of a class of Gazelle's, for configs."""
 
     def enter(cls: Class) -> Class:
         _builtins[module, cls.__name__] = cls
@@ -134,7 +134,7 @@ def register_keras_serializable(
             )
         registered = f"{package}>{name or obj.__name__}"
         _custom[registered] = obj
-        obj._registered_name = registered  # pyright: ignore[reportAttributeAccessIssue]
+        obj._registered_name = registered  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess]
         return obj  # pyright: ignore[reportReturnType]
 
     return enter
@@ -246,7 +246,7 @@ def _serialize_function(function: FunctionType) -> Any:
 
 @contextmanager
 def reading_config(kind: str, *, own: bool = True) -> Iterator[None]:
-    """Within the block a config becomes an object; whatever a damaged config causes becomes one short error.
+    """Within the block, whatever fails in reading a config is raised as one short error.
 
     Args:
         kind: What the config describes.
@@ -278,7 +278,7 @@ def reading_config(kind: str, *, own: bool = True) -> Iterator[None]:
 def deserialize(
     config: Any, custom_objects: dict[str, Any] | None = None, *, catalogue: Catalogue | None = None
 ) -> Any:
-    """The object that `serialize` described. No code is run but the constructors of registered classes.
+    """The object that `serialize` described. Only constructors of registered classes are run.
 
     Args:
         config: What `serialize` returned, also after a trip through JSON.

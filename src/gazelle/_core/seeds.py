@@ -1,4 +1,4 @@
-"""Where random keys come from: seed generators, whose state is a variable, and the one that all unseeded draws share.
+"""Random keys: seed generators, whose state is a variable, and the one of all unseeded draws.
 
 A key is the pair of uint32 words [seed, counter], used as a Threefry-2x32 key as it stands (Salmon
 et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), as in Keras: the same seed gives the
@@ -39,7 +39,7 @@ class SeedGenerator:
         name: A name; automatic when None.
 
     Raises:
-        ArgumentError: `seed` is no such int.
+        ArgumentError: `seed` is not such an int.
     """
 
     def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any):
@@ -61,7 +61,7 @@ class SeedGenerator:
         )
 
     def next(self, ordered: bool = True) -> jax.Array:
-        """The next key, a uint32 array of shape `(2,)` for the functions of `jax.random`; the counter moves on.
+        """The next key, uint32 of shape `(2,)`, for the functions of `jax.random`.
 
         Args:
             ordered: Taken for Keras's sake; the order is always kept.
@@ -90,7 +90,7 @@ class SeedGenerator:
         return key
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal generator: the seed it was given (None if none), not the counter."""
+        """The arguments that build an equal generator: the seed (None if none), not the counter."""
         return {"seed": self._given_seed, "name": self.name}
 
     @classmethod
@@ -107,7 +107,7 @@ _last: list[int | None] = [None]  # the seed of `reset_shared`
 
 
 def last_seed() -> int | None:
-    """The seed that everything was last started from (`set_random_seed`); None where there was none."""
+    """The seed of the last `set_random_seed`; None if there was none."""
     return _last[0]
 
 
@@ -136,7 +136,7 @@ def draw_key(seed: Any = None) -> Any:
 
 
 def reset_shared(seed: int | None = None) -> None:
-    """Start the shared generator anew, from `seed` or (None) from a fresh one at its next draw."""
+    """Restart the shared generator from `seed`, or (None) from a random one at its next draw."""
     _shared.clear()
     _last[0] = seed
     if seed is not None:
@@ -147,7 +147,7 @@ def checked_seed(seed: Any) -> int:
     """`seed` as an int.
 
     Raises:
-        ArgumentError: It is no int from 0 to 2**32 - 1.
+        ArgumentError: It is not an int from 0 to 2**32 - 1.
     """
     try:
         number = operator.index(seed)

@@ -1,4 +1,4 @@
-"""Symbolic tensors: what layers are called on while a functional model is described, and the graph of such calls."""
+"""Symbolic tensors, on which layers are called to describe a model, and the graph of such calls."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ KerasTensor.__getitem__ = _operator("get_item")  # pyright: ignore[reportAttribu
 
 
 def leaves(structure: Any) -> list[Any]:
-    """The leaves of nested lists, tuples and dicts (dicts in the order of their sorted keys); None is a leaf."""
+    """The leaves of nested lists, tuples and dicts (by their sorted keys); None is a leaf."""
     return jax.tree.leaves(structure, is_leaf=lambda leaf: leaf is None)
 
 
@@ -185,7 +185,9 @@ def any_symbolic(args: Any, kwargs: Any = None) -> bool:
 def infer(
     function: Callable[..., Any], args: tuple, kwargs: dict[str, Any], *, owner: Any = None
 ) -> Any:
-    """What `function` would return, as symbolic tensors: it is traced with two sizes in place of every unknown axis.
+    """What `function` would return, as symbolic tensors.
+
+    It is traced twice, with two different sizes for every axis of unknown size.
 
     Args:
         function: Any function of arrays.

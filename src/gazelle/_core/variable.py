@@ -88,7 +88,7 @@ class Variable:
             jax.ensure_compile_time_eval()
         ):  # concrete also when a model is built while it is being traced
             self._own: Any = _array(value, self.dtype)
-        self._lent = self._own is value  # whoever made the array may still hold it
+        self._lent = self._own is value  # the caller may still hold the array
         self.guard = Guard()
         self.shape: tuple[int, ...] = tuple(self._own.shape)
         if shape is not None and tuple(shape) != self.shape:
@@ -100,7 +100,7 @@ class Variable:
 
     @property
     def value(self) -> jax.Array:
-        """The array itself. It stays valid when the variable is trained further: training then works on a copy.
+        """The array itself. It stays valid while the variable is trained on: training uses a copy.
 
         Within the call of a layer that computes in another float type it is read in that type.
         """
@@ -113,7 +113,7 @@ class Variable:
         )
 
     def _shared(self) -> Any:
-        """The array that this thread sees; the variable's own one is marked, so that no program destroys it."""
+        """The array for this thread. The variable's own is marked: no program may destroy it."""
         here = borrowed_here.values
         if self in here:
             return here[self]
@@ -194,7 +194,7 @@ class Variable:
         return jnp.asarray(np.array(self._own)) if copy or self._lent else self._own
 
     def restore(self, value: jax.Array) -> None:
-        """Put a program's result in, an array that nobody else holds."""
+        """Put a program's result in, an array that nothing else holds."""
         self._own, self._lent = value, False
 
     @property
@@ -262,7 +262,7 @@ def set_values(variables: Iterable[Variable], values: Iterable[Any]) -> None:
 
 
 def is_handed_out(variable: Variable) -> bool:
-    """Whether somebody outside may hold the variable's own array."""
+    """Whether code outside may hold the variable's own array."""
     return variable._lent
 
 

@@ -1,1 +1,1 @@
-"""Training: what compile and fit do. Takes pure functions and a small protocol, never a model class."""
+"""Training's programs and the one loop that runs them."""

@@ -29,7 +29,10 @@ def compile_cache_folder() -> Path | None:
 
 
 def enable_compile_cache() -> None:
-    """Switch JAX's persistent cache on, once, unless the user has set it up already or switched it off."""
+    """Switch JAX's persistent cache on, once.
+
+    A cache that the user has set up or switched off stays as it is.
+    """
     global _done
     if _done:
         return
@@ -40,7 +43,7 @@ def enable_compile_cache() -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
-        return  # a read-only home: compile anew each time
+        return  # a read-only home: every process compiles for itself
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -48,9 +51,10 @@ def enable_compile_cache() -> None:
 
 @contextmanager
 def without_compile_cache(name: str) -> Iterator[None]:
-    """Within the block programs are compiled, not fetched; entries of programs of that name are removed before.
+    """Within the block programs are compiled, not fetched from the cache.
 
-    For an entry that is damaged, or that holds another program.
+    Entries of programs of that name are removed before: one of them is damaged, or holds another
+    program.
 
     Args:
         name: The function's name.

@@ -1,4 +1,4 @@
-"""The engine of one compiled model: it finds or compiles the programs, runs them and reads their logs."""
+"""The engine of one compiled model: finds, compiles and runs programs, and reads their logs."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Engine:
         self._seen_names: list[str] = []  # of the last results
         self._kernel_trains: dict[Hashable, bool] = {}  # by kind of data
         self._made_for: dict[Hashable, Any] = {}
-        self._busy = threading.RLock()  # held by whoever uses the metrics' state
+        self._busy = threading.RLock()  # held while a thread uses the metrics' state
         self._is_fitting = False
 
     @property
@@ -246,7 +246,7 @@ class Engine:
         return self._made_for[key]
 
     def kernel_trains(self, piece: Piece, batch_size: int) -> bool:
-        """Whether the kernel trains on this data; to it the size of the last batch is an argument."""
+        """Whether the kernel trains on this data; it takes a last batch of any size."""
         arrays = leaves(piece.data)
         kinds = tuple(None if array is None else (array.shape, array.dtype) for array in arrays)
         key = (kinds, piece.order is None, batch_size, settings())

@@ -1,4 +1,8 @@
-"""Signals: Ctrl-C asks a fit to end, and no handler runs between a program and the variables whose values it holds."""
+"""Signals in a fit: Ctrl-C asks it to end, and handlers wait while a program holds the values.
+
+A program destroys the values that it is given (donation). If a handler raised between its start and
+the return of its results, the variables would have no values any more.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# Those for which Python programs have handlers of their own.
+# The signals for which Python programs set handlers.
 _NAMES = (
     "SIGINT",
     "SIGTERM",
@@ -23,44 +27,46 @@ _NAMES = (
 )
 _SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
+Handler = Callable[[int, Any], Any]
+
 
 class _Critical:
-    """Whether a program holds values now, and what is to be called when it does not any more."""
+    """Whether a program holds values now, and which handlers wait for it."""
 
     held = False
-    listening = False  # whether a fit in the main thread has put its own handlers before all others
-    late: list[tuple[Callable[..., Any], int, Any]] = []  # noqa: RUF012 (there is one of it)
+    in_fit = False  # whether a fit in the main thread has wrapped all handlers
+    late: list[tuple[Handler, int, Any]] = []  # noqa: RUF012 (shared on purpose)
 
 
 class Interrupt:
-    """Whether Ctrl-C was pressed. The first press asks the loop to end after the chunk; a second one raises."""
+    """Whether Ctrl-C was pressed: the first press asks the loop to end, a second one raises."""
 
     def __init__(self) -> None:
         self.asked = False
 
     @contextmanager
     def heard(self) -> Iterator[Interrupt]:
-        """Within the block (in the main thread) Ctrl-C sets `asked`, and other signals wait for programs to end."""
-        if not _in_main_thread() or _Critical.listening:
+        """Within the block Ctrl-C sets `asked`, and all handlers wait for programs to end.
+
+        Python calls handlers in the main thread, so in other threads this does nothing.
+        """
+        if not _in_main_thread() or _Critical.in_fit:
             yield self
             return
-        before = {
-            number: handler for number in _SIGNALS if callable(handler := signal.getsignal(number))
-        }
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        before = {number: handler for number, handler in before.items() if callable(handler)}
         for number, handler in before.items():
-            plain_ctrl_c = (
-                handler is signal.default_int_handler
-            )  # otherwise a notebook or a server listens already
-            signal.signal(number, _Later(self._ask if plain_ctrl_c else handler))
-        _Critical.listening = True
+            # Another handler than Python's own means that a notebook or a server listens already.
+            is_plain = handler is signal.default_int_handler
+            signal.signal(number, _Later(self._ask if is_plain else handler))
+        _Critical.in_fit = True
         try:
             yield self
         finally:
-            _Critical.listening = False
+            _Critical.in_fit = False
             for number, handler in before.items():
-                if isinstance(
-                    signal.getsignal(number), _Later
-                ):  # a callback may have set another one
+                is_ours = isinstance(signal.getsignal(number), _Later)  # or a callback has set one
+                if is_ours:
                     signal.signal(number, handler)
 
     def _ask(self, number: int, frame: Any) -> None:
@@ -70,13 +76,14 @@ class Interrupt:
 
 
 class _Later:
-    """A handler that stands in for another one: while a program holds values, the first signal waits."""
+    """A handler that wraps another one: while a program holds values, the call waits."""
 
-    def __init__(self, handler: Callable[..., Any]):
+    def __init__(self, handler: Handler):
         self._handler = handler
 
     def __call__(self, number: int, frame: Any) -> None:
-        if _Critical.held and all(self._handler != handler for handler, _, _ in _Critical.late):
+        is_waiting = any(self._handler == handler for handler, _, _ in _Critical.late)
+        if _Critical.held and not is_waiting:
             _Critical.late.append((self._handler, number, frame))
         else:
             self._handler(number, frame)
@@ -84,28 +91,23 @@ class _Later:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Within the block the handlers of signals wait until the end of it; outside of a fit only that of Ctrl-C does.
-
-    A program destroys the values that it is given (donation). Were it broken off before its results
-    are with the variables, these would have no values any more (but for a copy that may be older).
-    """
+    """Within the block handlers wait until its end; outside of a fit only that of Ctrl-C does."""
     if not _in_main_thread() or _Critical.held:
         yield
         return
-    before = None
-    if not _Critical.listening and callable(handler := signal.getsignal(signal.SIGINT)):
-        before = handler
+    handler = None if _Critical.in_fit else signal.getsignal(signal.SIGINT)
+    if callable(handler):
         signal.signal(signal.SIGINT, _Later(handler))
     _Critical.held = True
     try:
         yield
     finally:
         _Critical.held = False
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+        if callable(handler):
+            signal.signal(signal.SIGINT, handler)
         late, _Critical.late = _Critical.late, []
-        for handler, number, frame in late:
-            handler(number, frame)
+        for waiting, number, frame in late:
+            waiting(number, frame)
 
 
 def _in_main_thread() -> bool:

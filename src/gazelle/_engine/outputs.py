@@ -1,4 +1,4 @@
-"""Whatever compile and fit take per output (losses, weights, metrics, targets) as one list, an entry an output."""
+"""Whatever compile and fit take per output (losses, weights, metrics, targets) as a list."""
 
 from __future__ import annotations
 
@@ -6,34 +6,28 @@ from typing import Any
 
 from gazelle._core.errors import ArgumentError
 from gazelle._core.symbolic import leaves
+from gazelle._core.types import Structure
 
 
 class Outputs:
-    """The outputs of a model: how many, their names, and the structure that they come in.
+    """The outputs of a model: how many, their names, and their structure.
 
     Args:
         structure: What the model returns: a tensor, or a list or dict of tensors.
-        names: Names of the outputs in order of the structure's leaves, or None where the model
+        names: Names of the outputs in the order of the structure's leaves; None where the model
             gives none.
     """
 
-    def __init__(self, structure: Any, names: list[str] | None):
+    def __init__(self, structure: Structure, names: list[str] | None):
         self.count = len(leaves(structure))
         self.keyed = isinstance(structure, dict)
-        if isinstance(structure, dict) and all(
-            not isinstance(v, list | tuple | dict) for v in structure.values()
-        ):
-            names = sorted(structure)
-        self.names: list[str] | None = (
-            names if names is not None and len(names) == self.count else None
-        )
-        if self.names is not None and len(set(self.names)) < len(self.names):
-            seen: dict[str, int] = {}
-            unique = []
-            for name in self.names:
-                seen[name] = seen.get(name, -1) + 1
-                unique.append(name if seen[name] == 0 else f"{name}_{seen[name]}")
-            self.names = unique
+        if isinstance(structure, dict):
+            values = structure.values()
+            if not any(isinstance(value, list | tuple | dict) for value in values):
+                names = sorted(structure)
+        if names is not None and len(names) != self.count:
+            names = None
+        self.names: list[str] | None = None if names is None else _numbered(names)
 
     @property
     def single(self) -> bool:
@@ -41,26 +35,24 @@ class Outputs:
         return self.count == 1
 
     def prefix(self, index: int) -> str:
-        """What stands before the log names of an output: nothing for a single one."""
-        return (
-            f"{self.names[index]}_"
-            if self.names is not None and (not self.single or self.keyed)
-            else ""
-        )
+        """What the log names of an output begin with; empty for the only output of a model."""
+        if self.names is None or (self.single and not self.keyed):
+            return ""
+        return f"{self.names[index]}_"
 
     def spread(
         self, value: Any, what: str, *, repeat: bool = False, partial: bool = False
     ) -> list[Any]:
-        """One entry an output.
+        """A list with one entry per output.
 
         Args:
-            value: A list in order of the outputs, a dict by their names, or a single value.
+            value: A list in the order of the outputs, a dict by their names, or a single value.
             what: Its name for error texts: `"loss"`, `"y"`.
-            repeat: Whether a single value stands for every output.
-            partial: Whether a dict may leave outputs out (they get None).
+            repeat: Whether a single value holds for every output.
+            partial: Whether a dict may leave outputs out, which then get None.
 
         Raises:
-            ArgumentError: Names that are no outputs, outputs left out, or a wrong number of
+            ArgumentError: Names that are not outputs, outputs left out, or a wrong number of
                 entries.
         """
         if value is None:
@@ -68,17 +60,10 @@ class Outputs:
         if isinstance(value, dict):
             return self._from_dict(value, what, partial)
         if self.single:
-            return [value[0] if isinstance(value, list | tuple) and len(value) == 1 else value]
+            is_list_of_one = isinstance(value, list | tuple) and len(value) == 1
+            return [value[0]] if is_list_of_one else [value]
         if isinstance(value, list | tuple):
-            flat = leaves(value) if what in ("y", "sample_weight") else list(value)
-            if len(flat) != self.count:
-                raise ArgumentError(
-                    f"{what} has {len(flat)} entries and the model has {self.count} outputs.",
-                    expected=f"one entry for each of {self.names or self.count}",
-                    received=f"{len(flat)} entries",
-                    fix=f"pass a list of {self.count}, or a dict by the outputs' names",
-                )
-            return flat
+            return self._from_list(value, what)
         if repeat:
             return [value] * self.count
         raise ArgumentError(
@@ -87,6 +72,17 @@ class Outputs:
             received=type(value).__name__,
         )
 
+    def _from_list(self, value: list[Any] | tuple[Any, ...], what: str) -> list[Any]:
+        entries = leaves(value) if what in ("y", "sample_weight") else list(value)
+        if len(entries) != self.count:
+            raise ArgumentError(
+                f"{what} has {len(entries)} entries and the model has {self.count} outputs.",
+                expected=f"one entry for each of {self.names or self.count}",
+                received=f"{len(entries)} entries",
+                fix=f"pass a list of {self.count}, or a dict by the outputs' names",
+            )
+        return entries
+
     def _from_dict(self, value: dict[str, Any], what: str, partial: bool) -> list[Any]:
         if self.names is None:
             if len(value) == self.count:
@@ -94,15 +90,27 @@ class Outputs:
             raise ArgumentError(
                 f"{what} is a dict, and the model's outputs have no names.", fix="pass a list"
             )
-        unknown = sorted(set(value) - set(self.names))
-        missing = [name for name in self.names if name not in value]
+        unknown = set(value) - set(self.names)
+        missing = set(self.names) - set(value)
         if unknown or (missing and not partial):
+            fix = "use the names of the output layers"
+            if missing:
+                fix += " and None for an output without one"
             raise ArgumentError(
                 f"The keys of {what} are not the names of the model's outputs. Expected keys"
                 f" {self.names}.",
                 expected=self.names,
                 received=sorted(value),
-                fix="use the names of the output layers"
-                + (" and None for an output without one" if missing else ""),
+                fix=fix,
             )
         return [value.get(name) for name in self.names]
+
+
+def _numbered(names: list[str]) -> list[str]:
+    """The names, with `_1`, `_2`, ... behind those that occur again."""
+    counts: dict[str, int] = {}
+    numbered = []
+    for name in names:
+        count = counts[name] = counts.get(name, -1) + 1
+        numbered.append(f"{name}_{count}" if count else name)
+    return numbered

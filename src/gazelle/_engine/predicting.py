@@ -1,4 +1,4 @@
-"""Predictions: blocks of few sizes, so that no number of samples compiles anew."""
+"""Predictions: blocks of few sizes, so that a new number of samples compiles nothing."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from gazelle._data.feeds import ArrayFeed, Feed, device_dtype, to_device
 from gazelle._engine.engine import Engine
 from gazelle._engine.programs import settings
 
-# The largest block: so many samples, as long as they hold no more than so many numbers. Larger ones
-# were measured slower: what the layers give no longer stays in the processor's cache.
+# The limits of a block, in samples and in numbers. Larger blocks were measured slower: the outputs
+# of layers no longer stay in the processor's cache.
 _MAX_ROWS = 16384
 _MAX_NUMBERS = 1 << 20
-_IN_FLIGHT = 2  # blocks that are computed while another one is made ready or read
+_IN_FLIGHT = 2  # blocks that are computed while another one is prepared or read
 
 
 def predict(engine: Engine, feed: Feed, callbacks: Any, *, eager: bool = False) -> Any:
@@ -38,25 +38,29 @@ def predict(engine: Engine, feed: Feed, callbacks: Any, *, eager: bool = False) 
     callbacks.on_predict_begin({})
     hooked = callbacks.has_batch_hooks("predict")
     results = _Results(feed.samples if isinstance(feed, ArrayFeed) else None)
-    waiting: deque[tuple[int, Any]] = deque()  # blocks under way, with their numbers of samples
+    running: deque[tuple[int, Any]] = deque()  # blocks with their numbers of samples
     for step, x in enumerate(_blocks(feed, hooked)):
         if hooked:
             callbacks.on_predict_batch_begin(step, {})
-        waiting.append((len(leaves(x)[0]), _started(engine, x, eager)))
+        running.append((len(leaves(x)[0]), _started(engine, x, eager)))
         if hooked:
-            rows, outputs = waiting.pop()
+            rows, outputs = running.pop()
             callbacks.on_predict_batch_end(step, {"outputs": results.add(rows, outputs)})
-        elif len(waiting) > _IN_FLIGHT:
-            results.add(*waiting.popleft())
+        elif len(running) > _IN_FLIGHT:
+            results.add(*running.popleft())
         callbacks.on_progress("predict", step + 1, {})
-    for rows, outputs in waiting:
+    for rows, outputs in running:
         results.add(rows, outputs)
     callbacks.on_predict_end({})
     return results.whole()
 
 
 class _Results:
-    """The outputs of all blocks, each written into its place as it comes; `samples` is None where it is not known."""
+    """The outputs of all blocks, each written into its place as it comes.
+
+    Args:
+        samples: The number of samples; None where it is not known.
+    """
 
     def __init__(self, samples: int | None):
         self._samples = samples
@@ -65,7 +69,7 @@ class _Results:
         self._done = 0
 
     def add(self, rows: int, outputs: Any) -> Any:
-        """Take the next block's outputs, the first `rows` of them, and give them back as NumPy arrays."""
+        """Take the first `rows` outputs of the next block, and return them as NumPy arrays."""
         block = map_structure(lambda array: np.asarray(array)[:rows], outputs)
         samples = self._samples
         if samples is None:
@@ -88,7 +92,7 @@ class _Results:
 
 
 class Shortcut:
-    """Predictions for arrays of a kind that was predicted for before: nothing is checked or set up again.
+    """Predictions for arrays like those of an earlier prediction, without checks and set-up.
 
     A model with a graph computes the same function of its variables until it gets another graph or
     other variables.
@@ -116,7 +120,7 @@ class Shortcut:
         Args:
             graph: The model's graph as it is now.
             x: Anything.
-            exact: Whether the program gets just these samples, none besides.
+            exact: Whether the program gets these samples alone, without padding.
         """
         if (
             type(x) is not np.ndarray
@@ -127,14 +131,14 @@ class Shortcut:
             or not 0 < len(x) <= self._most
         ):
             return None
-        rows, given = len(x), x
+        rows = len(x)
         size = rows if exact else padded_size(rows)
         if size != rows or x.dtype != self._dtype:
             padded = np.empty((size, *x.shape[1:]), self._dtype)
-            if given.dtype == self._dtype:
+            if x.dtype == self._dtype:
                 padded[:rows] = x
-            elif not _cast(given, padded[:rows], self._largest):
-                return None  # the full path says what is wrong
+            elif not _cast(x, padded[:rows], self._largest):
+                return None  # the full path has the error
             padded[rows:] = padded[rows - 1]
             x = padded
         if size not in self._predictors:
@@ -146,7 +150,7 @@ class Shortcut:
 
 
 def _cast(given: np.ndarray, out: np.ndarray, largest: float | None) -> bool:
-    """Write numbers as another type; False where one of them would become infinite or another number.
+    """Write numbers as another type; False where one would become infinite or another number.
 
     Looking for a zero byte among truth values takes a quarter of the time of NumPy's `all` for a
     few numbers.
@@ -154,10 +158,8 @@ def _cast(given: np.ndarray, out: np.ndarray, largest: float | None) -> bool:
     if largest is None:
         out[:] = given
         return b"\0" not in (given == out).tobytes()
-    if (
-        b"\0" in (abs(given) <= largest).tobytes()
-        and not ((abs(given) <= largest) | ~np.isfinite(given)).all()
-    ):
+    fits = abs(given) <= largest
+    if b"\0" in fits.tobytes() and not (fits | ~np.isfinite(given)).all():
         return False
     out[:] = given
     return True
@@ -169,7 +171,7 @@ def padded_size(rows: int) -> int:
 
 
 def _blocks(feed: Feed, hooked: bool) -> Any:
-    """Inputs block by block; with batch hooks a block is a batch."""
+    """The inputs, block by block; with batch hooks a block is a batch."""
     if not isinstance(feed, ArrayFeed):
         feed.begin_epoch()
         done = 0
@@ -194,7 +196,7 @@ def _largest_block(arrays: list[Any]) -> int:
 
 
 def _started(engine: Engine, x: Any, eager: bool) -> Any:
-    """Outputs under way for one block, padded to a power of two with copies of its last sample."""
+    """Start the prediction of a block, padded to a power of two with copies of its last sample."""
     rows = leaves(x)[0].shape[0]
     size = padded_size(rows)
 

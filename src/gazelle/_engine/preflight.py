@@ -1,4 +1,4 @@
-"""The checks that fit and evaluate make before the first step: wrong data is refused while nothing is lost."""
+"""The checks of fit and evaluate before the first step."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_before_training(
     """Refuse data that does not fit the losses, holds NaN, or has labels outside the classes.
 
     Args:
-        engine: The programs; their losses say what targets must be like.
+        engine: The programs; their losses determine what targets are valid.
         feed: The training data.
         validation: The validation data, or None.
         output_layers: The layers that give the outputs, whose activations must match the losses;
@@ -60,7 +60,7 @@ def check_values(
     """Refuse values that cannot be trained on or measured.
 
     Args:
-        engine: The programs; their losses say what targets must be like.
+        engine: The programs; their losses determine what targets are valid.
         batch: `(x, y, sample_weight)`, arrays.
         label: A word before `x` and `y` in error texts: `"validation "`.
         columns: Names of the columns of `x`, or None.

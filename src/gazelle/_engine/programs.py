@@ -1,4 +1,7 @@
-"""Compiled programs, found again by what they compute: a second model of the same architecture compiles nothing."""
+"""Compiled programs, found again by what they compute.
+
+A second model of the same architecture compiles nothing.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,7 @@ from gazelle._engine.compile_cache import without_compile_cache
 
 _LIMIT = 128  # programs of the whole process; the least recently used one goes first
 
-# Settings of JAX that a program depends on, and those under which JAX is to run the program in its
-# own way.
+# Settings of JAX that a program depends on, and those under which JAX runs programs in its own way.
 _SETTINGS = (
     "jax_enable_x64",
     "jax_default_matmul_precision",
@@ -32,14 +34,14 @@ _DEBUGGING = ("jax_disable_jit", "jax_debug_nans", "jax_debug_infs", "jax_check_
 
 
 class Program(NamedTuple):
-    """A compiled program and the names of the logs that it gives, if they are known before it runs."""
+    """A compiled program and the names of its logs, if they are known before it runs."""
 
     run: Callable[..., Any]
     log_names: list[str]
 
 
 class _Place:
-    """Where a program is, or will be: whoever comes first compiles it, and the others wait."""
+    """The place of a program: the first thread to come compiles it, and the others wait."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -109,7 +111,10 @@ class Programs:
             return self._own[key]
 
     def agreed(self, key: Hashable, value: Any) -> Any:
-        """The value that the first engine with such a fingerprint has given for `key`; `value` if this is the first."""
+        """The value that the first engine with this fingerprint gave for `key`.
+
+        `value`, if this is the first.
+        """
         mark = self._fingerprint()
         if mark is None:
             return value
@@ -135,7 +140,7 @@ class Programs:
 
 
 def _compiler(name: str, lower: Callable[[], Any]) -> Callable[[], Callable[..., Any]]:
-    """Compiles, or fetches from the compile cache, in such a way that a bad entry there does no harm."""
+    """Compile, or fetch from the compile cache; a bad entry there does no harm."""
 
     def compiled() -> Callable[..., Any]:
         lowered = lower()
@@ -143,9 +148,7 @@ def _compiler(name: str, lower: Callable[[], Any]) -> Callable[[], Callable[...,
             run = lowered.compile()
         except (AssertionError, EOFError, KeyError, ValueError, zlib.error):
             run = None
-        if (
-            run is None
-        ):  # what is stored cannot be read; another error than a wrong entry comes again
+        if run is None:  # the stored entry cannot be read; any other error comes again
             with without_compile_cache(name):
                 return lowered.compile({})
         return _FirstCall(run, name, lowered)
@@ -154,7 +157,7 @@ def _compiler(name: str, lower: Callable[[], Any]) -> Callable[[], Callable[...,
 
 
 class _FirstCall:
-    """A program, whose first call shows whether the compile cache has given the right one."""
+    """A program whose first call shows whether the compile cache had the right one."""
 
     def __init__(self, run: Callable[..., Any], name: str, lowered: Any):
         self._run = run

@@ -1,4 +1,4 @@
-"""What `fit` knows and nobody can find out afterwards: data, order of the fits, times, rates, whose weights stay."""
+"""The record of a fit: what cannot be found out afterwards, such as data, times and rates."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def recorded(
     initial_epoch: int,
     epochs: int,
 ) -> Iterator[Fit]:
-    """Within the block the model is trained; what is known of it goes to `model.history.fits`, also after an error.
+    """Within the block the model is trained; the record goes to `history.fits`, also on error.
 
     Args:
         model: The model, whose history is the one of this fit.
@@ -102,7 +102,7 @@ def _of_data(feed: Feed, validation: Feed | None, source: str) -> Fit:
 def _rates(
     optimizer: Any, callbacks: CallbackList, history: History, fit: Fit
 ) -> Callable[[], list[float]] | None:
-    """What gives the learning rates later; None where the history notes them epoch by epoch, or nobody knows them."""
+    """A function that gives the learning rates later; None where the history notes them."""
     rate = getattr(optimizer, "_learning_rate", None)
     if isinstance(rate, LearningRateSchedule):
         begin, steps = int(np.asarray(optimizer._iterations._value)), fit.steps
@@ -147,7 +147,7 @@ def _note_weights(
     fit: Fit,
     first: int,
 ) -> None:
-    """Say whose weights the model was left with, and hold them loosely, so that a later change can be seen."""
+    """Record whose weights the model was left with, so that a later change can be seen."""
     history._left = [(weakref.ref(weight), weakref.ref(weight.current)) for weight in weights]
     restoring = [
         c for c in callbacks.callbacks if isinstance(c, EarlyStopping) and c.restore_best_weights

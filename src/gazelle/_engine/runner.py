@@ -1,4 +1,4 @@
-"""Runner: the epochs of one feed, chunk by chunk, for training or, with another step, for evaluation.
+"""Runner: the epochs of one feed, chunk by chunk, for training or evaluation.
 
 The host runs chunks of about a tenth of a second: the progress display stays alive, Ctrl-C is
 heard, and nothing in Python happens per batch. A callback with batch hooks gets chunks of one step.
@@ -236,7 +236,7 @@ class Runner:
     def _run(
         self, source: Resident | Window, piece: Piece, steps: int, plan: TailPlan, *, fresh: bool
     ) -> Logs:
-        """Start the programs for some batches of a piece, the shorter last one among them or not."""
+        """Start the programs for the first batches of a piece, the shorter last one included."""
         engine, feed, trains = self.engine, source.feed, self.stage == "train"
         whole = min(steps, piece.batches)
         has_last = whole < steps

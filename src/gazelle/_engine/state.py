@@ -1,9 +1,9 @@
-"""State: the values that a model's programs work on, in their one order, and how they are lent and come back.
+"""State: the variables that a model's programs work on, in their one order, lent and returned.
 
 A training program destroys the arrays that it is given (donation) and works in their memory.
-Whatever ends a fit, be it an exception out of a signal's handler, memory that runs out, or a
-program that fails: the values come back to their variables. Either the program's results, or a copy
-that was made shortly before.
+Whatever ends a fit (an exception from a signal handler, memory that runs out, a program that
+fails), the variables get values back: the program's results, or a copy that was made shortly
+before.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from gazelle._core.lending import check_process, guard_together
 from gazelle._core.variable import Variable
 from gazelle._engine.interrupt import undisturbed
 
-# A copy is made when the last one is at least so old, in seconds, and so many times the time that
-# it took.
+# A copy is made when the last one is at least this old, in seconds, and this many times the time
+# that it took.
 _COPY_AGE = 0.25
 _COPY_SHARE = 200
 
 
 class State:
-    """The variables of one engine. A program's carry is the list of their values, in the order of `variables`.
+    """The variables of one engine. A program carries their values in the order of `variables`.
 
     Args:
         trainable: What the optimizer changes.
@@ -56,7 +56,7 @@ class State:
 
     @property
     def variables(self) -> list[Variable]:
-        """What a training program changes: the order of its carry."""
+        """What a training program changes, in the order of its values."""
         return [*self.trainable, *self.frozen, *self.slots, *self.metric_state]
 
     @property
@@ -82,7 +82,7 @@ class State:
         self._backups = {}
 
     def read(self, variables: Sequence[Variable], program: Callable[[list[Any]], Any]) -> Any:
-        """What a program gives for the values of `variables`, which nobody destroys before it has started."""
+        """The result of a program that only reads: no value is destroyed before it has started."""
         check_process()
         guard = self.guard.begin_reading()
         try:
@@ -94,7 +94,7 @@ class State:
         """Run a program that changes variables, and hand its values back.
 
         Args:
-            program: Takes the values of `variables` and an empty list or, where it is no training,
+            program: Takes the values of `variables` and an empty list or, if this is not training,
                 those of `tested` and of `trainable`. It destroys the first and returns new values
                 for them, and something else.
             training: Whether it trains.
@@ -130,7 +130,7 @@ class State:
             self._kept = copies[: len(self.trainable)] if compare else []
 
     def is_as_kept(self) -> bool:
-        """Whether no trainable weight has changed since `keep`; False where there is none. Can be asked once."""
+        """Whether no trainable weight has changed since `keep`. Can be asked once."""
         with self.guard.lock:
             kept, self._kept = self._kept, []
             pairs = zip(self.trainable, kept, strict=False)
@@ -170,7 +170,7 @@ class State:
 
 
 class Backup:
-    """A copy of variables' values on the host, never much older than a quarter of a second while programs run.
+    """A copy of variables' values on the host, at most about a quarter of a second old.
 
     Args:
         variables: The variables.
@@ -193,7 +193,7 @@ class Backup:
         return self._arrays
 
     def renew_if_due(self) -> None:
-        """Copy the values if the copy is old, or somebody else than a program has set one since."""
+        """Copy the values if the copy is old, or a value was set since by anything but a program."""
         age = time.perf_counter() - self._made_at
         if not self._arrays or age > max(_COPY_AGE, _COPY_SHARE * self._seconds) or self._was_set():
             self.renew()

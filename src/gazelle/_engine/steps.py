@@ -248,13 +248,16 @@ class Steps:
         graph, optimizer = self.graph, self.optimizer
         if graph is None or optimizer is None or not self.runs_graph:
             return None
-        if self.compute_loss is not None or self.attached or self.loss.weights != [None]:
+        loss = self.loss.losses[0]
+        if loss is None or self.loss.weights != [None]:
+            return None
+        if self.compute_loss is not None or self.attached:
             return None
         if not self.compiled_metrics.counts_samples:
             return None
         return StepDescription(
             graph=graph,
-            loss=self.loss.losses[0],
+            loss=loss,
             optimizer=optimizer,
             loss_state=(self.loss_tracker.total, self.loss_tracker.count),
             metric_state=tuple(self.compiled_metrics.variables),

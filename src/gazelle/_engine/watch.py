@@ -1,4 +1,4 @@
-"""Watch: tells of a fit that has gone wrong without an error: a loss that is not finite, weights that never move."""
+"""Watch: warns of fits that fail without an error: a loss that is not finite, still weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ALWAYS_0 = "The loss is 0. Is there a loss, and are loss_weights and sample_wei
 
 
 class Watch:
-    """Looks at the results of each epoch of a fit, and warns at most once of each thing.
+    """Checks the results of each epoch of a fit, and warns at most once of each problem.
 
     Args:
         engine: The programs, before the first step of the fit.
@@ -24,16 +24,14 @@ class Watch:
 
     def __init__(self, engine: Engine):
         self._engine = engine
-        # A model that was trained before may have converged: then its weights need not move any
-        # more.
-        self._first = (
-            engine.optimizer is not None and int(np.asarray(engine.optimizer.iterations)) == 0
-        )
+        # A model that was trained before may have converged, so its weights need not move.
+        optimizer = engine.optimizer
+        self._first = optimizer is not None and int(np.asarray(optimizer.iterations)) == 0
         self._finite = True
         engine.state.keep(compare=self._first)
 
     def look(self, epoch: int, results: dict[str, Any]) -> None:
-        """Look at an epoch.
+        """Check an epoch.
 
         Args:
             epoch: Its number, from 0.

@@ -39,7 +39,7 @@ def checked_name(name: str | None, class_name: str) -> str:
     """A layer's name: the given one, or an automatic one.
 
     Raises:
-        ArgumentError: It is no text, or holds a `/`.
+        ArgumentError: It is not text, or holds a `/`.
     """
     if name is None:
         return unique_name(snake_case(class_name))
@@ -53,7 +53,7 @@ def checked_name(name: str | None, class_name: str) -> str:
 
 
 def first_input_shape(kwargs: InputArguments) -> tuple[int | None, ...] | None:
-    """Take `input_shape`, `input_dim` or `batch_input_shape` out of `kwargs`; None when none is there."""
+    """Take `input_shape`, `input_dim` or `batch_input_shape` out of `kwargs`; None if absent."""
     shape = kwargs.pop("input_shape", None)
     dimension = kwargs.pop("input_dim", None)
     if (batch_shape := kwargs.pop("batch_input_shape", None)) is not None:
@@ -75,7 +75,7 @@ def symbolic_inputs(shape: Any, dtype: str) -> Any:
 
 
 def shapes_of(value: Any) -> Any:
-    """The shapes of the arrays in a structure; None for what is no array."""
+    """The shapes of the arrays in a structure; None for other values."""
     return map_structure(lambda leaf: tuple(leaf.shape) if hasattr(leaf, "shape") else None, value)
 
 
@@ -94,7 +94,7 @@ def is_plain(value: Any) -> bool:
 
 
 def bound_arguments(owner: Any, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any] | None:
-    """A constructor's arguments by name; None where they do not match: it will refuse them itself."""
+    """A constructor's arguments by name; None where they do not match, which it refuses itself."""
     signature = inspect.signature(type(owner).__init__)
     try:
         bound = signature.bind(owner, *args, **kwargs)

@@ -347,7 +347,7 @@ class Layer:
     # ---- Parts ----
 
     def _parts(self) -> Iterator[Any]:
-        """Layers, variables, metrics and generators among the attributes, in order of assignment."""
+        """The layers, variables, metrics and generators among the attributes, in their order."""
         for value in vars(self).values():
             yield from search(value, _PARTS)
 

@@ -169,7 +169,7 @@ def seen_output(output: Any, layer_name: str) -> KerasTensor:
 
 
 def symbolic_output(shape: Any, dtype: str) -> Any:
-    """Symbolic tensors for what `compute_output_shape` returned: a shape, or a structure of shapes."""
+    """Symbolic tensors for a shape, or a structure of shapes, from `compute_output_shape`."""
     if isinstance(shape, dict):
         return {key: symbolic_output(inner, dtype) for key, inner in shape.items()}
     if shape and isinstance(shape[0], tuple | list | dict):

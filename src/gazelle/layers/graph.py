@@ -59,7 +59,7 @@ class Graph:
         self.output_names = [_layer_name(tensor) for tensor in self.flat_outputs]
 
     def _start_anew(self) -> None:
-        """Put an Input in the place of each input that a layer gives, and call the steps behind it once more."""
+        """Replace each input that is a layer's output by an Input; repeat the calls behind it."""
         new = {
             id(tensor): (
                 tensor
@@ -134,7 +134,7 @@ class Graph:
         return flat
 
     def _fitted(self, tensor: KerasTensor, name: str, value: Any) -> Any:
-        """One input with the dtype and rank of its `Input`; refused where the shape does not fit."""
+        """One input with the dtype and rank of its `Input`, refused if its shape does not match."""
         wanted, shape = tensor.shape, tuple(value.shape)
         if len(shape) == len(wanted) - 1 and wanted[-1] == 1:
             value = _reshaped(value, (*shape, 1))
@@ -148,7 +148,7 @@ class Graph:
             raise ShapeError(
                 f'Input {name!r} of model "{self.name}" is incompatible with the data: expected'
                 f" shape={wanted}, found shape={shape}.",
-                expected=f"shape {wanted} (None stands for any size)",
+                expected=f"shape {wanted} (None means any size)",
                 received=f"shape {shape}",
                 fix=_shape_fix(wanted, shape),
             )
@@ -179,10 +179,11 @@ def _shape_fix(wanted: Sequence[int | None], found: Sequence[int | None]) -> str
     for n in known:
         total *= n
     if len(known) == len(wanted) - 1 and product == total:
-        return f"reshape the data to {('n', *wanted[1:])}, or put a Flatten/Reshape layer first".replace(
-            "'n'", "n"
-        )
-    return f"pass data with {tuple(wanted[1:])} a sample, or build the model for {tuple(found[1:])}"
+        wanted_text = str(("n", *wanted[1:])).replace("'n'", "n")
+        return f"reshape the data to {wanted_text}, or put a Flatten/Reshape layer first"
+    return (
+        f"pass data with {tuple(wanted[1:])} per sample, or build the model for {tuple(found[1:])}"
+    )
 
 
 def replay(
@@ -195,14 +196,14 @@ def replay(
 
     Args:
         nodes: The calls, in order.
-        values: What stands for the first tensors, by their ids: arrays or symbolic tensors; filled
+        values: The values of the first tensors, by their ids: arrays or symbolic tensors; filled
             up on the way.
         outputs: The structure of tensors that is wanted.
         operations: What is called instead of an operation, by its id; the operations themselves
             when None.
 
     Returns:
-        What the calls gave in the place of `outputs`.
+        The results of the calls, in the structure of `outputs`.
     """
 
     def value_of(leaf: Any) -> Any:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def search(value: Any, kinds: tuple[type, ...]) -> Iterator[Any]:
-    """The objects of some classes in a value: itself, or those in nested lists, tuples and dicts."""
+    """The objects of some classes in a value, also in nested lists, tuples and dicts."""
     if isinstance(value, kinds):
         yield value
     elif isinstance(value, list | tuple):
@@ -44,7 +44,7 @@ def flatten_layers(layer: Layer, *, frozen: bool = True) -> Iterator[Layer]:
 
 
 def own_weights(layer: Layer) -> list[Variable]:
-    """A layer's own weights, without those of layers within it: those made as trainable ones first."""
+    """A layer's own weights, less those of layers within it; trainable ones first."""
     return [v for v in layer._own_variables() if v.name != "seed_generator_state"]
 
 

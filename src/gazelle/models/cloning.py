@@ -24,7 +24,7 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
         custom_objects: Classes and functions of the user's by name.
 
     Raises:
-        ArgumentError: The text is no model's config.
+        ArgumentError: The text is not the config of a model.
         UnknownNameError: It names a class that is not known.
     """
     try:
@@ -50,7 +50,7 @@ def clone_model(
     clone_function: Callable[[Any], Any] | None = None,
     **kwargs: Any,
 ) -> Any:
-    """A model of the same architecture and names with new weights; it is compiled alike if the model is.
+    """A model of the same architecture with new weights, compiled like the model if that is.
 
     Args:
         model: A `Sequential` or functional model.

@@ -1,4 +1,4 @@
-"""The drawing of a network: what to draw, read off a model. The picture itself is `gazelle._plots.network`."""
+"""The drawing of a network: what to draw, read off a model; `_plots.network` draws it."""
 
 from __future__ import annotations
 

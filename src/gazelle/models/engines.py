@@ -45,7 +45,7 @@ def checked_settings(before: CompileSettings | None, **given: Any) -> CompileSet
     """The arguments of `compile`, checked as far as that is possible without data.
 
     Args:
-        before: What an earlier `compile` was told, whose loss and metrics stay where none are given.
+        before: The settings of an earlier `compile`; its loss and metrics stay if none are given.
         **given: The arguments.
 
     Raises:

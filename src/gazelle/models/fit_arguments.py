@@ -81,7 +81,7 @@ def verbosity(verbose: Any, automatic: int) -> int:
 
     Args:
         verbose: 0, 1, 2 or `"auto"`.
-        automatic: What `"auto"` stands for.
+        automatic: What `"auto"` means.
 
     Raises:
         ArgumentError: Something else.

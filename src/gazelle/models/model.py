@@ -96,7 +96,7 @@ class Model(Trainable):
     # ---- Running ----
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """The outputs for `inputs`. A subclass defines its own; `mask` is kept for Keras's signature."""
+        """The outputs for `inputs`. Subclasses define it; `mask` is kept for Keras's signature."""
         if self._graph is None:
             raise NotImplementedError(
                 f"The model {type(self).__name__} has no call(). Define `def call(self, inputs,"
@@ -134,7 +134,7 @@ class Model(Trainable):
         Raises:
             NotImplementedError: The model is described by its inputs and outputs and runs no code
                 of its own.
-            ArgumentTypeError: `loss` is no array.
+            ArgumentTypeError: `loss` is not an array.
         """
         if self._graph is not None and context.current_layer() is not self:
             raise NotImplementedError(
@@ -144,7 +144,7 @@ class Model(Trainable):
         super().add_loss(loss)
 
     def _output_spec(self, x: Any) -> Any:
-        """What the model gives for symbolic data `x`; builds the model if this is the first call."""
+        """The outputs for symbolic data `x`; builds the model if this is the first call."""
         if self._graph is not None:
             self._graph.check(x)
             return self._graph.outputs
@@ -295,7 +295,7 @@ class Model(Trainable):
     def save_weights(
         self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None
     ) -> None:
-        """Write the weights (and the optimizer's state) to a `.weights.h5` file that Keras 3 reads too.
+        """Write weights and the optimizer's state to a `.weights.h5` file, which Keras 3 reads too.
 
         Args:
             filepath: Path that ends in `.weights.h5`.

@@ -1,4 +1,4 @@
-"""Methods of Keras's protocol that Gazelle does not call: a class that defines one is refused, never half obeyed."""
+"""Methods of Keras's protocol that Gazelle does not call: a class that defines one is refused."""
 
 from __future__ import annotations
 

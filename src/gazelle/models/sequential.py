@@ -28,7 +28,7 @@ class Sequential(Model):
         name: A name; automatic when None.
 
     Raises:
-        ArgumentTypeError: Something that is no layer.
+        ArgumentTypeError: Something that is not a layer.
 
     Example:
         >>> from gazelle.models import Sequential
@@ -57,7 +57,7 @@ class Sequential(Model):
         """Append a layer (or an `Input`, at the beginning).
 
         Raises:
-            ArgumentTypeError: It is no layer.
+            ArgumentTypeError: It is not a layer.
             ArgumentError: Its name is taken, or an `Input` comes late.
         """
         self._append(layer)
@@ -133,7 +133,7 @@ class Sequential(Model):
         self._layers.append(layer)
 
     def _rebuild(self) -> None:
-        """Describe the chain anew, once the input and a layer are there."""
+        """Describe the chain again, once there are an input and a layer."""
         self.built, self._graph = False, None
         if self._input_layer is None or not self._layers:
             return
@@ -170,7 +170,7 @@ class Sequential(Model):
         self._rebuild()
 
     def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:
-        """Built from data: any batch size fits afterwards; several inputs go to the first layer as they are."""
+        """Build from data, for any batch size; several inputs go to the first layer as they are."""
         if self._layers and len(args) == 1 and hasattr(args[0], "shape"):
             self.build((None, *args[0].shape[1:]))
         elif self._layers:

@@ -28,7 +28,7 @@ def print_summary(
     show_trainable: bool = False,
     layer_range: list[str] | None = None,
 ) -> None:
-    """Print the table of a model's layers, or hand its lines to `print_fn`, one a call; see `Model.summary`."""
+    """Print the table of a model's layers, or pass its lines to `print_fn`; see `Model.summary`."""
     connected = _is_branching(model)
     width = line_length or _default_width(connected, show_trainable)
     width = max(
@@ -145,7 +145,7 @@ def _shape_text(layer: Any) -> str:
 
 
 def symbolic_outputs(operation: Any) -> Any:
-    """The structure of symbolic tensors that a layer or operator gives; None where it is not known."""
+    """The symbolic outputs of a layer or operator, in their structure; None if unknown."""
     if getattr(operation, "_graph", None) is not None:
         return operation._graph.outputs
     if operation.inbound_nodes:

@@ -167,7 +167,7 @@ class Trainable(Layer):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """The loss of a batch: compiled losses, added losses and penalties. A subclass may override it.
+        """The loss of a batch: compiled and added losses, and penalties. May be overridden.
 
         Args:
             x: Inputs of the batch.

@@ -1,4 +1,4 @@
-"""Trainer: the one object that holds everything compile, fit, evaluate and predict keep of a model."""
+"""Trainer: the one object with everything that compile, fit and predict keep of a model."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class Trainer:
         return self.settings is not None and self.settings.run_eagerly
 
     def _engine_for(self, feed: Feed) -> Engine:
-        """The engine for data of these shapes: builds the model, losses and metrics on first use."""
+        """The engine for data of these shapes; builds model, losses and metrics on first use."""
         settings = self.required_settings()
         x, y, _ = feed.spec
         with self._making.lock:

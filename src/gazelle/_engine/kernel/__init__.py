@@ -1,9 +1,9 @@
-"""A second engine for small networks on a CPU: a kernel in C++ that trains whole chunks of steps; XLA is its oracle.
+"""The kernel: a second engine, in C++, for small networks on a CPU. XLA is its oracle.
 
-`plan_for` says, while a training program is traced, whether the kernel can take the place of XLA's
-loop. Everything about the program but the steps themselves stays as it is, and so do the numbers,
-to float32 rounding. `predicted` does the same in programs that predict. `status` says whether there
-is a kernel and, if not, why.
+While a training program is traced, `plan_for` tells whether the kernel can replace XLA's loop over
+the steps. The rest of the program stays the same, and so do the numbers, to float32 rounding.
+`predicted` does the same in programs that predict. `status` tells whether there is a kernel and, if
+not, why.
 """
 
 from typing import NamedTuple

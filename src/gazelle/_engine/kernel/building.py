@@ -59,7 +59,7 @@ class Record(NamedTuple):
 
 
 def path_of(level: str) -> Path:
-    """Where the library for a level of processors is; its name tells the sources that it was made from."""
+    """The library for a level of processors; its name has a digest of its sources."""
     digest = hashlib.sha256(repr((_FLAGS, _WIDE[level])).encode())
     for source in sorted([*SOURCES.glob("*.h"), *SOURCES.glob("*.cpp")]):
         digest.update(source.read_bytes())
@@ -91,7 +91,7 @@ def record() -> Record:
 
 
 def interface(include: Path | None) -> tuple[int, int] | None:
-    """Major and minor version of XLA's foreign functions that headers are for; None where that cannot be read.
+    """Version of XLA's foreign functions that headers are for; None if it cannot be read.
 
     Args:
         include: The folder with `xla/ffi/api`: `jaxlib/include`.
@@ -121,7 +121,7 @@ def compiler() -> str | None:
 
 
 def build() -> list[Path]:
-    """Compile the libraries that are missing or damaged, side by side, and remove those of earlier sources.
+    """Compile missing or damaged libraries in parallel, and remove those of earlier sources.
 
     A compiler may take as long as it needs. What came of it is recorded in `kernel.json`, a failure
     too.
@@ -130,7 +130,7 @@ def build() -> list[Path]:
         All libraries.
 
     Raises:
-        OSError: There is no compiler, no jaxlib, another machine than Linux on x86-64, or it fails.
+        OSError: There is no compiler, no jaxlib, a machine other than Linux on x86-64, or it fails.
     """
     version = interface(headers())
     paths = {level: path_of(level) for level in LEVELS}

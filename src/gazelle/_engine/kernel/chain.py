@@ -255,7 +255,7 @@ def head_of(loss: Any, last: Any, units: int) -> tuple[int, bool] | None:
 
 
 def penalty_of(variable: Variable) -> tuple[float, float] | None:
-    """The factors of a weight's L1 and L2 penalty, both 0 without one; None for any other penalty."""
+    """The factors of a weight's L1 and L2 penalty, 0 without one; None for other penalties."""
     regularizer = variable.regularizer
     if regularizer is None:
         return 0.0, 0.0

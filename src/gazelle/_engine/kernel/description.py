@@ -1,4 +1,4 @@
-"""What the kernel is told of a training step."""
+"""The description of a training step for the kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The compiled kernel: found, verified, loaded at the first fit that can use it, and made known to XLA."""
+"""The compiled kernel: found, verified, loaded on first use, and registered with XLA."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def switched_on() -> bool:
 
 
 def obstacle() -> str | None:
-    """The setting that keeps the kernel from being used, though it may be there; None where nothing does."""
+    """The setting that keeps the kernel from being used; None if there is none."""
     if not switched_on():
         return f"the environment variable GAZELLE_NATIVE is {os.environ['GAZELLE_NATIVE']}"
     if jax.default_backend() != "cpu":
@@ -62,18 +62,18 @@ def obstacle() -> str | None:
 
 
 def is_free() -> bool:
-    """Whether the kernel may be used and JAX is set to run float32 programs on a CPU as they are."""
+    """Whether the kernel may be used: JAX runs plain float32 programs on a CPU."""
     return obstacle() is None
 
 
 def target(call: str) -> str | None:
-    """The name under which XLA knows a call of the kernel, "train" or "predict"; None where there is no kernel."""
+    """XLA's name for a call of the kernel, "train" or "predict"; None without a kernel."""
     name = loaded().name
     return None if name is None else f"gazelle_{call}_{name}"
 
 
 def loaded() -> Library:
-    """The library, whose calls XLA now knows, or why there is none; one warning says that one is broken."""
+    """The library, registered with XLA, or why there is none; one warning if it is broken."""
     with _loading:
         return _loaded()
 
@@ -92,7 +92,7 @@ def _loaded() -> Library:
 
 
 def _find() -> Library:
-    """Everything that can be wrong is looked at before the library is loaded, and again before XLA hears of it."""
+    """Find the library, and check all that can be wrong before it is loaded and registered."""
     from gazelle._engine.kernel import building
 
     flags = _processor_flags()

@@ -15,7 +15,7 @@ from gazelle._engine.kernel.chain import HIDDEN, Chain, chain_of
 from gazelle._engine.kernel.plan import MOST_THREADS
 from gazelle.layers.graph import Graph
 
-# Larger networks are XLA's, which does not start a product anew for each block of samples.
+# Larger networks are XLA's, which does not restart a product for each block of samples.
 MOST_WEIGHTS = 1 << 16
 ONE_THREAD = 4 << 20  # weights times samples: up to so many one thread is fastest
 

@@ -1,4 +1,4 @@
-"""Span: which steps one call of a program runs. The kernel reads the same four numbers (`Span` in kernel.cpp)."""
+"""Span: which batches one call of a program takes. kernel.cpp has the same `Span`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,21 @@
+"""Names for the types that many rooms share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+# An array of JAX's or NumPy's. A tracer, inside a program, is a `jax.Array` too.
+Tensor = jax.Array | np.ndarray
+
+# A shape; None for an axis of unknown size.
+Shape = Sequence[int | None]
+
+# Nested lists, tuples and dicts with tensors (or what belongs to each) as leaves.
+Structure = Any
+
+# What `compile` takes as a loss for one output: a name, a function of (y_true, y_pred) or a `Loss`.
+LossLike = str | Callable[..., Any]
