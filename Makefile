@@ -1,16 +1,17 @@
-# Gazelle's commands. Each makes what it needs in .venv the first time and installs nothing again until pyproject.toml or constraints.txt changes.
+# Gazelle's commands. Each makes what it needs in .venv the first time, and installs nothing again
+# until pyproject.toml or constraints.txt changes.
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := tools/install.py --constraint constraints.txt
 WORKERS ?= 2
 TOO_OLD := import sys; sys.exit("Gazelle needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name one: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)
-# The tests of a quick subset: what depends on the versions of other packages.
-QUICK := tests/test_door.py tests/test_packages.py tests/cli tests/_engine/kernel/test_library.py tests/_engine/kernel/test_numbers.py \
+# What depends on the versions of other packages.
+VERSIONED := tests/test_door.py tests/test_packages.py tests/cli tests/_engine/kernel/test_library.py tests/_engine/kernel/test_numbers.py \
 	tests/models tests/_plots tests/_report tests/saving tests/_engine/test_counts.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-newest lint format hooks bench wheel clean
+.PHONY: help demo quick test coverage test-oldest test-newest lint format hooks bench wheel clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -18,14 +19,21 @@ help:  ## show this list
 demo: .venv/ready-run  ## train a network on the digits and make its report (two minutes the first time)
 	@$(BIN)/gazelle train digits
 
-test: .venv/ready-test  ## run the tests; what was skipped, and why, stands at the end
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -rs
+quick: .venv/ready-test  ## run the tests that tell most, in under a minute
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
-test-oldest: .venv-oldest/ready  ## run the quick tests with the oldest versions that are allowed
-	@.venv-oldest/bin/python -m pytest -q -W ignore::DeprecationWarning -n $(WORKERS) --dist loadfile -rs $(QUICK)
+test: .venv/ready-test  ## run all tests; the end lists what was skipped, and why (COVERAGE=1 measures coverage)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -rs $(if $(COVERAGE),--cov --cov-report=)
 
-test-newest: .venv-newest/ready  ## run the quick tests with the newest versions there are; NEWEST=python3.13 names a Python
-	@.venv-newest/bin/python -m pytest -q -n $(WORKERS) --dist loadfile -rs $(QUICK)
+coverage:  ## run all tests and list the lines and branches that none of them runs
+	@$(MAKE) test COVERAGE=1
+	@$(BIN)/python -m coverage report
+
+test-oldest: .venv-oldest/ready  ## run a subset of the tests with the oldest versions that are allowed
+	@.venv-oldest/bin/python -m pytest -q -W ignore::DeprecationWarning -n $(WORKERS) --dist loadfile -rs $(VERSIONED)
+
+test-newest: .venv-newest/ready  ## run it with the newest versions there are; NEWEST=python3.13 names a Python
+	@.venv-newest/bin/python -m pytest -q -n $(WORKERS) --dist loadfile -rs $(VERSIONED)
 
 lint: .venv/ready-dev  ## check style, types and the imports between rooms
 	@$(BIN)/ruff check .
