@@ -26,7 +26,7 @@ struct Objective {
     bool logits;  // the loss is taken from the sums themselves, without clipping
     float low, high;
     Targets targets;
-    float* predictions;  // samples x units, or null where nobody asks
+    float* predictions;  // samples x units; null if they are not wanted
     INLINE void predict(Vector p, long row, int valid, int units, int c) const {
         if (predictions)
             for (int i = 0; i < valid; i++) predictions[(row + i) * units + c] = p[i];

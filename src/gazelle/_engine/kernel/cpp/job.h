@@ -1,4 +1,4 @@
-// What a call of the kernel is to do, and a layer in it.
+// One call of the kernel: what it has to do, and a layer in it.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -26,7 +26,7 @@ struct Job {
     float *loss_total, *loss_count;
     const float* importance;  // the samples' weights, null where all count alike
     std::vector<int> sizes, kinds;
-    std::vector<Parameter> kernels, biases;  // a layer without bias has nulls
+    std::vector<Parameter> kernels, biases;  // nulls for a layer without bias
     std::vector<Stage> stages;  // in the order of the layers
     long batches() const { return whole + (tail > 0); }
     int size(long n) const { return n < whole ? batch : tail; }

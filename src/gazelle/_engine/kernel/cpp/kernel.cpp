@@ -1,4 +1,4 @@
-// The kernel as XLA calls it: batches of training, in place on the weights, Adam's slots and the loss's sums; and
+// The kernel as XLA calls it: training, in place on the weights, Adam's slots and the loss's sums; and
 // predictions.
 #include <exception>
 #include <system_error>
@@ -119,7 +119,7 @@ ffi::Error train(Job& job) {
 }
 
 /// State: iteration, sum and count of the loss, then what `give` takes. Results: the state, then the predictions (an
-/// empty array where nobody asks for them).
+/// empty array if they are not wanted).
 ffi::Error train_call(ffi::AnyBuffer x, ffi::AnyBuffer y, ffi::Buffer<ffi::F32> importance,
                       ffi::Buffer<ffi::S32> packed_span, ffi::Buffer<ffi::F32> rate, ffi::RemainingArgs arguments,
                       ffi::RemainingRets outputs, Training given) {
@@ -180,7 +180,7 @@ ffi::Error predict(ffi::AnyBuffer x, ffi::RemainingArgs arguments, ffi::Result<f
     for (size_t i = 0; i < arguments.size(); i++) arrays.push_back(arguments.get<ffi::AnyBuffer>(i)->untyped_data());
     long rows = y->dimensions()[0], units = sizes.end()[-1];
     long part = ((rows + threads - 1) / threads + BATCH - 1) / BATCH * BATCH;
-    std::vector<Job> jobs;  // one a thread
+    std::vector<Job> jobs;  // one per thread
     for (long from = 0; from < rows; from += part) {
         long own = std::min(part, rows - from);
         Job job{};

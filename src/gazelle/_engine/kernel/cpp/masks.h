@@ -11,8 +11,8 @@ namespace {
 
 /// The masks of the next batches, in a ring of slots.
 ///
-/// A slot is for batch n, then for n + DEPTH, and so on. Its state is 3n while nobody draws for batch n, 3n + 1 while
-/// somebody does, 3n + 2 when its masks are there. Who trains draws what is not there and nobody else draws.
+/// A slot is for batch n, then for n + DEPTH, and so on. Its state is 3n before the masks of batch n are drawn, 3n + 1
+/// while they are, 3n + 2 once they are there. The training thread draws those that no thread has begun to draw.
 class Masks {
    public:
     static constexpr long DEPTH = 32;

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "arena.h"
-#include "crew.h"
+#include "threads.h"
 #include "job.h"
 #include "masks.h"
 #include "products.h"
@@ -272,7 +272,7 @@ class Network {
             }
     }
 
-    /// The gradients by a layer's activated sums become those by the sums.
+    /// Turns the gradients by a layer's activated sums into those by its sums.
     void slope(Layer& k, int b0, int b1) {
         for (int j = 0; j < k.out; j++)
             for (long at = j * wide_ + b0; at < j * wide_ + b1; at += LANES)
@@ -387,11 +387,11 @@ class Network {
     std::vector<Layer> layers_;
     std::unique_ptr<Arena> arena_;
     float* x_ = nullptr;  // the converted batch: blocks of features, each batch x BLOCK
-    std::vector<float*> partial_;  // the first layer's sums, batch x wide, a thread's part each
+    std::vector<float*> partial_;  // the first layer's sums, batch x wide, one part per thread
     bool by_features_ = false;
     std::unique_ptr<Masks> masks_;  // null without dropout
     size_t mask_room_ = 0;
-    std::vector<Sums> sums_[2];  // of the batches with even and with odd numbers, a thread's each
+    std::vector<Sums> sums_[2];  // of even and of odd batches, one per thread
 };
 
 }  // namespace

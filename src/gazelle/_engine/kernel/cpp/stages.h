@@ -26,7 +26,7 @@ struct Stage {
     float *moving_mean = nullptr, *moving_variance = nullptr;
     uint32_t* seed = nullptr;  // key and counter of the first batch
 
-    // What the network gives it: outputs, which numbers pass, for each thread rows of one number a unit.
+    // What the network gives it: outputs, which numbers pass, for each thread rows with one number per unit.
     float* out = nullptr;
     uint16_t* passed = nullptr;  // a bit a number, LANES together
     struct Moments {

@@ -6,7 +6,7 @@ namespace {
 
 typedef uint32_t Bits __attribute__((vector_size(4 * LANES)));
 
-/// The exclusive or of both words of the blocks numbered (0, x[i]), in the place of x[i].
+/// The exclusive or of both words of the blocks numbered (0, x[i]), instead of x[i].
 template <int N>
 INLINE void threefry(uint32_t first, uint32_t second, Bits* x) {
     constexpr int distances[2][4] = {{13, 15, 26, 6}, {17, 29, 16, 24}};

@@ -10,7 +10,7 @@
 
 namespace {
 
-constexpr int SPINS = 500;  // some microseconds; whoever waits longer sleeps, since the other may have lost its core
+constexpr int SPINS = 500;  // some microseconds; a thread that waits longer sleeps: the other may have lost its core
 
 class Barrier {
    public:
