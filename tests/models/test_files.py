@@ -136,5 +136,5 @@ def test_a_file_that_is_there_may_be_protected(tmp_path):
     path = tmp_path / "m.weights.h5"
     model = small(gazelle)
     model.save_weights(str(path))
-    with pytest.raises(ValueError, match="is there already"):
+    with pytest.raises(ValueError, match="already exists"):
         model.save_weights(path, overwrite=False)

@@ -115,7 +115,7 @@ def test_a_method_that_a_subclass_must_define_is_named():
         (lambda: schedules.CosineDecay(0.1, 0), "decay_steps"),
         (lambda: schedules.CosineDecayRestarts(0.1, 0), "first_decay_steps"),
         (lambda: schedules.PiecewiseConstantDecay([1, 2], [1.0]), "1 less than"),
-        (lambda: schedules.PiecewiseConstantDecay([2, 1], [1.0, 2.0, 3.0]), "must rise"),
+        (lambda: schedules.PiecewiseConstantDecay([2, 1], [1.0, 2.0, 3.0]), "ascending order"),
     ],
 )
 def test_wrong_arguments_are_refused(make, message):

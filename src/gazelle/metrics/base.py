@@ -267,6 +267,12 @@ def serialize(metric: Any) -> Any:
     return registry.serialize(metric)
 
 
+def direction_of(metric: Any) -> str | None:
+    """`"up"` if greater values of a metric are better, `"down"` if less are, None if unknown."""
+    direction = getattr(metric, "_direction", None)
+    return direction if direction in ("up", "down") else None
+
+
 def divide_no_nan(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
     """`numerator / denominator`, and 0 where the denominator is 0."""
     empty = denominator == 0
