@@ -85,7 +85,7 @@ ARGUMENTS = {
     "Subtract": {},
     "UnitNormalization": {"axis": [1, 2]},
 }
-# Layers without arguments of their own, or with arguments that have only one valid value.
+# Arguments that configs do not have, or that have only one valid value.
 LEFT_OUT = {
     "sparse",
     "ragged",

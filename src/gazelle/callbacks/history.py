@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gazelle._core.errors import ArgumentError, StateError, nearest
 from gazelle._core.notebook import html_table
 from gazelle._core.packages import need
+from gazelle._core.variable import Variable
 from gazelle._data.fit_record import Fit
 from gazelle._files.writing import atomic_path
 from gazelle.callbacks.base import Callback, Logs
@@ -180,6 +181,34 @@ class History(Callback):
             return epoch + 1
         last_number, _ = recorded[-1]
         return max(epoch + 1, last_number + 1)
+
+
+# For the recorder of `fit`, which completes a history:
+
+
+def recorded_epochs(history: History) -> list[int]:
+    """The numbers (from 1) of all epochs that this history itself has recorded."""
+    return [number for number, _ in history._rows]
+
+
+def record_rates(history: History, read_rate: Callable[[], float] | None) -> None:
+    """Call `read_rate` at the beginning of each epoch from now on; None to stop."""
+    history._read_rate = read_rate
+
+
+def recorded_rates(history: History) -> list[float]:
+    """The learning rates read at the beginning of each epoch of this fit."""
+    return list(history._rates)
+
+
+def add_fit(history: History, fit: Fit, rates: Callable[[], list[float]] | None) -> None:
+    """Add the record of a fit; `rates` computes its learning rates when they are first needed."""
+    history._fits.append((fit, rates))
+
+
+def remember_weights(history: History, weights: Sequence[Variable]) -> None:
+    """Store weak references to the trained weights, so that later changes can be detected."""
+    history._left = [(weakref.ref(weight), weakref.ref(weight.current)) for weight in weights]
 
 
 def _columns(rows: Sequence[tuple[int, Logs]]) -> tuple[list[int], dict[str, list[float]]]:

@@ -58,10 +58,10 @@ class Metric:
     built: bool = True
     # "up" if greater is better, "down" if less is better, None if unknown.
     _direction: str | None = None
-    # Set by Gazelle's own classes and read in counting.py, which ignores them in users' subclasses:
-    # whether an update adds an independent contribution of each sample to the state,
+    # Promises of Gazelle's own classes; counting.py reads them, but not those of users' subclasses.
+    # An update adds an independent contribution of each sample to the state.
     _counts_samples: bool = False
-    # and whether these contributions are whole numbers if there are no sample weights.
+    # These contributions are whole numbers if there are no sample weights.
     _counts_whole_numbers: bool = False
 
     def __init__(self, dtype: Any = None, name: str | None = None):

@@ -81,6 +81,11 @@ class Adam(Optimizer):
         }
 
 
+def moments(optimizer: Adam) -> tuple[list[Variable], list[Variable]]:
+    """The running means of the gradients and of their squares, of a built optimizer."""
+    return optimizer._momentums, optimizer._velocities
+
+
 @catalogue.add("adamw")
 class AdamW(Adam):
     """Adam with weight decay.

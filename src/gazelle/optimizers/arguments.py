@@ -32,7 +32,7 @@ class Common(WithoutDecay, total=False):
 
 
 def check_arguments(owner: str, name: Any, unknown: dict[str, Any]) -> None:
-    """Refuse unknown arguments and invalid names.
+    """Check for unknown arguments and invalid names.
 
     Raises:
         ArgumentError: An argument is unknown, or `name` is not a valid name.

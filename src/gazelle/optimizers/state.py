@@ -235,7 +235,7 @@ class OptimizerState:
         return self._index[variable]
 
     def _check_known(self, variables: Sequence[Variable]) -> None:
-        """Refuse variables that the optimizer was not built for."""
+        """Check that the optimizer was built for the variables."""
         unknown = [variable for variable in variables if variable not in self._index]
         if unknown:
             known = self._trainable_variables
@@ -266,6 +266,16 @@ class OptimizerState:
         if self._given_rate is not None and now == now.dtype.type(self._given_rate):
             return self._given_rate
         return float(str(now))  # the shortest decimal that rounds to it: 0.1, not 0.10000000149
+
+
+def step_counter(optimizer: OptimizerState) -> Variable:
+    """The variable that counts the steps of an optimizer."""
+    return optimizer._iterations
+
+
+def learning_rate_source(optimizer: OptimizerState) -> Any:
+    """The learning rate of an optimizer as a variable, a schedule or a callable, not its value."""
+    return optimizer._learning_rate
 
 
 def scalar_dtype() -> str:

@@ -81,10 +81,10 @@ def as_float(step: Any) -> Any:
 
 
 def check_positive(name: str, value: Any, owner: object) -> None:
-    """Refuse a number of steps that is not > 0.
+    """Check that a number of steps is > 0.
 
     Raises:
-        ArgumentError: `value` is zero or less.
+        ArgumentError: `value` is not > 0.
     """
     if not value > 0:
         raise ArgumentError(
