@@ -354,7 +354,7 @@ def test_a_checkpoint_does_not_replace_finite_weights_by_nan(tmp_path):
                 [np.full_like(weight, np.nan) for weight in self.model.get_weights()]
             )
 
-    with pytest.warns(UserWarning, match="keeps"):
+    with pytest.warns(UserWarning, match="does not replace"):
         model.fit(X, Y, callbacks=[Spoils(), checkpoint], verbose=0)
     assert path.read_bytes() == kept
 
