@@ -83,7 +83,7 @@ def test_names_of_the_callers_come_before_the_builtin_ones():
     def mine(x):
         return -x
 
-    assert catalogue.get("flat_thing", {"flat_thing": mine}) is mine
+    assert catalogue.deserialize("flat_thing", {"flat_thing": mine}) is mine
     with registry.custom_object_scope({"mine": mine}):
         assert catalogue.get("mine") is mine
     with pytest.raises(UnknownNameError):

@@ -296,9 +296,9 @@ class Steps(callbacks.Callback):
         (lambda path: callbacks.CSVLogger(path / "nowhere" / "log.csv"), "not a folder"),
         (lambda path: callbacks.CSVLogger(path), "it is a folder"),
         (lambda path: callbacks.CSVLogger(path / "f", append=True), "cannot continue"),
-        (lambda path: callbacks.CSVLogger(path / "log.csv", append=True), "no columns"),
+        (lambda path: callbacks.CSVLogger(path / "log.csv", append=True), "columns are missing"),
     ],
-    ids=["whole model", "folder is a file", "no folder", "folder", "not a log", "lacks columns"],
+    ids=["whole model", "folder is a file", "no folder", "folder", "not a log", "missing columns"],
 )
 def test_what_a_callback_needs_is_checked_before_the_first_step(make_callback, match, tmp_path):
     (tmp_path / "f").write_text("a,b\n1,2\n")
@@ -354,7 +354,7 @@ def test_a_checkpoint_does_not_replace_finite_weights_by_nan(tmp_path):
                 [np.full_like(weight, np.nan) for weight in self.model.get_weights()]
             )
 
-    with pytest.warns(UserWarning, match="keeps"):
+    with pytest.warns(UserWarning, match="does not replace"):
         model.fit(X, Y, callbacks=[Spoils(), checkpoint], verbose=0)
     assert path.read_bytes() == kept
 

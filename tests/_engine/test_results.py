@@ -283,7 +283,7 @@ def test_an_optimizer_of_another_model_is_refused_before_training(net, data):
     optimizer = gazelle.optimizers.Adam()
     net(gazelle, loss="mse", optimizer=optimizer).train_on_batch(*data)
     other = net(gazelle, loss="mse", optimizer=optimizer)
-    with pytest.raises(StateError, match="belongs to other variables"):
+    with pytest.raises(StateError, match="was built for other variables"):
         other.fit(*data, verbose=0)
 
 

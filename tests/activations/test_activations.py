@@ -15,34 +15,14 @@ from gazelle._core.errors import ArgumentTypeError, UnknownNameError
 from gazelle._core.registry import register_keras_serializable
 
 NAMES = sorted(set(activations.__all__) - {"get", "serialize", "deserialize"})
-# The kinks of all functions, their neighbourhood and far ends.
+# The kinks of all functions, points near them and extreme values.
 POINTS = np.array(
     [
-        -1e4,
-        -90,
-        -6,
-        -3,
-        -1.5,
-        -1,
-        -0.5,
-        -1e-3,
-        -0.0,
-        0,
-        1e-3,
-        0.25,
-        0.5,
-        1,
-        1.5,
-        2,
-        3,
-        5.9,
-        6,
-        7,
-        90,
-        1e4,
+        [-1e4, -90, -6, -3, -1.5, -1, -0.5, -1e-3, -0.0, 0, 1e-3],
+        [0.25, 0.5, 1, 1.5, 2, 3, 5.9, 6, 7, 90, 1e4],
     ],
     "float32",
-).reshape(2, 11)
+)
 ROWS = np.random.default_rng(3).normal(size=(4, 6)).astype("float32")
 TIES = np.array([[1, 1, 0, -2], [0.5, 0.5, 0.5, 0.5]], "float32")
 ALONG_AXIS = ("softmax", "log_softmax", "glu")
@@ -71,23 +51,18 @@ CASES += [
 for slope in (0.0, 0.1):
     for top in (None, 6.0, 5.9):
         for threshold in (0.0, 1.0 if slope else -1.0):
-            CASES.append(
-                (
-                    "relu",
-                    POINTS,
-                    {"negative_slope": slope, "max_value": top, "threshold": threshold},
-                )
-            )
+            arguments = {"negative_slope": slope, "max_value": top, "threshold": threshold}
+            CASES.append(("relu", POINTS, arguments))
 
 
-def all_cases(room):
+def all_cases(module):
     """Values and gradients of every case in one compiled program."""
 
     def program(inputs):
         results = []
         for (name, _, arguments), x in zip(CASES, inputs, strict=True):
             values, back = jax.vjp(
-                lambda x, name=name, more=arguments: getattr(room, name)(x, **more), x
+                lambda x, name=name, more=arguments: getattr(module, name)(x, **more), x
             )
             results.append(
                 (values, back(jnp.linspace(0.5, 2.0, values.size).reshape(values.shape))[0])
@@ -123,8 +98,8 @@ def test_sparsemax_is_the_nearest_point_of_the_simplex(x, axis):
     found = np.moveaxis(np.asarray(activations.sparsemax(x, axis)), axis, -1)
     np.testing.assert_allclose(found.sum(-1), 1.0, rtol=1e-6)
     corners = np.eye(found.shape[-1])
-    # A point y of a convex set is nearest to x exactly when (x - y) (c - y) <= 0 for every corner
-    # c.
+    # y is the nearest point of the simplex to x if and only if (x - y) (c - y) <= 0 for every
+    # corner c.
     for row, nearest in zip(np.moveaxis(x, axis, -1), found, strict=True):
         assert ((corners - nearest) @ (row - nearest) <= 1e-6).all()
 
@@ -180,19 +155,19 @@ def doubled(x):
     return 2 * x
 
 
-def test_an_activation_of_the_user_s_own_survives_its_config():
+def test_a_user_s_activation_survives_its_config():
     config = json.loads(json.dumps(activations.serialize(doubled)))
     assert activations.deserialize(config) is doubled
 
 
 def test_an_activation_can_be_named_by_custom_objects():
-    config = activations.serialize(lambda_free)
-    assert activations.deserialize(config, {"lambda_free": lambda_free}) is lambda_free
+    config = activations.serialize(plain_identity)
+    assert activations.deserialize(config, {"plain_identity": plain_identity}) is plain_identity
     with pytest.raises(UnknownNameError):
         activations.deserialize(config)
 
 
-def lambda_free(x):
+def plain_identity(x):
     return x
 
 
@@ -206,7 +181,7 @@ def test_lists_and_numpy_arrays_are_taken():
     assert isinstance(activations.softmax(ROWS), jax.Array)
 
 
-def test_the_type_of_short_floats_is_kept():
+def test_the_dtype_of_half_precision_floats_is_kept():
     x = jax.ShapeDtypeStruct((4, 6), jnp.bfloat16)
     for name in set(NAMES) - {"threshold"}:
         assert jax.eval_shape(getattr(activations, name), x).dtype == jnp.bfloat16, name

@@ -1,4 +1,4 @@
-"""A model that only callbacks see, and a way to drive callbacks as the training loop does."""
+"""A fake model for callbacks, and a function that calls their hooks like the training loop."""
 
 import io
 import os
@@ -23,7 +23,7 @@ class FakeOptimizer:
 
 
 class FakeModel:
-    """Its weights are one number: the epoch that was trained last."""
+    """A model whose only weight is the number of the last epoch."""
 
     def __init__(self, metrics=(), learning_rate=0.1):
         self.stop_training = False
@@ -48,7 +48,7 @@ class FakeModel:
 
 
 def drive(callback, epochs, model=None, batches=0):
-    """Call the hooks as `fit` does on a list of epoch-end logs; returns the model and all logs that were passed."""
+    """Call the hooks as `fit` does for a list of logs; returns the model and all logs passed."""
     model = model or FakeModel()
     callback.set_params({"epochs": len(epochs), "verbose": 0, "steps": batches})
     callback.set_model(model)
@@ -81,7 +81,7 @@ def fake_model():
 
 
 class FakeTerminal(io.StringIO):
-    """A terminal that keeps what was written to it and can say what its screen would show."""
+    """A terminal that stores its output and computes what its screen would show."""
 
     def __init__(self, encoding="utf-8"):
         super().__init__()
@@ -99,7 +99,7 @@ class FakeTerminal(io.StringIO):
         return super().write(text)
 
     def rows(self):
-        """The rows of the screen, without colours; fails where a row is longer than `COLUMNS`."""
+        """The rows of the screen, without colours; fails if a row is longer than `COLUMNS`."""
         rows, column = [""], 0
         for character in re.sub(r"\033\[\d+m", "", self.getvalue()):
             if character == "\n":
@@ -115,7 +115,7 @@ class FakeTerminal(io.StringIO):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """A function that makes standard output a terminal of a width and encoding."""
+    """A function that makes standard output a terminal of a given width and encoding."""
 
     def make(columns=100, encoding="utf-8", colour=False):
         monkeypatch.setenv("COLUMNS", str(columns))

@@ -4,12 +4,19 @@ import pytest
 from gazelle.callbacks import (
     Callback,
     CallbackList,
+    CSVLogger,
+    EarlyStopping,
     History,
     LambdaCallback,
+    LearningRateScheduler,
     ModelCheckpoint,
     ProgbarLogger,
+    ReduceLROnPlateau,
+    SwapEMAWeights,
+    TerminateOnNaN,
 )
 from gazelle.callbacks.base import HOOKS
+from gazelle.callbacks.callback_list import keeps_learning_rate
 
 
 class Recorder(Callback):
@@ -114,12 +121,12 @@ def test_a_users_history_and_progress_logger_are_not_doubled(fake_model):
 
 
 @pytest.mark.parametrize("given", [History, [3], "early", [print]])
-def test_what_is_no_callback_is_refused(given):
+def test_items_that_are_not_callbacks_are_refused(given):
     with pytest.raises(TypeError, match="not a callback"):
         CallbackList(given)
 
 
-def test_a_class_in_place_of_an_instance_is_refused_with_the_fix():
+def test_a_class_instead_of_an_instance_is_refused_with_the_fix():
     with pytest.raises(TypeError, match=r"History\(\.\.\.\)"):
         CallbackList([History])
 
@@ -164,6 +171,27 @@ def test_batch_hooks_on_the_object_are_seen():
 def test_a_checkpoint_needs_batch_hooks_only_when_it_counts_batches():
     assert not CallbackList(ModelCheckpoint("a.keras")).has_batch_hooks("train")
     assert CallbackList(ModelCheckpoint("a.keras", save_freq=3)).has_batch_hooks("train")
+
+
+def test_promises_hold_for_gazelles_callbacks_and_not_for_users_subclasses():
+    class MyHistory(History):
+        pass
+
+    class MyStopping(EarlyStopping):
+        pass
+
+    assert CallbackList([History(), ProgbarLogger()]).only_watch
+    assert not CallbackList([MyHistory()]).only_watch
+    assert not CallbackList([EarlyStopping()]).only_watch
+    assert CallbackList([EarlyStopping(), ReduceLROnPlateau()]).leave_data
+    assert not CallbackList([MyStopping()]).leave_data
+    assert not CallbackList([LambdaCallback()]).leave_data
+    assert not CallbackList([keras.callbacks.History()]).only_watch
+    keeping = (CSVLogger("log.csv"), EarlyStopping(), TerminateOnNaN(), SwapEMAWeights())
+    assert all(keeps_learning_rate(callback) for callback in keeping)
+    assert not keeps_learning_rate(ReduceLROnPlateau())
+    assert not keeps_learning_rate(LearningRateScheduler(lambda epoch: 0.1))
+    assert not keeps_learning_rate(MyStopping())
 
 
 def test_older_batch_names_are_called_once_as_in_keras():

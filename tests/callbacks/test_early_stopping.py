@@ -14,7 +14,7 @@ def _epochs(values, monitor="val_loss"):
     return [{"loss": 1.0, monitor: value} for value in values]
 
 
-# `drive` keeps nothing between two examples.
+# `drive` has no state that two examples could share.
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -40,7 +40,7 @@ def test_it_stops_and_restores_as_keras_does(
         "start_from_epoch": start,
     }
     if start and rest and math.isnan(rest[min(start, len(rest)) - 1]):
-        return  # where the first value looked at is NaN, Keras keeps it as the best for ever
+        return  # in Keras, a NaN as the first value stays the best
     results = []
     for cls in (EarlyStopping, keras.callbacks.EarlyStopping):
         callback = cls(**arguments)
@@ -78,7 +78,7 @@ def test_auto_mode_takes_accuracy_to_rise(drive):
     assert (len(seen), callback.best) == (4, 0.3)
 
 
-def test_a_second_run_starts_anew(drive):
+def test_a_second_run_starts_from_the_initial_state(drive):
     callback = EarlyStopping(patience=1, restore_best_weights=True)
     drive(callback, _epochs([0.1, 0.2, 0.3]))
     model, seen = drive(callback, _epochs([3.0, 2.0, 1.0]))

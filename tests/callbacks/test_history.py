@@ -1,4 +1,4 @@
-"""What a History knows after fit: curves of any epochs, and what each fit recorded of itself."""
+"""History after fit: the curves of all epochs, and a record of each fit."""
 
 import copy
 import math
@@ -23,7 +23,7 @@ def model():
 
 
 class Mine(callbacks.Callback):
-    """A user's own callback that sets the learning rate."""
+    """A user's callback that sets the learning rate."""
 
     def on_epoch_begin(self, epoch, logs=None):
         self.model.optimizer.learning_rate = 0.5 / (epoch + 1)
@@ -57,25 +57,25 @@ def test_curves_are_drawn_after_a_validation_every_fifth_epoch(model, tmp_path):
         [{"loss": 1e-30}, {"loss": 1e30}],
     ],
 )
-def test_whatever_was_logged_can_be_drawn(rows):
+def test_everything_that_was_logged_can_be_plotted(rows):
     figure = history(*rows).plot()
     figure.canvas.draw()
     assert len(figure.axes) == 1
 
 
-def test_the_course_leaves_out_what_is_not_a_number_and_keeps_the_places():
+def test_the_course_omits_values_that_are_not_numbers_and_keeps_the_positions():
     epochs, figures = history({"loss": 1.0, "note": "a"}, {"loss": 2.0, "val_loss": 3.0}).course()
     assert epochs == [1, 2]
     assert sorted(figures) == ["loss", "val_loss"]
     np.testing.assert_array_equal(figures["val_loss"], [math.nan, 3.0])
 
 
-def test_a_second_fit_goes_on_counting_and_both_are_recorded(model):
+def test_a_second_fit_continues_the_count_and_both_are_recorded(model):
     model.fit(X, Y, epochs=2, verbose=0)
     model.fit(X, Y, epochs=5, initial_epoch=2, batch_size=16, verbose=0)
     found = model.fit(X[:40], Y[:40], epochs=1, verbose=0)
     assert found.course()[0] == [1, 2, 3, 4, 5, 6]
-    assert found.epoch == [0]  # as Keras's
+    assert found.epoch == [0]  # as in Keras
     assert [(fit.rows, fit.batch_size, fit.done) for fit in found.fits] == [
         (48, 32, 2),
         (48, 16, 3),
@@ -100,7 +100,7 @@ def test_the_parts_of_a_validation_split_are_told_apart(model):
     assert fit.validation_label_counts == np.bincount(Y[36:], minlength=2).tolist()
 
 
-def test_of_a_generator_only_what_is_known_is_recorded(model):
+def test_only_known_facts_are_recorded_for_a_generator(model):
     def batches():
         while True:
             yield X[:8], Y[:8]
@@ -124,18 +124,18 @@ def test_the_learning_rate_is_that_of_the_beginning_of_each_epoch(model):
     assert rates == pytest.approx([0.01, 0.02])
 
 
-def test_the_learning_rate_of_a_schedule_is_read_off_the_steps(model):
+def test_the_learning_rate_of_a_schedule_is_computed_from_the_steps(model):
     schedule = optimizers.schedules.ExponentialDecay(0.1, decay_steps=2, decay_rate=0.5)
     model.compile(optimizers.SGD(schedule), "binary_crossentropy")
     model.fit(X, Y, epochs=1, verbose=0)
-    fits = model.fit(X, Y, epochs=2, verbose=0).fits  # two steps an epoch
+    fits = model.fit(X, Y, epochs=2, verbose=0).fits  # two steps per epoch
     assert [fit.learning_rates for fit in fits] == [
         pytest.approx([0.1]),
         pytest.approx([0.05, 0.025]),
     ]
 
 
-def test_the_weights_that_early_stopping_puts_back_are_recorded(model):
+def test_the_weights_that_early_stopping_restores_are_recorded(model):
     model.fit(X, Y, epochs=3, verbose=0)
     stopping = callbacks.EarlyStopping("loss", mode="max", patience=2, restore_best_weights=True)
     fit = model.fit(X, Y, epochs=9, verbose=0, callbacks=[stopping]).fits[-1]
@@ -144,7 +144,7 @@ def test_the_weights_that_early_stopping_puts_back_are_recorded(model):
     assert model.history.weights_changed() is False
 
 
-def test_weights_are_the_last_ones_unless_somebody_may_have_set_them(model):
+def test_weights_are_the_last_ones_unless_a_callback_may_have_set_them(model):
     assert model.fit(X, Y, verbose=0).fits[-1].weights == "last"
 
     class Setting(callbacks.Callback):
@@ -166,7 +166,7 @@ def test_weights_that_are_set_after_fit_are_noticed(model):
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_a_copy_of_a_model_keeps_its_record_and_claims_nothing_of_its_weights(model, again):
+def test_a_copy_of_a_model_keeps_its_record_and_knows_nothing_about_its_weights(model, again):
     model.fit(X, Y, epochs=2, verbose=0)
     other = again(model)
     assert [(fit.done, fit.learning_rates) for fit in other.history.fits] == [
@@ -176,7 +176,7 @@ def test_a_copy_of_a_model_keeps_its_record_and_claims_nothing_of_its_weights(mo
     assert other.fit(X, Y, verbose=0).course()[0] == [1, 2, 3]
 
 
-def test_an_error_in_fit_is_recorded_and_goes_on(model):
+def test_an_error_in_fit_is_recorded_and_propagates(model):
     class Failing(callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             if epoch == 1:

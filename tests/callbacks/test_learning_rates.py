@@ -13,7 +13,7 @@ def _epochs(values):
     return [{"loss": 1.0, "val_loss": value} for value in values]
 
 
-# `drive` keeps nothing between two examples.
+# `drive` has no state that two examples could share.
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -62,7 +62,7 @@ def test_the_messages_are_keras_messages(drive, capsys):
     assert outputs[0] == outputs[1] != []
 
 
-def test_the_rate_is_logged_also_where_the_monitor_is_missing(drive):
+def test_the_rate_is_also_logged_if_the_monitor_is_missing(drive):
     with pytest.warns(
         UserWarning, match="Learning rate reduction is conditioned on metric `val_loss`"
     ):
@@ -75,7 +75,7 @@ def test_a_factor_of_one_is_refused():
         ReduceLROnPlateau(factor=1.0)
 
 
-def test_epsilon_is_the_older_name_of_min_delta_and_others_warn():
+def test_epsilon_is_the_old_name_of_min_delta_and_others_warn():
     assert ReduceLROnPlateau(epsilon=0.3).min_delta == 0.3
     with pytest.warns(UserWarning, match=r"unknown arguments \['lr'\]"):
         ReduceLROnPlateau(lr=0.1)

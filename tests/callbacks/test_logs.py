@@ -32,14 +32,16 @@ class _Figure:
         self.saved.append(path.suffix)
 
 
-def test_plot_hands_the_chosen_curves_to_the_plots_room(drive, monkeypatch, tmp_path):
+def test_plot_passes_the_chosen_curves_to_the_plots_package(drive, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "gazelle._plots", types.SimpleNamespace(curves=_Figure))
     history = History()
     drive(history, [{"loss": 2.0, "mae": 1.0, "val_loss": 1.0}])
     assert history.plot().arguments == (history.history, [1])
     figure = history.plot(tmp_path / "a.png", metrics="loss")
     assert figure.arguments == ({"loss": [2.0], "val_loss": [1.0]}, [1])
-    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]  # whole, and no other file left
+    assert [path.name for path in tmp_path.iterdir()] == [
+        "a.png"
+    ]  # complete, and no temporary file is left
     assert figure.saved == [".png"]
     with pytest.raises(ValueError, match=r"No metric 'mea' was recorded(.|\n)*'mae'"):
         history.plot(metrics=["mea"])
@@ -80,7 +82,7 @@ def test_append_continues_a_file_with_its_columns(drive, tmp_path):
         ]
 
 
-def test_append_to_an_absent_or_empty_file_writes_a_header(drive, tmp_path):
+def test_append_to_a_missing_or_empty_file_writes_a_header(drive, tmp_path):
     (tmp_path / "empty.csv").touch()
     for name in ("empty.csv", "absent.csv"):
         drive(CSVLogger(tmp_path / name, append=True), [{"loss": 2.0, "val_loss": 1.0}])
@@ -114,10 +116,10 @@ def test_lambda_callback_calls_the_functions_it_was_given(drive):
     assert calls == ["begin", (0, 1.0), ("test", {"loss": 2.0})]
 
 
-def test_lambda_callback_refuses_what_would_never_be_called():
+def test_lambda_callback_refuses_functions_that_would_never_be_called():
     with pytest.raises(TypeError, match=r"no hook 'on_epoch_ends'(.|\n)*on_epoch_end"):
         LambdaCallback(on_epoch_ends=print)
-    with pytest.raises(TypeError, match="on_epoch_end cannot be called"):
+    with pytest.raises(TypeError, match="on_epoch_end is not callable"):
         LambdaCallback(on_epoch_end="print")
 
 

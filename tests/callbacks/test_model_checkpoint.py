@@ -58,7 +58,7 @@ def test_batches_are_counted_over_epochs_as_keras_does(drive, tmp_path, frequenc
     assert ours == theirs != []
 
 
-def test_templates_are_filled_and_folders_made(drive, tmp_path):
+def test_templates_are_filled_in_and_folders_are_created(drive, tmp_path):
     callback = ModelCheckpoint(
         tmp_path / "x" / "{epoch:02d}-{val_loss:.2f}.weights.h5", save_weights_only=True
     )
@@ -106,7 +106,7 @@ def test_wrong_arguments_are_refused(arguments, match):
 def test_a_good_file_is_not_replaced_while_values_are_nan(drive, tmp_path, broken):
     path = tmp_path / "m.keras"
     good = {"loss": 1.0, "val_loss": 1.0}
-    with pytest.warns(UserWarning, match="keeps .*m.keras as it is"):
+    with pytest.warns(UserWarning, match="does not replace .*m.keras"):
         drive(ModelCheckpoint(path), [good, {**good, **broken}])
     assert path.read_text() == "0"
 
@@ -129,7 +129,7 @@ def test_without_a_value_to_compare_it_warns_and_saves(drive, tmp_path, logs, ma
     assert len(model.saved) == 1
 
 
-def test_the_best_value_outlives_a_run(drive, tmp_path):
+def test_the_best_value_is_kept_after_a_run(drive, tmp_path):
     callback = ModelCheckpoint(tmp_path / "m.keras", save_best_only=True)
     drive(callback, _epochs([1.0]))
     model, _ = drive(callback, _epochs([2.0, 0.5]))

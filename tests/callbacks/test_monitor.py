@@ -54,7 +54,7 @@ def test_losses_fall(monitor):
         ("val_accuracy", "min"),
     ],
 )
-def test_a_metrics_own_direction_is_believed_before_its_name(monitor, way):
+def test_the_direction_of_a_metric_takes_precedence_over_its_name(monitor, way):
     metrics = [
         Metric("loss"),
         Metric("compile_metrics", metrics=[Metric("gain", "up"), Metric("accuracy", "down")]),

@@ -54,7 +54,7 @@ def _fit(verbose=1, epochs=2, steps=4, callbacks=(), clock=None, step_time=0.5, 
     run.on_train_end()
 
 
-def test_a_terminal_shows_one_line_an_epoch(terminal, clock):
+def test_a_terminal_shows_one_line_per_epoch(terminal, clock):
     stream = terminal(120)
     _fit(clock=clock)
     tail = (
@@ -64,7 +64,7 @@ def test_a_terminal_shows_one_line_an_epoch(terminal, clock):
     assert stream.rows() == [f"Epoch {n}/2 ━━━━━━━━━ {tail}" for n in (1, 2)] + [""]
 
 
-def test_the_live_line_tells_steps_time_left_and_running_values(terminal, clock):
+def test_the_live_line_shows_steps_remaining_time_and_running_values(terminal, clock):
     stream = terminal(100)
     bar = Progbar(4, interval=0.1, head="Epoch 1/2")
     clock.now += 2.0
@@ -74,7 +74,7 @@ def test_the_live_line_tells_steps_time_left_and_running_values(terminal, clock)
     ]
 
 
-def test_it_redraws_at_most_ten_times_a_second(terminal, clock):
+def test_it_redraws_at_most_ten_times_per_second(terminal, clock):
     stream = terminal()
     _fit(epochs=1, steps=1000, clock=clock, step_time=0.001)
     assert 5 <= stream.getvalue().count("\r") <= 13
@@ -92,7 +92,7 @@ def test_the_end_of_a_run_leaves_the_cursor_on_a_new_line(terminal, clock):
     assert stream.rows() == [""]
 
 
-def test_what_a_callback_prints_at_an_epochs_end_has_a_line_of_its_own(terminal, clock):
+def test_text_that_a_callback_prints_at_an_epochs_end_is_on_a_separate_line(terminal, clock):
     stream = terminal(120)
     _fit(
         clock=clock,
@@ -126,7 +126,7 @@ def test_no_line_wraps_and_no_value_is_lost_at_any_width(
         )
 
 
-def test_long_results_go_on_in_a_second_line_with_the_validation_together(terminal, clock):
+def test_long_results_continue_on_a_second_line_with_the_validation_together(terminal, clock):
     stream = terminal(80)
     _fit(clock=clock, epochs=1)
     assert stream.rows() == [
@@ -146,7 +146,7 @@ def test_an_encoding_without_the_bar_gets_ascii(terminal, clock):
     ]
 
 
-def test_colours_are_used_on_a_terminal_only_and_not_with_no_color(terminal, clock):
+def test_colours_are_used_only_in_a_terminal_and_not_with_no_color(terminal, clock):
     for colour in (True, False):
         stream = terminal(colour=colour)
         _fit(clock=clock)
@@ -154,7 +154,7 @@ def test_colours_are_used_on_a_terminal_only_and_not_with_no_color(terminal, clo
 
 
 @pytest.mark.parametrize("verbose", [1, 2, "auto", True])
-def test_without_a_terminal_there_is_one_plain_line_an_epoch(capsys, clock, verbose):
+def test_without_a_terminal_there_is_one_plain_line_per_epoch(capsys, clock, verbose):
     _fit(verbose, clock=clock)
     tail = (
         "4/4 - 2.0s - 500ms/step - accuracy: 0.5000 - loss: 0.2500 - val_accuracy: 0.4000 -"
@@ -163,7 +163,7 @@ def test_without_a_terminal_there_is_one_plain_line_an_epoch(capsys, clock, verb
     assert capsys.readouterr().out == "".join(f"Epoch {n}/2 - {tail}\n" for n in (1, 2))
 
 
-def test_verbose_2_is_plain_on_a_terminal_too(terminal, clock):
+def test_verbose_2_is_also_plain_in_a_terminal(terminal, clock):
     stream = terminal(40, colour=True)
     _fit(2, clock=clock)
     assert re.fullmatch(r"(Epoch [12]/2 - [^\r\033\b\n]*\n){2}", stream.getvalue())
@@ -182,7 +182,7 @@ def test_a_dumb_terminal_gets_plain_lines(terminal, clock, monkeypatch):
     assert "\r" not in stream.getvalue()
 
 
-def test_no_standard_output_is_no_error(monkeypatch):
+def test_missing_standard_output_is_not_an_error(monkeypatch):
     monkeypatch.setattr("sys.stdout", None)
     _fit()
 
@@ -202,7 +202,7 @@ def test_unknown_steps_are_counted_and_known_from_the_second_epoch(terminal, clo
 
 
 @pytest.mark.parametrize("stage", ["test", "predict"])
-def test_evaluate_and_predict_have_a_line_too(capsys, clock, stage):
+def test_evaluate_and_predict_also_have_a_line(capsys, clock, stage):
     run = CallbackList([], add_progbar=True, verbose=1, steps=5)
     getattr(run, f"on_{stage}_begin")()
     clock.now += 1.0
@@ -214,7 +214,7 @@ def test_evaluate_and_predict_have_a_line_too(capsys, clock, stage):
 
 
 class FakeNotebook:
-    """IPython's display and a notebook's standard output."""
+    """A fake of IPython's display and of a notebook's standard output."""
 
     def __init__(self, monkeypatch):
         self.bundles = []
@@ -242,7 +242,7 @@ def test_a_notebook_gets_one_small_output_that_is_updated(monkeypatch, clock):
     text = notebook.bundles[-1]["text/plain"]
     assert notebook.count == 1
     assert notebook.stream.getvalue() == ""
-    assert len(notebook.bundles) < 30  # in one second
+    assert len(notebook.bundles) < 30  # within one second
     assert len(text) < 20_000
     assert text.splitlines()[0] == "(980 earlier lines)"
     assert text.splitlines()[-1].startswith("Epoch 1000/1000 ")
@@ -311,7 +311,7 @@ def test_durations_are_short(seconds, text):
     assert _duration(seconds) == text
 
 
-def test_epochs_that_run_beside_each_other_are_told_with_their_own_times(capsys, monkeypatch):
+def test_overlapping_epochs_are_shown_with_their_own_times(capsys, monkeypatch):
     clock = [0.0]
     train = Engine.train
 

@@ -34,7 +34,7 @@ def _callback(swap_on_epoch=False):
 
 
 @pytest.mark.parametrize("stage", ["test", "predict"])
-def test_the_averages_are_shown_during_evaluation_and_prediction(stage):
+def test_the_averages_are_swapped_in_during_evaluation_and_prediction(stage):
     callback, model = _callback()
     getattr(callback, f"on_{stage}_begin")()
     assert model.values() == AVERAGES
@@ -43,7 +43,7 @@ def test_the_averages_are_shown_during_evaluation_and_prediction(stage):
 
 
 @pytest.mark.parametrize("swap_on_epoch", [False, True])
-def test_training_ends_with_the_averages_and_works_on_its_own_weights(swap_on_epoch):
+def test_training_uses_the_trained_weights_and_ends_with_the_averages(swap_on_epoch):
     callback, model = _callback(swap_on_epoch)
     callback.on_train_begin()
     for epoch in range(2):

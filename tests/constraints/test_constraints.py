@@ -1,4 +1,4 @@
-"""Constraints: values against Keras's, what they promise, names, configs."""
+"""Constraints: values against Keras's, bounds, names, configs."""
 
 import json
 
@@ -42,7 +42,7 @@ def test_a_constraint_survives_its_config(name, arguments):
     assert again.get_config() == getattr(keras.constraints, name)(**arguments).get_config()
 
 
-def test_the_norms_of_the_units_end_within_the_bounds():
+def test_the_norms_of_the_units_are_within_the_bounds():
     norms = np.linalg.norm(constraints.MaxNorm(1.5)(KERNEL), axis=0)
     np.testing.assert_allclose(norms, np.minimum(np.linalg.norm(KERNEL, axis=0), 1.5), rtol=1e-5)
     norms = np.linalg.norm(constraints.MinMaxNorm(0.5, 1.5)(KERNEL), axis=0)

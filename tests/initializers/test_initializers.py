@@ -77,7 +77,7 @@ def test_the_standard_deviation_is_the_paper_s(name, deviation):
 
 
 def keras_fan(shape, mode, **axes):
-    """The fan that Keras uses: the factor between its scaled and its plain uniform numbers of one seed."""
+    """The fan that Keras uses, from the ratio of scaled and plain uniform numbers of one seed."""
     scaled = keras.initializers.VarianceScaling(mode=mode, distribution="uniform", seed=1, **axes)(
         shape
     )
@@ -112,12 +112,12 @@ def test_the_fans_are_keras_s(shape, axes):
         np.testing.assert_allclose(ours, plain * np.sqrt(3 / wanted), rtol=1e-4, atol=1e-6)
 
 
-def test_an_axis_that_the_weight_lacks_is_refused():
+def test_an_axis_that_the_weight_does_not_have_is_refused():
     with pytest.raises(ArgumentError, match="axes of the weight"):
         initializers.GlorotUniform(input_axes=(0,), output_axes=(9,))((4, 3))
 
 
-def test_truncated_values_lie_within_two_deviations_and_follow_the_truncated_law():
+def test_truncated_values_have_the_truncated_normal_distribution():
     from scipy import stats
 
     values = initializers.TruncatedNormal(1.0, 2.0, seed=2)(SHAPE)
@@ -136,7 +136,7 @@ def test_orthogonal_rows_or_columns_have_the_norm_of_the_gain(shape):
     np.testing.assert_allclose(product, 1.5**2 * np.eye(len(product)), atol=1e-5)
 
 
-def test_orthogonal_matrices_are_uniform_among_their_kind():
+def test_orthogonal_matrices_are_uniformly_distributed():
     # For a uniform orthogonal matrix the trace has mean 0; without the choice of signs QR's
     # diagonal is one-sided.
     traces = [np.trace(initializers.Orthogonal(seed=seed)((3, 3))) for seed in range(400)]
@@ -215,7 +215,7 @@ def test_weights_of_different_shapes_share_no_numbers():
     assert not np.isclose(one, two).any()
 
 
-def test_a_seed_generator_moves_on_with_every_call():
+def test_a_seed_generator_advances_with_every_call():
     instance = initializers.RandomNormal(seed=SeedGenerator(4))
     first = instance((5,))
     assert (instance((5,)) != first).all()
@@ -228,7 +228,7 @@ def test_any_integer_is_a_seed(seed):
 
 
 @pytest.mark.parametrize("seed", ["a", 1.5, True])
-def test_what_is_no_seed_is_refused(seed):
+def test_an_invalid_seed_is_refused(seed):
     with pytest.raises(ArgumentError, match="seed"):
         initializers.GlorotUniform(seed=seed)
 
@@ -279,7 +279,7 @@ def test_the_config_builds_an_initializer_of_the_same_values(name, arguments):
     assert initializers.serialize(again) == initializers.serialize(instance)
 
 
-def test_a_clone_of_an_unseeded_instance_draws_a_seed_of_its_own():
+def test_a_clone_of_an_unseeded_instance_draws_its_own_seed():
     instance = initializers.GlorotUniform()
     assert (instance.clone()((5, 5)) != instance((5, 5))).any()
     seeded = initializers.GlorotUniform(seed=1)
@@ -340,6 +340,6 @@ def test_an_unknown_initializer_is_refused(wrong):
         initializers.get(wrong)
 
 
-def test_the_base_class_asks_for_a_call():
+def test_the_base_class_requires_call():
     with pytest.raises(NotImplementedError, match="__call__"):
         initializers.Initializer()((2,))

@@ -1,4 +1,4 @@
-"""Every layer gives the outputs, gradients, added losses and new state of Keras's layer with the same weights."""
+"""Every layer has the outputs, gradients, losses and new state of Keras's with equal weights."""
 
 import jax
 import keras
@@ -7,15 +7,18 @@ import pytest
 
 import gazelle
 
-# Keras reads its variables in a way that NumPy 2 warns of.
+# NumPy 2 warns of the way in which Keras reads its variables.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
 
-A, B = (5, 4), (6, 3, 4)  # shapes of inputs, the batch axis first
+A, B = (5, 4), (6, 3, 4)  # shapes of inputs, with the batch axis
 CASES = {}
 
 
 def case(name, shape, layer, tolerance=1e-5, **call):
-    """`layer(K, L)` on an array of `shape` (a tuple of several shapes: a list of arrays), with `call` as keywords."""
+    """Add a case: `layer(K, L)` called on an array of `shape`, with the keywords `call`.
+
+    A tuple of several shapes stands for a list of arrays.
+    """
     CASES[name] = (shape, layer, tolerance, call)
 
 
@@ -210,7 +213,7 @@ def _called(layer, state, x, call):
 
 
 def _called_by_keras(layer, state, x, call):
-    """Keras's own stateless_call leaves out casts and the activity regularizer; a stateless scope does not."""
+    """Call in a stateless scope; Keras's stateless_call omits casts and activity regularizers."""
     variables = layer.trainable_variables + layer.non_trainable_variables
     given = list(zip(variables, state[0] + state[1], strict=True))
     with keras.StatelessScope(state_mapping=given, collect_losses=True) as scope:
@@ -219,7 +222,7 @@ def _called_by_keras(layer, state, x, call):
 
 
 def _computed(function, layer, x, state, call):
-    """Outputs, losses, new state and gradients; `state` holds the trainable values and the others."""
+    """Outputs, losses, new state and gradients; `state` is (trainable, non-trainable) values."""
 
     def objective(weights, x):
         outputs, new, losses = function(layer, (weights, state[1]), x, call)
@@ -237,25 +240,24 @@ def _state(layer):
 
 
 def _scalar(outputs, losses):
-    """A number whose gradient differs at every output."""
+    """A number whose gradient is different for every output."""
     weights = np.linspace(0.5, 1.5, outputs.size, dtype="float32").reshape(outputs.shape)
     return (outputs.astype("float32") * weights).sum() + sum(losses)
 
 
 @pytest.fixture(scope="module")
 def results():
-    """For every case what both libraries give in training and in inference; one compiled program computes it all."""
+    """The results of both libraries for all cases, in training and inference, in one program."""
     prepared = {}
     rng = np.random.default_rng(0)
     for name, (shape, make, _, call) in CASES.items():
-        # The offset makes means and variances differ from those of a fresh normalization.
+        # With the offset, means and variances differ from those of a new normalization layer.
         x = _structure(shape, lambda sizes: rng.normal(0.3, 1.5, sizes).astype("float32"))
         theirs, ours = make(keras, keras.layers), make(gazelle, gazelle.layers)
         theirs.build(_structure(shape, tuple))
         ours.build(_structure(shape, tuple))
-        weights = [
-            rng.uniform(0.1, 0.9, v.shape).astype("float32") for v in theirs.weights
-        ]  # none at 0 or 1
+        # No weight is 0 or 1, the initial values.
+        weights = [rng.uniform(0.1, 0.9, v.shape).astype("float32") for v in theirs.weights]
         theirs.set_weights(weights)
         ours.set_weights(weights)
         prepared[name] = (x, ours, theirs, call)
@@ -300,15 +302,15 @@ def test_a_layer_computes_what_keras_computes(results, name, training):
 def test_weights_have_the_names_shapes_types_and_order_of_keras(results, name):
     ours, theirs = results[1][name]
 
-    def told(variables):
+    def described(variables):
         return [
             (v.name, tuple(v.shape), str(np.dtype(v.dtype) if v.dtype != "bfloat16" else v.dtype))
             for v in variables
         ]
 
-    assert told(ours.weights) == told(theirs.weights)
-    assert told(ours.trainable_weights) == told(theirs.trainable_weights)
-    assert told(ours.non_trainable_weights) == told(theirs.non_trainable_weights)
+    assert described(ours.weights) == described(theirs.weights)
+    assert described(ours.trainable_weights) == described(theirs.trainable_weights)
+    assert described(ours.non_trainable_weights) == described(theirs.non_trainable_weights)
     assert len(ours.non_trainable_variables) == len(theirs.non_trainable_variables)
 
 

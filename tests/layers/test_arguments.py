@@ -1,4 +1,4 @@
-"""Wrong arguments and inputs are refused with what was expected, what was received and what to do."""
+"""Wrong arguments and inputs raise errors that say what was expected, and how to fix them."""
 
 import numpy as np
 import pytest
@@ -150,7 +150,7 @@ CALLS = {
     "concatenate ranks": (
         lambda: layers.Concatenate()(two((2, 3), (2, 3, 1))),
         ValueError,
-        "as many axes",
+        "same number of axes",
     ),
     "dot of three": (lambda: layers.Dot(1)([X, X, X]), ValueError, "exactly two"),
     "dot of unlike": (lambda: layers.Dot(1)(two((2, 3), (2, 4))), ValueError, "differ in size"),
@@ -179,7 +179,7 @@ def _refused(action, kind, words):
     assert words in str(caught.value)
 
 
-def test_forgotten_units_are_pythons_own_error():
+def test_missing_units_raise_pythons_own_error():
     with pytest.raises(TypeError, match="units"):
         layers.Dense()
 
@@ -187,14 +187,14 @@ def test_forgotten_units_are_pythons_own_error():
 @pytest.mark.parametrize(
     "name", ["Conv2D", "LSTM", "MultiHeadAttention", "MaxPooling2D", "RandomFlip", "UpSampling1D"]
 )
-def test_layers_out_of_scope_say_who_has_them(name):
+def test_layers_out_of_scope_are_referred_to_keras(name):
     with pytest.raises(
         AttributeError, match=f"{name}: Gazelle is for dense networks.*Keras has {name}"
     ):
         getattr(layers, name)
 
 
-def test_layers_to_come_say_so_and_others_are_unknown():
+def test_missing_keras_layers_are_announced_and_others_are_unknown():
     with pytest.raises(AttributeError, match="no Embedding yet"):
         _ = layers.Embedding
     with pytest.raises(AttributeError, match="no attribute 'Dens'"):

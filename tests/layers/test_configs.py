@@ -31,7 +31,7 @@ NORM = {
     "beta_constraint": "non_neg",
     "gamma_constraint": "max_norm",
 }
-# Every argument of every layer, none at its default.
+# Every argument of every layer, with a value that is not the default.
 ARGUMENTS = {
     "Activation": {"activation": "tanh"},
     "ActivityRegularization": {"l1": 0.1, "l2": 0.2},
@@ -86,7 +86,7 @@ ARGUMENTS = {
     "Subtract": {},
     "UnitNormalization": {"axis": [1, 2]},
 }
-# No arguments of a layer's own, or arguments that cannot differ from the default.
+# Arguments that configs do not have, or that have only one valid value.
 LEFT_OUT = {
     "sparse",
     "ragged",
@@ -108,7 +108,7 @@ def through_json(config):
     return json.loads(json.dumps(config))
 
 
-def test_every_layer_is_looked_at():
+def test_every_layer_is_covered():
     classes = {name for name in layers.__all__ if inspect.isclass(getattr(layers, name))}
     assert classes - {"Layer", "InputSpec", "Lambda"} == set(ARGUMENTS)
 
@@ -155,7 +155,7 @@ def test_the_config_is_that_of_keras_and_each_library_reads_that_of_the_other(na
         and not (name == "ActivityRegularization" and "act" in key)
     }
     assert through_json(serialize(ours)["config"]) == expected
-    # What Keras writes, read here and written again; what is written here, read by Keras.
+    # The config of Keras is read and written again, and that of Gazelle is read by Keras.
     node = through_json(keras.saving.serialize_keras_object(theirs))
     assert through_json(serialize(deserialize(node))["config"]) == expected
     again = keras.saving.deserialize_keras_object(through_json(serialize(ours)))
@@ -178,7 +178,7 @@ def test_numbers_of_numpy_are_taken_as_arguments():
     np.testing.assert_array_equal(read(np.ones((1, 2), "float32")), [[1.0, 2.0]])
 
 
-def test_keras_2_words_are_understood():
+def test_argument_names_of_keras_2_are_accepted():
     assert layers.LeakyReLU(alpha=0.2).negative_slope == 0.2
     assert given_input_shape(layers.Dense(3, input_dim=4)) == (4,)
     assert given_input_shape(layers.Dense(3, input_shape=(4, 5))) == (4, 5)
@@ -239,13 +239,13 @@ def test_the_arguments_of_a_subclass_are_its_config():
     )
 
 
-def test_arguments_that_are_no_plain_data_need_a_get_config():
+def test_arguments_that_are_not_plain_data_need_a_get_config():
     layer = Odd(object())
     with pytest.raises(NotImplementedError, match="get_config"):
         layer.get_config()
 
 
-def test_a_config_that_does_not_fit_the_constructor_names_the_class():
+def test_a_config_that_does_not_match_the_constructor_names_the_class():
     with pytest.raises(TypeError, match="Strict"):
         Strict.from_config({"height": 3})
 

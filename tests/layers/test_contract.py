@@ -1,4 +1,4 @@
-"""What a subclass of Layer can rely on: when it is built, what it is called with, what belongs to it."""
+"""The contract of Layer for subclasses: building, calling, weights, losses and attributes."""
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ class Scale(Layer):
 
 
 class Stateful(Layer):
-    """A trainable and two other weights, made in mixed order."""
+    """A trainable and two non-trainable weights, created in mixed order."""
 
     def build(self, input_shape):
         self.count = self.add_weight(shape=(), initializer="zeros", trainable=False, name="count")
@@ -114,7 +114,7 @@ def test_build_gets_lists_and_dicts_of_shapes():
     assert named.seen == {"p": (2, 3), "q": (2, 2)}
 
 
-def test_layers_within_a_layer_without_build_are_built_by_following_call():
+def test_sublayers_of_a_layer_without_build_are_built_by_tracing_call():
     tower = Tower(name="t")
     tower.build((None, 6))
     assert [v.shape for v in tower.weights[:2]] == [(6, 2), (2,)]
@@ -129,7 +129,7 @@ def test_layers_within_a_layer_without_build_are_built_by_following_call():
     assert followed.weights[0].path == f"u/{followed.first.name}/kernel"
 
 
-def test_building_in_training_mode_leaves_no_trace_in_the_state():
+def test_building_in_training_mode_does_not_change_the_state():
     class Counting(Layer):
         def __init__(self):
             super().__init__()
@@ -143,7 +143,7 @@ def test_building_in_training_mode_leaves_no_trace_in_the_state():
     layer(X, training=True)
     assert (
         float(layer.inner.count.value) == 1
-    )  # the call itself; following it to build has changed nothing
+    )  # only by the call itself, not by tracing it to build
     np.testing.assert_allclose(layer.norm.moving_mean, [0.01] * 3, rtol=1e-5)
     symbolic = Counting()
     symbolic(gazelle.Input((3,)), training=True)
@@ -173,7 +173,7 @@ def test_a_layer_made_in_call_is_refused_unless_it_has_no_weights():
     np.testing.assert_array_equal(Weightless()(X), 2 * X)
 
 
-def test_a_forgotten_super_init_is_named():
+def test_a_missing_call_of_super_init_is_reported():
     class Forgetful(Layer):
         def __init__(self):
             pass
@@ -268,7 +268,7 @@ def test_a_layer_held_twice_counts_once():
     assert len(layer.weights) == 2
 
 
-def test_freezing_goes_down_and_an_outer_freeze_wins():
+def test_freezing_applies_to_sublayers_and_an_outer_freeze_wins():
     tower = Tower()
     tower(X)
     tower.trainable = False
@@ -312,7 +312,7 @@ def test_weights_handed_out_are_copies():
     assert (np.asarray(layer.kernel) != 9).all()
 
 
-def test_what_is_not_built_cannot_be_counted():
+def test_parameters_of_an_unbuilt_layer_cannot_be_counted():
     with pytest.raises(ValueError, match="count_params"):
         layers.Dense(2).count_params()
     with pytest.raises(AttributeError, match="not built"):
@@ -338,7 +338,7 @@ class Outer(Layer):
         return self.inner(inputs, **self.inner_arguments)
 
 
-def test_training_is_what_was_passed_else_what_the_outer_call_has_else_the_default():
+def test_training_comes_from_the_argument_or_the_outer_call_or_the_default():
     class On(Telling):
         def call(self, inputs, training=True):
             self.told = training
@@ -351,7 +351,7 @@ def test_training_is_what_was_passed_else_what_the_outer_call_has_else_the_defau
     assert layer.told is True
     outer(X)
     assert outer.inner.told is None
-    outer(X, training=True)  # although its own call has no such argument
+    outer(X, training=True)  # although `call` of the outer layer has no such argument
     assert outer.inner.told is True
     forced(X, training=True)
     assert forced.inner.told is False
@@ -379,7 +379,7 @@ def test_structures_of_outputs_are_kept():
     assert symbolic["both"][1][0].shape == (None, 1)
 
 
-def test_floats_come_in_the_compute_dtype_and_other_types_as_they_are():
+def test_float_inputs_are_cast_to_the_compute_dtype_and_others_are_not():
     class Types(Layer):
         def call(self, inputs, mask=None):
             self.seen = [str(x.dtype) for x in jax.tree.leaves((inputs, mask))]
@@ -415,7 +415,7 @@ def test_weights_are_read_in_the_compute_dtype_inside_call_and_in_their_own_outs
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16"])
-def test_statistics_are_float32_in_every_policy_with_short_arithmetic(dtype):
+def test_statistics_are_float32_in_every_half_precision_policy(dtype):
     x = (10_000 + np.arange(12).reshape(6, 2)).astype("float32")
     layer = layers.BatchNormalization(dtype="mixed_bfloat16", momentum=0.0)
     layer(x, training=True)
@@ -436,7 +436,7 @@ def test_an_error_in_call_says_in_which_layer_it_happened():
     assert "This happened in Wrong.call() of layer 'w', on (2, 3)." in caught.value.__notes__
 
 
-def test_tables_are_taken_as_arrays():
+def test_dataframes_are_converted_to_arrays():
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame(X)
     assert layers.Dense(2)(table).shape == (2, 2)
@@ -527,7 +527,7 @@ def test_input_and_output_are_those_of_the_first_symbolic_call():
     assert add.output is z
 
 
-def test_an_output_shape_can_be_told_or_is_found():
+def test_an_output_shape_can_be_declared_or_is_inferred():
     class Told(Layer):
         def compute_output_shape(self, input_shape):
             return [input_shape[0], 7]
@@ -552,7 +552,7 @@ def test_an_output_shape_can_be_told_or_is_found():
         Found().compute_output_shape((None, 3))
 
 
-def test_a_layer_without_call_says_so():
+def test_a_layer_without_call_is_reported():
     with pytest.raises(NotImplementedError, match="call"):
         Layer()(X)
 
@@ -582,7 +582,7 @@ def test_metrics_of_attributes_are_found():
     assert Measuring().variables == []
 
 
-def test_lora_trains_an_addition_of_low_rank():
+def test_lora_trains_a_low_rank_addition():
     layer = layers.Dense(3)
     with pytest.raises(ValueError, match="not built"):
         layer.enable_lora(2)
@@ -594,6 +594,9 @@ def test_lora_trains_an_addition_of_low_rank():
     assert [v.name for v in layer.trainable_weights] == ["bias", "lora_kernel_a", "lora_kernel_b"]
     assert [v.name for v in layer.weights] == ["kernel", "bias", "lora_kernel_a", "lora_kernel_b"]
     layer.lora_kernel_b.assign(np.ones((2, 3)))
+    layer.lora_alpha = 0
+    np.testing.assert_allclose(layer(x), before, rtol=1e-6)  # as in Keras, not scaled by 1 / rank
+    layer.lora_alpha = 6
     addition = 3 * x @ np.asarray(layer.lora_kernel_a) @ np.ones((2, 3), "float32")
     np.testing.assert_allclose(layer(x), before + addition, rtol=1e-4, atol=1e-6)
     with pytest.raises(ValueError, match="already"):

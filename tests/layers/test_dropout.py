@@ -1,4 +1,4 @@
-"""Dropout and its relatives: rates, means, masks and seeds."""
+"""Dropout and its variants: rates, means, masks and seeds."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,15 +20,15 @@ def _seeded():
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_a_share_of_rate_is_dropped_and_the_mean_is_kept(rate):
+def test_a_fraction_of_rate_is_dropped_and_the_mean_is_kept(rate):
     outputs = trained(layers.Dropout(rate))
-    deviation = np.sqrt(rate * (1 - rate) / ONES.size)  # of the share that is dropped
+    deviation = np.sqrt(rate * (1 - rate) / ONES.size)  # of the fraction that is dropped
     assert abs((outputs == 0).mean() - rate) < 5 * deviation
     np.testing.assert_allclose(outputs[outputs != 0], 1 / (1 - rate), rtol=1e-6)
     assert abs(outputs.mean() - 1) < 5 * deviation / (1 - rate)
 
 
-def test_each_call_draws_anew_and_a_seed_repeats_the_row_of_masks():
+def test_each_call_draws_a_new_mask_and_a_seed_repeats_the_sequence():
     first, second = layers.Dropout(0.5, seed=7), layers.Dropout(0.5, seed=7)
     masks = [trained(first), trained(first)]
     assert (masks[0] != masks[1]).any()
@@ -62,7 +62,7 @@ def test_rate_1_drops_all():
 @pytest.mark.parametrize(
     ("noise_shape", "axis"), [((1, None), 0), ((1, 50), 0), ((50,), 0), ((None, 1), 1)]
 )
-def test_what_has_size_1_in_the_noise_shape_drops_together(noise_shape, axis):
+def test_axes_of_size_1_in_the_noise_shape_are_dropped_together(noise_shape, axis):
     outputs = trained(layers.Dropout(0.5, noise_shape=noise_shape))
     assert (outputs.max(axis) == outputs.min(axis)).all()
     assert 0 < (outputs == 0).mean() < 1
@@ -72,7 +72,7 @@ def test_integers_come_out_as_floats():
     assert trained(layers.Dropout(0.5), np.ones((4, 4), "int32")).dtype == "float32"
 
 
-def test_noise_has_the_moments_that_it_should():
+def test_noise_has_the_documented_mean_and_variance():
     noise = trained(layers.GaussianNoise(2.0)) - 1
     assert abs(noise.mean()) < 0.1
     assert abs(noise.std() - 2) < 0.1
@@ -86,12 +86,12 @@ def test_noise_has_the_moments_that_it_should():
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_short_types_stay_what_they_are(dtype):
+def test_half_precision_dtypes_are_kept(dtype):
     for layer in (layers.Dropout(0.5, dtype=dtype), layers.GaussianNoise(0.5, dtype=dtype)):
         assert layer(ONES[:2], training=True).dtype == jnp.dtype(dtype)
 
 
-def test_the_state_of_the_masks_is_no_weight():
+def test_the_random_state_is_not_a_weight():
     layer = layers.Dropout(0.5)
     assert layer.weights == []
     assert layer.trainable_variables == []

@@ -25,7 +25,7 @@ CLASSES = [
     for name, thing in inspect.getmembers(losses, inspect.isclass)
     if issubclass(thing, losses.Loss) and name not in ("Loss", "FunctionLoss")
 ]
-# arguments that differ from every default
+# Arguments that differ from every default.
 UNUSUAL = {
     "delta": 2.0,
     "axis": 0,
@@ -144,7 +144,7 @@ def test_a_function_that_returns_a_scalar_is_weighted_with_the_mean_weight():
         ("circle", np.eye(3), np.ones((3, 4)), "argmax"),
     ],
 )
-def test_shapes_that_do_not_match_are_refused_with_a_way_out(loss, y_true, y_pred, advice):
+def test_shapes_that_do_not_match_are_refused_with_a_fix(loss, y_true, y_pred, advice):
     for call in (getattr(losses, loss), losses.FunctionLoss(getattr(losses, loss))):
         with pytest.raises(ShapeError, match=advice) as caught:
             call(y_true, y_pred)
@@ -152,14 +152,14 @@ def test_shapes_that_do_not_match_are_refused_with_a_way_out(loss, y_true, y_pre
         assert str(y_true.shape) in str(caught.value)
 
 
-def test_one_class_is_called_out():
+def test_a_single_class_is_warned_of():
     with pytest.warns(SyntaxWarning, match="binary_crossentropy"):
         losses.categorical_crossentropy(np.ones((3, 1)), np.ones((3, 1)))
 
 
 @pytest.mark.parametrize("labels", [[1, 1, 1], [[0], [2], [1]]], ids=str)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_an_ignored_class_counts_neither_above_nor_below_the_line(labels, reduction):
+def test_an_ignored_class_counts_neither_in_the_sum_nor_in_the_divisor(labels, reduction):
     p = np.array([[0.2, 0.3, 0.5], [0.1, 0.8, 0.1], [0.5, 0.25, 0.25]], "float32")
     for weights in (None, WEIGHTS):
         wanted = keras.losses.SparseCategoricalCrossentropy(ignore_class=1, reduction=reduction)(
@@ -239,12 +239,13 @@ EDGES = [
 
 
 def test_values_and_gradients_are_finite_at_the_edges():
-    def program(predictions):  # all cases in one, which compiles faster
+    def total(p, name, y_true, arguments):
+        return jnp.sum(getattr(losses, name)(y_true, p, **arguments))
+
+    def program(predictions):  # all cases in one program, which compiles faster
         return [
-            jax.value_and_grad(
-                lambda p, name=name, y=y, more=more: jnp.sum(getattr(losses, name)(y, p, **more))
-            )(p)
-            for (name, y, _, more), p in zip(EDGES, predictions, strict=True)
+            jax.value_and_grad(total)(p, name, y_true, arguments)
+            for (name, y_true, _, arguments), p in zip(EDGES, predictions, strict=True)
         ]
 
     options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -256,7 +257,7 @@ def test_values_and_gradients_are_finite_at_the_edges():
         assert np.isfinite(gradient).all(), (name, y_pred, arguments)
 
 
-def test_not_a_number_stays_visible():
+def test_nan_stays_nan():
     p = np.array([[np.nan, 0.5]])
     for name in ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy"):
         assert np.isnan(getattr(losses, name)(np.array([0]), p)).all()
@@ -269,7 +270,7 @@ def test_not_a_number_stays_visible():
         assert np.isnan(getattr(losses, name)(np.ones((1, 2)), p)).all()
 
 
-def test_short_floats_are_computed_in_float32():
+def test_half_precision_losses_are_computed_in_float32():
     y = jnp.array([[1.0, 0.0]], jnp.bfloat16)
     for result in (
         losses.mean_squared_error(y, y),
@@ -324,9 +325,8 @@ def test_the_config_holds_every_argument_and_builds_an_equal_loss(name):
     assert again.get_config() == arguments
 
 
-@pytest.mark.parametrize(
-    "name", sorted(set(CLASSES) - {"CategoricalGeneralizedCrossEntropy"})
-)  # not by Keras itself
+# Keras cannot read its own config of CategoricalGeneralizedCrossEntropy.
+@pytest.mark.parametrize("name", sorted(set(CLASSES) - {"CategoricalGeneralizedCrossEntropy"}))
 def test_keras_reads_the_config_of_a_loss(name):
     config = json.loads(json.dumps(losses.serialize(getattr(losses, name)())))
     assert type(keras.losses.deserialize(config)) is getattr(keras.losses, name)
@@ -358,14 +358,24 @@ def test_q_outside_of_its_interval_is_refused():
 @pytest.mark.parametrize(
     ("name", "function"),
     [
-        ("mse", "mean_squared_error"), ("MSE", "mean_squared_error"), ("mae", "mean_absolute_error"),
-        ("MAE", "mean_absolute_error"), ("mape", "mean_absolute_percentage_error"),
-        ("MAPE", "mean_absolute_percentage_error"), ("msle", "mean_squared_logarithmic_error"),
-        ("MSLE", "mean_squared_logarithmic_error"), ("bce", "binary_crossentropy"), ("BCE", "binary_crossentropy"),
-        ("kld", "kl_divergence"), ("KLD", "kl_divergence"), ("kullback_leibler_divergence", "kl_divergence"),
-        ("logcosh", "log_cosh"), ("huber_loss", "huber"), ("cosine_proximity", "cosine_similarity"),
+        ("mse", "mean_squared_error"),
+        ("MSE", "mean_squared_error"),
+        ("mae", "mean_absolute_error"),
+        ("MAE", "mean_absolute_error"),
+        ("mape", "mean_absolute_percentage_error"),
+        ("MAPE", "mean_absolute_percentage_error"),
+        ("msle", "mean_squared_logarithmic_error"),
+        ("MSLE", "mean_squared_logarithmic_error"),
+        ("bce", "binary_crossentropy"),
+        ("BCE", "binary_crossentropy"),
+        ("kld", "kl_divergence"),
+        ("KLD", "kl_divergence"),
+        ("kullback_leibler_divergence", "kl_divergence"),
+        ("logcosh", "log_cosh"),
+        ("huber_loss", "huber"),
+        ("cosine_proximity", "cosine_similarity"),
     ],
-)  # fmt: skip
+)
 def test_short_and_old_names_stand_for_functions(name, function):
     assert losses.get(name) is getattr(losses, function)
     assert getattr(losses, name) is getattr(losses, function)
@@ -397,7 +407,7 @@ def test_the_message_for_a_misspelt_loss_names_the_right_one():
         losses.get("mean_square_error")
 
 
-def test_losses_of_the_user_s_own_get_names_and_configs_like_keras_s():
+def test_a_user_s_losses_get_names_and_configs_like_keras_s():
     names.reset_names()
 
     class MyLoss(losses.Loss):

@@ -121,11 +121,11 @@ CASES += [
 IDS = [f"{i}-{case[0]}" for i, case in enumerate(CASES)]
 
 
-def all_cases(room):
+def all_cases(module):
     """Values and gradients of every case in one compiled program: much faster than one by one."""
 
     def one(name, y_true, y_pred, arguments):
-        values, back = jax.vjp(lambda p: getattr(room, name)(y_true, p, **arguments), y_pred)
+        values, back = jax.vjp(lambda p: getattr(module, name)(y_true, p, **arguments), y_pred)
         return values, back(jnp.linspace(0.5, 2.0, values.size).reshape(values.shape))[0]
 
     arrays = [(y_true, np.asarray(y_pred, "float32")) for _, y_true, y_pred, _ in CASES]

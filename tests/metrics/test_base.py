@@ -1,4 +1,4 @@
-"""The base class: state, resetting, pure use, configs, names, and classes that users write on it."""
+"""The base class: state, resetting, pure use, configs, names, and users' subclasses."""
 
 import json
 
@@ -239,7 +239,7 @@ def test_stateless_methods_do_what_the_stateful_ones_do():
 
 
 @pytest.mark.parametrize("name", ["F1Score", "FBetaScore", "R2Score"])
-def test_reading_a_metric_whose_state_awaits_data_says_so(name):
+def test_the_result_of_a_metric_that_needs_data_first_is_refused(name):
     with pytest.raises(StateError, match="no data"):
         getattr(metrics, name)().result()
 

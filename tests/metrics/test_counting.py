@@ -1,4 +1,4 @@
-"""Metrics that count samples: together or batch by batch, with or without samples of weight 0, is the same."""
+"""Metrics that count samples give the same for one large batch and for many small ones."""
 
 import inspect
 
@@ -11,10 +11,6 @@ from gazelle.metrics.counting import counts_samples, counts_whole_numbers
 
 rng = np.random.default_rng(0)
 ARGUMENTS = {
-    "MeanIoU": {"num_classes": 3},
-    "IoU": {"num_classes": 3, "target_class_ids": [1]},
-    "OneHotIoU": {"num_classes": 3, "target_class_ids": [1]},
-    "OneHotMeanIoU": {"num_classes": 3},
     "PrecisionAtRecall": {"recall": 0.5},
     "RecallAtPrecision": {"precision": 0.5},
     "SensitivityAtSpecificity": {"specificity": 0.5},
@@ -36,14 +32,12 @@ CLASSES = sorted(
 
 
 def data(kind):
-    """Targets and predictions that a metric takes, 60 of each."""
+    """60 targets and predictions that a metric takes."""
     probabilities = rng.dirichlet(np.ones(3), 60).astype("float32")
     labels = rng.integers(0, 3, 60)
     if kind.__name__.startswith("Sparse"):
         return labels, probabilities
-    if kind.__name__ in ("IoU", "MeanIoU"):
-        return labels, rng.integers(0, 3, 60)
-    if kind.__name__ in ("BinaryIoU", "BinaryAccuracy") or "Hinge" in kind.__name__:
+    if kind.__name__ == "BinaryAccuracy" or "Hinge" in kind.__name__:
         return (labels[:, None] > 0).astype("float32"), probabilities[:, :1]
     return np.eye(3, dtype="float32")[labels], probabilities
 
@@ -53,7 +47,7 @@ def test_the_list_of_metrics_is_not_empty():
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_together_is_the_same_as_batch_by_batch_and_weight_0_is_the_same_as_not_there(kind):
+def test_one_update_with_weights_of_0_equals_updates_batch_by_batch_without_these_samples(kind):
     y_true, y_pred = data(kind)
     arguments = ARGUMENTS.get(kind.__name__, {})
     batches, together = kind(**arguments), kind(**arguments)
@@ -70,7 +64,7 @@ def test_together_is_the_same_as_batch_by_batch_and_weight_0_is_the_same_as_not_
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_an_update_adds_the_same_to_any_state_and_whole_numbers_where_it_says_so(kind):
+def test_an_update_adds_the_same_to_any_state_and_whole_numbers_if_promised(kind):
     y_true, y_pred = data(kind)
     arguments = ARGUMENTS.get(kind.__name__, {})
     fresh, used = kind(**arguments), kind(**arguments)
@@ -87,7 +81,7 @@ def test_an_update_adds_the_same_to_any_state_and_whole_numbers_where_it_says_so
         np.testing.assert_allclose(theirs.numpy() - 3, mine.numpy(), rtol=1e-5, atol=1e-5)
 
 
-def test_of_a_users_functions_and_classes_it_is_not_known():
+def test_nothing_is_promised_for_users_functions_and_classes():
     class Own(metrics.Precision):
         pass
 
@@ -98,3 +92,31 @@ def test_of_a_users_functions_and_classes_it_is_not_known():
         counts_samples(metric)
         for metric in (Own(), changed, by_function, metrics.Mean(), metrics.R2Score())
     )
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        metrics.PearsonCorrelation(axis=0),
+        metrics.ConcordanceCorrelation(axis=(0, 1)),
+        metrics.CosineSimilarity(axis=0),
+        metrics.CategoricalCrossentropy(axis=0),
+    ],
+    ids=lambda metric: metric.name,
+)
+def test_nothing_is_promised_for_values_along_another_axis_than_the_last(metric):
+    assert not counts_samples(metric)
+
+
+def test_a_metric_along_the_samples_is_trained_with_batch_by_batch():
+    x = rng.random((70, 3)).astype("float32")
+    y = rng.random((70, 2)).astype("float32")
+    model = gazelle.Sequential([gazelle.layers.Input((3,)), gazelle.layers.Dense(2)])
+    metric = metrics.PearsonCorrelation(axis=0)
+    model.compile(gazelle.optimizers.Adam(0.0), "mse", metrics=[metric])
+    logs = model.fit(x, y, batch_size=32, shuffle=False, verbose=0).history
+    expected = metrics.PearsonCorrelation(axis=0)
+    for start in range(0, 70, 32):
+        rows = slice(start, start + 32)
+        expected.update_state(y[rows], model.predict(x[rows], verbose=0))
+    np.testing.assert_allclose(logs["pearson_correlation"][-1], expected.result(), rtol=1e-5)

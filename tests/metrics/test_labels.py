@@ -1,4 +1,4 @@
-"""Metrics take labels in every usual form and then equal scikit-learn; NaN predictions never count as right."""
+"""Metrics take labels in every usual form and equal scikit-learn; NaN is never correct."""
 
 import numpy as np
 import pytest
@@ -76,7 +76,7 @@ def test_perfect_predictions_have_an_f1_of_exactly_one():
 
 
 @pytest.mark.parametrize("form", CLASS_FORMS)
-def test_precision_of_class_labels_judges_every_entry_of_their_one_hot_form(form):
+def test_precision_of_class_labels_counts_every_entry_of_their_one_hot_form(form):
     truth = np.eye(CLASSES)[LABELS]
     got = [
         metric(thresholds=0.4)(CLASS_FORMS[form], PROBABILITIES)
@@ -148,7 +148,7 @@ def test_auc_with_thresholds_at_every_score_is_the_exact_area():
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, metrics.Metric) else "",
 )
-def test_nan_predictions_are_never_right(metric, y_true, shape):
+def test_nan_predictions_are_never_correct(metric, y_true, shape):
     assert float(metric(y_true, np.full(shape, np.nan, "float32"))) == 0.0
 
 
@@ -158,7 +158,7 @@ def test_one_nan_in_a_row_makes_its_sample_wrong():
 
 
 @pytest.mark.parametrize("label", [-1, 3])
-def test_a_label_that_is_no_class_is_never_among_the_top_k(label):
+def test_a_label_out_of_range_is_never_among_the_top_k(label):
     y_pred = np.array([[-0.1, -0.2, -0.3]])
     assert (
         float(metrics.sparse_top_k_categorical_accuracy(np.array([label]), y_pred, k=3)[0]) == 0.0

@@ -1,4 +1,4 @@
-"""Every metric, fed batches of unequal size, gives Keras's value for all samples, with and without weights."""
+"""Every metric gives Keras's value over batches of unequal size, with and without weights."""
 
 import itertools
 

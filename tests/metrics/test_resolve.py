@@ -57,7 +57,7 @@ def test_logits_are_split_at_zero():
     assert float(accuracy_for("accuracy", (2,), (2, 1))(y, logits)) == 0.5
 
 
-def test_words_count_in_any_case():
+def test_names_are_recognised_in_upper_and_lower_case():
     assert [is_accuracy(name) for name in ("ACC", "accuracy", "binary_accuracy", losses.huber)] == [
         True,
         True,

@@ -1,4 +1,4 @@
-"""Every optimizer, with every common mechanism, against Keras over seven steps."""
+"""Every optimizer, with every common argument, against Keras over seven steps."""
 
 import jax
 import keras
@@ -84,7 +84,7 @@ def run(optimizer, variables, rows=None):
 
 
 def run_compiled(optimizer, variables):
-    """Keras in one compiled step: eagerly it compiles its branches anew at every step."""
+    """Keras in one compiled step; run eagerly, it compiles its branches again at every step."""
     optimizer.build(variables)
     step = jax.jit(lambda weights, state, grads: optimizer.stateless_apply(state, grads, weights))
     weights, state = [v.value for v in variables], [v.value for v in optimizer.variables]
@@ -107,7 +107,7 @@ def compare(name, arguments, expected_arguments=None, exclude=None, constrain=Fa
     weights, state = run(ours, variables)
     oracle = run_compiled if "gradient_accumulation_steps" in arguments else run
     expected_weights, expected_state = oracle(theirs, reference)
-    if name == "Adafactor":  # Keras also stores the velocity of a matrix, which nobody reads
+    if name == "Adafactor":  # Keras also stores the velocity of a matrix, which is never used
         expected_state[-7] = state[-7]
     for value, expected in zip(weights + state, expected_weights + expected_state, strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-6, atol=2e-7)

@@ -1,4 +1,4 @@
-"""What all optimizers share: learning rate, state, configs, refusals, and the same numbers inside compiled programs."""
+"""What all optimizers share: learning rate, state, configs, errors, eager and compiled steps."""
 
 import copy
 import inspect
@@ -182,7 +182,7 @@ def test_a_learning_rate_may_be_any_number(rate):
 @pytest.mark.parametrize(
     "rate", ["fast", None, True, math.nan, math.inf, [0.1], np.ones(2), lambda step: 0.1]
 )
-def test_what_is_no_learning_rate_is_refused(rate):
+def test_an_invalid_learning_rate_is_refused(rate):
     with pytest.raises(ArgumentError, match="learning_rate"):
         SGD(rate)
 
@@ -216,7 +216,7 @@ def test_a_schedule_takes_no_number_but_another_schedule():
     assert float(optimizer.learning_rate) == 0.25
 
 
-def test_a_schedule_may_take_the_place_of_a_number():
+def test_a_schedule_may_replace_a_number():
     optimizer = SGD(0.5)
     optimizer.learning_rate = optimizers.schedules.InverseTimeDecay(0.25, 1, 1.0)
     assert float(optimizer.learning_rate) == 0.25
@@ -331,7 +331,7 @@ def test_a_gradient_without_a_finite_norm_is_not_clipped_to_something_harmless()
     assert np.isnan(weight.numpy()).all()
 
 
-def test_weights_can_be_taken_and_put_back():
+def test_weights_can_be_read_and_restored():
     trained, fresh, weights = Adam(), Adam(), variables()
     with pytest.raises(StateError):
         fresh.set_weights([])
@@ -383,7 +383,7 @@ def test_iterations_count_updates():
     assert counts == [0, 1, 1, 2, 2]
 
 
-def test_averages_take_the_place_of_the_weights_at_the_end():
+def test_averages_replace_the_weights_at_the_end():
     optimizer, weight = SGD(1.0, use_ema=True, ema_momentum=0.5), Variable(np.zeros(1), name="w")
     optimizer.build([weight])
     for _ in range(3):
@@ -456,7 +456,7 @@ def test_a_users_optimizer_has_slots_configs_and_compiles():
     assert optimizers.get("tests>Heavy").drag == 0.5
 
 
-def test_an_update_rule_of_gazelles_can_be_varied_per_variable():
+def test_gazelles_update_rules_can_be_overridden_per_variable():
     class Slower(Adam):
         def update_step(self, gradient, variable, learning_rate):
             super().update_step(
@@ -480,7 +480,7 @@ def test_update_step_works_alone():
         Optimizer(0.1).apply(gradients(), variables())
 
 
-def test_a_copy_goes_its_own_way():
+def test_a_copy_is_independent():
     weights = variables()
     optimizer = Adam(0.1)
     optimizer.build(weights)
@@ -490,7 +490,7 @@ def test_a_copy_goes_its_own_way():
     np.testing.assert_array_equal(weights[0].numpy(), variables()[0].numpy())
 
 
-def test_short_weights_keep_their_type():
+def test_half_precision_weights_keep_their_dtype():
     weight = Variable(np.ones(4), dtype="bfloat16", name="w")
     optimizer = Adam(0.1, use_ema=True, weight_decay=0.1, gradient_accumulation_steps=2)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Schedules against Keras, their configs, and their refusals."""
+"""Schedules against Keras, their configs and their errors."""
 
 import json
 
@@ -81,7 +81,7 @@ def test_configs_make_equal_schedules_and_are_those_of_keras(name, arguments):
     assert float(optimizer.learning_rate) == float(ours(0))
 
 
-def test_a_schedule_of_the_users_own_is_evaluated_at_the_steps_done():
+def test_a_users_schedule_is_evaluated_at_the_steps_done():
     @register_keras_serializable("tests")
     class Halving(schedules.LearningRateSchedule):
         def __init__(self, start):
@@ -99,7 +99,7 @@ def test_a_schedule_of_the_users_own_is_evaluated_at_the_steps_done():
     assert float(optimizer.learning_rate) == 0.125
 
 
-def test_what_a_subclass_must_define_is_said():
+def test_a_method_that_a_subclass_must_define_is_named():
     with pytest.raises(NotImplementedError, match="__call__"):
         schedules.LearningRateSchedule()(0)
     with pytest.raises(NotImplementedError, match="get_config"):
@@ -115,7 +115,7 @@ def test_what_a_subclass_must_define_is_said():
         (lambda: schedules.CosineDecay(0.1, 0), "decay_steps"),
         (lambda: schedules.CosineDecayRestarts(0.1, 0), "first_decay_steps"),
         (lambda: schedules.PiecewiseConstantDecay([1, 2], [1.0]), "1 less than"),
-        (lambda: schedules.PiecewiseConstantDecay([2, 1], [1.0, 2.0, 3.0]), "must rise"),
+        (lambda: schedules.PiecewiseConstantDecay([2, 1], [1.0, 2.0, 3.0]), "ascending order"),
     ],
 )
 def test_wrong_arguments_are_refused(make, message):

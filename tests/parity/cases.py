@@ -1,4 +1,4 @@
-"""The table of the parity tests: which network is trained with which loss, optimizer, metrics, data and batches."""
+"""The cases of the parity tests: networks, losses, optimizers, metrics, data and batches."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from typing import Any
 
 from parity import data, nets
 
-# 70 rows in batches of 32 (6 are left), of 14 (none is left), in one batch, and in one that would
-# hold more.
+# 70 rows in batches of 32 (6 remain), of 14 (none remain), in one batch, and in one batch that is
+# larger than the data.
 RAGGED, EVEN, WHOLE, LARGER = ({"batch_size": size} for size in (32, 14, 70, 100))
 VALIDATED = {"validation_data": True}
 
@@ -17,11 +17,11 @@ class Case:
     """One training run.
 
     Args:
-        name: What is special about it; the test's id.
-        build: Makes the network with a library.
-        data: Gives `(x, y)` or `(x, y, sample_weight)` with `rows` rows.
-        compile: Gives compile's arguments for a library.
-        fit: Further arguments of fit, `validation_data=True` for 30 rows of the same kind.
+        name: What the case tests; also the id of the test.
+        build: Builds the network with a library.
+        data: Returns `(x, y)` or `(x, y, sample_weight)` with `rows` rows.
+        compile: Returns the arguments of `compile` for a library.
+        fit: Further arguments of `fit`; `validation_data=True` for 30 rows of the same kind.
     """
 
     name: str
@@ -62,7 +62,7 @@ def _worst(y_true, y_pred):
 
 CASES = [
     # Losses
-    # -------------------------------------------------------------------------------------------------------
+    # ------------------------------------------------------------------
     Case("linear, mse, whole batch", nets.linear(), data.regression, adam("mse", ["mae"]), WHOLE),
     Case("deep, mse, ragged", nets.deep(), data.regression, adam("mse", ["mae", "mape"]), RAGGED),
     Case(
@@ -221,7 +221,7 @@ CASES = [
         RAGGED,
     ),
     # Optimizers
-    # ---------------------------------------------------------------------------------------------------
+    # ------------------------------------------------------------------
     Case(
         "SGD", nets.deep(), data.regression, with_optimizer(lambda optim: optim.SGD(0.05)), RAGGED
     ),
@@ -388,7 +388,7 @@ CASES = [
         RAGGED,
     ),
     # Architectures
-    # ------------------------------------------------------------------------------------------------
+    # ------------------------------------------------------------------
     Case("built late", nets.built_late, data.regression, adam("mse"), RAGGED),
     Case(
         "activation layers",
@@ -547,8 +547,8 @@ CASES = [
         adam("sparse_categorical_crossentropy", ["accuracy"]),
         EVEN,
     ),
-    # Weights of samples and classes
-    # -------------------------------------------------------------------------------
+    # Sample weights and class weights
+    # ------------------------------------------------------------------
     Case(
         "sample weights",
         nets.deep(),
@@ -594,7 +594,7 @@ CASES = [
         EVEN | {"class_weight": {0: 0.5, 1: 1.0, 2: 3.0, 3: 0.1}},
     ),
     Case(
-        "class weights, yes or no",
+        "class weights, binary",
         nets.small(1, "sigmoid"),
         data.binary,
         adam("bce", ["accuracy"]),

@@ -1,4 +1,4 @@
-"""The modules beside the parity tests (the cases, the networks, the data) are imported as `parity.<name>`."""
+"""Makes the modules beside the parity tests importable as `parity.<name>`."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Small made-up data for the parity tests; each function gives `(x, y)` or `(x, y, sample_weight)` with `rows` rows."""
+"""Small synthetic data for the parity tests.
+
+Each function returns `(x, y)` or `(x, y, sample_weight)` with `rows` rows.
+"""
 
 import numpy as np
 
@@ -8,7 +11,7 @@ def _features(rows, width=6, seed=0):
 
 
 def _score(x, seed=1):
-    """Something smooth to learn, `(rows, 4)`."""
+    """A smooth function to learn, `(rows, 4)`."""
     rng = np.random.default_rng(seed)
     return np.tanh(x @ rng.normal(size=(x.shape[1], 5))) @ rng.normal(size=(5, 4))
 
@@ -30,10 +33,8 @@ def positive(rows=70):
 
 def counts(rows=70):
     x = _features(rows)
-    return (
-        x,
-        np.random.default_rng(2).poisson(np.exp(0.3 * _score(x)[:, 0])).astype("float32")[:, None],
-    )
+    drawn = np.random.default_rng(2).poisson(np.exp(0.3 * _score(x)[:, 0]))
+    return x, drawn.astype("float32")[:, None]
 
 
 def binary(rows=70):
@@ -115,11 +116,8 @@ def dict_outputs(rows=70):
 def weighted_two_outputs(rows=70):
     x, y = two_outputs(rows)
     rng = np.random.default_rng(4)
-    return (
-        x,
-        y,
-        [rng.uniform(0, 2, rows).astype("float32"), rng.uniform(0, 1, rows).astype("float32")],
-    )
+    weights = [rng.uniform(0, high, rows).astype("float32") for high in (2, 1)]
+    return x, y, weights
 
 
 def bytes_4(rows=70):

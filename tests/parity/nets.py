@@ -1,4 +1,4 @@
-"""Networks for the parity tests, written once for the API that Keras and Gazelle share (`K` is the library)."""
+"""Networks for the parity tests, in the API shared by Keras and Gazelle (`K` is the library)."""
 
 import numpy as np
 
@@ -67,7 +67,7 @@ def skip(units=1, activation=None):
 
 
 def arithmetic(K):
-    """Joined by operators and merging layers instead of a chain."""
+    """Branches that are joined by operators and merging layers."""
     L = K.layers
     x = K.Input((6,))
     a, b = L.Dense(5, activation="tanh")(x), L.Dense(5, activation="sigmoid")(x)
@@ -107,7 +107,7 @@ def dict_outputs(K):
 
 
 def shared(K):
-    """One layer, called on two inputs; the difference is measured."""
+    """The difference between the outputs of one layer for two inputs."""
     L = K.layers
     a, b = K.Input((6,)), K.Input((6,))
     tower = L.Dense(5, activation="tanh")
@@ -124,7 +124,9 @@ def batch_normalised(units=1, activation=None, **settings):
                 L.Dense(8, use_bias=False),
                 L.BatchNormalization(**settings),
                 L.Activation("relu"),
-                L.Dense(6, use_bias=False),  # the gradient of a bias here is nothing but rounding
+                L.Dense(
+                    6, use_bias=False
+                ),  # the gradient of a bias here would be only rounding errors
                 L.BatchNormalization(momentum=0.8),
                 L.Dense(units, activation=activation),
             ]
@@ -205,7 +207,7 @@ def constrained(kernel, bias=None):
 
 
 def nested(K):
-    """Models inside a model: a chain, and a functional one that is called twice."""
+    """Models inside a model: a sequential one, and a functional one that is called twice."""
     L = K.layers
     front = K.Sequential(
         [K.Input((6,)), L.Dense(8, activation="relu"), L.BatchNormalization()], name="front"
@@ -273,7 +275,7 @@ def subclassed_two_outputs(K):
 
 def custom_layer(K):
     class Scale(K.layers.Layer):
-        """Factors that are learned, and a penalty on their sum."""
+        """Trained factors, and a penalty on their sum."""
 
         def build(self, input_shape):
             self.factor = self.add_weight(
@@ -301,7 +303,7 @@ def pixels(K):
 
 
 def sequences(K):
-    """Dense on the last axis of several, then flat."""
+    """Dense on the last of several axes, then Flatten."""
     L = K.layers
     return K.Sequential(
         [K.Input((3, 2)), L.Dense(5, activation="relu"), L.Reshape((15,)), L.Dense(1)]

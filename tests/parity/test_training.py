@@ -1,4 +1,4 @@
-"""Gazelle and Keras 3 (on JAX), given the same weights and unshuffled data, train alike."""
+"""Gazelle and Keras 3 (on JAX) train alike from the same weights on the same unshuffled data."""
 
 import warnings
 
@@ -10,12 +10,12 @@ from parity import cases
 import gazelle
 from gazelle.errors import CheckWarning
 
-# Keras reads its variables in a way that NumPy 2 warns of.
+# NumPy 2 warns of the way in which Keras reads its variables.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
 
 
 def _trained(library, case, weights):
-    """The history and the weights after 5 epochs; weights and Keras's own start when `weights` is None."""
+    """The initial weights (`weights` if given), the history and the weights after 5 epochs."""
     x, y, sample_weight = (*case.data(), None)[:3]
     model = case.build(library)
     start = model.get_weights() if weights is None else weights

@@ -1,4 +1,4 @@
-"""gazelle.random gives Keras's numbers, runs inside compiled programs, and refuses draws without state there."""
+"""gazelle.random: the numbers of Keras, use in compiled programs, draws without state."""
 
 import random as python_random
 
@@ -40,7 +40,7 @@ def test_a_seeded_draw_gives_the_numbers_that_keras_gives(name):
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
-def test_a_generator_walks_through_the_states_of_keras():
+def test_a_generator_has_the_sequence_of_states_of_keras():
     ours, theirs = random.SeedGenerator(7), keras.random.SeedGenerator(7)
     for _ in range(3):
         np.testing.assert_array_equal(
@@ -100,21 +100,21 @@ def test_unseeded_draws_differ_and_repeat_after_a_reset_to_a_seed():
     np.testing.assert_array_equal(first, [random.normal((2,)) for _ in range(2)])
 
 
-def test_a_key_of_jax_serves_as_seed():
+def test_a_key_of_jax_is_accepted_as_seed():
     for key in (jax.random.PRNGKey(4), jax.random.key(4)):
         np.testing.assert_array_equal(random.uniform((3,), seed=key), jax.random.uniform(key, (3,)))
     assert draw_key(np.int64(4)).tolist() == [4, 0]
 
 
-def test_dropout_keeps_the_mean_and_drops_the_share_asked_for():
+def test_dropout_keeps_the_mean_and_drops_the_given_fraction():
     kept = np.array(random.dropout(np.ones(20_000, np.float32), 0.3, seed=2))
     assert set(np.unique(kept)) == {0.0, np.float32(1 / 0.7)}
-    # Binomial standard deviation of the share: sqrt(0.3 * 0.7 / 20000) = 0.0032.
+    # Binomial standard deviation of the fraction: sqrt(0.3 * 0.7 / 20000) = 0.0032.
     assert abs((kept == 0).mean() - 0.3) < 0.015
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_shuffle_keeps_rows_and_columns_whole(axis):
+def test_shuffle_keeps_rows_and_columns_intact(axis):
     table = np.arange(40).reshape(8, 5)
     mixed = np.array(random.shuffle(table, axis=axis, seed=3))
     assert not np.array_equal(mixed, table)
@@ -128,7 +128,7 @@ def test_half_precision_draws_come_in_half_precision():
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, "a", 2.7])
-def test_a_seed_that_is_no_32_bit_integer_is_refused(seed):
+def test_a_seed_that_is_not_a_32_bit_integer_is_refused(seed):
     with pytest.raises(ArgumentError, match="seed must be an integer"):
         random.SeedGenerator(seed)
     with pytest.raises(ArgumentError, match="received"):
@@ -138,7 +138,7 @@ def test_a_seed_that_is_no_32_bit_integer_is_refused(seed):
 def test_wrong_types_rates_and_shapes_are_refused():
     with pytest.raises(ArgumentError, match="requires a floating point"):
         random.uniform((2,), dtype="int32", seed=1)
-    with pytest.raises(ArgumentError, match="randint draws integers"):
+    with pytest.raises(ArgumentError, match="randint only draws integers"):
         random.randint((2,), 0, 5, dtype="float32", seed=1)
     with pytest.raises(ArgumentError, match="rate"):
         random.dropout(np.ones(3, np.float32), 1.5)

@@ -1,4 +1,4 @@
-"""Threefry written out gives the numbers of jax.random, bit for bit, compiled and not."""
+"""The unrolled Threefry gives the numbers of jax.random bit for bit, compiled or not."""
 
 import jax
 import jax.numpy as jnp
@@ -37,7 +37,7 @@ def test_every_draw_is_that_of_jax(shape, key, wrap):
         np.testing.assert_array_equal(np.asarray(found, "float32"), np.asarray(expected, "float32"))
 
 
-def test_other_keys_are_left_to_jax():
+def test_other_keys_are_drawn_from_by_jax():
     key = jax.random.key(3)
     np.testing.assert_array_equal(threefry.uniform(key, (4,)), jax.random.uniform(key, (4,)))
     with jax.threefry_partitionable(False):

@@ -70,7 +70,7 @@ def test_a_vector_is_refused_by_the_orthogonal_regularizer():
 @pytest.mark.parametrize(
     "cls", [regularizers.L1, regularizers.L2, regularizers.L1L2, regularizers.OrthogonalRegularizer]
 )
-def test_a_factor_that_is_no_number_from_zero_is_refused(cls, wrong):
+def test_a_negative_or_non_numeric_factor_is_refused(cls, wrong):
     with pytest.raises(ArgumentError, match="non-negative"):
         cls(wrong)
 
@@ -133,12 +133,12 @@ class Squares(regularizers.Regularizer):
         return {"factor": self.factor}
 
 
-def test_a_regularizer_of_the_user_s_own_survives_its_config():
+def test_a_user_s_regularizer_survives_its_config():
     again = regularizers.deserialize(json.loads(json.dumps(regularizers.serialize(Squares(3.0)))))
     assert isinstance(again, Squares)
     assert again.factor == 3.0
 
 
-def test_a_subclass_without_a_config_is_told_so():
+def test_a_subclass_without_get_config_is_reported():
     with pytest.raises(NotImplementedError, match="get_config"):
         regularizers.Regularizer().get_config()

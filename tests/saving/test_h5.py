@@ -1,4 +1,4 @@
-"""Weights files: written whole or not at all, read back bit for bit, refused when they are not what they should be."""
+"""Weights files: atomic writing, bit-exact reading, refusal of damaged and malicious files."""
 
 import io
 import os
@@ -64,8 +64,8 @@ def same(found, expected):
     return True
 
 
-# Written and read
-# ---------------------------------------------------------------------------------------------------
+# Writing and reading
+# ---------------------------------------------------------------------------
 
 
 def test_arrays_come_back_bit_for_bit_with_their_types(tmp_path):
@@ -84,13 +84,13 @@ def test_the_same_values_give_the_same_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_a_file_object_serves_in_place_of_a_path():
+def test_a_file_object_is_accepted_as_a_path():
     file = io.BytesIO()
     write_weights(file, tree())
     assert same(read_weights(file), tree())
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path):
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_temporary_file(tmp_path):
     path = tmp_path / "w.weights.h5"
     write_weights(path, tree())
     before = path.read_bytes()
@@ -113,7 +113,7 @@ def test_a_missing_folder_is_named_when_writing(tmp_path):
         write_weights(tmp_path / "nowhere" / "w.weights.h5", tree())
 
 
-def test_single_groups_can_be_read_and_specs_tell_shapes_and_types(path):
+def test_single_groups_can_be_read_and_specs_have_shapes_and_types(path):
     with open_weights(path) as file:
         assert [(spec.shape, str(spec.dtype)) for spec in file.specs["layers/dense"]] == [
             ((4, 3), "float32"),
@@ -123,8 +123,8 @@ def test_single_groups_can_be_read_and_specs_tell_shapes_and_types(path):
         assert not file.has_digests
 
 
-# Legal variants
-# -----------------------------------------------------------------------------------------------------
+# Valid variants
+# ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -157,22 +157,22 @@ def test_the_newest_hdf5_format_is_read(tmp_path, path):
     assert same(read_weights(newest), tree())
 
 
-def test_attributes_that_users_add_do_no_harm(path):
+def test_attributes_added_by_users_are_ignored(path):
     with h5py.File(path, "a") as file:
         file.attrs["note"] = "my best run"
     assert same(read_weights(path), tree())
 
 
-# Refused
-# ------------------------------------------------------------------------------------------------------------
+# Refused files
+# ---------------------------------------------------------------------------
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_named_in_the_error(tmp_path):
     with pytest.raises(DataError, match=r"gone\.weights\.h5"):
         read_weights(tmp_path / "gone.weights.h5")
 
 
-def test_a_folder_is_no_weights_file(tmp_path):
+def test_a_folder_is_refused(tmp_path):
     with pytest.raises(DataError, match="Cannot open"):
         read_weights(tmp_path)
 
@@ -181,28 +181,28 @@ def test_a_folder_is_no_weights_file(tmp_path):
     ("content", "seen"),
     [
         (b"", "empty"),
-        (b"\x89HDF", "cut"),
+        (b"\x89HDF", "truncated"),
         (b"<!DOCTYPE html><html>", "web page"),
         (b"PK\x03\x04" + bytes(100), "load_model"),
         (bytes(range(200)), "bytes"),
     ],
-    ids=["empty", "cut", "html", "zip", "random"],
+    ids=["empty", "truncated", "html", "zip", "random"],
 )
-def test_what_is_no_hdf5_file_is_called_by_what_it_is(tmp_path, content, seen):
+def test_a_file_of_another_format_is_recognised(tmp_path, content, seen):
     path = tmp_path / "x.weights.h5"
     path.write_bytes(content)
     assert seen in refusal(path)
 
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
-def test_a_cut_file_is_refused_at_every_length(tmp_path, libver):
+def test_a_truncated_file_is_refused_at_every_length(tmp_path, libver):
     path = tmp_path / "x.weights.h5"
     with h5py.File(path, "w", libver=libver) as file:
         file["layers/dense/vars/0"] = np.ones((40, 30), "float32")
     whole = path.read_bytes()
     for length in [*range(0, 120, 7), *range(120, len(whole), 211), len(whole) - 1]:
         path.write_bytes(whole[:length])
-        assert "cut" in refusal(path) or length == 0
+        assert "truncated" in refusal(path) or length == 0
 
 
 def test_a_block_before_the_signature_is_refused(path):
@@ -259,7 +259,7 @@ def test_arrays_that_declare_more_than_is_stored_are_refused_before_memory_is_ta
     assert "bytes are stored" in refusal(path)
 
 
-def test_a_compressed_file_that_unpacks_to_very_much_needs_leave(path):
+def test_a_compressed_file_that_unpacks_to_too_much_needs_max_bytes(path):
     replaced(
         path, BIAS, data=np.zeros(20_000_000, "float32"), chunks=(1_000_000,), compression="gzip"
     )
@@ -294,12 +294,12 @@ def test_a_compressed_file_that_unpacks_to_very_much_needs_leave(path):
         "enum",
     ],
 )
-def test_what_is_no_array_of_real_numbers_is_refused(path, arguments, seen):
+def test_other_objects_than_arrays_of_real_numbers_are_refused(path, arguments, seen):
     replaced(path, BIAS, **arguments)
     assert seen in refusal(path)
 
 
-def test_a_filter_that_would_need_a_plug_in_is_refused(path):
+def test_a_filter_that_needs_a_plugin_is_refused(path):
     with h5py.File(path, "a") as file:
         del file[BIAS]
         plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -341,14 +341,14 @@ def test_a_gap_in_the_numbers_is_named(path):
     assert "number 1" in refusal(path)
 
 
-def test_a_whole_model_in_the_older_form_is_called_so(tmp_path):
+def test_a_whole_model_in_the_old_format_is_recognised(tmp_path):
     path = tmp_path / "old.weights.h5"
     with h5py.File(path, "w") as file:
         file["model_weights/dense/dense/kernel"] = LITTLE
-    assert "older .h5" in refusal(path)
+    assert "old .h5" in refusal(path)
 
 
-def test_a_file_without_anything_in_it_is_refused(tmp_path):
+def test_a_file_without_objects_is_refused(tmp_path):
     h5py.File(tmp_path / "bare.weights.h5", "w").close()
     assert "empty" in refusal(tmp_path / "bare.weights.h5")
 
@@ -360,10 +360,10 @@ def test_control_characters_in_names_are_escaped(path):
 
 
 # Digests
-# ------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------
 
 
-def test_every_flipped_bit_of_the_values_is_found(tmp_path):
+def test_every_flipped_bit_of_the_values_is_detected(tmp_path):
     path = tmp_path / "w.weights.h5"
     write_weights(path, tree())
     with h5py.File(path) as file:
@@ -376,7 +376,7 @@ def test_every_flipped_bit_of_the_values_is_found(tmp_path):
         assert KERNEL in refusal(path)
 
 
-def test_arrays_that_changed_places_are_found(tmp_path):
+def test_swapped_arrays_are_detected(tmp_path):
     path = tmp_path / "w.weights.h5"
     write_weights(path, {"a": [np.ones(3), np.zeros(3)]})
     with h5py.File(path, "a") as file:
@@ -386,7 +386,7 @@ def test_arrays_that_changed_places_are_found(tmp_path):
     assert "a/vars/0" in refusal(path)
 
 
-def test_an_array_more_or_less_is_found_and_the_way_out_is_named(tmp_path):
+def test_an_added_or_removed_array_is_detected_with_a_fix(tmp_path):
     path = tmp_path / "w.weights.h5"
     write_weights(path, tree())
     with h5py.File(path, "a") as file:

@@ -1,4 +1,4 @@
-"""Weights files go both ways between Gazelle and Keras: real Keras writes what is read and reads what is written."""
+"""Weights files written by Keras are read by Gazelle, and the other way round."""
 
 import warnings
 
@@ -13,7 +13,7 @@ from gazelle.saving.h5 import read_weights, write_weights
 from gazelle.saving.loading import load_variables
 from gazelle.saving.paths import attribute_sublayers, keras_layers, keras_paths
 
-# Keras's own: its variables' __array__ is older than NumPy 2.
+# Keras's variables have an `__array__` from before NumPy 2.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept:DeprecationWarning"
 )

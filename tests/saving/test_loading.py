@@ -1,4 +1,4 @@
-"""Loading into variables: everything fits and is assigned, or nothing is changed."""
+"""Loading into variables: all values match and are assigned, or nothing is changed."""
 
 import h5py
 import numpy as np
@@ -41,7 +41,7 @@ def path(tmp_path):
     return tmp_path / "m.weights.h5"
 
 
-def test_values_arrive_in_the_variables(path):
+def test_values_are_assigned_to_the_variables(path):
     targets = variables()
     assert load_variables(saved(path), targets) == []
     np.testing.assert_array_equal(targets["layers/dense"][0], KERNEL)
@@ -88,7 +88,7 @@ MISFITS = {
 
 
 @pytest.mark.parametrize("name", MISFITS)
-def test_what_does_not_fit_is_refused_and_changes_nothing(path, name):
+def test_a_mismatch_is_refused_and_changes_nothing(path, name):
     changes, text = MISFITS[name]
     targets = variables()
     with pytest.raises(DataError, match=text) as caught:
@@ -122,7 +122,7 @@ def test_integer_variables_take_integers_in_their_range_only(path, value, fits):
         assert int(counter) == 0
 
 
-def test_with_skip_mismatch_the_rest_is_loaded_and_a_warning_names_what_is_left_out(path):
+def test_with_skip_mismatch_the_rest_is_loaded_and_a_warning_names_the_skipped_groups(path):
     targets = variables()
     with pytest.warns(UserWarning, match="layers/dense: kernel has shape"):
         left_out = load_variables(
@@ -133,19 +133,19 @@ def test_with_skip_mismatch_the_rest_is_loaded_and_a_warning_names_what_is_left_
     np.testing.assert_array_equal(targets["layers/dense_1"][0], np.ones((3, 1)))
 
 
-def test_a_model_without_optimizer_ignores_the_files(path):
+def test_a_model_without_optimizer_ignores_the_state_in_the_file(path):
     targets = variables()
     assert load_variables(saved(path, optimizer=[np.int32(3)]), targets) == []
     assert targets["layers/dense_1"][0].numpy().all()
 
 
-def test_a_file_without_optimizer_state_leaves_the_models_alone(path):
+def test_a_file_without_optimizer_state_keeps_that_of_the_model(path):
     counter = Variable(np.int32(5))
     assert load_variables(saved(path), variables({"optimizer": [counter]})) == []
     assert int(counter) == 5
 
 
-def test_another_optimizers_state_is_left_out_with_a_warning(path):
+def test_the_state_of_another_optimizer_is_skipped_with_a_warning(path):
     counter = Variable(np.int32(5))
     targets = variables({"optimizer": [counter]})
     with pytest.warns(UserWarning, match="optimizer: 2 arrays in the file, 1 in the model"):

@@ -1,4 +1,4 @@
-"""Paths in weights files, on models made by hand (test_interop compares them with Keras's own files)."""
+"""Paths in weights files of handmade models; test_interop compares with files of Keras."""
 
 from gazelle.saving.paths import attribute_sublayers, keras_layers, keras_paths
 
@@ -45,7 +45,7 @@ def test_layers_are_numbered_by_class_in_their_order():
     }
 
 
-def test_a_layer_met_again_keeps_its_first_path_and_still_counts():
+def test_a_repeated_layer_keeps_its_first_path_and_is_counted_again():
     shared, last = Dense(), Dense()
     model = Sequential(Sequential(shared), shared, last)
     found = keras_layers(model, sublayers)
@@ -54,7 +54,7 @@ def test_a_layer_met_again_keeps_its_first_path_and_still_counts():
     assert list(found.values()).count(shared) == 1
 
 
-def test_a_layer_that_holds_itself_is_walked_once():
+def test_a_layer_that_contains_itself_is_visited_once():
     model = Sequential()
     model.layers.append(model)
     assert list(keras_layers(model, sublayers)) == [""]

@@ -40,7 +40,7 @@ def is_own_class(kind: type) -> bool:
 
 
 class Catalogue:
-    """All classes and functions of one kind (losses, optimizers, ...), by name and from configs.
+    """The classes and functions of one kind (losses, optimizers, ...), by name.
 
     Args:
         kind: The word for error texts: `"loss"`.
@@ -53,7 +53,10 @@ class Catalogue:
         self.names: dict[str, Any] = {}
 
     def add(self, *aliases: str) -> Callable[[Entry], Entry]:
-        """A decorator that enters a class (also by its snake-case name) or a function."""
+        """A decorator that adds a class or a function under its name and `aliases`.
+
+        A class is also added under its snake-case name.
+        """
 
         def enter(obj: Entry) -> Entry:
             name, is_class = obj.__name__, inspect.isclass(obj)
@@ -67,27 +70,41 @@ class Catalogue:
 
         return enter
 
-    def get(self, identifier: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-        """The object for a name, config or object.
+    def get(self, identifier: Any) -> Any:
+        """Returns an object by name or config.
 
         Args:
-            identifier: None (returns None), a name, a config dict, a class (an instance of it is
-                made) or a callable or instance (returned as it is).
-            custom_objects: Further names.
+            identifier: A name; a config, which is deserialised; a class, which is instantiated; or
+                a callable, an instance or None, which is returned as it is.
+
+        Returns:
+            An instance, a function, or None. The name of a class gives an instance of it.
+
+        Raises:
+            UnknownNameError: The name is unknown; the message suggests the nearest known names.
+        """
+        return self.deserialize(identifier)
+
+    def deserialize(self, config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+        """Creates the object described by a config.
+
+        Args:
+            config: A return value of `serialize`; anything that `get` accepts also works.
+            custom_objects: Further classes and functions by name.
 
         Returns:
             An instance, a function, or None.
 
         Raises:
-            UnknownNameError: The name is unknown; the nearest known names are in the
-                message.
+            UnknownNameError: The config names an unknown class or function.
+            ArgumentError: The config is damaged.
         """
+        identifier = config
         if identifier is None:
             return None
         if isinstance(identifier, str):
-            found = {**_custom, **(custom_objects or {})}.get(
-                identifier, self.names.get(identifier)
-            )
+            custom = {**_custom, **(custom_objects or {})}
+            found = custom.get(identifier, self.names.get(identifier))
             if found is None:
                 raise UnknownNameError(self.kind, identifier, self.names)
             return found() if inspect.isclass(found) else found

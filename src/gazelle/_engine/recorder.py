@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,23 +11,22 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.seeds import last_seed
-from gazelle._core.variable import Variable
+from gazelle._core.variable import Variable, is_handed_out, plain
 from gazelle._data.feeds import ArrayFeed, Feed
 from gazelle._data.fit_record import Fit
 from gazelle._data.known import label_counts, sample_digests
-from gazelle.callbacks import (
-    CallbackList,
-    EarlyStopping,
-    History,
-    ModelCheckpoint,
-    SwapEMAWeights,
-    TerminateOnNaN,
+from gazelle.callbacks import CallbackList, EarlyStopping, History, SwapEMAWeights
+from gazelle.callbacks.callback_list import keeps_learning_rate
+from gazelle.callbacks.history import (
+    add_fit,
+    record_rates,
+    recorded_epochs,
+    recorded_rates,
+    remember_weights,
 )
-from gazelle.callbacks.callback_list import OWN, WATCHERS
+from gazelle.optimizers import Optimizer
 from gazelle.optimizers.schedules import LearningRateSchedule
-
-# Callbacks that leave the learning rate alone.
-_LEAVE_RATE = (*WATCHERS, EarlyStopping, ModelCheckpoint, SwapEMAWeights, TerminateOnNaN)
+from gazelle.optimizers.state import learning_rate_source, step_counter
 
 
 @contextmanager
@@ -57,16 +55,18 @@ def recorded(
         epochs: As given to `fit`.
 
     Yields:
-        The record, whose `ended` the caller may say better than it can be seen from here.
+        The record; the caller may set its `ended`.
     """
     history: History = model.history
     history.follow(before)
     fit = _of_data(feed, validation, source)
     fit.started, fit.seed = datetime.now(UTC).isoformat(timespec="seconds"), last_seed()
     fit.initial_epoch, fit.epochs = initial_epoch, epochs
-    fit.continued = None if not history._left else not history.weights_changed()
+    changed = history.weights_changed()
+    fit.continued = None if changed is None else not changed
     rates = _rates(model.optimizer, callbacks, history, fit)
-    first, begun = len(history._rows), time.perf_counter()
+    before_this = len(recorded_epochs(history))
+    begun = time.perf_counter()
     try:
         yield fit
     except BaseException as error:
@@ -74,13 +74,21 @@ def recorded(
         raise
     finally:
         fit.seconds = time.perf_counter() - begun
-        fit.done = len(history._rows) - first
+        own_epochs = recorded_epochs(history)[before_this:]
+        fit.done = len(own_epochs)
         fit.ended = fit.ended or _end(model, callbacks, fit)
-        history._read_rate = None
+        record_rates(history, None)
         if rates is None:
-            fit.learning_rates = history._rates[: fit.done]
-        history._fits.append((fit, rates))
-        _note_weights(model, weights, callbacks, history, fit, first)
+            fit.learning_rates = recorded_rates(history)[: fit.done]
+        add_fit(history, fit, rates)
+        remember_weights(history, weights)
+        _note_weights(
+            model.optimizer,
+            weights,
+            callbacks,
+            dict(zip(history.epoch, own_epochs, strict=False)),
+            fit,
+        )
 
 
 def _of_data(feed: Feed, validation: Feed | None, source: str) -> Fit:
@@ -100,12 +108,17 @@ def _of_data(feed: Feed, validation: Feed | None, source: str) -> Fit:
 
 
 def _rates(
-    optimizer: Any, callbacks: CallbackList, history: History, fit: Fit
+    optimizer: Optimizer, callbacks: CallbackList, history: History, fit: Fit
 ) -> Callable[[], list[float]] | None:
-    """A function that gives the learning rates later; None where the history notes them."""
-    rate = getattr(optimizer, "_learning_rate", None)
+    """A function that gives the learning rates later.
+
+    None where the history records them epoch by epoch, or where they cannot be known.
+    """
+    if not isinstance(optimizer, Optimizer):  # the user's own, which only looks like one
+        return None
+    rate = learning_rate_source(optimizer)
     if isinstance(rate, LearningRateSchedule):
-        begin, steps = int(np.asarray(optimizer._iterations._value)), fit.steps
+        begin, steps = int(np.asarray(plain(step_counter(optimizer)))), fit.steps
         every = optimizer.gradient_accumulation_steps or 1
         if steps is None:
             return None
@@ -116,12 +129,14 @@ def _rates(
         return None
 
     def now() -> float:
-        return float(np.asarray(rate._value))  # not `.value`, which would make training copy it
+        return float(
+            np.asarray(plain(rate))
+        )  # not `.value`, because of which training would copy it
 
-    if all(type(callback) in _LEAVE_RATE for callback in callbacks.callbacks):
+    if all(keeps_learning_rate(callback) for callback in callbacks.callbacks):
         constant = now()
         return lambda: [constant] * fit.done
-    history._read_rate = now
+    record_rates(history, now)
     return None
 
 
@@ -140,34 +155,38 @@ def _end(model: Any, callbacks: CallbackList, fit: Fit) -> str:
 
 
 def _note_weights(
-    model: Any,
+    optimizer: Optimizer,
     weights: list[Variable],
     callbacks: CallbackList,
-    history: History,
+    numbers: dict[int, int],
     fit: Fit,
-    first: int,
 ) -> None:
-    """Record whose weights the model was left with, so that a later change can be seen."""
-    history._left = [(weakref.ref(weight), weakref.ref(weight.current)) for weight in weights]
+    """Record whose weights the model was left with, where that is certain.
+
+    Args:
+        optimizer: The model's optimizer.
+        weights: What was trained.
+        callbacks: The callbacks of the fit.
+        numbers: By epoch, from 0 in this fit, its number over all fits.
+        fit: The record.
+    """
+    listed = callbacks.callbacks
+    stoppers = [callback for callback in listed if isinstance(callback, EarlyStopping)]
     restoring = [
-        c for c in callbacks.callbacks if isinstance(c, EarlyStopping) and c.restore_best_weights
+        callback
+        for callback in stoppers
+        if callback.restore_best_weights and callback.best_weights is not None
     ]
-    averaging = model.optimizer.use_ema or any(
-        isinstance(c, SwapEMAWeights) for c in callbacks.callbacks
-    )
-    restoring = [callback for callback in restoring if callback.best_weights is not None]
+    swaps = any(isinstance(callback, SwapEMAWeights) for callback in listed)
+    averaging = optimizer.use_ema or swaps
     if not fit.done or (restoring and averaging) or len(restoring) > 1:
         return
     if restoring and restoring[0].best is not None:
-        numbers = dict(
-            zip(history.epoch, (number for number, _ in history._rows[first:]), strict=False)
-        )
         fit.weights, fit.monitor = "epoch", restoring[0].monitor
         fit.weights_epoch = numbers.get(restoring[0].best_epoch)
     elif averaging:
         fit.weights = "average"
-    elif not restoring and (
-        all(type(callback) in OWN for callback in callbacks.callbacks)
-        or not any(weight._lent for weight in weights)
-    ):
-        fit.weights = "last"
+    elif not restoring:
+        untouched = callbacks.leave_data or not any(map(is_handed_out, weights))
+        if untouched:
+            fit.weights = "last"

@@ -1,4 +1,4 @@
-"""Activations: functions of arrays, known by their names (`activation="relu"`)."""
+"""Activation functions, which layers take by name (`activation="relu"`)."""
 
 from gazelle.activations.along_axis import glu, log_softmax, softmax, sparsemax
 from gazelle.activations.catalogue import deserialize, get, serialize

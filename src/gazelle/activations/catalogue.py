@@ -1,4 +1,4 @@
-"""The names of the activations and how to get one from a name or config."""
+"""The catalogue of activations: lookup by name or config."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ catalogue = registry.Catalogue("activation function", "keras.activations")
 
 
 def activation(*aliases: str) -> Callable[[Callable[..., jax.Array]], Callable[..., jax.Array]]:
-    """A decorator that enters an activation into the catalogue and lets it take lists and NumPy arrays too."""
+    """A decorator that adds a function to the catalogue and converts its input to a JAX array."""
 
     def enter(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
         @functools.wraps(function)
@@ -28,35 +28,35 @@ def activation(*aliases: str) -> Callable[[Callable[..., jax.Array]], Callable[.
 
 
 def get(identifier: Any) -> Any:
-    """The activation that `identifier` stands for.
+    """Returns an activation by name or config.
 
     Args:
-        identifier: None (gives `linear`), a name, a config, or a callable or layer (returned as it
-            is).
+        identifier: None for `linear`, a name, a config, or a callable or layer, which is returned
+            as it is.
 
     Raises:
-        UnknownNameError: `identifier` stands for no activation.
+        UnknownNameError: No activation is known by that name.
     """
     return catalogue.get("linear" if identifier is None else identifier)
 
 
 def serialize(activation: Any) -> Any:
-    """The name of a built-in activation, the config of any other function or layer.
+    """The name of a built-in activation, or the config of any other function or layer.
 
     Raises:
-        ArgumentTypeError: A lambda or another object that cannot be described.
+        ArgumentTypeError: `activation` is a lambda, or another object that has no config.
     """
     return registry.serialize(activation)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The activation that `serialize` described.
+    """Creates the activation described by a config.
 
     Args:
-        config: What `serialize` returned.
+        config: A return value of `serialize`; None for `linear`.
         custom_objects: Further functions and classes by name.
 
     Raises:
-        UnknownNameError: The config names something that is not known.
+        UnknownNameError: The config names an unknown function or class.
     """
-    return catalogue.get("linear" if config is None else config, custom_objects)
+    return catalogue.deserialize("linear" if config is None else config, custom_objects)

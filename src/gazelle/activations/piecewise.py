@@ -1,4 +1,4 @@
-"""Activations made of pieces: the ReLU family, the hard sigmoids, the shrinking functions."""
+"""Piecewise activations: the ReLU family, the hard sigmoids, the shrinking functions."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ def relu(
     max_value: float | None = None,
     threshold: float = 0.0,
 ) -> jax.Array:
-    """`x` above `threshold` and up to `max_value`, else `negative_slope * (x - threshold)`.
+    """`x` above `threshold`, clipped at `max_value`, else `negative_slope * (x - threshold)`.
 
-    With the defaults `max(x, 0)`, whose derivative at 0 is 0.
+    With the defaults this is `max(x, 0)`, whose derivative at 0 is 0.
 
     Args:
         x: Input.
         negative_slope: Slope below the threshold.
-        max_value: Where the output stops growing; None for never.
+        max_value: The largest output; None for no limit.
         threshold: Values up to this one count as negative.
     """
     if negative_slope != 0.0 and max_value is None and threshold == 0:
         return jax.nn.leaky_relu(x, negative_slope)
     if threshold == 0 and max_value == 6:
-        kept = jax.nn.relu6(
-            x
-        )  # its derivative at 6 is 0, that of a clip one half; so it is in Keras
+        # Like in Keras, the derivative at 6 is 0; that of a clip would be 0.5.
+        kept = jax.nn.relu6(x)
     else:
         kept = jax.nn.relu(x) if threshold == 0 else jnp.where(x > threshold, x, 0.0)
         if max_value is not None:
@@ -42,7 +41,7 @@ def relu(
 
 @activation()
 def leaky_relu(x: jax.Array, negative_slope: float = 0.2) -> jax.Array:
-    """`x` where not negative, else `negative_slope * x`.
+    """`x` where it is not negative, else `negative_slope * x`.
 
     Args:
         x: Input.
@@ -71,7 +70,7 @@ def hard_silu(x: jax.Array) -> jax.Array:
 
 @activation()
 def hard_tanh(x: jax.Array) -> jax.Array:
-    """`x` cut to -1 to 1."""
+    """`x` clipped to -1 to 1."""
     return jax.nn.hard_tanh(x)
 
 
@@ -81,20 +80,21 @@ def hard_shrink(x: jax.Array, threshold: float = 0.5) -> jax.Array:
 
     Args:
         x: Input.
-        threshold: Largest magnitude that becomes 0.
+        threshold: The largest magnitude that becomes 0.
     """
     return jnp.where(jnp.abs(x) > threshold, x, 0.0)
 
 
 @activation()
 def soft_shrink(x: jax.Array, threshold: float = 0.5) -> jax.Array:
-    """`x` moved towards 0 by `threshold`, 0 where it is nearer than that.
+    """`x` moved towards 0 by `threshold`; 0 where its magnitude is smaller.
 
     Args:
         x: Input.
         threshold: How far values move.
     """
-    return jnp.where(x > threshold, x - threshold, jnp.where(x < -threshold, x + threshold, 0.0))
+    negative = jnp.where(x < -threshold, x + threshold, 0.0)
+    return jnp.where(x > threshold, x - threshold, negative)
 
 
 @activation()
@@ -103,8 +103,8 @@ def threshold(x: jax.Array, threshold: float, default_value: float) -> jax.Array
 
     Args:
         x: Input.
-        threshold: Largest value that is replaced.
-        default_value: What replaces it.
+        threshold: The largest value that is replaced.
+        default_value: The value that replaces it.
     """
     return jnp.where(x > threshold, x, default_value)
 

@@ -1,4 +1,4 @@
-"""Activations with smooth curves: sigmoid, tanh and their kin, the ELU family, GELU, SiLU, softplus ..."""
+"""Smooth activations: sigmoid, tanh, the ELU family, GELU, SiLU, softplus and others."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def squareplus(x: jax.Array, b: float = 4) -> jax.Array:
 
     Args:
         x: Input.
-        b: Smoothness, at least 0; 0 is the ReLU.
+        b: Smoothness, at least 0; with 0 this is the ReLU.
     """
     return jax.nn.squareplus(x, b)
 
@@ -73,16 +73,17 @@ def elu(x: jax.Array, alpha: float = 1.0) -> jax.Array:
 
     Args:
         x: Input.
-        alpha: What the negative part falls to, with a minus sign.
+        alpha: The output tends to `-alpha` for large negative inputs.
     """
     return jax.nn.elu(x, alpha)
 
 
 @activation()
 def selu(x: jax.Array) -> jax.Array:
-    """`1.0507 * elu(x, 1.6733)`: keeps mean 0 and variance 1 from layer to layer (Klambauer et al., 2017).
+    """`1.0507 * elu(x, 1.6733)` (Klambauer et al., 2017).
 
-    It needs the initializer `lecun_normal` and, for dropout, `AlphaDropout`.
+    It keeps the mean 0 and the variance 1 from layer to layer, given the initializer
+    `lecun_normal` and, for dropout, `AlphaDropout`.
     """
     return jax.nn.selu(x)
 
@@ -93,7 +94,7 @@ def celu(x: jax.Array, alpha: float = 1.0) -> jax.Array:
 
     Args:
         x: Input.
-        alpha: What the negative part falls to, with a minus sign; not 0.
+        alpha: The output tends to `-alpha` for large negative inputs; not 0.
     """
     return jax.nn.celu(x, alpha)
 

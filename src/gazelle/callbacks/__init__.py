@@ -1,4 +1,4 @@
-"""Callbacks: objects whose hooks the training loop calls, to watch it, steer it or stop it."""
+"""Callbacks, whose hooks the training loop calls to observe, control or stop training."""
 
 from gazelle.callbacks.base import Callback
 from gazelle.callbacks.callback_list import CallbackList

@@ -1,4 +1,4 @@
-"""Callback: the base class, whose hooks do nothing until a subclass overrides them."""
+"""The base class of callbacks, whose hooks do nothing until a subclass overrides them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ HOOKS = (
 
 
 class Callback:
-    """What `fit`, `evaluate` and `predict` call while they work. Subclass it and override the hooks of interest.
+    """Base class of callbacks: override the hooks of interest.
 
-    A hook gets `logs`, a dict from name to float (never None). The dict of an epoch's end is
-    shared: keys that a callback adds are seen by the callbacks after it, by the history and by the
-    progress line.
+    `fit`, `evaluate` and `predict` call the hooks. A hook gets `logs`, a dict from name to float
+    (never None). The dict passed to `on_epoch_end` is shared: keys that a callback adds are seen by
+    the callbacks after it, by the history and by the progress line.
 
-    Overriding a hook with `batch` in its name makes training run step by step, which costs speed.
-    To watch training inside an epoch without that, override `on_progress`.
+    Overriding a hook with `batch` in its name makes training run step by step, which is slower. To
+    observe training within an epoch at full speed, override `on_progress`.
 
     Example:
         >>> class Shout(Callback):
@@ -46,12 +46,18 @@ class Callback:
         0 0.5
     """
 
+    # Promises of Gazelle's own classes to the training loop. callback_list.py reads them, but not
+    # those of users' subclasses, which may override anything.
+    _only_reads_logs: bool = False  # so it may be called for an epoch while the next one runs
+    _keeps_learning_rate: bool = False  # never sets the learning rate
+    _runs_no_user_code: bool = False  # so the data and the random state do not change
+
     _model: Any = None
     _params: Logs | None = None
 
     @property
     def model(self) -> Any:
-        """The model that is trained, evaluated or asked; None before."""
+        """The model that is trained, evaluated or used for prediction; None before."""
         return self._model
 
     @model.setter
@@ -60,7 +66,7 @@ class Callback:
 
     @property
     def params(self) -> Any:
-        """What the run was started with: `{"verbose", "epochs", "steps"}`; None before."""
+        """The parameters of the run, `{"verbose", "epochs", "steps"}`; None before."""
         return self._params
 
     @params.setter
@@ -68,18 +74,18 @@ class Callback:
         self._params = params
 
     def set_params(self, params: Logs | None) -> None:
-        """Take the parameters of the run."""
+        """Set the parameters of the run."""
         self.params = params
 
     def set_model(self, model: Any) -> None:
-        """Take the model."""
+        """Set the model."""
         self.model = model
 
     def check_run(self, names: Collection[str] | None) -> None:
-        """Called before the first step of `fit`: refuse, or warn of, what would fail or come to nothing later.
+        """Called before the first step of `fit`, to raise or warn of errors that would come later.
 
         Args:
-            names: The names that the logs of an epoch will have; None where other callbacks may add
+            names: The names that the logs of an epoch will have; None if other callbacks may add
                 some.
         """
 
@@ -90,13 +96,13 @@ class Callback:
         """Called once after the last epoch of `fit`, with the logs of that epoch."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Called before each epoch; `epoch` counts from 0."""
+        """Called before each epoch; `epoch` is counted from 0."""
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Called after each epoch and its validation; `logs` holds the results of both (`val_` in front)."""
+        """Called after each epoch and its validation; `logs` holds the results of both."""
 
     def on_progress(self, stage: str, step: int, logs: Logs | None = None) -> None:
-        """Called some ten times a second while steps are done; costs next to nothing.
+        """Called about ten times per second while steps are done, at almost no cost.
 
         Args:
             stage: `"train"`, `"test"` or `"predict"`.
@@ -105,13 +111,13 @@ class Callback:
         """
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Older name of `on_train_batch_begin`, which calls it."""
+        """Old name of `on_train_batch_begin`, which calls it."""
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Older name of `on_train_batch_end`, which calls it."""
+        """Old name of `on_train_batch_end`, which calls it."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Called before each training step; `batch` counts from 0 in each epoch."""
+        """Called before each training step; `batch` is counted from 0 in each epoch."""
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
@@ -119,7 +125,7 @@ class Callback:
         self.on_batch_end(batch, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Called before an evaluation, those for validation inside `fit` included."""
+        """Called before an evaluation, including validation inside `fit`."""
 
     def on_test_end(self, logs: Logs | None = None) -> None:
         """Called after an evaluation, with its results."""

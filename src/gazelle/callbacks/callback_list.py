@@ -1,4 +1,4 @@
-"""CallbackList: all callbacks of a run as one; a hook is sent only to the callbacks that override it."""
+"""CallbackList: all callbacks of a run as one object."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from gazelle._core.errors import ArgumentTypeError
+from gazelle._core.registry import is_own_class
 from gazelle.callbacks.base import HOOKS, Callback, Logs
-from gazelle.callbacks.csv_logger import CSVLogger
-from gazelle.callbacks.early_stopping import EarlyStopping
 from gazelle.callbacks.history import History
-from gazelle.callbacks.model_checkpoint import ModelCheckpoint
 from gazelle.callbacks.progress import ProgbarLogger
-from gazelle.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
-from gazelle.callbacks.swap_ema_weights import SwapEMAWeights
-from gazelle.callbacks.terminate_on_nan import TerminateOnNaN
 
 _BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end"),
@@ -22,29 +17,40 @@ _BATCH_HOOKS = {
     "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
 }
 
-# Callbacks that look at the logs and at nothing else: they may be told of an epoch while the next
-# one runs.
-WATCHERS = (History, ProgbarLogger, CSVLogger)
+# Old names of the promises below; `_engine/recorder.py` still uses them.
+# The base class calls the hooks of these old names.
+_OLD_NAMES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
 
-# Callbacks that may change the model or end the training, but run no code of the user's.
-OWN = (*WATCHERS, EarlyStopping, ModelCheckpoint, ReduceLROnPlateau, SwapEMAWeights, TerminateOnNaN)
 
-# The base class passes these hooks on to older names.
-_OLDER_NAMES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+def only_reads_logs(callback: Any) -> bool:
+    """Whether a callback reads the logs and nothing else."""
+    return is_own_class(type(callback)) and callback._only_reads_logs
+
+
+def keeps_learning_rate(callback: Any) -> bool:
+    """Whether a callback never sets the learning rate."""
+    return is_own_class(type(callback)) and callback._keeps_learning_rate
+
+
+def runs_no_user_code(callback: Any) -> bool:
+    """Whether a callback runs no code of the user, so that it cannot change the data."""
+    return is_own_class(type(callback)) and callback._runs_no_user_code
 
 
 class CallbackList:
     """The callbacks of one run of `fit`, `evaluate` or `predict`.
+
+    A hook is forwarded only to the callbacks that override it.
 
     Args:
         callbacks: A callback, or a list of callbacks, lists and `CallbackList`s.
         add_history: Append a `History` unless there is one; it becomes `model.history`.
         add_progbar: Append a `ProgbarLogger` unless there is one.
         model: The model.
-        **params: What the run was started with: `verbose`, `epochs`, `steps`.
+        **params: Parameters of the run: `verbose`, `epochs`, `steps`.
 
     Raises:
-        ArgumentTypeError: Something in `callbacks` is no callback.
+        ArgumentTypeError: An item of `callbacks` is not a callback.
     """
 
     def __init__(
@@ -93,7 +99,7 @@ class CallbackList:
         self._collect()
 
     def has_batch_hooks(self, stage: str) -> bool:
-        """Whether a callback wants to be called at every step.
+        """Whether a callback overrides a hook that is called at every step.
 
         Args:
             stage: `"train"`, `"test"` or `"predict"`.
@@ -102,102 +108,102 @@ class CallbackList:
 
     @property
     def only_watch(self) -> bool:
-        """Whether no callback can change anything between two epochs, nor sees the model there."""
-        return all(type(callback) in WATCHERS for callback in self.callbacks)
+        """Whether no callback reads or changes the model between two epochs."""
+        return all(only_reads_logs(callback) for callback in self.callbacks)
 
     @property
     def leave_data(self) -> bool:
         """Whether no callback can change the data or draw random numbers."""
-        return all(type(callback) in OWN for callback in self.callbacks)
+        return all(runs_no_user_code(callback) for callback in self.callbacks)
 
     def check_run(self, names: Collection[str] | None) -> None:
-        """Let every callback check what it will need in a fit.
+        """Let every callback check its requirements before a fit.
 
         Args:
-            names: The names that the logs of an epoch will have, but for what callbacks add; None
-                if not known.
+            names: The names that the logs of an epoch will have, except those that callbacks add;
+                None if unknown.
         """
         known = names if self.leave_data else None
         for callback in self.callbacks:
-            check = getattr(callback, "check_run", None)  # callbacks of Keras's own do not have it
+            check = getattr(callback, "check_run", None)  # Keras's callbacks do not have it
             if check is not None:
                 check(known)
 
     def note_seconds(self, seconds: float | None) -> None:
-        """Tell the progress line how long the epoch took, where its own clock cannot tell."""
+        """Pass the duration of the epoch to the progress line, if its own clock is wrong."""
         if self._progbar is not None:
             self._progbar.seconds = seconds
 
     def on_progress(self, stage: str, step: int, logs: Logs | None = None) -> None:
-        """Tell how far the epoch or pass is; see `Callback.on_progress`."""
+        """Report the progress of the epoch or pass; see `Callback.on_progress`."""
         for hook in self._listeners["on_progress"]:
             hook(stage, step, {} if logs is None else logs)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._collect()
         self._send("on_train_begin", logs)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._send("on_train_end", logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._send("on_test_begin", logs)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._send("on_test_end", logs)
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._send("on_predict_begin", logs)
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._send("on_predict_end", logs)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._send_at("on_epoch_begin", epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         if self._progbar is not None and self._may_print:
-            self._progbar.clear()  # what callbacks print now starts on a clean line
+            self._progbar.clear()  # so that callbacks print on a clean line
         self._send_at("on_epoch_end", epoch, logs)
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._send_at("on_batch_begin", batch, logs)
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._send_at("on_batch_end", batch, logs)
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._send_at("on_train_batch_begin", batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._send_at("on_train_batch_end", batch, logs)
 
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._send_at("on_test_batch_begin", batch, logs)
 
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._send_at("on_test_batch_end", batch, logs)
 
     def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._send_at("on_predict_batch_begin", batch, logs)
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Call this hook of every callback."""
+        """Forward the hook to every callback."""
         self._send_at("on_predict_batch_end", batch, logs)
 
     def _send(self, name: str, logs: Logs | None) -> None:
@@ -213,29 +219,24 @@ class CallbackList:
                 hook(index, logs)
 
     def _collect(self) -> None:
-        """Note which callbacks override which hook, on their class or on the object itself."""
+        """Find the callbacks that override each hook, in their class or on the object itself."""
         self._listeners: dict[str, list[Callable[..., None]]] = {}
         for name in HOOKS:
-            found = []
-            for callback in self.callbacks:
-                hook = _override(callback, name) or _override(callback, _OLDER_NAMES.get(name))
-                if hook is not None:
-                    found.append(hook)
-            self._listeners[name] = found
+            old_name = _OLD_NAMES.get(name, name)
+            hooks = [_override(c, name) or _override(c, old_name) for c in self.callbacks]
+            self._listeners[name] = [hook for hook in hooks if hook is not None]
         silent = (self._history, self._progbar)
         self._may_print = any(
             _override(c, "on_epoch_end") for c in self.callbacks if c not in silent
         )
 
 
-def _override(callback: Any, name: str | None) -> Callable[..., None] | None:
-    """The callback's own hook, or None where it is the base class's, which does nothing."""
-    hook = getattr(callback, name, None) if name else None
-    return (
-        None
-        if hook is None or getattr(hook, "__func__", None) is getattr(Callback, str(name))
-        else hook
-    )
+def _override(callback: Any, name: str) -> Callable[..., None] | None:
+    """The callback's own hook, or None if it is that of the base class, which does nothing."""
+    hook = getattr(callback, name, None)
+    if getattr(hook, "__func__", None) is getattr(Callback, name):
+        return None
+    return hook
 
 
 def _flatten(callbacks: Any) -> Iterator[Any]:
@@ -246,15 +247,21 @@ def _flatten(callbacks: Any) -> Iterator[Any]:
     elif isinstance(callbacks, list | tuple):
         for item in callbacks:
             yield from _flatten(item)
-    elif isinstance(callbacks, type) or not (
-        hasattr(callbacks, "set_model") and hasattr(callbacks, "set_params")
-    ):
-        name = callbacks.__name__ if isinstance(callbacks, type) else None
+    elif _is_callback(callbacks):
+        yield callbacks
+    else:
+        fix = "subclass gazelle.callbacks.Callback"
+        if isinstance(callbacks, type):
+            fix = f"pass an instance: {callbacks.__name__}(...)"
         raise ArgumentTypeError(
             "`callbacks` holds something that is not a callback.",
             expected="instances of gazelle.callbacks.Callback",
             received=repr(callbacks),
-            fix=f"make an instance: {name}(...)" if name else "subclass gazelle.callbacks.Callback",
+            fix=fix,
         )
-    else:
-        yield callbacks
+
+
+def _is_callback(item: Any) -> bool:
+    if isinstance(item, type):
+        return False
+    return hasattr(item, "set_model") and hasattr(item, "set_params")

@@ -1,4 +1,4 @@
-"""CSVLogger: the logs of every epoch as a line of a CSV file."""
+"""CSVLogger: writes the logs of every epoch to a CSV file."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from gazelle.callbacks.base import Callback, Logs
 
 
 class CSVLogger(Callback):
-    """Writes one line an epoch: `epoch` (counted from 0), then the logs by name; `NA` where there is no value.
+    """Writes one line per epoch: `epoch` (counted from 0), then the logs; `NA` for missing values.
 
-    Each line is on the disk when its epoch has ended.
+    Each line is written to disk at the end of its epoch.
 
     Args:
         filename: The file.
-        separator: What stands between the columns.
-        append: Continue a file that is there (its columns are kept) instead of replacing it.
+        separator: Separator between columns.
+        append: Continue an existing file and keep its columns, instead of replacing it.
     """
+
+    _only_reads_logs = True
+    _keeps_learning_rate = True
+    _runs_no_user_code = True
 
     def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):
         self.filename = os.fspath(filename)
@@ -34,34 +38,27 @@ class CSVLogger(Callback):
         self._header = True
 
     def check_run(self, names: Collection[str] | None) -> None:
-        """Refuse, before the first step, a file that cannot be written or continued.
+        """Check before the first step that the file can be written or continued.
 
         Raises:
-            ArgumentError: It cannot be written, it is no CSV log, or it lacks columns.
+            ArgumentError: It cannot be written, it is not a CSV log, or columns are missing.
         """
         check_writable(self.filename, makes_folders=False)
-        self.keys = None
-        if self.append:
-            self._read_header()
-        lacking = (
-            []
-            if names is None or self.keys is None
-            else [name for name in names if name not in self.keys]
-        )
-        if lacking:
+        keys = self._existing_keys()
+        if names is None or keys is None:
+            return
+        if not set(names) <= set(keys):
             raise ArgumentError(
-                f"CSVLogger cannot continue {self.filename!r}: it has no columns for all values.",
-                expected=f"the columns {', '.join(['epoch', *(names or ())])}",
-                received=f"the columns {', '.join(['epoch', *(self.keys or ())])}",
+                f"CSVLogger cannot continue {self.filename!r}: columns are missing.",
+                expected=f"the columns {', '.join(['epoch', *names])}",
+                received=f"the columns {', '.join(['epoch', *keys])}",
                 fix="pass another file, or append=False to replace it",
             )
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Open the file."""
-        self.keys = None
-        self._header = True
-        if self.append:
-            self._read_header()
+        self.keys = self._existing_keys()
+        self._header = self.keys is None
         self.csv_file = self._open()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -70,9 +67,8 @@ class CSVLogger(Callback):
         if self.keys is None:
             self.keys = sorted(logs)
             if not any(key.startswith("val_") for key in self.keys):
-                self.keys += [
-                    f"val_{key}" for key in self.keys
-                ]  # validation may come in a later epoch
+                # Validation may start in a later epoch.
+                self.keys += [f"val_{key}" for key in self.keys]
         writer = csv.writer(self.csv_file, delimiter=self.sep, lineterminator="\n")
         if self._header:
             writer.writerow(["epoch", *self.keys])
@@ -86,15 +82,16 @@ class CSVLogger(Callback):
             self.csv_file.close()
             self.csv_file = None
 
-    def _read_header(self) -> None:
-        """Take the columns of a file that is continued.
+    def _existing_keys(self) -> list[str] | None:
+        """The columns after `epoch` of the file to continue; None for a new file.
 
         Raises:
-            ArgumentError: Its first line is not that of a log, so that new lines would not match
-                it.
+            ArgumentError: Its first line is not the header of a log.
         """
+        if not self.append:
+            return None
         if not os.path.exists(self.filename) or os.path.getsize(self.filename) == 0:
-            return
+            return None
         with open(self.filename, newline="", encoding="utf-8", errors="replace") as file:
             columns = next(csv.reader(file, delimiter=self.sep), [])
         if columns[:1] != ["epoch"]:
@@ -103,20 +100,19 @@ class CSVLogger(Callback):
                 expected=f"a log: its first line is epoch{self.sep}...",
                 received=repr(self.sep.join(columns))[:80],
                 fix=(
-                    "pass another file, the separator that it was written with, or append=False to"
-                    " replace it"
+                    "pass another file, the separator of this file, or append=False to replace it"
                 ),
             )
-        self._header = False
-        self.keys = columns[1:]
+        return columns[1:]
 
     def _open(self) -> Any:
-        """The file; one that is continued gets an end of its last line if that has none."""
-        file = open(self.filename, "a+" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
+        """Open the file; the last line of an existing one is terminated if necessary."""
+        mode = "a+" if self.append else "w"
+        file = open(self.filename, mode, newline="", encoding="utf-8")  # noqa: SIM115
         if self.append and file.tell() > 0:
-            with open(self.filename, "rb") as bytes_of_it:
-                bytes_of_it.seek(-1, os.SEEK_END)
-                if bytes_of_it.read() not in (b"\n", b"\r"):
+            with open(self.filename, "rb") as existing:
+                existing.seek(-1, os.SEEK_END)
+                if existing.read() not in (b"\n", b"\r"):
                     file.write("\n")
         return file
 

@@ -1,4 +1,4 @@
-"""History: the logs of every epoch, as `fit` returns them, and what `fit` knew of itself."""
+"""History: the logs of every epoch, which `fit` returns, and a record of each call of `fit`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gazelle._core.errors import ArgumentError, StateError, nearest
 from gazelle._core.notebook import html_table
 from gazelle._core.packages import need
+from gazelle._core.variable import Variable
 from gazelle._data.fit_record import Fit
 from gazelle._files.writing import atomic_path
 from gazelle.callbacks.base import Callback, Logs
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
 
 
 class History(Callback):
-    """Records the logs of every epoch. `fit` adds one by itself and returns it.
+    """Records the logs of every epoch. `fit` adds one automatically and returns it.
 
     Attributes:
-        history: Dict from name to a list with one value an epoch. `val_` names have values only for
-            epochs that validated.
+        history: Dict from name to a list with one value per epoch. `val_` names have values only
+            for epochs with validation.
         epoch: The epochs that were run, counted from 0.
-        fits: What each call of `fit` on this model knew of itself, the last one last: a `Fit` each,
-            with `rows`, `batch_size`, `learning_rates`, `seconds`, `ended` (why it stopped),
-            `weights` (of which epoch the model was left with) and more. The report tells from it.
+        fits: A record of each call of `fit` on this model, the latest one last: a `Fit` with
+            `rows`, `batch_size`, `learning_rates`, `seconds`, `ended` (why it stopped), `weights`
+            (the epoch whose weights the model has at the end) and more. The report uses it.
 
     Example:
         >>> history = History()
@@ -39,77 +40,85 @@ class History(Callback):
         {'loss': [0.5]}
     """
 
+    _only_reads_logs = True
+    _keeps_learning_rate = True
+    _runs_no_user_code = True
+
     def __init__(self) -> None:
         self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
-        self._rows: list[
-            tuple[int, Logs]
-        ] = []  # number (from 1) and logs of each epoch that this history recorded
-        self._before: list[tuple[int, Logs]] = []  # of the epochs of earlier fits of the model
+        # Number (from 1) and logs of each epoch recorded here, and in earlier fits of the model.
+        self._rows: list[tuple[int, Logs]] = []
+        self._before: list[tuple[int, Logs]] = []
+        # Each fit, and a function that computes its learning rates when they are first needed.
         self._fits: list[tuple[Fit, Callable[[], list[float]] | None]] = []
-        self._left: list[
-            tuple[weakref.ref, weakref.ref]
-        ] = []  # trained weights, and what the last fit left in them
+        # The trained variables, and their values at the end of the last fit.
+        self._left: list[tuple[weakref.ref, weakref.ref]] = []
+        # How to read the learning rate at the beginning of each epoch, and the rates read so far.
         self._read_rate: Callable[[], float] | None = None
         self._rates: list[float] = []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Forget the epoch numbers of an earlier run; its values stay."""
+        """Reset the epoch numbers of an earlier run; its values are kept."""
         self.epoch = []
         self._rates = []
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Note the learning rate, where a callback may change it."""
+        """Record the learning rate, if a callback may change it."""
         if self._read_rate is not None:
             self._rates.append(self._read_rate())
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Append the epoch's logs."""
+        logs = logs or {}
         self.epoch.append(epoch)
-        for name, value in (logs or {}).items():
+        for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
-        self._rows.append((self._number(epoch), dict(logs or {})))
+        self._rows.append((self._number(epoch), dict(logs)))
 
     @property
     def fits(self) -> list[Fit]:
-        """What each call of `fit` knew of itself; see the class."""
-        for place, (fit, rates) in enumerate(self._fits):
+        """A record of each call of `fit`; see the class."""
+        for index, (fit, rates) in enumerate(self._fits):
             if rates is not None:
-                fit.learning_rates, self._fits[place] = rates(), (fit, None)
+                fit.learning_rates = rates()
+                self._fits[index] = (fit, None)
         return [fit for fit, _ in self._fits]
 
     def course(self) -> tuple[list[int], dict[str, list[float]]]:
-        """The figures of every epoch that the model was trained for, earlier calls of `fit` included.
+        """The values of all epochs of the model, including earlier calls of `fit`.
 
         Returns:
-            Numbers of the epochs, from 1 and rising (a second `fit` goes on where the first ended),
-            and a list of one number an epoch by name, NaN where an epoch has none
-            (`validation_freq`). What is not a number is left out.
+            The ascending numbers of the epochs, from 1 (another `fit` continues the count), and for
+            each name a list of one number per epoch, NaN for epochs without a value
+            (`validation_freq`). Values that are not numbers are omitted.
         """
         return _columns([*self._before, *self._rows])
 
     def weights_changed(self) -> bool | None:
-        """Whether the model's weights were set after the last `fit`, by `load_weights` or another way.
+        """Whether the model's weights were set after the last `fit`, for example by `load_weights`.
 
         Returns:
-            None where no fit was recorded or the model is gone.
+            None if no fit was recorded or the model no longer exists.
         """
         if not self._left or self.model is None:
             return None
-        pairs = [(variable(), value()) for variable, value in self._left]
-        return any(variable is None or variable.current is not value for variable, value in pairs)
+        for variable_ref, value_ref in self._left:
+            variable = variable_ref()
+            if variable is None or variable.current is not value_ref():
+                return True
+        return False
 
     def plot(
         self, path: str | os.PathLike | None = None, metrics: str | Sequence[str] | None = None
     ) -> Figure:
-        """Draw the curves of training, training and validation on one axis for each metric.
+        """Plot the training curves, with training and validation in one panel per metric.
 
-        Epochs without a value (`validation_freq`) leave no gap: the line goes on to the next one
-        that has it.
+        Epochs without a value (`validation_freq`) leave no gap in the line.
 
         Args:
-            path: File to save the picture to; its ending names the format (`.png`, `.svg`, `.pdf`).
-            metrics: Names to draw, each with its `val_` curve; all when None.
+            path: File to save the figure to; its ending gives the format (`.png`, `.svg`, `.pdf`).
+            metrics: Names to plot, each with its `val_` curve; None for all.
 
         Returns:
             The matplotlib figure.
@@ -117,7 +126,7 @@ class History(Callback):
         Raises:
             PackageError: matplotlib is not installed.
             StateError: No epoch was run.
-            ArgumentError: A name that was not recorded.
+            ArgumentError: A name was not recorded.
         """
         from gazelle._plots import curves
 
@@ -127,8 +136,11 @@ class History(Callback):
             raise StateError(
                 "There is nothing to plot: no epoch was run.", fix="call fit with epochs >= 1 first"
             )
-        names = [metrics] if isinstance(metrics, str) else metrics
-        figure = curves(figures if names is None else _chosen(figures, names), epochs)
+        if isinstance(metrics, str):
+            metrics = [metrics]
+        if metrics is not None:
+            figures = _chosen(figures, metrics)
+        figure = curves(figures, epochs)
         if path is not None:
             with atomic_path(path) as temporary:
                 figure.savefig(temporary)
@@ -139,52 +151,79 @@ class History(Callback):
         epochs, figures = _columns(self._rows)
         rows = []
         for name, values in figures.items():
-            known = [
-                (value, epoch)
-                for value, epoch in zip(values, epochs, strict=True)
-                if math.isfinite(value)
-            ]
-            if known:
-                better = max if direction(name, warn=False) == "max" else min
-                best, when = better(known, key=lambda pair: pair[0])
-                rows.append(
-                    [
-                        name,
-                        f"{known[0][0]:.4g}",
-                        f"{best:.4g} (epoch {when})",
-                        f"{known[-1][0]:.4g}",
-                    ]
-                )
+            pairs = zip(values, epochs, strict=True)
+            finite = [(value, epoch) for value, epoch in pairs if math.isfinite(value)]
+            if not finite:
+                continue
+            first, last = finite[0][0], finite[-1][0]
+            better = max if direction(name, warn=False) == "max" else min
+            best, epoch = better(finite, key=lambda pair: pair[0])
+            rows.append([name, f"{first:.4g}", f"{best:.4g} (epoch {epoch})", f"{last:.4g}"])
         return html_table(f"History of {len(epochs)} epochs", ["", "first", "best", "last"], rows)
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what belongs to this very model: a copy cannot tell whether the copy's weights were changed."""
-        self.fits  # noqa: B018 (learning rates that are still to be computed)
+        """Everything except references to the model, whose weights a copy cannot observe."""
+        self.fits  # noqa: B018 (computes learning rates that are still missing)
         return {**vars(self), "_left": [], "_read_rate": None}
 
     def follow(self, before: History | None) -> None:
-        """Take over what an earlier history of the same model recorded; `fit` calls it."""
-        if before is not None and before is not self:
-            self._before, self._fits = [*before._before, *before._rows], list(before._fits)
-            self._left = list(before._left)
+        """Continue an earlier history of the same model; `fit` calls it."""
+        if before is None or before is self:
+            return
+        self._before = [*before._before, *before._rows]
+        self._fits = list(before._fits)
+        self._left = list(before._left)
 
     def _number(self, epoch: int) -> int:
         """The number of an epoch, counted over all fits."""
         recorded = self._rows or self._before
-        return max(epoch + 1, recorded[-1][0] + 1 if recorded else 1)
+        if not recorded:
+            return epoch + 1
+        last_number, _ = recorded[-1]
+        return max(epoch + 1, last_number + 1)
+
+
+# For the recorder of `fit`, which completes a history:
+
+
+def recorded_epochs(history: History) -> list[int]:
+    """The numbers (from 1) of all epochs that this history itself has recorded."""
+    return [number for number, _ in history._rows]
+
+
+def record_rates(history: History, read_rate: Callable[[], float] | None) -> None:
+    """Call `read_rate` at the beginning of each epoch from now on; None to stop."""
+    history._read_rate = read_rate
+
+
+def recorded_rates(history: History) -> list[float]:
+    """The learning rates read at the beginning of each epoch of this fit."""
+    return list(history._rates)
+
+
+def add_fit(history: History, fit: Fit, rates: Callable[[], list[float]] | None) -> None:
+    """Add the record of a fit; `rates` computes its learning rates when they are first needed."""
+    history._fits.append((fit, rates))
+
+
+def remember_weights(history: History, weights: Sequence[Variable]) -> None:
+    """Store weak references to the trained weights, so that later changes can be detected."""
+    history._left = [(weakref.ref(weight), weakref.ref(weight.current)) for weight in weights]
 
 
 def _columns(rows: Sequence[tuple[int, Logs]]) -> tuple[list[int], dict[str, list[float]]]:
+    """The numbers of the epochs, and the values of each name, as `History.course` returns them."""
     figures: dict[str, list[float]] = {}
-    for place, (_, logs) in enumerate(rows):
+    for index, (_, logs) in enumerate(rows):
         for name, value in logs.items():
-            number = _number_of(value)
+            number = _as_float(value)
             if number is not None:
-                figures.setdefault(name, [math.nan] * len(rows))[place] = number
+                values = figures.setdefault(name, [math.nan] * len(rows))
+                values[index] = number
     return [number for number, _ in rows], figures
 
 
-def _number_of(value: Any) -> float | None:
+def _as_float(value: Any) -> float | None:
     try:
         return float(value)
     except (TypeError, ValueError):  # a callback may log texts and arrays

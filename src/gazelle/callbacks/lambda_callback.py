@@ -10,20 +10,20 @@ from gazelle.callbacks.base import HOOKS, Callback
 
 
 class LambdaCallback(Callback):
-    """Calls the given functions in place of the hooks of the same names.
+    """Calls the given functions as the hooks of the same names.
 
     Args:
         on_epoch_begin: `f(epoch, logs)`.
         on_epoch_end: `f(epoch, logs)`.
         on_train_begin: `f(logs)`.
         on_train_end: `f(logs)`.
-        on_train_batch_begin: `f(batch, logs)`; makes training run step by step, as
-            `on_train_batch_end` does.
+        on_train_batch_begin: `f(batch, logs)`; makes training run step by step, like
+            `on_train_batch_end`.
         on_train_batch_end: `f(batch, logs)`.
         **kwargs: Functions for the other hooks of `Callback`.
 
     Raises:
-        ArgumentTypeError: A name that is no hook, or something that cannot be called.
+        ArgumentTypeError: A name is not a hook, or a value is not callable.
 
     Example:
         >>> callback = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
@@ -62,7 +62,7 @@ class LambdaCallback(Callback):
                 continue
             if not callable(function):
                 raise ArgumentTypeError(
-                    f"LambdaCallback: {name} cannot be called.",
+                    f"LambdaCallback: {name} is not callable.",
                     expected="a function",
                     received=repr(function),
                 )

@@ -1,4 +1,4 @@
-"""LearningRateScheduler: a learning rate for each epoch, from a function."""
+"""LearningRateScheduler: sets the learning rate of each epoch with a function."""
 
 from __future__ import annotations
 
@@ -36,9 +36,8 @@ class LearningRateScheduler(Callback):
             ArgumentError: The schedule did not return a float.
         """
         old = current_learning_rate(self.model)
-        rate = (
-            self.schedule(epoch, old) if _takes(self.schedule, epoch, old) else self.schedule(epoch)
-        )
+        takes_rate = _accepts(self.schedule, epoch, old)
+        rate = self.schedule(epoch, old) if takes_rate else self.schedule(epoch)
         if not _is_float(rate):
             raise ArgumentError(
                 "LearningRateScheduler: The output of the `schedule` function should be a float.",
@@ -62,7 +61,7 @@ def current_learning_rate(model: Any) -> float:
     return float(np.array(model.optimizer.learning_rate).item())
 
 
-def _takes(schedule: Callable[..., float], *args: Any) -> bool:
+def _accepts(schedule: Callable[..., float], *args: Any) -> bool:
     try:
         inspect.signature(schedule).bind(*args)
     except (TypeError, ValueError):  # too many arguments, or a built-in without a signature
@@ -71,6 +70,7 @@ def _takes(schedule: Callable[..., float], *args: Any) -> bool:
 
 
 def _is_float(value: Any) -> bool:
-    return isinstance(value, float) or (
-        np.ndim(value) == 0 and getattr(value, "dtype", np.dtype(int)).kind == "f"
-    )
+    if isinstance(value, float):
+        return True
+    dtype = getattr(value, "dtype", None)
+    return dtype is not None and dtype.kind == "f" and np.ndim(value) == 0

@@ -1,4 +1,4 @@
-"""ModelCheckpoint: save the model, or its weights, while it is trained."""
+"""ModelCheckpoint: saves the model, or its weights, during training."""
 
 from __future__ import annotations
 
@@ -18,32 +18,36 @@ from gazelle.callbacks.monitor import MonitorCallback
 
 
 class ModelCheckpoint(MonitorCallback):
-    """Saves the model after every epoch, after every best epoch, or every so many batches.
+    """Saves the model after every epoch, after every best epoch, or after a number of batches.
 
-    A file that is there is never replaced while the loss or the monitored value is NaN or infinite.
+    An existing file is never replaced if the loss, the monitored value or a weight is NaN or
+    infinite.
 
     Args:
-        filepath: Where to save; ends in `.keras` (or `.h5`), or in `.weights.h5` with
+        filepath: Path of the file; ends in `.keras` (or `.h5`), or in `.weights.h5` with
             `save_weights_only`. Names in braces are filled in: `{epoch}` (counted from 1),
             `{batch}` (with an int `save_freq`) and every name of the logs, with formats as in
-            `"{epoch:02d}-{val_loss:.2f}.keras"`. Folders are made.
-        monitor: Name of the value that says which epoch is best.
+            `"{epoch:02d}-{val_loss:.2f}.keras"`. Missing folders are created.
+        monitor: Name of the value by which epochs are compared.
         verbose: 1 prints what is saved.
         save_best_only: Save only when `monitor` has improved.
-        save_weights_only: Save the weights, not the whole model.
-        mode: `"min"`, `"max"` or `"auto"` (by the metric's own direction, else by its name).
-        save_freq: `"epoch"`, or a number of batches; with a number training runs step by step.
-        initial_value_threshold: A value that must be beaten before anything is saved.
+        save_weights_only: Save the weights instead of the whole model.
+        mode: `"min"`, `"max"` or `"auto"` (from the metric's direction, or else from its name).
+        save_freq: `"epoch"`, or a number of batches, which makes training run step by step.
+        initial_value_threshold: Save only values that are better than this one.
 
     Attributes:
         best: The best value so far.
 
     Raises:
-        ArgumentError: `filepath` has the wrong ending, or `save_freq` is neither.
+        ArgumentError: `filepath` has the wrong ending, or `save_freq` is invalid.
 
     Example:
         >>> callback = ModelCheckpoint("best.keras", monitor="val_loss", save_best_only=True)
     """
+
+    _keeps_learning_rate = True
+    _runs_no_user_code = True
 
     def __init__(
         self,
@@ -65,7 +69,7 @@ class ModelCheckpoint(MonitorCallback):
         self.best = initial_value_threshold
         self._check_filepath()
         if isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq > 0:
-            # Bound here only: a batch hook makes training run step by step.
+            # Set only here, because a batch hook makes training run step by step.
             self.on_train_batch_end = self._after_batch
         elif save_freq != "epoch":
             raise ArgumentError(
@@ -84,7 +88,7 @@ class ModelCheckpoint(MonitorCallback):
                 "When using `save_weights_only=True` in `ModelCheckpoint`, the filepath provided"
                 " must end in `.weights.h5` (Keras weights format). Received:"
                 f" filepath={self.filepath}",
-                fix=f"pass {os.path.splitext(self.filepath)[0] + '.weights.h5'!r}",
+                fix=f"pass {self._weights_path()!r}",
             )
         if not self.save_weights_only and not self.filepath.endswith((".keras", ".h5")):
             raise ArgumentError(
@@ -93,36 +97,36 @@ class ModelCheckpoint(MonitorCallback):
                 fix=f"pass {self.filepath + '.keras'!r}",
             )
 
+    def _weights_path(self) -> str:
+        return os.path.splitext(self.filepath)[0] + ".weights.h5"
+
     def check_run(self, names: Collection[str] | None) -> None:
-        """Refuse, before the first step, a path that cannot be written.
+        """Check before the first step that the file can be written.
 
         Raises:
-            ArgumentError: Whole models cannot be saved yet, the path names values that will not be
-                there, or the file or its folder cannot be written.
+            ArgumentError: Whole models cannot be saved yet, the path contains names that the logs
+                will not have, or the file or its folder cannot be written.
         """
         if not self.save_weights_only:
-            fix = (
-                "pass save_weights_only=True and"
-                f" {os.path.splitext(self.filepath)[0] + '.weights.h5'!r}"
-            )
             raise ArgumentError(
                 f"ModelCheckpoint: whole models cannot be saved yet, so {self.filepath!r} could not"
                 " be written.",
                 expected="save_weights_only=True and a path that ends in .weights.h5",
                 received=repr(self.filepath),
-                fix=fix,
+                fix=f"pass save_weights_only=True and {self._weights_path()!r}",
             )
-        if names is not None:
-            batch = None if self.save_freq == "epoch" else 0
-            path = self._path(0, batch, dict.fromkeys(names, 0.0))
-            if self.save_best_only and self.monitor not in names:
-                self._has_scalar(dict.fromkeys(names, 0.0))
-        else:
-            path = self.filepath.partition("{")[0]
+        if names is None:
+            check_writable(self.filepath.partition("{")[0])
+            return
+        batch = None if self.save_freq == "epoch" else 0
+        logs = dict.fromkeys(names, 0.0)
+        path = self._path(0, batch, logs)
+        if self.save_best_only and self.monitor not in names:
+            self._has_scalar(logs)
         check_writable(path)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start counting; the best value so far stays."""
+        """Reset the count of batches; the best value so far is kept."""
         self._last_batch = 0
         self._batches = 0
 
@@ -131,18 +135,21 @@ class ModelCheckpoint(MonitorCallback):
         self._epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Save, when the epoch is the unit."""
+        """Save, if `save_freq` is `"epoch"`."""
         if self.save_freq == "epoch":
             self._save(epoch, None, logs or {})
 
     def _after_batch(self, batch: int, logs: Logs | None = None) -> None:
-        """Save, when enough batches have passed since the last time, over the ends of epochs too."""
-        self._batches += batch - self._last_batch if batch > self._last_batch else batch + 1
+        """Save if `save_freq` batches were done since the last time, across epochs too."""
+        if batch > self._last_batch:
+            self._batches += batch - self._last_batch
+        else:  # the first batch of an epoch
+            self._batches += batch + 1
         self._last_batch = batch
         if self._batches >= int(self.save_freq):
             self._batches = 0
             if self.verbose > 0:
-                write("\n")  # leave the progress line
+                write("\n")  # end the progress line
             self._save(self._epoch, batch, logs or {})
 
     def _save(self, epoch: int, batch: int | None, logs: Logs) -> None:
@@ -164,21 +171,20 @@ class ModelCheckpoint(MonitorCallback):
         if self.verbose > 0:
             say(f"{when} {what}")
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        (self.model.save_weights if self.save_weights_only else self.model.save)(
-            path, overwrite=True
-        )
+        save = self.model.save_weights if self.save_weights_only else self.model.save
+        save(path, overwrite=True)
         if self.verbose > 0:
             say(f"{when} finished saving model to {path}")
 
     def _has_scalar(self, logs: Logs) -> bool:
-        """Whether there is a value to compare; where not, the model is saved all the same, with a warning."""
+        """Whether there is a value to compare; if not, warns that the model is saved anyway."""
         value = logs.get(self.monitor)
         if value is None:
             if not self._warned:
                 names = ", ".join(logs) or "none"
                 warnings.warn(
                     f"Can save best model only with {self.monitor} available. Available metrics"
-                    f" are: {names}. The model is saved whether it is the best or not.",
+                    f" are: {names}. The model is saved even if it is not the best.",
                     stacklevel=5,
                 )
                 self._warned = True
@@ -193,23 +199,23 @@ class ModelCheckpoint(MonitorCallback):
         return True
 
     def _would_spoil(self, path: str, logs: Logs) -> bool:
-        """Whether a file is there and the weights are not finite, or the logs tell that they may not be."""
-        broken: dict[str, Any] = {
-            name: logs[name]
-            for name in ("loss", self.monitor)
-            if np.size(logs.get(name, ())) == 1 and not math.isfinite(logs[name])
-        }
+        """Whether an existing file would be replaced by weights that are, or may be, not finite."""
         if not os.path.exists(path):
             return False
-        if not broken and not all(
-            np.isfinite(array).all() for array in self.model.get_weights() if _is_float(array)
-        ):
-            broken = {"a weight": "NaN or infinite"}
-        if not broken:
+        found = [
+            f"{name} is {logs[name]}"
+            for name in dict.fromkeys(("loss", self.monitor))
+            if np.size(logs.get(name, ())) == 1 and not math.isfinite(logs[name])
+        ]
+        if not found:
+            weights = [array for array in self.model.get_weights() if _is_float(array)]
+            if not all(np.isfinite(array).all() for array in weights):
+                found = ["a weight is NaN or infinite"]
+        if not found:
             return False
-        found = ", ".join(f"{name} is {value}" for name, value in broken.items())
         warnings.warn(
-            f"ModelCheckpoint keeps {path} as it is: {found}, so the weights cannot be trusted.",
+            f"ModelCheckpoint does not replace {path}: {', '.join(found)}, so the weights cannot be"
+            " trusted.",
             stacklevel=5,
         )
         return True

@@ -1,4 +1,4 @@
-"""Progbar, a line that tells how far a task is, and ProgbarLogger, which drives one for each epoch of training."""
+"""Progbar, a line that shows the progress of a task, and ProgbarLogger, which uses it in `fit`."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from gazelle._core.console import fitting
 from gazelle.callbacks.base import Callback, Logs
 from gazelle.callbacks.screen import Screen, open_screen
 
-_FACT_WIDTHS = (0, 5, 5 + len("/step"))  # the step count is as wide in every epoch
-_LEAST_BAR = 5  # columns; a shorter bar tells nothing
+_FACT_WIDTHS = (0, 5, 5 + len("/step"))  # the step count has the same width in every epoch
+_SHORTEST_BAR = 5  # columns
 _GREEN, _GREY, _BOLD, _RESET = "\033[32m", "\033[90m", "\033[1m", "\033[0m"
 
 
 class Progbar:
-    """Shows how far a task is: `━━━━━━━━━━━━━━━━━━━━ 7/25 3s left 170ms/step - loss: 0.4821`.
+    """Shows the progress of a task: `━━━━━━━━━━━━━━ 7/25 3s left 170ms/step - loss: 0.4821`.
 
-    On a terminal the line is rewritten in place and never wraps; in a notebook one output is
+    In a terminal the line is rewritten in place and never wraps; in a notebook one output is
     updated; elsewhere (a file, a pipe) one plain line is written when the target is reached.
 
     Args:
-        target: Number of steps in all, or None when it is not known.
+        target: Total number of steps, or None if unknown.
         width: Columns of the bar.
         verbose: 0 silent, 1 live, 2 one plain line at the end.
-        interval: Least time between two redraws, in seconds.
+        interval: Minimum time between two redraws, in seconds.
         stateful_metrics: Names of values to show as they are. The others are averaged over the
             steps.
-        unit_name: What a step is called.
+        unit_name: Name of a step.
 
     Example:
         >>> bar = Progbar(3, verbose=0)
@@ -61,9 +61,9 @@ class Progbar:
         self._sums: dict[str, tuple[float, float]] = {}  # name -> (sum, weight)
         self._seen = 0
         self._start = time.perf_counter()
-        self._stepped = self._start  # when the last step was done
+        self._stepped = self._start  # time of the last step
         self._finished = False
-        self.seconds: float | None = None  # that the task took, where somebody else has measured it
+        self.seconds: float | None = None  # duration of the task, if the caller has measured it
 
     def update(
         self,
@@ -71,17 +71,16 @@ class Progbar:
         values: Iterable[tuple[str, Any]] | None = None,
         finalize: bool | None = None,
     ) -> None:
-        """Tell how many steps are done.
+        """Show the number of steps done.
 
         Args:
             current: Number of steps done.
             values: Pairs of name and value of the steps since the last call. With `finalize` they
-                are final values and shown as they are.
+                are final values, which are shown as they are.
             finalize: Whether this is the last call; by default, whether the target is reached.
         """
-        finalize = (
-            (self.target is not None and current >= self.target) if finalize is None else finalize
-        )
+        if finalize is None:
+            finalize = self.target is not None and current >= self.target
         for name, value in values or ():
             value = float(np.mean(value))
             if finalize or name in self.stateful_metrics:
@@ -90,18 +89,15 @@ class Progbar:
                 steps = max(current - self._seen, 1)
                 total, weight = self._sums.get(name, (0.0, 0.0))
                 self._sums[name] = (total + value * steps, weight + steps)
-        self.show(
-            current,
-            {name: total / weight for name, (total, weight) in self._sums.items()},
-            finalize,
-        )
+        means = {name: total / weight for name, (total, weight) in self._sums.items()}
+        self.show(current, means, finalize)
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
-        """Tell that `n` more steps are done; `values` as in `update`."""
+        """Show that `n` more steps are done; `values` as in `update`."""
         self.update(self._seen + n, values)
 
     def show(self, current: int, values: Logs, final: bool = False) -> None:
-        """Show `values` as they are; a line that is not final only if the last redraw was `interval` ago."""
+        """Show `values` as they are, unless the last redraw of a live line was just before."""
         now = time.perf_counter()
         if current != self._seen:
             self._stepped = now
@@ -113,14 +109,13 @@ class Progbar:
             self._finished = True
             screen.finish(self._final_line(now, values))
         elif screen.live and now - screen.drawn_at >= self.interval:
+            facts = self._facts(now, final=False)
             metrics = [_metric(name, value) for name, value in values.items()]
-            text, length = self._live_line(
-                self._facts(now, final=False), metrics, screen.width() or 80
-            )
+            text, length = self._live_line(facts, metrics, screen.width() or 80)
             screen.draw(text, length)
 
     def _facts(self, now: float, final: bool) -> list[str]:
-        """The step count, the time (left or, at the end, taken) and the time per step."""
+        """The step count, the time (remaining or, at the end, total) and the time per step."""
         target = self._seen if final and self.target is None else self.target
         elapsed = now - self._start if self.seconds is None else self.seconds
         per_step = self._stepping(elapsed) / max(self._seen, 1)
@@ -138,12 +133,16 @@ class Progbar:
         return facts
 
     def _stepping(self, elapsed: float) -> float:
-        """Seconds that the steps took."""
-        by_clock = self.seconds is None and self._stepped > self._start
-        return self._stepped - self._start if by_clock else elapsed
+        """Seconds taken by the steps."""
+        if self.seconds is None and self._stepped > self._start:
+            return self._stepped - self._start
+        return elapsed
 
     def _live_line(self, facts: list[str], metrics: list[str], room: int) -> tuple[str, int]:
-        """A line that fits `room`, and its length: the bar gives way first, then the metrics, last first."""
+        """A line of at most `room` characters, and its length.
+
+        If there is not enough room, the bar is omitted first, then metrics from the end.
+        """
         tail = " - ".join([" ".join(facts), *metrics])
         bar, columns = self._bar(room - len(tail) - len(self._head) - 2)
         if bar:
@@ -157,7 +156,7 @@ class Progbar:
         return line, len(line)
 
     def _final_line(self, now: float, values: Logs) -> str:
-        """All of it; on a terminal in several lines, broken between metrics, where one is too short."""
+        """The complete line; in a terminal it is broken between metrics if it is too long."""
         facts = self._facts(now, final=True)
         metrics = [_metric(name, value) for name, value in values.items()]
         room = self._screen.width()
@@ -179,11 +178,13 @@ class Progbar:
         return "\n".join(line[:room] for line in lines)
 
     def _bar(self, room: int) -> tuple[str, int]:
-        """The bar and its columns, at most `room`; empty where that is too short or the target is not known."""
+        """The bar and its columns, at most `room`; empty without enough room or a target."""
         columns = min(self.width, room)
-        if self.target is None or columns < max(min(_LEAST_BAR, self.width), 1):
+        shortest = max(min(_SHORTEST_BAR, self.width), 1)
+        if self.target is None or columns < shortest:
             return "", 0
-        done = int(columns * min(self._seen / self.target, 1.0)) if self.target else columns
+        fraction = min(self._seen / self.target, 1.0) if self.target else 1.0
+        done = int(columns * fraction)
         rest = columns - done
         if not self._screen.unicode:
             return "=" * done + "." * rest, columns
@@ -196,12 +197,15 @@ class Progbar:
 
 
 class ProgbarLogger(Callback):
-    """Shows the progress of `fit`, `evaluate` and `predict`; they add one by themselves unless `verbose=0`.
+    """Shows the progress of `fit`, `evaluate` and `predict`, which add one unless `verbose=0`.
 
-    `verbose` 1 (or "auto") is a live line for each epoch on a terminal, one updating output in a
-    notebook, and one plain line for each epoch elsewhere; 2 is one plain line for each epoch
-    everywhere.
+    `verbose` 1 (or "auto") shows a live line per epoch in a terminal, one updating output in a
+    notebook, and one plain line per epoch elsewhere; 2 always shows one plain line per epoch.
     """
+
+    _only_reads_logs = True
+    _keeps_learning_rate = True
+    _runs_no_user_code = True
 
     interval = 0.1  # seconds between two redraws
 
@@ -209,13 +213,15 @@ class ProgbarLogger(Callback):
         self.verbose = 1
         self.epochs: int | None = 1
         self.target: int | None = None
+        # Duration of the epoch, if the loop measured it because epochs overlapped.
+        self.seconds: float | None = None
         self._in_fit = False
-        self.seconds: float | None = None  # that the epoch took, where it ran beside the one before
+        self._steps = 0  # done in this epoch or pass
         self._screen: Screen | None = None
         self._bar: Progbar | None = None
 
     def set_params(self, params: Logs | None) -> None:
-        """Take the verbosity, the number of epochs and the number of steps."""
+        """Set the verbosity, the number of epochs and the number of steps."""
         super().set_params(params)
         params = params or {}
         verbose = params.get("verbose", 1)
@@ -224,7 +230,7 @@ class ProgbarLogger(Callback):
         self.target = params.get("steps")
 
     def clear(self) -> None:
-        """Take the live line away until the next redraw, so that others can print."""
+        """Remove the live line until the next redraw, so that others can print."""
         if self._screen is not None:
             self._screen.clear()
 
@@ -235,15 +241,18 @@ class ProgbarLogger(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Begin the epoch's line."""
-        if self._screen is not None:
+        if self._screen is None:
+            return
+        head = ""
+        if (self.epochs or 1) > 1:
             width = len(str(self.epochs)) if self._screen.aligned else 0
-            self._begin(
-                f"Epoch {epoch + 1:>{width}}/{self.epochs}" if (self.epochs or 1) > 1 else ""
-            )
+            head = f"Epoch {epoch + 1:>{width}}/{self.epochs}"
+        self._begin(head)
 
     def on_progress(self, stage: str, step: int, logs: Logs | None = None) -> None:
         """Redraw the line."""
         if self._bar is not None and (stage == "train") == self._in_fit:
+            self._steps = step
             self._bar.show(step, _shown(stage, logs))
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -251,7 +260,7 @@ class ProgbarLogger(Callback):
         self._end(logs)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """End what is not ended yet."""
+        """Close the screen."""
         self._close()
         self._in_fit = False
 
@@ -289,14 +298,16 @@ class ProgbarLogger(Callback):
             head=head,
             screen=self._screen,
         )
+        self._steps = 0
         self._bar.show(0, {})
 
     def _end(self, logs: Logs | None) -> None:
         bar, self._bar = self._bar, None
         if bar is None:
             return
-        steps = bar._seen or self.target or 0
-        self.target = steps if self.target is None else self.target  # the next epoch's bar knows it
+        steps = self._steps or self.target or 0
+        if self.target is None:
+            self.target = steps  # for the bars of the next epochs
         bar.seconds, self.seconds = self.seconds, None
         bar.show(steps, _shown("", logs), final=True)
 
@@ -308,14 +319,17 @@ class ProgbarLogger(Callback):
 
 
 def _shown(stage: str, logs: Logs | None) -> Logs:
-    return {} if stage == "predict" else logs or {}
+    """The logs to show: those of `predict` hold whole predictions, which are not shown."""
+    if stage == "predict":
+        return {}
+    return logs or {}
 
 
 def _metric(name: str, value: Any) -> str:
     number = value if isinstance(value, float | int) else float(np.mean(value))
     size = abs(number)
-    name = fitting(name)
-    return f"{name}: {number:.4f}" if 1e-3 < size < 1e7 or size == 0 else f"{name}: {number:.4e}"
+    notation = "f" if size == 0 or 1e-3 < size < 1e7 else "e"
+    return f"{fitting(name)}: {number:.4{notation}}"
 
 
 def _duration(seconds: float) -> str:
@@ -324,8 +338,10 @@ def _duration(seconds: float) -> str:
         return f"{seconds * 1e6:.0f}us"
     if seconds < 1:
         return f"{seconds * 1e3:.0f}ms"
+    if seconds < 10:
+        return f"{seconds:.1f}s"
     if seconds < 60:
-        return f"{seconds:.1f}s" if seconds < 10 else f"{seconds:.0f}s"
+        return f"{seconds:.0f}s"
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,4 +1,4 @@
-"""ReduceLROnPlateau: a smaller learning rate when a value has stopped improving."""
+"""ReduceLROnPlateau: reduces the learning rate when a value has stopped improving."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from gazelle.callbacks.monitor import MonitorCallback
 
 
 class ReduceLROnPlateau(MonitorCallback):
-    """Multiplies the learning rate by `factor` once `monitor` has not improved for `patience` epochs.
+    """Multiplies the learning rate by `factor` if `monitor` has not improved for `patience` epochs.
 
-    Logs the rate that an epoch was trained with as `learning_rate`.
+    The rate that an epoch was trained with is logged as `learning_rate`.
 
     Args:
-        monitor: Name of the value to watch.
-        factor: What the learning rate is multiplied by, below 1.
+        monitor: Name of the value to monitor.
+        factor: Factor by which the learning rate is multiplied, below 1.
         patience: Number of epochs without improvement after which the rate is reduced.
         verbose: 1 prints each reduction.
-        mode: `"min"`, `"max"` or `"auto"` (by the metric's own direction, else by its name).
-        min_delta: By how much a value must be better than the best one to count as an improvement.
+        mode: `"min"`, `"max"` or `"auto"` (from the metric's direction, or else from its name).
+        min_delta: Minimum change that counts as an improvement.
         cooldown: Number of epochs after a reduction that do not count.
-        min_lr: The learning rate is never reduced below this.
-        **kwargs: `epsilon`, the older name of `min_delta`; others are ignored with a warning.
+        min_lr: Lower bound of the learning rate.
+        **kwargs: `epsilon`, the old name of `min_delta`; others are ignored with a warning.
 
     Raises:
         ArgumentError: `factor` is not below 1.
@@ -36,6 +36,8 @@ class ReduceLROnPlateau(MonitorCallback):
     Example:
         >>> callback = ReduceLROnPlateau(monitor="val_loss", factor=0.2, patience=5, min_lr=1e-5)
     """
+
+    _runs_no_user_code = True
 
     purpose = "Learning rate reduction is conditioned on"
 
@@ -72,7 +74,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self.wait = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start anew."""
+        """Reset the state of an earlier run."""
         super().on_train_begin(logs)
         self.best = None
         self.cooldown_counter = 0
@@ -83,7 +85,7 @@ class ReduceLROnPlateau(MonitorCallback):
         return self.cooldown_counter > 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Look at the epoch's value and reduce the learning rate if patience is spent."""
+        """Compare the epoch's value with the best, and reduce the rate if patience has run out."""
         value = self._monitored(logs)
         rate = current_learning_rate(self.model)
         if logs is not None:

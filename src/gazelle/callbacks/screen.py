@@ -1,4 +1,4 @@
-"""Where progress is shown: plain lines, a terminal's live line, or one updating output of a notebook."""
+"""Output of the progress: plain lines, a live line in a terminal, or a live notebook output."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Screen:
     Attributes:
         live: Whether lines can be redrawn.
         colour: Whether colours can be shown.
-        aligned: Whether finished lines stand below each other, so that their parts should have one
-            width.
-        unicode: Whether the output's encoding has the characters of a bar.
-        drawn_at: When a line was last drawn, in seconds of `time.perf_counter`.
+        aligned: Whether finished lines are shown below each other, so that their parts should be
+            aligned.
+        unicode: Whether the output's encoding has the characters of the bar.
+        drawn_at: Time at which a line was last drawn, in seconds of `time.perf_counter`.
     """
 
     live = False
@@ -37,21 +37,21 @@ class Screen:
         self.unicode = can_show("━─")
 
     def width(self) -> int | None:
-        """How many characters a line may have; None where there is no limit."""
+        """Maximum number of characters in a line; None for no limit."""
         return None
 
     def draw(self, text: str, length: int) -> None:
-        """Show a live line, of `length` visible characters, in place of the last one."""
+        """Replace the live line with `text`, which has `length` visible characters."""
 
     def finish(self, text: str) -> None:
-        """Write a finished line (or several) in place of the live one."""
+        """Replace the live line with one or several finished lines."""
         write(text + "\n")
 
     def clear(self) -> None:
-        """Take the live line away."""
+        """Remove the live line."""
 
     def close(self) -> None:
-        """Show what is left to show."""
+        """Show everything that is not shown yet."""
 
 
 class Terminal(Screen):
@@ -61,38 +61,38 @@ class Terminal(Screen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._length = 0  # of the live line that is on the screen
-        self.colour = "NO_COLOR" not in os.environ and (
-            os.name != "nt" or "WT_SESSION" in os.environ
-        )
+        self._length = 0  # of the live line on the screen
+        has_escape_codes = os.name != "nt" or "WT_SESSION" in os.environ
+        self.colour = "NO_COLOR" not in os.environ and has_escape_codes
 
     def width(self) -> int | None:
-        """The terminal's width less one column: a line that fills it would wrap in some."""
+        """The terminal's width minus one column, because full lines wrap in some terminals."""
         return max(shutil.get_terminal_size((80, 24)).columns - 1, 1)
 
     def draw(self, text: str, length: int) -> None:
         """Rewrite the live line."""
-        # Spaces wipe the rest of a longer line; they need no escape code.
+        # Spaces erase the rest of a longer line without an escape code.
         write(f"\r{text}{' ' * (self._length - length)}")
         self._length = length
         self.drawn_at = time.perf_counter()
 
     def finish(self, text: str) -> None:
-        """Write the line for good."""
-        write(f"{self._wiped()}{text}\n")
+        """Replace the live line with finished lines."""
+        write(f"{self._erased()}{text}\n")
 
     def clear(self) -> None:
-        """Take the live line away."""
+        """Remove the live line."""
         if self._length:
-            write(self._wiped())
+            write(self._erased())
 
-    def _wiped(self) -> str:
+    def _erased(self) -> str:
+        """The characters that erase the live line."""
         length, self._length = self._length, 0
         return f"\r{' ' * length}\r" if length else ""
 
 
 class Notebook(Screen):
-    """One output under the cell that is updated: the last finished lines and the live one."""
+    """One output below the cell, which is updated: the last finished lines and the live one."""
 
     live = True
     aligned = True
@@ -105,15 +105,15 @@ class Notebook(Screen):
         self._stale = False
 
     def width(self) -> int | None:
-        """What fits beside a notebook's margins."""
+        """Number of characters that fit between a notebook's margins."""
         return 120
 
     def draw(self, text: str, length: int) -> None:
-        """Show the finished lines and this one."""
+        """Show the finished lines and the live one."""
         self._show(text)
 
     def finish(self, text: str) -> None:
-        """Add a finished line; it is shown now or, if the last redraw was just before, with the next one."""
+        """Add a finished line; soon after a redraw it is only shown with the next one."""
         self._lines.append(text)
         self._count += 1
         if time.perf_counter() - self.drawn_at >= _NOTEBOOK_INTERVAL:
@@ -141,7 +141,7 @@ class Notebook(Screen):
 
 
 def open_screen(verbose: int) -> Screen:
-    """The screen for a verbosity: live output for 1 where there is a terminal or notebook, plain lines otherwise."""
+    """The screen for a verbosity: live for 1 in a terminal or a notebook, else plain lines."""
     stream = sys.stdout
     if verbose != 1 or stream is None:
         return Screen()

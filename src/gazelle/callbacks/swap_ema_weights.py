@@ -1,4 +1,4 @@
-"""SwapEMAWeights: evaluate, predict and save with the moving average of the weights while the weights are trained."""
+"""SwapEMAWeights: evaluates, predicts and saves with the moving averages of the weights."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.errors import ArgumentError
+from gazelle._core.variable import Variable
 from gazelle.callbacks.base import Callback, Logs
+from gazelle.optimizers.optimizer import weights_and_averages
 
 
 class SwapEMAWeights(Callback):
-    """Shows the optimizer's moving averages as the model's weights during evaluation and prediction.
+    """Swaps the weights with the optimizer's moving averages during evaluation and prediction.
 
-    Needs an optimizer with `use_ema=True`. When training ends the model has the averages as its
-    weights.
+    The optimizer must have `use_ema=True`. At the end of training the averages become the weights
+    of the model.
 
     Args:
-        swap_on_epoch: Show them from each epoch's end to the next epoch's begin too, so that
-            callbacks after this one (a `ModelCheckpoint`) see and save them.
+        swap_on_epoch: Also swap from the end of each epoch to the beginning of the next, so that
+            callbacks after this one (a `ModelCheckpoint`) see and save the averages.
 
     Raises:
         ArgumentError: When training or evaluation starts with an optimizer without `use_ema=True`.
     """
 
+    _keeps_learning_rate = True
+    _runs_no_user_code = True
+
     def __init__(self, swap_on_epoch: bool = False):
         self.swap_on_epoch = swap_on_epoch
-        self._trained: list[np.ndarray] | None = (
-            None  # the true weights while the averages are shown
-        )
+        self._trained: list[np.ndarray] | None = None  # the trained weights during a swap
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Check the optimizer."""
@@ -36,51 +39,51 @@ class SwapEMAWeights(Callback):
         self._pairs()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Give the model its own weights back."""
-        self._hide()
+        """Restore the trained weights."""
+        self._swap_back()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Show the averages, when `swap_on_epoch`."""
+        """Swap in the averages, if `swap_on_epoch`."""
         if self.swap_on_epoch:
-            self._show()
+            self._swap_in()
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Show the averages."""
-        self._show()
+        """Swap in the averages."""
+        self._swap_in()
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """Give the model its own weights back."""
-        self._hide()
+        """Restore the trained weights."""
+        self._swap_back()
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
-        """Show the averages."""
-        self._show()
+        """Swap in the averages."""
+        self._swap_in()
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
-        """Give the model its own weights back."""
-        self._hide()
+        """Restore the trained weights."""
+        self._swap_back()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Make the averages the model's weights."""
+        """Replace the weights with the averages."""
         for weight, average in self._pairs():
             weight.assign(average.numpy())
         self._trained = None
 
-    def _show(self) -> None:
+    def _swap_in(self) -> None:
         if self._trained is None:
             pairs = self._pairs()
             self._trained = [weight.numpy() for weight, _ in pairs]
             for weight, average in pairs:
                 weight.assign(average.numpy())
 
-    def _hide(self) -> None:
+    def _swap_back(self) -> None:
         if self._trained is not None:
             for (weight, _), value in zip(self._pairs(), self._trained, strict=True):
                 weight.assign(value)
             self._trained = None
 
-    def _pairs(self) -> list[tuple[Any, Any]]:
-        """The model's trainable variables, each with its average; none before the optimizer is built."""
+    def _pairs(self) -> list[tuple[Variable, Variable]]:
+        """The trainable variables with their averages; none before the optimizer is built."""
         optimizer: Any = getattr(self.model, "optimizer", None)
         if not getattr(optimizer, "use_ema", False):
             raise ArgumentError(
@@ -94,10 +97,4 @@ class SwapEMAWeights(Callback):
             )
         if not getattr(optimizer, "built", False):
             return []
-        return list(
-            zip(
-                optimizer._trainable_variables,
-                optimizer._model_variables_moving_average,
-                strict=True,
-            )
-        )
+        return weights_and_averages(optimizer)

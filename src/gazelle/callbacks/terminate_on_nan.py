@@ -1,4 +1,4 @@
-"""TerminateOnNaN: end training when the loss is NaN or infinite."""
+"""TerminateOnNaN: ends training when the loss is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from gazelle.callbacks.base import Callback, Logs
 class TerminateOnNaN(Callback):
     """Ends training when the loss is NaN or infinite.
 
-    The running mean of the loss is looked at some ten times a second and at each epoch's end, not
-    after every step: a mean that has met a NaN stays NaN, and training keeps its speed.
+    The running mean of the loss is checked about ten times per second and at the end of each epoch
+    instead of after every step: once a loss is NaN the mean stays NaN, and training stays fast.
 
     Args:
-        raise_error: Raise an error instead of ending training quietly.
+        raise_error: Raise an error instead of ending training.
     """
+
+    _keeps_learning_rate = True
+    _runs_no_user_code = True
 
     def __init__(self, raise_error: bool = False):
         self.raise_error = raise_error
         self._found: int | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start anew."""
+        """Reset the state of an earlier run."""
         self._found = None
 
     def on_progress(self, stage: str, step: int, logs: Logs | None = None) -> None:
-        """Look at the running loss.
+        """Check the running mean of the loss.
 
         Raises:
             RuntimeError: The loss is not finite and `raise_error` is set.
@@ -37,13 +40,14 @@ class TerminateOnNaN(Callback):
             self._check(step - 1, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Look at the epoch's loss.
+        """Check the loss of the epoch.
 
         Raises:
             RuntimeError: The loss is not finite and `raise_error` is set.
         """
-        self._check(((self.params or {}).get("steps") or 1) - 1, logs)
-        if self._found is not None:  # told here, where the progress line is out of the way
+        steps = (self.params or {}).get("steps") or 1
+        self._check(steps - 1, logs)
+        if self._found is not None:  # printed here, after the progress line was cleared
             say(f"Batch {self._found}: Invalid loss, terminating training")
 
     def _check(self, batch: int, logs: Logs | None) -> None:

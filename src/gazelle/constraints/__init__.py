@@ -1,4 +1,4 @@
-"""Constraints: projections that are applied to a weight after every update of it."""
+"""Constraints: projections of weights, which are applied after every update."""
 
 from typing import Any
 
@@ -18,35 +18,13 @@ non_neg = nonneg = NonNeg
 unit_norm = unitnorm = UnitNorm
 
 
-def get(identifier: Any) -> Any:
-    """The constraint that `identifier` stands for.
-
-    Args:
-        identifier: None (gives None), a name, a config, a class, or a callable or instance
-            (returned as it is).
-
-    Raises:
-        UnknownNameError: `identifier` stands for no constraint.
-    """
-    return catalogue.get(identifier)
+get = catalogue.get
+deserialize = catalogue.deserialize
 
 
 def serialize(constraint: Any) -> Any:
-    """The config of a constraint; None of None."""
+    """The config of a constraint; None for None."""
     return registry.serialize(constraint)
-
-
-def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The constraint that `serialize` described.
-
-    Args:
-        config: What `serialize` returned, or a name.
-        custom_objects: Further classes by name.
-
-    Raises:
-        UnknownNameError: The config names something that is not known.
-    """
-    return catalogue.get(config, custom_objects)
 
 
 __all__ = [

@@ -1,6 +1,6 @@
-"""The projections: norms bounded above, bounded on both sides or equal to 1, and weights that are not negative.
+"""The constraints: bounded norms, unit norms and non-negative weights.
 
-For a kernel `(inputs, units)` the default `axis=0` looks at each unit's incoming weights.
+For a kernel `(inputs, units)` the default `axis=0` constrains the incoming weights of each unit.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ Axis = int | Sequence[int] | None
 
 @builtin("keras.constraints")
 class Constraint:
-    """What every constraint is: called on a weight it returns the weight that takes its place.
+    """Base class of constraints: called on a weight, it returns the weight that replaces it.
 
     A subclass defines `__call__(w)` and, if its constructor takes arguments, `get_config()`.
     """
 
     def __call__(self, w: Any) -> Any:
-        """The weight that takes the place of `w`; here `w` itself."""
+        """The weight that replaces `w`; here `w` itself."""
         return w
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal constraint."""
+        """The constructor's arguments."""
         return {}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Constraint:
-        """A constraint from `get_config`."""
+        """Creates a constraint from its config."""
         return cls(**config)
 
 
 @catalogue.add("maxnorm")
 class MaxNorm(Constraint):
-    """Vectors longer than `max_value` are shortened to it.
+    """Scales vectors longer than `max_value` down to it.
 
     Args:
         max_value: Largest Euclidean norm.
-        axis: The axis or axes along which the norm is taken; None for all.
+        axis: The axis or axes of the vectors; None for all.
     """
 
     def __init__(self, max_value: float = 2, axis: Axis = 0):
@@ -54,26 +54,25 @@ class MaxNorm(Constraint):
         self.axis = axis
 
     def __call__(self, w: Any) -> jax.Array:
-        """The weight `w` within the bound."""
+        """The weight `w`, scaled to the bound."""
         w = jnp.asarray(w)
         norms = _norms(w, self.axis)
         return w * (jnp.clip(norms, 0, self.max_value) / (epsilon() + norms))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal constraint."""
+        """The constructor's arguments."""
         return {"max_value": self.max_value, "axis": self.axis}
 
 
 @catalogue.add("minmaxnorm")
 class MinMaxNorm(Constraint):
-    """Vectors are scaled towards a norm from `min_value` to `max_value`.
+    """Scales vectors to a norm from `min_value` to `max_value`.
 
     Args:
         min_value: Smallest Euclidean norm.
         max_value: Largest Euclidean norm.
-        rate: 1 puts the norm into the bounds at once, smaller numbers move it there by that
-            fraction each time.
-        axis: The axis or axes along which the norm is taken; None for all.
+        rate: Fraction of the way to the bounds that each update moves the norm; 1 for all of it.
+        axis: The axis or axes of the vectors; None for all.
     """
 
     def __init__(
@@ -88,13 +87,12 @@ class MinMaxNorm(Constraint):
         """The weight `w`, moved towards the bounds."""
         w = jnp.asarray(w)
         norms = _norms(w, self.axis)
-        wanted = (
-            self.rate * jnp.clip(norms, self.min_value, self.max_value) + (1.0 - self.rate) * norms
-        )
-        return w * (wanted / (epsilon() + norms))
+        bounded = jnp.clip(norms, self.min_value, self.max_value)
+        new_norms = self.rate * bounded + (1.0 - self.rate) * norms
+        return w * (new_norms / (epsilon() + norms))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal constraint."""
+        """The constructor's arguments."""
         return {
             "min_value": self.min_value,
             "max_value": self.max_value,
@@ -105,31 +103,31 @@ class MinMaxNorm(Constraint):
 
 @catalogue.add("nonneg")
 class NonNeg(Constraint):
-    """Negative weights become 0."""
+    """Sets negative weights to 0."""
 
     def __call__(self, w: Any) -> jax.Array:
-        """The weight `w` without its negative values."""
+        """The weight `w` with negative values set to 0."""
         return jnp.maximum(jnp.asarray(w), 0.0)
 
 
 @catalogue.add("unitnorm")
 class UnitNorm(Constraint):
-    """Vectors are scaled to norm 1.
+    """Scales vectors to norm 1.
 
     Args:
-        axis: The axis or axes along which the norm is taken; None for all.
+        axis: The axis or axes of the vectors; None for all.
     """
 
     def __init__(self, axis: Axis = 0):
         self.axis = axis
 
     def __call__(self, w: Any) -> jax.Array:
-        """The weight `w` as unit vectors."""
+        """The weight `w`, scaled to unit vectors."""
         w = jnp.asarray(w)
         return w / (epsilon() + _norms(w, self.axis))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal constraint."""
+        """The constructor's arguments."""
         return {"axis": self.axis}
 
 

@@ -1,4 +1,4 @@
-"""Initializers: what makes the first values of weights."""
+"""Initializers, which make the initial values of weights."""
 
 from typing import Any
 
@@ -33,35 +33,13 @@ variance_scaling = VarianceScaling
 zeros = Zeros
 
 
-def get(identifier: Any) -> Any:
-    """The initializer that `identifier` stands for.
-
-    Args:
-        identifier: None (gives None), a name, a config, a class, or a callable or instance
-            (returned as it is).
-
-    Raises:
-        UnknownNameError: `identifier` stands for no initializer.
-    """
-    return catalogue.get(identifier)
+get = catalogue.get
+deserialize = catalogue.deserialize
 
 
 def serialize(initializer: Any) -> Any:
-    """The config of an initializer; None of None."""
+    """The config of an initializer; None for None."""
     return registry.serialize(initializer)
-
-
-def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The initializer that `serialize` described.
-
-    Args:
-        config: What `serialize` returned, or a name.
-        custom_objects: Further classes by name.
-
-    Raises:
-        UnknownNameError: The config names something that is not known.
-    """
-    return catalogue.get(config, custom_objects)
 
 
 __all__ = [

@@ -13,12 +13,12 @@ from gazelle.initializers.base import RandomInitializer, catalogue, float_dtypes
 
 @catalogue.add("normal")
 class RandomNormal(RandomInitializer):
-    """Normal numbers.
+    """Normally distributed numbers.
 
     Args:
         mean: Mean.
         stddev: Standard deviation.
-        seed: An int, a seed generator or None (drawn now).
+        seed: An int, a seed generator or None for a random seed.
     """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
@@ -27,29 +27,29 @@ class RandomNormal(RandomInitializer):
         self.stddev = stddev
 
     def __call__(self, shape: Iterable[int], dtype: Any = None) -> np.ndarray:
-        """An array of shape `shape`; floatx when `dtype` is None."""
+        """An array of shape `shape`; its dtype is floatx if `dtype` is None."""
         shape = shape_of(shape)
         drawn, wanted = float_dtypes(dtype, type(self).__name__)
         values = self._generator(shape).standard_normal(shape, drawn)
         return (self.mean + self.stddev * values).astype(wanted)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal initializer."""
+        """The constructor's arguments."""
         return {"mean": self.mean, "stddev": self.stddev, **super().get_config()}
 
 
 @catalogue.add()
 class TruncatedNormal(RandomNormal):
-    """Normal numbers within two standard deviations of the mean; those beyond are drawn again.
+    """Normally distributed numbers within two standard deviations; others are drawn again.
 
     Args:
         mean: Mean.
-        stddev: Standard deviation before the cut (after it, 0.8796 times as large).
-        seed: An int, a seed generator or None (drawn now).
+        stddev: Standard deviation before truncation, which reduces it to 0.8796 times that.
+        seed: An int, a seed generator or None for a random seed.
     """
 
     def __call__(self, shape: Iterable[int], dtype: Any = None) -> np.ndarray:
-        """An array of shape `shape`; floatx when `dtype` is None."""
+        """An array of shape `shape`; its dtype is floatx if `dtype` is None."""
         shape = shape_of(shape)
         drawn, wanted = float_dtypes(dtype, type(self).__name__)
         values = truncated_standard_normal(self._generator(shape), shape, drawn)
@@ -58,12 +58,12 @@ class TruncatedNormal(RandomNormal):
 
 @catalogue.add("uniform")
 class RandomUniform(RandomInitializer):
-    """Uniform numbers.
+    """Uniformly distributed numbers.
 
     Args:
         minval: Lower bound.
         maxval: Upper bound.
-        seed: An int, a seed generator or None (drawn now).
+        seed: An int, a seed generator or None for a random seed.
     """
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
@@ -72,26 +72,26 @@ class RandomUniform(RandomInitializer):
         self.maxval = maxval
 
     def __call__(self, shape: Iterable[int], dtype: Any = None) -> np.ndarray:
-        """An array of shape `shape`; floatx when `dtype` is None."""
+        """An array of shape `shape`; its dtype is floatx if `dtype` is None."""
         shape = shape_of(shape)
         drawn, wanted = float_dtypes(dtype, type(self).__name__)
         values = self._generator(shape).random(shape, drawn)
         return (self.minval + (self.maxval - self.minval) * values).astype(wanted)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal initializer."""
+        """The constructor's arguments."""
         return {"minval": self.minval, "maxval": self.maxval, **super().get_config()}
 
 
 @catalogue.add("OrthogonalInitializer")
 class Orthogonal(RandomInitializer):
-    """A random matrix with orthogonal columns or rows, whichever are fewer, all of norm `gain` (Saxe et al., 2013).
+    """A random matrix with orthogonal columns or rows, whichever are fewer (Saxe et al., 2013).
 
-    With more than two axes, all but the last count as rows.
+    With more than two axes, all except the last count as rows.
 
     Args:
         gain: Norm of each vector.
-        seed: An int, a seed generator or None (drawn now).
+        seed: An int, a seed generator or None for a random seed.
     """
 
     def __init__(self, gain: float = 1.0, seed: Any = None):
@@ -99,7 +99,7 @@ class Orthogonal(RandomInitializer):
         self.gain = gain
 
     def __call__(self, shape: Iterable[int], dtype: Any = None) -> np.ndarray:
-        """An array of shape `shape`; floatx when `dtype` is None.
+        """An array of shape `shape`; its dtype is floatx if `dtype` is None.
 
         Raises:
             ShapeError: `shape` has fewer than two axes.
@@ -115,26 +115,24 @@ class Orthogonal(RandomInitializer):
         drawn, wanted = float_dtypes(dtype, type(self).__name__)
         columns = shape[-1]
         rows = int(np.prod(shape[:-1]))
-        normal = self._generator(shape).standard_normal(
-            (max(rows, columns), min(rows, columns)), drawn
-        )
+        tall_shape = (max(rows, columns), min(rows, columns))
+        normal = self._generator(shape).standard_normal(tall_shape, drawn)
         q, r = np.linalg.qr(normal)
-        q *= np.where(np.diagonal(r) < 0, -1, 1).astype(
-            drawn
-        )  # with these signs, uniform among orthogonal matrices
+        # With these signs the distribution is uniform over orthogonal matrices.
+        q *= np.where(np.diagonal(r) < 0, -1, 1).astype(drawn)
         if rows < columns:
             q = q.T
         return (self.gain * q.reshape(shape)).astype(wanted)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal initializer."""
+        """The constructor's arguments."""
         return {"gain": self.gain, **super().get_config()}
 
 
 def truncated_standard_normal(
     generator: np.random.Generator, shape: tuple[int, ...], dtype: Any
 ) -> np.ndarray:
-    """Standard normal numbers from -2 to 2; the others (one in 22) are drawn again until none is left."""
+    """Standard normal numbers from -2 to 2; others (one in 22) are drawn again."""
     values = generator.standard_normal(shape, dtype).ravel()
     outside = np.flatnonzero(np.abs(values) > 2)
     while outside.size:

@@ -1,4 +1,4 @@
-"""Initializers that draw nothing: zeros, ones, a constant, the identity matrix."""
+"""Initializers that are not random: zeros, ones, a constant, the identity matrix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Zeros(Initializer):
     """All zeros."""
 
     def __call__(self, shape: Iterable[int], dtype: Any = None) -> np.ndarray:
-        """An array of shape `shape`; floatx when `dtype` is None."""
+        """An array of shape `shape`; its dtype is floatx if `dtype` is None."""
         return np.zeros(shape_of(shape), numpy_dtype(dtype))
 
 
@@ -26,7 +26,7 @@ class Ones(Initializer):
     """All ones."""
 
     def __call__(self, shape: Iterable[int], dtype: Any = None) -> np.ndarray:
-        """An array of shape `shape`; floatx when `dtype` is None."""
+        """An array of shape `shape`; its dtype is floatx if `dtype` is None."""
         return np.ones(shape_of(shape), numpy_dtype(dtype))
 
 
@@ -42,7 +42,7 @@ class Constant(Initializer):
         self.value = value
 
     def __call__(self, shape: Iterable[int], dtype: Any = None) -> np.ndarray:
-        """An array of shape `shape`; floatx when `dtype` is None.
+        """An array of shape `shape`; its dtype is floatx if `dtype` is None.
 
         Raises:
             ShapeError: The value does not broadcast to `shape`.
@@ -53,18 +53,18 @@ class Constant(Initializer):
             return np.array(np.broadcast_to(value, shape))
         except ValueError:
             raise ShapeError(
-                "The value of a Constant initializer does not fit the weight.",
+                "The value of a Constant initializer does not match the shape of the weight.",
                 expected=f"a number or an array that broadcasts to {shape}",
                 received=f"an array of shape {value.shape}",
             ) from None
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal initializer."""
+        """The constructor's arguments."""
         return {"value": self.value}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Constant:
-        """An initializer from `get_config`."""
+        """Creates an initializer from its config."""
         return cls(**{name: deserialize(value) for name, value in config.items()})
 
 
@@ -80,10 +80,10 @@ class Identity(Initializer):
         self.gain = gain
 
     def __call__(self, shape: Iterable[int], dtype: Any = None) -> np.ndarray:
-        """A matrix of shape `shape`; floatx when `dtype` is None.
+        """A matrix of shape `shape`; its dtype is floatx if `dtype` is None.
 
         Raises:
-            ShapeError: `shape` is not that of a matrix.
+            ShapeError: `shape` does not have two axes.
         """
         shape = shape_of(shape)
         if len(shape) != 2:
@@ -95,5 +95,5 @@ class Identity(Initializer):
         return (self.gain * np.eye(*shape)).astype(numpy_dtype(dtype))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal initializer."""
+        """The constructor's arguments."""
         return {"gain": self.gain}

@@ -1,8 +1,10 @@
-"""Initializers whose spread follows the number of inputs and outputs: VarianceScaling and its named cases.
+"""Initializers whose variance depends on the number of inputs and outputs of a layer.
 
 The variance is `scale / n` with `n` the fan-in, the fan-out or their mean.
-Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-2010; He et al., "Delving deep into rectifiers", 2015; LeCun et al., "Efficient BackProp", 1998.
+
+References: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+networks", 2010; He et al., "Delving deep into rectifiers", 2015; LeCun et al., "Efficient
+BackProp", 1998.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from gazelle._core.errors import ArgumentError
 from gazelle.initializers.base import RandomInitializer, catalogue, float_dtypes, shape_of
 from gazelle.initializers.drawn import truncated_standard_normal
 
-# Standard deviation of a standard normal number that is drawn again beyond -2 and 2.
+# Standard deviation of the standard normal distribution truncated to -2 to 2.
 _TRUNCATED_STDDEV = 0.87962566103423978
 
 Axes = int | Sequence[int] | None
@@ -31,13 +33,12 @@ class VarianceScaling(RandomInitializer):
 
     Args:
         scale: Positive factor.
-        mode: What `n` is: `"fan_in"` (inputs of a unit), `"fan_out"` (outputs of an input) or
-            `"fan_avg"` (their mean).
+        mode: Which number `n` is: `"fan_in"`, `"fan_out"` or `"fan_avg"` (their mean).
         distribution: `"truncated_normal"` (or `"normal"`), `"untruncated_normal"` or `"uniform"`.
-        seed: An int, a seed generator or None (drawn now).
-        input_axes: The axes whose sizes multiply to the fan-in, for weights of more than two axes;
-            needs `output_axes`.
-        output_axes: The axes whose sizes multiply to the fan-out; needs `input_axes`.
+        seed: An int, a seed generator or None for a random seed.
+        input_axes: The axes whose product of sizes is the fan-in, for weights of more than two
+            axes; needs `output_axes`.
+        output_axes: The axes whose product of sizes is the fan-out; needs `input_axes`.
 
     Raises:
         ArgumentError: `scale` is not positive, or `mode`, `distribution` or `seed` is unknown.
@@ -71,16 +72,16 @@ class VarianceScaling(RandomInitializer):
         self.output_axes = _axes(output_axes)
 
     def __call__(self, shape: Iterable[int], dtype: Any = None) -> np.ndarray:
-        """An array of shape `shape`; floatx when `dtype` is None.
+        """An array of shape `shape`; its dtype is floatx if `dtype` is None.
 
         Raises:
-            ArgumentError: `input_axes` or `output_axes` names an axis that `shape` does not have.
+            ArgumentError: `input_axes` or `output_axes` has an axis that `shape` does not have.
         """
         shape = shape_of(shape)
         drawn, wanted = float_dtypes(dtype, type(self).__name__)
         fan_in, fan_out = fans(shape, self.input_axes, self.output_axes)
-        n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
-        variance = self.scale / max(n, 1.0)
+        sizes = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
+        variance = self.scale / max(sizes[self.mode], 1.0)
         generator = self._generator(shape)
         if self.distribution == "uniform":
             limit = math.sqrt(3 * variance)
@@ -88,15 +89,12 @@ class VarianceScaling(RandomInitializer):
         elif self.distribution == "untruncated_normal":
             values = math.sqrt(variance) * generator.standard_normal(shape, drawn)
         else:
-            values = (
-                math.sqrt(variance)
-                / _TRUNCATED_STDDEV
-                * truncated_standard_normal(generator, shape, drawn)
-            )
+            stddev = math.sqrt(variance) / _TRUNCATED_STDDEV
+            values = stddev * truncated_standard_normal(generator, shape, drawn)
         return values.astype(wanted)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal initializer."""
+        """The constructor's arguments."""
         return {
             "scale": self.scale,
             "mode": self.mode,
@@ -108,16 +106,16 @@ class VarianceScaling(RandomInitializer):
 
 
 class _Named(VarianceScaling):
-    """A case of `VarianceScaling` with a name of its own."""
+    """A case of `VarianceScaling` that has its own name."""
 
-    _case: tuple[float, str, str]
+    _case: tuple[float, str, str]  # scale, mode, distribution
 
     def __init__(self, seed: Any = None, input_axes: Axes = None, output_axes: Axes = None):
         scale, mode, distribution = self._case
         super().__init__(scale, mode, distribution, seed, input_axes, output_axes)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal initializer."""
+        """The constructor's arguments."""
         return {
             "seed": self._given_seed,
             "input_axes": self.input_axes,
@@ -127,10 +125,10 @@ class _Named(VarianceScaling):
 
 @catalogue.add()
 class GlorotUniform(_Named):
-    """Uniform up to `sqrt(6 / (fan_in + fan_out))`: the default of `Dense` kernels.
+    """Uniform within `sqrt(6 / (fan_in + fan_out))` of 0: the default of `Dense` kernels.
 
     Args:
-        seed: An int, a seed generator or None (drawn now).
+        seed: An int, a seed generator or None for a random seed.
         input_axes: See `VarianceScaling`.
         output_axes: See `VarianceScaling`.
     """
@@ -143,7 +141,7 @@ class GlorotNormal(_Named):
     """Truncated normal with standard deviation `sqrt(2 / (fan_in + fan_out))`.
 
     Args:
-        seed: An int, a seed generator or None (drawn now).
+        seed: An int, a seed generator or None for a random seed.
         input_axes: See `VarianceScaling`.
         output_axes: See `VarianceScaling`.
     """
@@ -153,10 +151,10 @@ class GlorotNormal(_Named):
 
 @catalogue.add()
 class HeUniform(_Named):
-    """Uniform up to `sqrt(6 / fan_in)`, meant for ReLU layers.
+    """Uniform within `sqrt(6 / fan_in)` of 0, for ReLU layers.
 
     Args:
-        seed: An int, a seed generator or None (drawn now).
+        seed: An int, a seed generator or None for a random seed.
         input_axes: See `VarianceScaling`.
         output_axes: See `VarianceScaling`.
     """
@@ -166,10 +164,10 @@ class HeUniform(_Named):
 
 @catalogue.add()
 class HeNormal(_Named):
-    """Truncated normal with standard deviation `sqrt(2 / fan_in)`, meant for ReLU layers.
+    """Truncated normal with standard deviation `sqrt(2 / fan_in)`, for ReLU layers.
 
     Args:
-        seed: An int, a seed generator or None (drawn now).
+        seed: An int, a seed generator or None for a random seed.
         input_axes: See `VarianceScaling`.
         output_axes: See `VarianceScaling`.
     """
@@ -179,10 +177,10 @@ class HeNormal(_Named):
 
 @catalogue.add()
 class LecunUniform(_Named):
-    """Uniform up to `sqrt(3 / fan_in)`.
+    """Uniform within `sqrt(3 / fan_in)` of 0.
 
     Args:
-        seed: An int, a seed generator or None (drawn now).
+        seed: An int, a seed generator or None for a random seed.
         input_axes: See `VarianceScaling`.
         output_axes: See `VarianceScaling`.
     """
@@ -192,10 +190,10 @@ class LecunUniform(_Named):
 
 @catalogue.add()
 class LecunNormal(_Named):
-    """Truncated normal with standard deviation `sqrt(1 / fan_in)`, meant for SELU layers.
+    """Truncated normal with standard deviation `sqrt(1 / fan_in)`, for SELU layers.
 
     Args:
-        seed: An int, a seed generator or None (drawn now).
+        seed: An int, a seed generator or None for a random seed.
         input_axes: See `VarianceScaling`.
         output_axes: See `VarianceScaling`.
     """
@@ -211,13 +209,13 @@ def fans(
     """Fan-in and fan-out of a weight.
 
     Args:
-        shape: Its shape: `(inputs, outputs)`; a vector's size counts for both; axes before the last
-            two multiply both.
-        input_axes: The axes of the fan-in, when both are given.
-        output_axes: The axes of the fan-out, when both are given.
+        shape: Its shape, `(inputs, outputs)`. The size of a vector is both its fan-in and fan-out;
+            axes before the last two multiply both.
+        input_axes: The axes of the fan-in, if both are given.
+        output_axes: The axes of the fan-out, if both are given.
 
     Raises:
-        ArgumentError: An axis that `shape` does not have.
+        ArgumentError: `shape` does not have one of the axes.
     """
     if input_axes is not None and output_axes is not None:
         for axis in (*input_axes, *output_axes):
@@ -227,9 +225,9 @@ def fans(
                     expected=f"axes of a weight of shape {shape}",
                     received=axis,
                 )
-        return math.prod(shape[axis] for axis in input_axes), math.prod(
-            shape[axis] for axis in output_axes
-        )
+        fan_in = math.prod(shape[axis] for axis in input_axes)
+        fan_out = math.prod(shape[axis] for axis in output_axes)
+        return fan_in, fan_out
     if len(shape) == 0:
         return 1, 1
     if len(shape) == 1:
@@ -241,4 +239,6 @@ def fans(
 def _axes(axes: Axes) -> tuple[int, ...] | None:
     if axes is None:
         return None
-    return (axes,) if isinstance(axes, int) else tuple(int(axis) for axis in axes)
+    if isinstance(axes, int):
+        return (axes,)
+    return tuple(int(axis) for axis in axes)

@@ -85,6 +85,7 @@ __all__ = [
     "subtract",
 ]
 
+# Parts of the names of Keras's layers that are not for dense networks.
 _ELSEWHERE = (
     "Conv",
     "Pool",
@@ -119,7 +120,7 @@ _NOT_YET = (
 )
 
 
-if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+if not TYPE_CHECKING:  # with __getattr__, a type checker would accept every name
 
     def __getattr__(name: str) -> Any:
         sentence = None

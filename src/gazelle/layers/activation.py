@@ -1,4 +1,4 @@
-"""Activations as layers, and a layer that only penalizes what passes through it."""
+"""Activations as layers, and ActivityRegularization."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gazelle.layers.spec import InputSpec
 
 
 class _Elementwise(Layer):
-    """A layer whose output has its input's shape."""
+    """A layer whose output has the shape of its input."""
 
     def __init__(self, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
@@ -24,7 +24,7 @@ class _Elementwise(Layer):
         self.built = True
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape."""
+        """The shape of the input."""
         return input_shape
 
 
@@ -37,7 +37,7 @@ class Activation(_Elementwise):
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
-        UnknownNameError: `activation` is no known name.
+        UnknownNameError: `activation` is not a known name.
     """
 
     def __init__(self, activation: Any, **kwargs: Unpack[PenalizedArguments]):
@@ -55,7 +55,7 @@ class Activation(_Elementwise):
 
 @builtin("keras.layers")
 class ActivityRegularization(_Elementwise):
-    """Gives its input back and adds a penalty on it to the loss: `l1 sum|x| + l2 sum x^2`, divided by the batch size.
+    """Returns its input and adds `(l1 sum|x| + l2 sum x^2) / batch size` to the loss.
 
     Args:
         l1: Factor of the absolute values, >= 0.
@@ -74,26 +74,23 @@ class ActivityRegularization(_Elementwise):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        config = {
-            key: value
-            for key, value in self._base_config().items()
-            if key != "activity_regularizer"
-        }
+        config = self._base_config()
+        config.pop("activity_regularizer", None)
         return {**config, "l1": self.l1, "l2": self.l2}
 
 
 @builtin("keras.layers")
 class ReLU(_Elementwise):
-    """Rectified linear unit: x above `threshold`, `negative_slope (x - threshold)` below, at most `max_value`.
+    """Rectified linear unit: x above `threshold`, `negative_slope (x - threshold)` below.
 
     Args:
-        max_value: Largest output, a float >= 0, or None.
+        max_value: Largest output, a float >= 0, or None for no limit.
         negative_slope: Slope below the threshold, a float >= 0.
-        threshold: Where the slope changes, a float >= 0.
+        threshold: Values up to this one are scaled by the slope, a float >= 0.
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
-        ArgumentError: A negative argument.
+        ArgumentError: An argument is negative.
     """
 
     def __init__(
@@ -104,15 +101,10 @@ class ReLU(_Elementwise):
         **kwargs: Unpack[PenalizedArguments],
     ):
         super().__init__(**kwargs)
-        for name, value in (
-            ("max_value", max_value),
-            ("negative_slope", negative_slope),
-            ("threshold", threshold),
-        ):
-            if (value is None and name != "max_value") or (value is not None and value < 0):
-                raise ArgumentError(
-                    f"ReLU: {name} must not be negative.", expected=">= 0", received=repr(value)
-                )
+        if max_value is not None:
+            _check_not_negative("ReLU", "max_value", max_value)
+        _check_not_negative("ReLU", "negative_slope", negative_slope)
+        _check_not_negative("ReLU", "threshold", threshold)
         self.max_value = max_value
         self.negative_slope = negative_slope
         self.threshold = threshold
@@ -146,19 +138,16 @@ class LeakyReLU(_Elementwise):
 
     Args:
         negative_slope: Slope for negative inputs, a float >= 0.
-        **kwargs: `name`, `dtype`, `input_shape`; `alpha` is Keras 2's word for `negative_slope`.
+        **kwargs: `name`, `dtype`, `input_shape`; `alpha` is Keras 2's name of `negative_slope`.
 
     Raises:
-        ArgumentError: A negative slope.
+        ArgumentError: The slope is negative.
     """
 
     def __init__(self, negative_slope: float = 0.3, **kwargs: Unpack[_LeakyArguments]):
         negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
-        if negative_slope is None or negative_slope < 0:
-            raise ArgumentError(
-                "LeakyReLU: negative_slope must not be negative.", received=repr(negative_slope)
-            )
+        _check_not_negative("LeakyReLU", "negative_slope", negative_slope)
         self.negative_slope = negative_slope
 
     def call(self, inputs: Any) -> Any:
@@ -172,10 +161,10 @@ class LeakyReLU(_Elementwise):
 
 @builtin("keras.layers")
 class PReLU(Layer):
-    """x where positive, `alpha x` where negative, with a trained alpha for each input feature.
+    """x where positive, `alpha x` where negative, with a trained alpha per feature.
 
     Args:
-        alpha_initializer: First values of alpha.
+        alpha_initializer: Initializer of alpha.
         alpha_regularizer: Penalty on alpha.
         alpha_constraint: Projection of alpha after each update.
         shared_axes: Axes (from 1) along which alpha is the same.
@@ -198,11 +187,9 @@ class PReLU(Layer):
         self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make alpha: one number a feature, 1 along shared axes."""
-        shape = [
-            1 if self.shared_axes and axis in self.shared_axes else n
-            for axis, n in enumerate(input_shape)
-        ][1:]
+        """Create alpha: one number per feature, of size 1 along shared axes."""
+        shared = self.shared_axes or []
+        shape = [1 if axis in shared else n for axis, n in enumerate(input_shape)][1:]
         self.alpha = self.add_weight(
             name="alpha",
             shape=shape,
@@ -210,20 +197,16 @@ class PReLU(Layer):
             regularizer=self.alpha_regularizer,
             constraint=self.alpha_constraint,
         )
-        shared = self.shared_axes or []
-        self.input_spec = InputSpec(
-            ndim=len(input_shape),
-            axes={i: n for i, n in enumerate(input_shape) if i > 0 and i not in shared},
-        )
+        axes = {i: n for i, n in enumerate(input_shape) if i > 0 and i not in shared}
+        self.input_spec = InputSpec(ndim=len(input_shape), axes=axes)
 
     def call(self, inputs: Any) -> Any:
         """The rectified input."""
-        return jax.nn.relu(inputs) - jnp.asarray(self.alpha, self.compute_dtype) * jax.nn.relu(
-            -inputs
-        )
+        alpha = jnp.asarray(self.alpha, self.compute_dtype)
+        return jax.nn.relu(inputs) - alpha * jax.nn.relu(-inputs)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape."""
+        """The shape of the input."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -261,7 +244,7 @@ class ELU(_Elementwise):
 
 @builtin("keras.layers")
 class Softmax(_Elementwise):
-    """Softmax along an axis (or several): positive outputs that sum to one.
+    """Softmax along one or several axes: positive outputs that sum to 1.
 
     Args:
         axis: The axis, or a list of axes.
@@ -273,23 +256,28 @@ class Softmax(_Elementwise):
         self.axis = axis
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """The softmax of `inputs`; places where `mask` is False get 0.
+        """The softmax of `inputs`; 0 where `mask` is False.
 
         Args:
             inputs: Scores.
-            mask: Bool array of the same shape, True where an entry takes part; None for all.
+            mask: Bool array of the same shape, True for entries to include; None for all.
         """
         axis = tuple(self.axis) if isinstance(self.axis, list | tuple) else self.axis
         if mask is None:
             return jax.nn.softmax(inputs, axis=axis)
-        # Large and finite, so that a row without any entry gives zeros and not NaN.
+        # Finite, so that a row without any entry gives zeros instead of NaN.
         low = jnp.asarray(-3e4 if inputs.dtype == jnp.float16 else -1e9, inputs.dtype)
         mask = jnp.asarray(mask, bool)
-        return (
-            jax.nn.softmax(inputs + jnp.where(mask, jnp.zeros((), inputs.dtype), low), axis=axis)
-            * mask
-        )
+        offset = jnp.where(mask, jnp.zeros((), inputs.dtype), low)
+        return jax.nn.softmax(inputs + offset, axis=axis) * mask
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**self._base_config(), "axis": self.axis}
+
+
+def _check_not_negative(owner: str, name: str, value: float | None) -> None:
+    if value is None or value < 0:
+        raise ArgumentError(
+            f"{owner}: {name} must not be negative.", expected=">= 0", received=repr(value)
+        )

@@ -1,4 +1,4 @@
-"""Dense: every output unit sees every input. `y = activation(x W + b)`."""
+"""Dense, the fully connected layer: `y = activation(x W + b)`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Dense(Layer):
 
     Args:
         units: Number of outputs, an int > 0.
-        activation: Function of the outputs: a name, callable or None for none.
+        activation: Activation function: a name, a callable, or None for none.
         use_bias: Whether to add a bias.
-        kernel_initializer: First values of the kernel, `(inputs, units)`.
-        bias_initializer: First values of the bias, `(units,)`.
+        kernel_initializer: Initializer of the kernel, `(inputs, units)`.
+        bias_initializer: Initializer of the bias, `(units,)`.
         kernel_regularizer: Penalty on the kernel.
         bias_regularizer: Penalty on the bias.
         activity_regularizer: Penalty on the output, divided by the batch size.
@@ -33,13 +33,13 @@ class Dense(Layer):
         bias_constraint: Projection of the bias after each update.
         lora_rank: Rank of a trained low-rank addition to a frozen kernel (LoRA, Hu et al. 2021);
             None for none.
-        lora_alpha: Scale of that addition is `lora_alpha / lora_rank`; `lora_rank` when None.
-        quantization_config: Not supported: None.
+        lora_alpha: That addition is scaled by `lora_alpha / lora_rank`; None for `lora_rank`.
+        quantization_config: Not supported; must be None.
         **kwargs: `name`, `dtype`, `trainable`, and `input_shape` for the first layer of a
             `Sequential`.
 
     Raises:
-        ArgumentError: `units` is no int > 0, or a keyword is unknown.
+        ArgumentError: `units` is not an int > 0, or a keyword is unknown.
 
     Example:
         >>> import gazelle
@@ -80,9 +80,9 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.lora_rank = (
-            None if lora_rank is None else positive_int("lora_rank", lora_rank, "Dense")
-        )
+        if lora_rank is not None:
+            lora_rank = positive_int("lora_rank", lora_rank, "Dense")
+        self.lora_rank = lora_rank
         self.lora_alpha = lora_alpha if lora_alpha is not None else lora_rank
         self.input_spec = InputSpec(min_ndim=2)
         self._kernel: Variable | None = None
@@ -91,12 +91,12 @@ class Dense(Layer):
         self.lora_kernel_b: Variable | None = None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the kernel `(inputs, units)` and the bias `(units,)`."""
+        """Create the kernel `(inputs, units)` and the bias `(units,)`."""
         inputs = input_shape[-1]
         if inputs is None:
             raise StateError(
                 f"Layer {self.name!r} cannot be built: the size of the last axis of its input is"
-                " not known.",
+                " unknown.",
                 expected="a known last axis",
                 received=f"input shape {tuple(input_shape)}",
                 fix="give the size in Input(shape=...)",
@@ -122,19 +122,18 @@ class Dense(Layer):
 
     @property
     def kernel(self) -> Any:
-        """The kernel, `(inputs, units)`; with LoRA the sum of the frozen kernel and the low-rank addition.
+        """The kernel, `(inputs, units)`; with LoRA, including the low-rank addition.
 
         Raises:
             AttributeError: The layer is not built.
         """
         if self._kernel is None:
             raise AttributeError(f"The layer {self.name!r} is not built: it has no kernel yet.")
-        if self.lora_kernel_a is None or self.lora_kernel_b is None:
+        a, b = self.lora_kernel_a, self.lora_kernel_b
+        if a is None or b is None or self.lora_alpha is None or self.lora_rank is None:
             return self._kernel
-        scale = (self.lora_alpha or 1) / (self.lora_rank or 1)
-        return self._kernel.value + scale * (
-            jnp.matmul(self.lora_kernel_a.value, self.lora_kernel_b.value)
-        )
+        scale = self.lora_alpha / self.lora_rank
+        return self._kernel.value + scale * jnp.matmul(a.value, b.value)
 
     def enable_lora(
         self,
@@ -147,12 +146,12 @@ class Dense(Layer):
 
         Args:
             rank: Columns of `a` `(inputs, rank)` and rows of `b` `(rank, units)`.
-            a_initializer: First values of `a`.
-            b_initializer: First values of `b`.
-            lora_alpha: The addition is scaled by `lora_alpha / rank`; `rank` when None.
+            a_initializer: Initializer of `a`.
+            b_initializer: Initializer of `b`.
+            lora_alpha: The addition is scaled by `lora_alpha / rank`; None for `rank`.
 
         Raises:
-            StateError: The layer is not built, or LoRA is on already.
+            StateError: The layer is not built, or LoRA is already enabled.
         """
         if self._kernel is None or self.lora_kernel_a is not None:
             problem = "not built" if self._kernel is None else "already using LoRA"
@@ -185,7 +184,7 @@ class Dense(Layer):
         return self.activation(outputs)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape with `units` as the last axis."""
+        """The shape of the input with `units` as the last axis."""
         return (*input_shape[:-1], self.units)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Layers that are random in training: Dropout (Srivastava et al. 2014), its relatives, and Gaussian noise.
+"""Layers that are random in training: Dropout (Srivastava et al. 2014), its variants, and noise.
 
-AlphaDropout (Klambauer et al. 2017): dropped units become `a' = -scale * alpha` of SELU, and `a x +
-b` with `a = ((1 - p)(1 + p a'^2))^(-1/2)`, `b = -a a' p` keeps mean 0 and variance 1.
+AlphaDropout (Klambauer et al. 2017) sets dropped units to `a' = -scale * alpha` of SELU. Then
+`a x + b` with `a = ((1 - p)(1 + p a'^2))^(-1/2)` and `b = -a a' p` keeps mean 0 and variance 1.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SELU_SATURATION = -1.6732632423543772 * 1.0507009873554805
 
 
 class _Random(Layer):
-    """Draws random numbers in training and gives its input back otherwise."""
+    """Changes its input at random in training, and returns it unchanged otherwise."""
 
     def __init__(self, seed: int | None, draws: bool, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
@@ -33,19 +33,19 @@ class _Random(Layer):
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = False) -> Any:
-        """The input, changed at random when `training`."""
+        """The input, changed at random if `training`."""
         return self._randomize(inputs) if training else inputs
 
     def _randomize(self, inputs: Any) -> Any:
         raise NotImplementedError
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape."""
+        """The shape of the input."""
         return input_shape
 
 
 class _Dropping(_Random):
-    """A random layer with a rate and the shape of its mask."""
+    """A random layer that drops inputs, with a rate and a mask shape."""
 
     def __init__(
         self,
@@ -60,16 +60,14 @@ class _Dropping(_Random):
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
 
     def _mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The mask's shape, which goes with the input's."""
+        """The shape of the mask, which broadcasts to the input's."""
         if self.noise_shape is None:
             return shape
-        behind = shape[len(shape) - len(self.noise_shape) :]
-        sizes = tuple(
-            n if mask is None else mask for mask, n in zip(self.noise_shape, behind, strict=False)
-        )
-        if len(sizes) != len(self.noise_shape) or any(
-            mask not in (1, n) for mask, n in zip(sizes, behind, strict=True)
-        ):
+        last_axes = shape[len(shape) - len(self.noise_shape) :]
+        pairs = list(zip(self.noise_shape, last_axes, strict=False))
+        sizes = tuple(n if given is None else given for given, n in pairs)
+        broadcasts = all(given in (1, n, None) for given, n in pairs)
+        if len(sizes) != len(self.noise_shape) or not broadcasts:
             raise ShapeError(
                 f"Layer {self.name!r}: noise_shape does not match the input.",
                 expected=f"1, None or the input's size along each axis of {shape}",
@@ -89,18 +87,18 @@ class _Dropping(_Random):
 
 @builtin("keras.layers")
 class Dropout(_Dropping):
-    """Sets inputs to zero at random while training and scales the rest by `1 / (1 - rate)`; does nothing otherwise.
+    """Sets inputs to 0 at random in training, and scales the others by `1 / (1 - rate)`.
 
     Args:
-        rate: Share of inputs to drop, 0 to 1.
-        noise_shape: Shape of the mask, 1 (or None for the input's size) along axes: those of size 1
-            drop together.
-        seed: Int that makes the masks repeatable, or None.
+        rate: Fraction of the inputs to drop, from 0 to 1.
+        noise_shape: Shape of the mask: along axes of size 1, inputs are dropped together; None
+            stands for the size of the input.
+        seed: An int for reproducible masks, or None.
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
-        ArgumentError: `rate` is no number from 0 to 1.
-        ShapeError: `noise_shape` does not go with the input.
+        ArgumentError: `rate` is not a number from 0 to 1.
+        ShapeError: `noise_shape` does not match the input.
     """
 
     def __init__(
@@ -119,25 +117,26 @@ class Dropout(_Dropping):
             return jnp.zeros_like(inputs)
         keep = 1.0 - self.rate
         mask = threefry.bernoulli(self.seed_generator.next(), keep, self._mask_shape(inputs.shape))
-        return jnp.where(mask, inputs / jnp.asarray(keep, self.compute_dtype), 0).astype(
-            self.compute_dtype
-        )
+        scaled = inputs / jnp.asarray(keep, self.compute_dtype)
+        return jnp.where(mask, scaled, 0).astype(self.compute_dtype)
 
 
 @builtin("keras.layers")
 class AlphaDropout(_Dropping):
-    """Dropout for networks with SELU: dropped inputs go to SELU's lower end, and mean and variance are kept.
+    """Dropout for SELU networks, which keeps mean and variance.
+
+    Dropped inputs are set to the lower limit of SELU.
 
     Args:
-        rate: Share of inputs to drop, 0 to 1.
-        noise_shape: Shape of the mask, 1 (or None for the input's size) along axes: those of size 1
-            drop together.
-        seed: Int that makes the masks repeatable, or None.
+        rate: Fraction of the inputs to drop, from 0 to 1.
+        noise_shape: Shape of the mask: along axes of size 1, inputs are dropped together; None
+            stands for the size of the input.
+        seed: An int for reproducible masks, or None.
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
-        ArgumentError: `rate` is no number from 0 to 1.
-        ShapeError: `noise_shape` does not go with the input.
+        ArgumentError: `rate` is not a number from 0 to 1.
+        ShapeError: `noise_shape` does not match the input.
     """
 
     def __init__(
@@ -152,10 +151,8 @@ class AlphaDropout(_Dropping):
     def _randomize(self, inputs: Any) -> Any:
         if self.rate == 0:
             return inputs
-        kept = (
-            threefry.uniform(self.seed_generator.next(), self._mask_shape(inputs.shape))
-            >= self.rate
-        )
+        drawn = threefry.uniform(self.seed_generator.next(), self._mask_shape(inputs.shape))
+        kept = drawn >= self.rate
         if self.rate == 1:
             return jnp.zeros_like(inputs)
         a = ((1 - self.rate) * (1 + self.rate * _SELU_SATURATION**2)) ** -0.5
@@ -165,11 +162,11 @@ class AlphaDropout(_Dropping):
 
 @builtin("keras.layers")
 class GaussianDropout(_Random):
-    """Multiplies inputs while training by noise of mean 1 and variance `rate / (1 - rate)`.
+    """Multiplies inputs in training by noise of mean 1 and variance `rate / (1 - rate)`.
 
     Args:
         rate: As for `Dropout`, from 0 to less than 1.
-        seed: Int that makes the noise repeatable, or None.
+        seed: An int for reproducible noise, or None.
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
@@ -179,7 +176,7 @@ class GaussianDropout(_Random):
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Unpack[PenalizedArguments]):
         if in_range("rate", rate, 0, 1, "GaussianDropout") == 1:
             raise ArgumentError(
-                "GaussianDropout: the noise of rate 1 is infinite.",
+                "GaussianDropout: the noise is infinite for a rate of 1.",
                 expected="rate < 1",
                 received=rate,
             )
@@ -199,11 +196,11 @@ class GaussianDropout(_Random):
 
 @builtin("keras.layers")
 class GaussianNoise(_Random):
-    """Adds noise of mean 0 while training.
+    """Adds noise of mean 0 in training.
 
     Args:
         stddev: Standard deviation of the noise, >= 0.
-        seed: Int that makes the noise repeatable, or None.
+        seed: An int for reproducible noise, or None.
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
@@ -220,11 +217,8 @@ class GaussianNoise(_Random):
     def _randomize(self, inputs: Any) -> Any:
         if self.stddev == 0:
             return inputs
-        return (
-            inputs
-            + threefry.normal(self.seed_generator.next(), inputs.shape, self.compute_dtype)
-            * self.stddev
-        )
+        noise = threefry.normal(self.seed_generator.next(), inputs.shape, self.compute_dtype)
+        return inputs + noise * self.stddev
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

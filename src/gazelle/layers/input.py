@@ -1,4 +1,4 @@
-"""Input: where data enters a functional model."""
+"""Input, the start of a functional model."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class InputLayer(Layer):
     """The layer behind `Input`.
 
     Args:
-        shape: Shape of one sample, a tuple without the batch axis; None for axes of any size.
+        shape: Shape of one sample, a tuple without the batch axis, with None for axes of any size.
         batch_size: Size of the batch axis; None for any.
-        dtype: Type of the data inside the model; floatx when None.
-        sparse: Not supported; kept for Keras's signature.
-        ragged: Not supported; kept for Keras's signature.
+        dtype: Dtype of the data inside the model; floatx if None.
+        sparse: Not supported; for compatibility with Keras's signature.
+        ragged: Not supported; for compatibility with Keras's signature.
         batch_shape: Shape with the batch axis, instead of `shape` and `batch_size`.
-        input_tensor: An existing symbolic tensor to stand for this input.
+        input_tensor: An existing symbolic tensor to use for this input.
         optional: Whether None may be fed.
-        name: A name; automatic when None.
+        name: Name of the layer; generated if None.
 
     Raises:
-        ArgumentError: No shape, two shapes, or something that is no shape.
+        ArgumentError: There is no shape, there are two, or it is not a valid shape.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class InputLayer(Layer):
     def call(self, *args: Any) -> Any:
         """Inputs are not called."""
         raise NotImplementedError(
-            "An InputLayer is not called; it marks where data enters a model."
+            "An InputLayer cannot be called; it marks where data enters a model."
         )
 
     @property
     def dtype(self) -> str:
-        """The type of the data inside the model."""
+        """The dtype of the data inside the model."""
         return self.input_dtype
 
     def get_config(self) -> dict[str, Any]:
@@ -106,24 +106,24 @@ def Input(  # noqa: N802 (Keras's name)
     tensor: KerasTensor | None = None,
     optional: bool = False,
 ) -> KerasTensor:
-    """A symbolic tensor that stands for data, the start of a functional model.
+    """A symbolic tensor for the input data, the start of a functional model.
 
     Args:
         shape: Shape of one sample, a tuple without the batch axis: `(32, 32, 3)`.
         batch_size: Size of the batch axis; None for any.
-        dtype: Type of the data inside the model; floatx when None.
+        dtype: Dtype of the data inside the model; floatx if None.
         sparse: Not supported.
         ragged: Not supported.
         batch_shape: Shape with the batch axis, instead of `shape` and `batch_size`.
-        name: Name of the input; dicts of data are keyed by it.
-        tensor: An existing symbolic tensor to stand for this input.
+        name: Name of the input, which is its key in dicts of data.
+        tensor: An existing symbolic tensor to use for this input.
         optional: Whether None may be fed.
 
     Returns:
         A symbolic tensor of shape `(batch_size, *shape)`.
 
     Raises:
-        ArgumentError: No shape, two shapes, or something that is no shape.
+        ArgumentError: There is no shape, there are two, or it is not a valid shape.
 
     Example:
         >>> import gazelle
@@ -153,10 +153,15 @@ def _as_shape(shape: Any) -> tuple[int | None, ...]:
             fix=f"write shape=({shape},)" if isinstance(shape, int) else "pass shape=(...)",
         )
     for n in shape:
-        if n is not None and (isinstance(n, bool) or not hasattr(n, "__index__") or int(n) < 0):
+        if n is not None and not _is_size(n):
             raise ArgumentError(
                 f"Cannot convert {shape!r} to a shape.",
                 expected="ints >= 0 or None",
                 received=repr(n),
             )
     return tuple(None if n is None else int(n) for n in shape)
+
+
+def _is_size(n: Any) -> bool:
+    is_int = hasattr(n, "__index__") and not isinstance(n, bool)
+    return is_int and int(n) >= 0

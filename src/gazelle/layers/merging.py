@@ -1,9 +1,9 @@
-"""Layers that make one tensor of several: Concatenate, Add, Subtract, Multiply, Average, Maximum, Minimum, Dot."""
+"""Layers that merge several tensors into one: Add, Average, Concatenate, Dot and others."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 import jax
@@ -16,13 +16,13 @@ from gazelle.layers.base import Layer
 
 
 class _Merge(Layer):
-    """Combines a list of tensors element by element; axes of size 1 are repeated."""
+    """Combines a list of tensors element by element; their shapes broadcast."""
 
     def build(self, input_shape: Any) -> None:
-        """Check that there is a list of inputs whose shapes go together.
+        """Check that there is a list of inputs whose shapes broadcast.
 
         Raises:
-            ShapeError: No list, too few inputs, or shapes that do not fit.
+            ShapeError: It is not a list, there are too few inputs, or their shapes do not match.
         """
         shapes = _list_of_shapes(input_shape, self.name, type(self).__name__)
         self._check_count(shapes)
@@ -33,7 +33,7 @@ class _Merge(Layer):
                 f"Layer {self.name!r} cannot combine inputs of these shapes.",
                 expected="equal shapes, or 1 along an axis",
                 received=shapes,
-                fix="bring the inputs to the same number of units first, with Dense for example",
+                fix="give the inputs the same number of units first, for example with Dense",
             ) from None
 
     def _check_count(self, shapes: list[tuple[int | None, ...]]) -> None:
@@ -47,43 +47,48 @@ class _Merge(Layer):
     def call(self, inputs: Sequence[Any]) -> Any:
         """The combination of `inputs`, a list of arrays."""
         ndim = max(x.ndim for x in inputs)
-        # A tensor with fewer axes gets axes of size 1 behind the batch axis.
-        aligned = [
-            jnp.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim))) if x.ndim < ndim else x
-            for x in inputs
-        ]
+        # A tensor with fewer axes gets axes of size 1 after the batch axis.
+        aligned = [jnp.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim))) for x in inputs]
         return self._merge(aligned)
 
     def _merge(self, inputs: list[Any]) -> Any:
         raise NotImplementedError
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The shape that the inputs' shapes give together."""
+        """The shape to which the inputs' shapes broadcast."""
         return _broadcast(_list_of_shapes(input_shape, self.name, type(self).__name__))
 
 
-def _elementwise(name: str, function: Callable[[Any, Any], Any], doc: str) -> type[_Merge]:
-    """A merge layer that folds `function` over its inputs."""
+@builtin("keras.layers")
+class Add(_Merge):
+    """Sum of a list of tensors."""
 
-    def merge(self: _Merge, inputs: list[Any]) -> Any:
-        return functools.reduce(function, inputs)
-
-    cls = type(
-        name,
-        (_Merge,),
-        {"_merge": merge, "__doc__": doc, "__module__": __name__, "__qualname__": name},
-    )
-    return builtin("keras.layers")(cls)
+    def _merge(self, inputs: list[Any]) -> Any:
+        return functools.reduce(jnp.add, inputs)
 
 
-Add = _elementwise("Add", jnp.add, "Sum of a list of tensors.")
-Multiply = _elementwise(
-    "Multiply", jnp.multiply, "Product, element by element, of a list of tensors."
-)
-Maximum = _elementwise("Maximum", jnp.maximum, "Largest, element by element, of a list of tensors.")
-Minimum = _elementwise(
-    "Minimum", jnp.minimum, "Smallest, element by element, of a list of tensors."
-)
+@builtin("keras.layers")
+class Multiply(_Merge):
+    """Element-wise product of a list of tensors."""
+
+    def _merge(self, inputs: list[Any]) -> Any:
+        return functools.reduce(jnp.multiply, inputs)
+
+
+@builtin("keras.layers")
+class Maximum(_Merge):
+    """Element-wise maximum of a list of tensors."""
+
+    def _merge(self, inputs: list[Any]) -> Any:
+        return functools.reduce(jnp.maximum, inputs)
+
+
+@builtin("keras.layers")
+class Minimum(_Merge):
+    """Element-wise minimum of a list of tensors."""
+
+    def _merge(self, inputs: list[Any]) -> Any:
+        return functools.reduce(jnp.minimum, inputs)
 
 
 @builtin("keras.layers")
@@ -91,7 +96,7 @@ class Subtract(_Merge):
     """First tensor minus second.
 
     Raises:
-        ShapeError: Not exactly two inputs.
+        ShapeError: There are not exactly two inputs.
     """
 
     def _check_count(self, shapes: list[tuple[int | None, ...]]) -> None:
@@ -108,7 +113,7 @@ class Subtract(_Merge):
 
 @builtin("keras.layers")
 class Average(_Merge):
-    """Mean, element by element, of a list of tensors."""
+    """Element-wise mean of a list of tensors."""
 
     def _merge(self, inputs: list[Any]) -> Any:
         return functools.reduce(jnp.add, inputs) / len(inputs)
@@ -131,18 +136,19 @@ class Concatenate(Layer):
         self.axis = axis
 
     def build(self, input_shape: Any) -> None:
-        """Check that the inputs differ along `axis` only."""
+        """Check that the inputs differ only along `axis`."""
         shapes = _list_of_shapes(input_shape, self.name, "Concatenate")
         if len({len(shape) for shape in shapes}) > 1:
             raise ShapeError(
-                f"Layer {self.name!r} joins tensors with as many axes each.", received=shapes
+                f"Layer {self.name!r} joins tensors with the same number of axes.", received=shapes
             )
         axis = self.axis % len(shapes[0])
         for i, sizes in enumerate(zip(*shapes, strict=True)):
-            if i != axis and len({n for n in sizes if n is not None}) > 1:
+            known_sizes = {n for n in sizes if n is not None}
+            if i != axis and len(known_sizes) > 1:
                 raise ShapeError(
-                    f"Layer {self.name!r} joins along axis {self.axis}; its inputs differ along"
-                    f" axis {i} too.",
+                    f"Layer {self.name!r} joins along axis {self.axis}, but its inputs also differ"
+                    f" along axis {i}.",
                     expected="inputs with matching shapes except for the concatenation axis",
                     received=shapes,
                 )
@@ -152,14 +158,16 @@ class Concatenate(Layer):
         return jnp.concatenate(list(inputs), axis=self.axis)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The inputs' shape with the sizes along `axis` added."""
+        """The shape of the inputs, with the sum of their sizes along `axis`."""
         shapes = _list_of_shapes(input_shape, self.name, "Concatenate")
         axis = self.axis % len(shapes[0])
-        sizes = [shape[axis] for shape in shapes]
-        joined = [
-            next((n for n in column if n is not None), None) for column in zip(*shapes, strict=True)
-        ]
-        joined[axis] = None if None in sizes else sum(n for n in sizes if n is not None)
+        joined: list[int | None] = []
+        for i, sizes in enumerate(zip(*shapes, strict=True)):
+            known_sizes = [n for n in sizes if n is not None]
+            if i == axis:
+                joined.append(sum(known_sizes) if len(known_sizes) == len(sizes) else None)
+            else:
+                joined.append(known_sizes[0] if known_sizes else None)
         return tuple(joined)
 
     def get_config(self) -> dict[str, Any]:
@@ -169,17 +177,17 @@ class Concatenate(Layer):
 
 @builtin("keras.layers")
 class Dot(Layer):
-    """Products summed along an axis of each of two tensors.
+    """Dot product of two tensors along an axis of each.
 
     Args:
-        axes: The axis of both (not the batch axis 0), or a pair: one for each.
-        normalize: Whether to scale both to length 1 along it first: the cosine of the angle.
+        axes: The axis of both tensors (not the batch axis 0), or a pair with one axis for each.
+        normalize: Whether to scale both to length 1 first, which gives the cosine of the angle.
         **kwargs: `name`, `dtype`.
 
     Raises:
-        ArgumentTypeError: `axes` is no int and no pair of ints.
-        ArgumentError: `axes` names the batch axis.
-        ShapeError: Not two inputs, or different sizes along `axes`.
+        ArgumentTypeError: `axes` is neither an int nor a pair of ints.
+        ArgumentError: `axes` contains the batch axis.
+        ShapeError: There are not two inputs, or their sizes along `axes` differ.
     """
 
     def __init__(
@@ -189,16 +197,13 @@ class Dot(Layer):
         **kwargs: Unpack[PenalizedArguments],
     ):
         super().__init__(**kwargs)
-        pair = (
-            isinstance(axes, list | tuple)
-            and len(axes) == 2
-            and all(isinstance(a, int) for a in axes)
-        )
-        if not isinstance(axes, int) and not pair:
+        pair = (axes, axes) if isinstance(axes, int) else axes
+        is_pair = isinstance(pair, list | tuple) and len(pair) == 2
+        if not is_pair or not all(isinstance(axis, int) for axis in pair):
             raise ArgumentTypeError(
                 "Dot: axes must be an int or a pair of ints.", received=repr(axes)
             )
-        if 0 in ((axes,) if isinstance(axes, int) else axes):
+        if 0 in pair:
             raise ArgumentError(
                 "Dot: axis 0 is the batch axis.",
                 expected="axes >= 1, or negative ones",
@@ -209,11 +214,12 @@ class Dot(Layer):
         self.supports_masking = True
 
     def _pair(self, shapes: list[tuple[int | None, ...]]) -> tuple[int, int]:
+        """The axis of each input, counted from 0."""
         first, second = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
         return first % len(shapes[0]), second % len(shapes[1])
 
     def build(self, input_shape: Any) -> None:
-        """Check that there are two inputs, of equal size along the axes."""
+        """Check that there are two inputs of equal size along the axes."""
         shapes = _list_of_shapes(input_shape, self.name, "Dot")
         if len(shapes) != 2:
             raise ShapeError(
@@ -229,16 +235,20 @@ class Dot(Layer):
             )
 
     def call(self, inputs: Sequence[Any]) -> Any:
-        """The products' sums; of two `(n, d)` inputs an `(n, 1)` array."""
+        """The dot products; for two `(n, d)` inputs an `(n, 1)` array."""
         a, b = inputs
         first, second = self._pair([a.shape, b.shape])
         if self.normalize:
             a, b = _unit(a, first), _unit(b, second)
-        outputs = jax.vmap(lambda u, v: jnp.tensordot(u, v, axes=(first - 1, second - 1)))(a, b)
+
+        def product(u: jax.Array, v: jax.Array) -> jax.Array:  # of one sample, without batch axis
+            return jnp.tensordot(u, v, axes=(first - 1, second - 1))
+
+        outputs = jax.vmap(product)(a, b)
         return outputs[:, None] if outputs.ndim == 1 else outputs
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The batch axis and the axes of both that are not summed; `(batch, 1)` where none is left."""
+        """The batch axis and the axes of both that are not summed; `(batch, 1)` if none remain."""
         shapes = _list_of_shapes(input_shape, self.name, "Dot")
         first, second = self._pair(shapes)
         rest = [n for i, n in enumerate(shapes[0]) if i not in (0, first)]
@@ -271,33 +281,30 @@ def average(inputs: Sequence[Any], **kwargs: Unpack[PenalizedArguments]) -> Any:
 
 
 def maximum(inputs: Sequence[Any], **kwargs: Unpack[PenalizedArguments]) -> Any:
-    """Largest of a list of tensors: `Maximum(**kwargs)(inputs)`."""
+    """Maximum of a list of tensors: `Maximum(**kwargs)(inputs)`."""
     return Maximum(**kwargs)(inputs)
 
 
 def minimum(inputs: Sequence[Any], **kwargs: Unpack[PenalizedArguments]) -> Any:
-    """Smallest of a list of tensors: `Minimum(**kwargs)(inputs)`."""
+    """Minimum of a list of tensors: `Minimum(**kwargs)(inputs)`."""
     return Minimum(**kwargs)(inputs)
 
 
 def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Unpack[PenalizedArguments]) -> Any:
-    """A list of tensors joined along `axis`: `Concatenate(axis, **kwargs)(inputs)`."""
+    """Joins a list of tensors along `axis`: `Concatenate(axis, **kwargs)(inputs)`."""
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
 def dot(
     inputs: Sequence[Any], axes: int | Sequence[int] = -1, **kwargs: Unpack[PenalizedArguments]
 ) -> Any:
-    """Products of two tensors summed along `axes`: `Dot(axes, **kwargs)(inputs)`."""
+    """Dot product of two tensors along `axes`: `Dot(axes, **kwargs)(inputs)`."""
     return Dot(axes=axes, **kwargs)(inputs)
 
 
 def _list_of_shapes(input_shape: Any, layer_name: str, kind: str) -> list[tuple[int | None, ...]]:
-    if (
-        not isinstance(input_shape, list | tuple)
-        or not input_shape
-        or not isinstance(input_shape[0], list | tuple)
-    ):
+    is_list = isinstance(input_shape, list | tuple) and bool(input_shape)
+    if not is_list or not isinstance(input_shape[0], list | tuple):
         raise ShapeError(
             f"Layer {layer_name!r} ({kind}) takes a list of tensors.",
             expected="a list of tensors",
@@ -308,7 +315,11 @@ def _list_of_shapes(input_shape: Any, layer_name: str, kind: str) -> list[tuple[
 
 
 def _broadcast(shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
-    """The common shape; a tensor with fewer axes gets axes of size 1 behind the batch axis."""
+    """The common shape; a tensor with fewer axes gets axes of size 1 after the batch axis.
+
+    Raises:
+        ValueError: The shapes do not broadcast.
+    """
     ndim = max(len(shape) for shape in shapes)
     aligned = [(*shape[:1], *([1] * (ndim - len(shape))), *shape[1:]) for shape in shapes]
     result: list[int | None] = []
@@ -316,7 +327,10 @@ def _broadcast(shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         known = {n for n in sizes if n not in (None, 1)}
         if len(known) > 1:
             raise ValueError(f"sizes {sorted(known)} along one axis")
-        result.append(known.pop() if known else (None if None in sizes else 1))
+        if known:
+            result.append(known.pop())
+        else:
+            result.append(None if None in sizes else 1)
     return tuple(result)
 
 

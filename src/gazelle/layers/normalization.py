@@ -1,4 +1,8 @@
-"""Batch normalization (Ioffe and Szegedy 2015; renorm: Ioffe 2017) and layer normalization (Ba et al. 2016)."""
+"""Batch, layer and unit normalization.
+
+Batch normalization: Ioffe and Szegedy 2015; batch renormalization: Ioffe 2017; layer normalization:
+Ba et al. 2016.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ from gazelle.layers.spec import InputSpec
 
 
 class _Normalization(Layer):
-    """What both normalizations share: the learned scale gamma and shift beta."""
+    """Base class of batch and layer normalization, with the trained scale gamma and shift beta."""
 
     def __init__(
         self,
@@ -70,7 +74,7 @@ class _Normalization(Layer):
             )
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape."""
+        """The shape of the input."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -92,35 +96,35 @@ class _Normalization(Layer):
 
 @builtin("keras.layers")
 class BatchNormalization(_Normalization):
-    """`gamma (x - mean) / sqrt(variance + epsilon) + beta`, with the batch's own moments in training, moving ones else.
+    """`gamma (x - mean) / sqrt(variance + epsilon) + beta` over the samples of a batch.
 
-    The moving moments follow `moving = momentum * moving + (1 - momentum) * batch`, with the
-    population variance. A layer with `trainable = False` uses the moving moments also in training.
+    In training the mean and variance are those of the batch, otherwise moving averages of them:
+    `moving = momentum * moving + (1 - momentum) * batch`, with the population variance. A layer
+    with `trainable = False` also uses the moving averages in training.
 
     Args:
         axis: The axis of the features, an int.
-        momentum: Share of the old value in each update of the moving moments, 0 to 1.
+        momentum: Weight of the old value in each update of the moving averages, from 0 to 1.
         epsilon: Added to the variance.
         center: Whether to add beta.
         scale: Whether to multiply by gamma.
-        beta_initializer: First values of beta.
-        gamma_initializer: First values of gamma.
-        moving_mean_initializer: First values of the moving mean.
-        moving_variance_initializer: First values of the moving variance.
+        beta_initializer: Initializer of beta.
+        gamma_initializer: Initializer of gamma.
+        moving_mean_initializer: Initializer of the moving mean.
+        moving_variance_initializer: Initializer of the moving variance.
         beta_regularizer: Penalty on beta.
         gamma_regularizer: Penalty on gamma.
         beta_constraint: Projection of beta after each update.
         gamma_constraint: Projection of gamma after each update.
         renorm: Whether to use batch renormalization.
         renorm_clipping: Bounds of its corrections: a dict with any of `rmax`, `rmin`, `dmax`.
-        renorm_momentum: Momentum of its moving moments.
-        synchronized: Moments over all devices; Gazelle's programs always see the whole batch, so it
-            changes nothing.
+        renorm_momentum: Momentum of its moving averages.
+        synchronized: Without effect: Gazelle's programs always see the whole batch.
         **kwargs: `name`, `dtype`, `trainable`, `input_shape`.
 
     Raises:
-        ArgumentTypeError: `axis` is no int.
-        ArgumentError: `momentum` or a key of `renorm_clipping` is out of range.
+        ArgumentTypeError: `axis` is not an int.
+        ArgumentError: `momentum` is out of range, or `renorm_clipping` has an unknown key.
     """
 
     def __init__(
@@ -177,7 +181,7 @@ class BatchNormalization(_Normalization):
         self.synchronized = synchronized
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make gamma, beta and the moving moments, each `(features,)`."""
+        """Create gamma, beta and the moving averages, each `(features,)`."""
         if not -len(input_shape) <= self.axis < len(input_shape):
             raise ShapeError(
                 f"Layer {self.name!r}: the input has no axis {self.axis}.",
@@ -187,7 +191,7 @@ class BatchNormalization(_Normalization):
         size = input_shape[self.axis]
         if size is None:
             raise ShapeError(
-                f"Layer {self.name!r} cannot be built: the size of axis {self.axis} is not known.",
+                f"Layer {self.name!r} cannot be built: the size of axis {self.axis} is unknown.",
                 expected="a known number of features",
                 received=tuple(input_shape),
                 fix="give the size in Input(shape=...)",
@@ -214,14 +218,14 @@ class BatchNormalization(_Normalization):
 
         Args:
             inputs: Array with the features on `axis`.
-            training: Whether to use (and learn) the batch's moments.
-            mask: Bool array over all axes but `axis`; entries that are False take no part in the
-                moments.
+            training: Whether to use the mean and variance of the batch, and update the averages.
+            mask: Bool array over all axes except `axis`; False for entries that are excluded from
+                the mean and variance.
         """
         x = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
         axes = tuple(i for i in range(x.ndim) if i != self.axis % x.ndim)
-        shape = [1] * x.ndim
-        shape[self.axis] = x.shape[self.axis]  # the features' axis, 1 along the others
+        shape = [1] * x.ndim  # with the number of features on `axis`
+        shape[self.axis] = x.shape[self.axis]
         gamma: Any = 1.0 if self.gamma is None else self.gamma
         beta: Any = 0.0 if self.beta is None else self.beta
         if training and self.trainable:
@@ -233,14 +237,14 @@ class BatchNormalization(_Normalization):
             self.moving_mean.assign(_moving(self.moving_mean, mean, self.momentum))
         else:
             mean, variance = self.moving_mean.value, self.moving_variance.value
-        # (x - mean) * factor + beta: one pass over x.
+        # In this form there is only one pass over x.
         factor = gamma * jax.lax.rsqrt(variance + self.epsilon)
         offset = beta - mean * factor
         outputs = x * jnp.reshape(factor, shape) + jnp.reshape(offset, shape)
         return outputs.astype(self.compute_dtype)
 
     def _renormed(self, mean: Any, variance: Any, gamma: Any, beta: Any) -> tuple[Any, Any]:
-        """Gamma and beta corrected for the difference between the batch's and the moving moments."""
+        """Gamma and beta, corrected for the difference between the batch and the averages."""
         stddev = jnp.sqrt(variance + self.epsilon)
         floor = jnp.maximum(self.renorm_stddev.value, self.epsilon**0.5)
         r = stddev / floor
@@ -253,9 +257,8 @@ class BatchNormalization(_Normalization):
         self.renorm_mean.assign(_moving(self.renorm_mean, mean, self.renorm_momentum))
         self.renorm_stddev.assign(_moving(self.renorm_stddev, stddev, self.renorm_momentum))
         self.moving_stddev.assign(_moving(self.moving_stddev, stddev, self.momentum))
-        self.moving_variance.assign(
-            jax.nn.relu(self.moving_stddev * self.moving_stddev - self.epsilon)
-        )
+        moving_variance = self.moving_stddev * self.moving_stddev - self.epsilon
+        self.moving_variance.assign(jax.nn.relu(moving_variance))
         return gamma * r, gamma * d + beta
 
     def get_config(self) -> dict[str, Any]:
@@ -274,15 +277,15 @@ class BatchNormalization(_Normalization):
 
 @builtin("keras.layers")
 class LayerNormalization(_Normalization):
-    """`gamma (x - mean) / sqrt(variance + epsilon) + beta`, with the moments of each sample along `axis`.
+    """`gamma (x - mean) / sqrt(variance + epsilon) + beta`, normalizing each sample along `axis`.
 
     Args:
         axis: The axis, or list of axes, to normalize over.
         epsilon: Added to the variance.
         center: Whether to add beta.
         scale: Whether to multiply by gamma.
-        beta_initializer: First values of beta.
-        gamma_initializer: First values of gamma.
+        beta_initializer: Initializer of beta.
+        gamma_initializer: Initializer of gamma.
         beta_regularizer: Penalty on beta.
         gamma_regularizer: Penalty on gamma.
         beta_constraint: Projection of beta after each update.
@@ -290,7 +293,7 @@ class LayerNormalization(_Normalization):
         **kwargs: `name`, `dtype`, `trainable`, `input_shape`.
 
     Raises:
-        ArgumentTypeError: `axis` is no int or list of ints.
+        ArgumentTypeError: `axis` is neither an int nor a list of ints.
     """
 
     def __init__(
@@ -307,9 +310,8 @@ class LayerNormalization(_Normalization):
         gamma_constraint: Any = None,
         **kwargs: Unpack[PenalizedArguments],
     ):
-        if kwargs.pop(
-            "rms_scaling", False
-        ):  # a word in Keras's configs for another layer, RMSNormalization
+        # Keras's configs may contain it, for another kind of normalization (RMSNormalization).
+        if kwargs.pop("rms_scaling", False):
             raise ArgumentError(
                 "LayerNormalization: rms_scaling is not supported.",
                 expected="False",
@@ -334,17 +336,17 @@ class LayerNormalization(_Normalization):
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make gamma and beta, with the sizes of the normalized axes."""
-        ndim = len(input_shape)
-        sizes = tuple(input_shape[axis] for axis in self._axes(ndim))
-        if None in sizes:
+        """Create gamma and beta, with the sizes of the normalized axes."""
+        axes = self._axes(len(input_shape))
+        sizes = tuple(n for axis in axes if (n := input_shape[axis]) is not None)
+        if len(sizes) < len(axes):
             raise ShapeError(
-                f"Layer {self.name!r} cannot be built: a normalized axis has no known size.",
+                f"Layer {self.name!r} cannot be built: the size of a normalized axis is unknown.",
                 expected="known sizes",
                 received=tuple(input_shape),
                 fix="give the sizes in Input(shape=...)",
             )
-        self._add_scale_and_shift(tuple(n for n in sizes if n is not None))
+        self._add_scale_and_shift(sizes)
 
     def _axes(self, ndim: int) -> tuple[int, ...]:
         axes = (self.axis,) if isinstance(self.axis, int) else self.axis
@@ -388,7 +390,7 @@ class UnitNormalization(Layer):
         return inputs * jax.lax.rsqrt(jnp.maximum(square, 1e-12))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape."""
+        """The shape of the input."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -401,10 +403,9 @@ def _moving(variable: Any, value: Any, momentum: float) -> Any:
 
 
 def _moments(x: Any, axes: tuple[int, ...], mask: Any) -> tuple[Any, Any]:
-    """Mean and population variance over `axes`, of the entries that `mask` leaves."""
+    """Mean and population variance over `axes` of the entries where `mask` is True."""
     if mask is None:
-        mean = jnp.mean(x, axes)
-        return mean, jnp.var(x, axes)
+        return jnp.mean(x, axes), jnp.var(x, axes)
     weights = jnp.broadcast_to(jnp.expand_dims(jnp.asarray(mask, x.dtype), -1), x.shape)
     total = jnp.sum(weights, axes) + 1e-7
     mean = jnp.sum(x * weights, axes) / total

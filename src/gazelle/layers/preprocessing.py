@@ -1,4 +1,4 @@
-"""Layers that prepare data inside the model: Rescaling."""
+"""Layers that preprocess data inside the model: Rescaling."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from gazelle.layers.base import Layer
 
 @builtin("keras.layers")
 class Rescaling(Layer):
-    """`inputs * scale + offset`; bytes become floats: `Rescaling(1 / 255)` brings pixels to [0, 1].
+    """`inputs * scale + offset` as floats: `Rescaling(1 / 255)` scales pixels to [0, 1].
 
     Args:
-        scale: A number, or a list with one number a channel.
+        scale: A number, or a list with one number per channel.
         offset: A number, or a list.
         **kwargs: `name`, `dtype`, `input_shape`.
     """
@@ -33,14 +33,12 @@ class Rescaling(Layer):
         """The scaled input, in the compute dtype."""
         dtype = self.compute_dtype if is_float(self.compute_dtype) else "float32"
         scaled = jnp.asarray(inputs, dtype) * jnp.asarray(self.scale, dtype)
-        return (
-            scaled
-            if isinstance(self.offset, int | float) and self.offset == 0
-            else scaled + jnp.asarray(self.offset, dtype)
-        )
+        if isinstance(self.offset, int | float) and self.offset == 0:
+            return scaled
+        return scaled + jnp.asarray(self.offset, dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape."""
+        """The shape of the input."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -49,6 +47,7 @@ class Rescaling(Layer):
 
 
 def _numbers(value: Any) -> Any:
-    """A number or list; arrays (also as Keras writes them into configs) become lists."""
-    value = deserialize(value) if isinstance(value, dict) else value
+    """A number or a list; arrays, also in the form of Keras's configs, become lists."""
+    if isinstance(value, dict):
+        value = deserialize(value)
     return value.tolist() if hasattr(value, "tolist") else value

@@ -1,4 +1,4 @@
-"""Layers that rearrange their input: Flatten, Reshape, Permute, RepeatVector (and Identity)."""
+"""Layers that rearrange their input: Flatten, Reshape, Permute, RepeatVector and Identity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gazelle.layers.spec import InputSpec
 
 
 class _Rearranging(Layer):
-    """Keeps the values and their type."""
+    """A layer that keeps the values and their dtype."""
 
     def __init__(self, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
@@ -29,7 +29,7 @@ class _Rearranging(Layer):
 
 @builtin("keras.layers")
 class Identity(_Rearranging):
-    """Gives its input back.
+    """Returns its input.
 
     Args:
         **kwargs: `name`, `dtype`, `input_shape`.
@@ -40,20 +40,20 @@ class Identity(_Rearranging):
         return inputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The input's shape."""
+        """The shape of the input."""
         return input_shape
 
 
 @builtin("keras.layers")
 class Permute(_Rearranging):
-    """Brings the axes of each sample into another order: `Permute((2, 1))` makes `(n, 5, 3)` of `(n, 3, 5)`.
+    """Reorders the axes of each sample: `Permute((2, 1))` maps `(n, 3, 5)` to `(n, 5, 3)`.
 
     Args:
-        dims: The order, counted from 1: a permutation of `1, 2, ...`.
+        dims: The new order: a permutation of `1, 2, ...`.
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
-        ArgumentError: `dims` is no permutation.
+        ArgumentError: `dims` is not a permutation.
     """
 
     def __init__(self, dims: Iterable[int], **kwargs: Unpack[PenalizedArguments]):
@@ -61,7 +61,7 @@ class Permute(_Rearranging):
         self.dims = tuple(int(axis) for axis in dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ArgumentError(
-                "Permute: dims must hold each axis once, counted from 1.",
+                "Permute: dims must contain each axis once, counted from 1.",
                 expected="a permutation such as (2, 1)",
                 received=repr(dims),
             )
@@ -72,7 +72,7 @@ class Permute(_Rearranging):
         return jnp.transpose(inputs, (0, *self.dims))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's sizes in the new order."""
+        """The sizes of the input in the new order."""
         return (input_shape[0], *(input_shape[axis] for axis in self.dims))
 
     def get_config(self) -> dict[str, Any]:
@@ -85,11 +85,11 @@ class RepeatVector(_Rearranging):
     """Repeats each sample's vector `n` times: `(batch, d)` -> `(batch, n, d)`.
 
     Args:
-        n: How often, an int > 0.
+        n: Number of repetitions, an int > 0.
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
-        ArgumentError: `n` is no int > 0.
+        ArgumentError: `n` is not an int > 0.
     """
 
     def __init__(self, n: int, **kwargs: Unpack[PenalizedArguments]):
@@ -112,25 +112,21 @@ class RepeatVector(_Rearranging):
 
 @builtin("keras.layers")
 class Flatten(_Rearranging):
-    """All axes but the batch axis become one: `(n, 32, 32, 3)` -> `(n, 3072)`; `(n,)` -> `(n, 1)`.
+    """Flattens each sample: `(n, 32, 32, 3)` -> `(n, 3072)`; `(n,)` -> `(n, 1)`.
 
     Args:
-        data_format: `"channels_last"` (the default) or `"channels_first"`, whose channels go last
-            before flattening.
+        data_format: `"channels_last"` (the default) or `"channels_first"`, which moves the channels
+            to the last axis before flattening.
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
-        ArgumentError: An unknown data format.
+        ArgumentError: The data format is unknown.
     """
 
     def __init__(self, data_format: str | None = None, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
-        self.data_format = one_of(
-            "data_format",
-            data_format or "channels_last",
-            ("channels_last", "channels_first"),
-            "Flatten",
-        )
+        formats = ("channels_last", "channels_first")
+        self.data_format = one_of("data_format", data_format or formats[0], formats, "Flatten")
 
     def call(self, inputs: Any) -> Any:
         """The flattened input."""
@@ -140,11 +136,11 @@ class Flatten(_Rearranging):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """`(batch, product of the other axes)`."""
-        rest = input_shape[1:]
-        return (
-            input_shape[0],
-            None if None in rest else math.prod(n for n in rest if n is not None),
-        )
+        batch, *sizes = input_shape
+        known_sizes = [n for n in sizes if n is not None]
+        if len(known_sizes) < len(sizes):
+            return batch, None
+        return batch, math.prod(known_sizes)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -153,24 +149,22 @@ class Flatten(_Rearranging):
 
 @builtin("keras.layers")
 class Reshape(_Rearranging):
-    """Gives each sample another shape.
+    """Reshapes each sample.
 
     Args:
-        target_shape: Shape of one sample; one entry may be -1 and is worked out.
+        target_shape: Shape of one sample; one entry may be -1, which is inferred.
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
-        ArgumentError: More than one -1, or no tuple of ints.
-        ShapeError: The input has not as many elements.
+        ArgumentError: `target_shape` is not a tuple of ints with at most one -1.
+        ShapeError: The input has a different number of elements.
     """
 
     def __init__(self, target_shape: Iterable[int], **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         sizes = tuple(target_shape) if isinstance(target_shape, Iterable) else (target_shape,)
-        if (
-            not all(hasattr(n, "__index__") and n >= -1 for n in sizes)
-            or sum(n == -1 for n in sizes) > 1
-        ):
+        are_sizes = all(hasattr(n, "__index__") and n >= -1 for n in sizes)
+        if not are_sizes or sum(n == -1 for n in sizes) > 1:
             raise ArgumentError(
                 "Reshape: target_shape must hold ints >= 0 and at most one -1.",
                 expected="a tuple without the batch axis, such as (28, 28)",
@@ -187,12 +181,16 @@ class Reshape(_Rearranging):
         return (input_shape[0], *self._target(input_shape))
 
     def _target(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The shape of one sample of the output; None for an entry that cannot be inferred."""
         sizes = input_shape[1:]
         if None in sizes:
             return tuple(None if n == -1 else n for n in self.target_shape)
         total = math.prod(n for n in sizes if n is not None)
         known = math.prod(n for n in self.target_shape if n != -1)
-        if (total % known if -1 in self.target_shape and known else total - known) != 0:
+        fits = total == known
+        if -1 in self.target_shape and known > 0:
+            fits = total % known == 0
+        if not fits:
             raise ShapeError(
                 f"Layer {self.name!r} cannot reshape its input: the total number of elements"
                 " differs.",

@@ -1,4 +1,4 @@
-"""InputSpec: what a layer demands of its input, and the check."""
+"""InputSpec, the requirements of a layer on its input, and their check."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from gazelle._core.symbolic import leaves
 
 
 class InputSpec:
-    """Demands on an input; None where anything goes.
+    """Requirements on an input; None for no requirement.
 
     Args:
-        dtype: The dtype's name.
-        shape: Tuple of the whole shape, None for axes of any size.
-        ndim: Number of axes, the batch axis included.
-        max_ndim: At most so many.
-        min_ndim: At least so many.
+        dtype: Name of the dtype.
+        shape: The whole shape, with None for axes of any size.
+        ndim: Number of axes, including the batch axis.
+        max_ndim: Maximum number of axes.
+        min_ndim: Minimum number of axes.
         axes: Sizes by axis, `{-1: 64}`.
-        allow_last_axis_squeeze: Whether a last axis of size 1 may be missing or too many.
-        name: The input's name.
+        allow_last_axis_squeeze: Whether a last axis of size 1 may be missing or added.
+        name: Name of the input.
         optional: Whether None may be passed.
     """
 
@@ -62,16 +62,15 @@ class InputSpec:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> InputSpec:
-        """A spec from `get_config`."""
+        """Creates a spec from its config."""
         return cls(**config)
 
 
 def check_input(specs: InputSpec | list[InputSpec], inputs: Any, layer_name: str) -> None:
-    """Refuse inputs that do not fit the specs of a layer.
+    """Check inputs against the specs of a layer.
 
     Raises:
-        ShapeError: Number of inputs, number of axes or size of an axis is wrong; the layer is
-            named.
+        ShapeError: The number of inputs, the number of axes or the size of an axis is wrong.
     """
     spec_list = list(specs) if isinstance(specs, list | tuple) else [specs]
     tensors = leaves(inputs)
@@ -101,13 +100,12 @@ def check_input(specs: InputSpec | list[InputSpec], inputs: Any, layer_name: str
 
 
 def _mismatch(spec: InputSpec, shape: tuple[int | None, ...]) -> str | None:
+    """The requirement that a shape does not meet; None if it meets all."""
     ndim = len(shape)
-    if (
-        spec.ndim is not None
-        and ndim != spec.ndim
-        and not (spec.allow_last_axis_squeeze and abs(ndim - spec.ndim) == 1)
-    ):
-        return f"expected ndim={spec.ndim}"
+    if spec.ndim is not None and ndim != spec.ndim:
+        squeezes = spec.allow_last_axis_squeeze and abs(ndim - spec.ndim) == 1
+        if not squeezes:
+            return f"expected ndim={spec.ndim}"
     if spec.max_ndim is not None and ndim > spec.max_ndim:
         return f"expected max_ndim={spec.max_ndim}"
     if spec.min_ndim is not None and ndim < spec.min_ndim:

@@ -1,4 +1,4 @@
-"""Lambda: a function of the user's as a layer."""
+"""Lambda: a user's function as a layer."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from gazelle.layers.base import Layer
 class Lambda(Layer):
     """Applies a function of `jax.numpy` to its input.
 
-    A model with it has a config only where the function is a named one that is registered with
-    `gazelle.saving.register_keras_serializable`: a config is data and holds no code.
+    A model with this layer has a config only if the function has a name and is registered with
+    `gazelle.saving.register_keras_serializable`, because a config holds no code.
 
     Args:
         function: Called as `function(inputs, **arguments)`.
-        output_shape: Shape of one sample of the output; found by following the function when None.
-        mask: Kept for Keras's signature.
+        output_shape: Shape of one sample of the output; inferred by tracing the function if None.
+        mask: For compatibility with Keras's signature.
         arguments: Further keyword arguments.
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
-        ArgumentTypeError: `function` cannot be called.
+        ArgumentTypeError: `function` is not callable.
 
     Example:
         >>> import gazelle

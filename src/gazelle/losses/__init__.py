@@ -1,4 +1,4 @@
-"""Losses: functions `(y_true, y_pred)` that return one value per sample, and classes that reduce them to one number."""
+"""Losses: functions that return one value per sample, and classes that reduce those values."""
 
 from gazelle.losses.base import FunctionLoss, Loss
 from gazelle.losses.binary import (
@@ -48,7 +48,7 @@ from gazelle.losses.regression import (
 )
 from gazelle.losses.similarity import Circle, CosineSimilarity, circle, cosine_similarity
 
-# The short and the old names, under which Keras 2 had them too.
+# Short names, and the names from Keras 2.
 bce = BCE = binary_crossentropy
 kld = KLD = kullback_leibler_divergence = kl_divergence
 mae = MAE = mean_absolute_error

@@ -1,4 +1,4 @@
-"""What every loss is, and the loss made of a function `f(y_true, y_pred)`."""
+"""The base class of losses, and the loss that wraps a function `f(y_true, y_pred)`."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
 
 @builtin("keras.losses")
 class Loss:
-    """A loss: called on targets and predictions it returns a number to be made small.
+    """A loss, called as `loss(y_true, y_pred)`; training minimises it.
 
-    A subclass defines `call(y_true, y_pred)`, which returns one value per sample, and, if its
-    constructor takes other arguments, `get_config()`.
+    A subclass defines `call(y_true, y_pred)`, which returns one value per sample. If its
+    constructor takes other arguments, it also defines `get_config()`.
 
     Args:
-        name: A name; automatic when None.
-        reduction: `"sum_over_batch_size"` or `"mean"` (sum of the weighted values by their number),
-            `"mean_with_sample_weight"` (by the sum of the weights), `"sum"`, or `"none"` or None (a
-            value per sample).
-        dtype: The type that targets and predictions are converted to (floatx when None). Losses are
-            computed in float32 where it is shorter.
+        name: Name of the loss; generated if None.
+        reduction: `"sum_over_batch_size"` or `"mean"` (the weighted sum divided by the number of
+            values), `"mean_with_sample_weight"` (divided by the sum of the weights), `"sum"`, or
+            `"none"` or None (one value per sample).
+        dtype: The dtype that targets and predictions are converted to; floatx if None. Losses are
+            computed in float32 if that is wider.
 
     Raises:
         ArgumentError: `reduction` or `dtype` is unknown.
@@ -52,7 +52,7 @@ class Loss:
 
     @property
     def dtype(self) -> str:
-        """The type that targets and predictions are converted to."""
+        """The dtype that targets and predictions are converted to."""
         return self._dtype
 
     def __call__(
@@ -61,15 +61,14 @@ class Loss:
         """The loss of a batch.
 
         Args:
-            y_true: Targets. `(N,)` counts as `(N, 1)` where the predictions are `(N, 1)`, and the
-                other way round.
+            y_true: Targets. The shapes `(N,)` and `(N, 1)` match each other.
             y_pred: Predictions.
             sample_weight: A number, or an array of the shape of the per-sample losses; None for 1.
-            mask: True for the losses that count; None for all, or for the mask that `y_pred`
-                carries (`_keras_mask`).
+            mask: True for the losses that count. None for the mask that `y_pred` carries
+                (`_keras_mask`), or else for all.
 
         Returns:
-            A scalar, or one value per sample without a reduction.
+            A scalar, or one value per sample if there is no reduction.
 
         Raises:
             ShapeError: Shapes do not match.
@@ -78,19 +77,20 @@ class Loss:
         if mask is None:
             mask = getattr(y_pred, "_keras_mask", None)
         dtype = compute_dtype(self._dtype)
-        y_true, y_pred = same_rank(
-            jnp.asarray(y_true).astype(dtype), jnp.asarray(y_pred).astype(dtype)
-        )
+        y_true = jnp.asarray(y_true).astype(dtype)
+        y_pred = jnp.asarray(y_pred).astype(dtype)
+        y_true, y_pred = same_rank(y_true, y_pred)
         own_mask = self._mask(y_true, y_pred)
-        if own_mask is not None:
-            mask = own_mask if mask is None else jnp.asarray(mask).astype(bool) & own_mask
-        values = jnp.asarray(
-            array_from(f"The loss {self.name!r}", self.call, y_true, y_pred)
-        ).astype(dtype)
+        if mask is None:
+            mask = own_mask
+        elif own_mask is not None:
+            mask = jnp.asarray(mask).astype(bool) & own_mask
+        values = array_from(f"The loss {self.name!r}", self.call, y_true, y_pred)
+        values = jnp.asarray(values).astype(dtype)
         return reduce_weighted(values, sample_weight, mask, self.reduction)
 
     def call(self, y_true: jax.Array, y_pred: jax.Array) -> Any:
-        """The losses before reduction, one per sample.
+        """Returns the losses before reduction, one per sample.
 
         Raises:
             NotImplementedError: The subclass does not define it.
@@ -98,28 +98,30 @@ class Loss:
         raise NotImplementedError(f"{type(self).__name__} does not define call(y_true, y_pred).")
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal loss (`dtype` among them if it was given)."""
+        """The constructor's arguments; `dtype` only if it was given."""
         config: dict[str, Any] = {"name": self.name, "reduction": self.reduction}
-        return config if self._given_dtype is None else {**config, "dtype": self._given_dtype}
+        if self._given_dtype is not None:
+            config["dtype"] = self._given_dtype
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Loss:
-        """A loss from `get_config`."""
+        """Creates a loss from its config."""
         return cls(**config)
 
-    def _mask(self, y_true: jax.Array, y_pred: jax.Array) -> Any:
-        """Where losses count at all; None for everywhere."""
+    def _mask(self, y_true: jax.Array, y_pred: jax.Array) -> jax.Array | None:
+        """True for the losses that count; None for all."""
         return None
 
 
 @builtin("keras.losses")
 class FunctionLoss(Loss):
-    """The loss that a function computes.
+    """A loss computed by a function.
 
     Args:
         function: `f(y_true, y_pred, **kwargs)`, which returns one value per sample (or a scalar).
         reduction: See `Loss`.
-        name: A name; the function's own when None.
+        name: Name of the loss; the function's name if None.
         dtype: See `Loss`.
         **kwargs: Further arguments of `function`, kept in `arguments`.
 
@@ -141,31 +143,31 @@ class FunctionLoss(Loss):
 
     @property
     def from_logits(self) -> bool:
-        """Whether `y_pred` holds scores rather than probabilities."""
+        """Whether `y_pred` holds logits rather than probabilities."""
         return bool(self.arguments.get("from_logits", False))
 
     def call(self, y_true: jax.Array, y_pred: jax.Array) -> Any:
-        """The function's values."""
+        """Returns the function's values."""
         return self.function(y_true, y_pred, **self.arguments)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal loss."""
+        """The constructor's arguments."""
         return {"function": serialize(self.function), **super().get_config(), **self.arguments}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> FunctionLoss:
-        """A loss from `get_config`."""
+        """Creates a loss from its config."""
         return cls(**{**config, "function": catalogue.get(config["function"])})
 
 
 class BuiltinLoss(FunctionLoss):
-    """A loss of this room: its function belongs to its class, its other arguments to its config."""
+    """A loss whose class determines its function; its config holds only the other arguments."""
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal loss."""
+        """The constructor's arguments."""
         return {**Loss.get_config(self), **self.arguments}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> BuiltinLoss:
-        """A loss from `get_config`."""
+        """Creates a loss from its config."""
         return cls(**config)

@@ -1,8 +1,9 @@
-"""Losses of yes-or-no targets.
+"""Losses for binary targets.
 
-With `p` the probability of yes and `t` the target: cross-entropy `-(t log p + (1 - t) log(1 - p))`,
-and that weighted by `(1 - p_t)**gamma`, where `p_t` is the probability of the right answer (Lin et
-al., "Focal loss for dense object detection", 2017).
+With `p` the probability of the positive class and `t` the target: the cross-entropy
+`-(t log p + (1 - t) log(1 - p))`, and the focal cross-entropy, which weights it by
+`(1 - p_t)**gamma`, where `p_t` is the probability of the true class (Lin et al., "Focal loss for
+dense object detection", 2017).
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from gazelle.losses.catalogue import catalogue
 from gazelle.losses.shapes import Axis, equal, power
 
 _FIX = (
-    "give the last layer one unit per yes-or-no target; for one of several classes use a"
-    " categorical cross-entropy"
+    "give the last layer one unit per binary target; for more than two classes use a categorical"
+    " cross-entropy"
 )
 
 
@@ -37,7 +38,7 @@ def binary_crossentropy(
         y_true: Targets from 0 to 1, `(batch, ..., outputs)`.
         y_pred: Probabilities, or logits, of the same shape.
         from_logits: `y_pred` holds logits, not probabilities.
-        label_smoothing: From 0 to 1: how far targets are moved towards one half.
+        label_smoothing: How far targets are moved towards 0.5, from 0 to 1.
         axis: The axis over which the mean is taken.
 
     Returns:
@@ -48,9 +49,8 @@ def binary_crossentropy(
     """
     t, y_pred = equal("binary_crossentropy", y_true, y_pred, _FIX)
     t = _smoothed(t, label_smoothing)
-    return jnp.mean(
-        _from_logits(t, y_pred) if from_logits else _from_probabilities(t, y_pred), axis
-    )
+    losses = _from_logits(t, y_pred) if from_logits else _from_probabilities(t, y_pred)
+    return jnp.mean(losses, axis)
 
 
 @catalogue.add()
@@ -64,16 +64,18 @@ def binary_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: Axis = -1,
 ) -> jax.Array:
-    """Binary cross-entropy weighted by `(1 - p_t)**gamma`, so that easy samples count little; mean over `axis`.
+    """Mean over `axis` of the binary cross-entropy, weighted by `(1 - p_t)**gamma`.
+
+    The weights are small for easy samples.
 
     Args:
         y_true: Targets from 0 to 1, `(batch, ..., outputs)`.
         y_pred: Probabilities, or logits, of the same shape.
-        apply_class_balancing: Weigh yes by `alpha` and no by `1 - alpha`.
-        alpha: Weight of yes, from 0 to 1.
-        gamma: How much easy samples are played down; 0 for not at all.
+        apply_class_balancing: Weight the positive class by `alpha`, the negative by `1 - alpha`.
+        alpha: Weight of the positive class, from 0 to 1.
+        gamma: How strongly easy samples are down-weighted; 0 for not at all.
         from_logits: `y_pred` holds logits, not probabilities.
-        label_smoothing: From 0 to 1: how far targets are moved towards one half.
+        label_smoothing: How far targets are moved towards 0.5, from 0 to 1.
         axis: The axis over which the mean is taken.
 
     Returns:
@@ -99,7 +101,7 @@ class BinaryCrossentropy(BuiltinLoss):
 
     Args:
         from_logits: Predictions are logits, not probabilities.
-        label_smoothing: From 0 to 1: how far targets are moved towards one half.
+        label_smoothing: How far targets are moved towards 0.5, from 0 to 1.
         axis: The axis over which the mean is taken.
         reduction: See `Loss`.
         name: Name of the loss.
@@ -128,14 +130,14 @@ class BinaryCrossentropy(BuiltinLoss):
 
 @catalogue.add()
 class BinaryFocalCrossentropy(BuiltinLoss):
-    """Binary cross-entropy in which easy samples count little, see `binary_focal_crossentropy`.
+    """Binary cross-entropy that down-weights easy samples, see `binary_focal_crossentropy`.
 
     Args:
-        apply_class_balancing: Weigh yes by `alpha` and no by `1 - alpha`.
-        alpha: Weight of yes, from 0 to 1.
-        gamma: How much easy samples are played down.
+        apply_class_balancing: Weight the positive class by `alpha`, the negative by `1 - alpha`.
+        alpha: Weight of the positive class, from 0 to 1.
+        gamma: How strongly easy samples are down-weighted; 0 for not at all.
         from_logits: Predictions are logits, not probabilities.
-        label_smoothing: From 0 to 1: how far targets are moved towards one half.
+        label_smoothing: How far targets are moved towards 0.5, from 0 to 1.
         axis: The axis over which the mean is taken.
         reduction: See `Loss`.
         name: Name of the loss.
@@ -169,7 +171,9 @@ class BinaryFocalCrossentropy(BuiltinLoss):
 
 
 def _smoothed(t: jax.Array, label_smoothing: float) -> jax.Array:
-    return t * (1.0 - label_smoothing) + 0.5 * label_smoothing if label_smoothing else t
+    if not label_smoothing:
+        return t
+    return t * (1.0 - label_smoothing) + 0.5 * label_smoothing
 
 
 def _from_probabilities(t: jax.Array, p: jax.Array) -> jax.Array:
@@ -178,8 +182,7 @@ def _from_probabilities(t: jax.Array, p: jax.Array) -> jax.Array:
 
 
 def _from_logits(t: jax.Array, z: jax.Array) -> jax.Array:
-    # t softplus(-z) + (1 - t) softplus(z), where softplus(z) = max(z, 0) + log(1 + exp(-|z|)): one
-    # exp and one log for both, and no cancellation where the loss is small.
-    return (
-        t * jnp.maximum(-z, 0.0) + (1.0 - t) * jnp.maximum(z, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(z)))
-    )
+    # This is t softplus(-z) + (1 - t) softplus(z), with softplus(z) = max(z, 0) + log1p(exp(-|z|)).
+    # It needs one exp and one log, and does not cancel where the loss is small.
+    linear = t * jnp.maximum(-z, 0.0) + (1.0 - t) * jnp.maximum(z, 0.0)
+    return linear + jnp.log1p(jnp.exp(-jnp.abs(z)))

@@ -1,10 +1,13 @@
-"""Losses of one class out of several.
+"""Losses for one class out of several.
 
-With `p` the probabilities and `t` the one-hot target: cross-entropy `-sum(t log p)`; focal
-cross-entropy `sum(alpha (1 - p)**gamma (-t log p))` (Lin et al., 2017); generalized cross-entropy
-`(1 - p_c**q) / q` with `p_c` the probability of the right class (Zhang and Sabuncu, 2018), between
-cross-entropy (q -> 0) and absolute error (q = 1) and so less led astray by wrong labels;
-Kullback-Leibler divergence `sum(t log(t / p))`.
+With `p` the probabilities and `t` the one-hot target:
+
+- cross-entropy: `-sum(t log p)`;
+- focal cross-entropy: `sum(alpha (1 - p)**gamma (-t log p))` (Lin et al., 2017);
+- generalized cross-entropy: `(1 - p_c**q) / q` with `p_c` the probability of the true class. It
+  lies between cross-entropy (q -> 0) and absolute error (q = 1), and is more robust to wrong labels
+  than cross-entropy (Zhang and Sabuncu, 2018);
+- Kullback-Leibler divergence: `sum(t log(t / p))`.
 """
 
 from __future__ import annotations
@@ -40,9 +43,9 @@ def categorical_crossentropy(
 
     Args:
         y_true: One-hot targets or probabilities, `(batch, ..., classes)`.
-        y_pred: Probabilities (they are divided by their sum), or logits, of the same shape.
+        y_pred: Probabilities (normalised to sum to 1), or logits, of the same shape.
         from_logits: `y_pred` holds logits, not probabilities.
-        label_smoothing: From 0 to 1: how far targets are moved towards equal probabilities.
+        label_smoothing: How far targets are moved towards equal probabilities, from 0 to 1.
         axis: The axis of the classes.
 
     Returns:
@@ -68,15 +71,15 @@ def categorical_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> jax.Array:
-    """`sum(alpha (1 - p)**gamma (-t log p))` over the classes, so that easy samples count little.
+    """`sum(alpha (1 - p)**gamma (-t log p))` over the classes, which down-weights easy samples.
 
     Args:
         y_true: One-hot targets or probabilities, `(batch, ..., classes)`.
-        y_pred: Probabilities (they are divided by their sum), or logits, of the same shape.
+        y_pred: Probabilities (normalised to sum to 1), or logits, of the same shape.
         alpha: Weight, or one weight per class.
-        gamma: How much easy samples are played down; 0 for not at all.
+        gamma: How strongly easy samples are down-weighted; 0 for not at all.
         from_logits: `y_pred` holds logits, not probabilities.
-        label_smoothing: From 0 to 1: how far targets are moved towards equal probabilities.
+        label_smoothing: How far targets are moved towards equal probabilities, from 0 to 1.
         axis: The axis of the classes.
 
     Returns:
@@ -101,14 +104,14 @@ def sparse_categorical_crossentropy(
     ignore_class: int | None = None,
     axis: int = -1,
 ) -> jax.Array:
-    """`-log p` of the right class, for targets that are class numbers.
+    """`-log p` of the true class, for integer targets.
 
     Args:
-        y_true: Class numbers from 0, `(batch, ...)` or `(batch, ..., 1)`. The loss of a number that
-            is no class is 0.
-        y_pred: Probabilities (they are divided by their sum), or logits, `(batch, ..., classes)`.
+        y_true: Class numbers from 0, `(batch, ...)` or `(batch, ..., 1)`. The loss of a number out
+            of range is 0.
+        y_pred: Probabilities (normalised to sum to 1), or logits, `(batch, ..., classes)`.
         from_logits: `y_pred` holds logits, not probabilities.
-        ignore_class: A class number whose samples have loss 0; None for none.
+        ignore_class: The class whose samples have a loss of 0; None for none.
         axis: The axis of the classes.
 
     Returns:
@@ -122,9 +125,8 @@ def sparse_categorical_crossentropy(
     if ignore_class is not None:
         kept = labels != ignore_class
         valid = valid & kept
-        y_pred = jnp.where(
-            jnp.expand_dims(kept, axis), y_pred, 1.0
-        )  # whatever an ignored sample holds, NaN too
+        # The predictions of an ignored sample may hold anything, NaN included.
+        y_pred = jnp.where(jnp.expand_dims(kept, axis), y_pred, 1.0)
     if from_logits:
         shifted = y_pred - jax.lax.stop_gradient(jnp.max(y_pred, axis, keepdims=True))
         log_p = pick(shifted, labels, axis) - jnp.log(jnp.sum(jnp.exp(shifted), axis))
@@ -136,12 +138,12 @@ def sparse_categorical_crossentropy(
 
 @catalogue.add()
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float = 0.5) -> jax.Array:
-    """`(1 - p**q) / q` with `p` the probability of the right class, for targets that are class numbers.
+    """`(1 - p**q) / q` with `p` the probability of the true class, for integer targets.
 
     Args:
         y_true: Class numbers from 0, `(batch, ...)` or `(batch, ..., 1)`.
         y_pred: Probabilities, `(batch, ..., classes)`.
-        q: Between 0 and 1: nearer to 0 like cross-entropy, nearer to 1 less moved by wrong labels.
+        q: Between 0 and 1. Near 0 it is cross-entropy; near 1 it is more robust to wrong labels.
 
     Returns:
         Losses, `(batch, ...)`.
@@ -155,7 +157,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float = 0
 
 @catalogue.add("kld", "KLD", "kullback_leibler_divergence")
 def kl_divergence(y_true: Any, y_pred: Any) -> jax.Array:
-    """`sum(t log(t / p))` over the last axis; both are cut to epsilon to 1 first.
+    """`sum(t log(t / p))` over the last axis, with both clipped to epsilon to 1.
 
     Args:
         y_true: Probabilities, `(batch, ..., classes)`.
@@ -178,7 +180,7 @@ class CategoricalCrossentropy(BuiltinLoss):
 
     Args:
         from_logits: Predictions are logits, not probabilities.
-        label_smoothing: From 0 to 1: how far targets are moved towards equal probabilities.
+        label_smoothing: How far targets are moved towards equal probabilities, from 0 to 1.
         axis: The axis of the classes.
         reduction: See `Loss`.
         name: Name of the loss.
@@ -200,13 +202,15 @@ class CategoricalCrossentropy(BuiltinLoss):
 
 @catalogue.add()
 class CategoricalFocalCrossentropy(BuiltinLoss):
-    """Categorical cross-entropy in which easy samples count little, see `categorical_focal_crossentropy`.
+    """Categorical cross-entropy that down-weights easy samples.
+
+    See `categorical_focal_crossentropy`.
 
     Args:
         alpha: Weight, or one weight per class.
-        gamma: How much easy samples are played down.
+        gamma: How strongly easy samples are down-weighted; 0 for not at all.
         from_logits: Predictions are logits, not probabilities.
-        label_smoothing: From 0 to 1: how far targets are moved towards equal probabilities.
+        label_smoothing: How far targets are moved towards equal probabilities, from 0 to 1.
         axis: The axis of the classes.
         reduction: See `Loss`.
         name: Name of the loss.
@@ -239,12 +243,12 @@ class CategoricalFocalCrossentropy(BuiltinLoss):
 
 @catalogue.add()
 class SparseCategoricalCrossentropy(BuiltinLoss):
-    """`-log p` of the right class, for targets that are class numbers, see `sparse_categorical_crossentropy`.
+    """`-log p` of the true class, for integer targets, see `sparse_categorical_crossentropy`.
 
     Args:
         from_logits: Predictions are logits, not probabilities.
-        ignore_class: A class number whose samples count neither in the sum nor in the number of
-            samples.
+        ignore_class: The class whose samples count neither in the sum nor in the number of samples;
+            None for none.
         reduction: See `Loss`.
         axis: The axis of the classes.
         name: Name of the loss.
@@ -268,12 +272,13 @@ class SparseCategoricalCrossentropy(BuiltinLoss):
     def _mask(self, y_true: jax.Array, y_pred: jax.Array) -> jax.Array | None:
         if self._ignore_class is None:
             return None
-        return labels_for(self.name, y_true, y_pred, self._axis)[0] != self._ignore_class
+        labels, _ = labels_for(self.name, y_true, y_pred, self._axis)
+        return labels != self._ignore_class
 
 
 @catalogue.add()
 class CategoricalGeneralizedCrossEntropy(BuiltinLoss):
-    """`(1 - p**q) / q` of the right class, see `categorical_generalized_cross_entropy`.
+    """`(1 - p**q) / q` of the true class, see `categorical_generalized_cross_entropy`.
 
     Args:
         q: Between 0 and 1, both excluded.
@@ -282,7 +287,7 @@ class CategoricalGeneralizedCrossEntropy(BuiltinLoss):
         dtype: See `Loss`.
 
     Raises:
-        ArgumentError: `q` is outside.
+        ArgumentError: `q` is outside its interval.
     """
 
     def __init__(
@@ -324,16 +329,16 @@ class KLDivergence(BuiltinLoss):
 def _one_hot(
     loss: str, y_true: Any, y_pred: Any, label_smoothing: float, axis: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Targets, smoothed, and predictions, of one shape; with a single class there is nothing to learn."""
+    """The smoothed targets and the predictions, of the same shape; warns of a single class."""
     t, y_pred = equal(loss, y_true, y_pred, _FIX)
     if y_pred.shape[axis] == 1:
         warnings.warn(
-            f"{loss} of one class is always 0 (y_pred has shape {y_pred.shape}): for one yes-or-no"
-            " output use 'binary_crossentropy'.",
+            f"{loss} with a single class is always 0 (y_pred has shape {y_pred.shape}): for a"
+            " binary output use 'binary_crossentropy'.",
             SyntaxWarning,
             stacklevel=3,
         )
     if label_smoothing:
-        # Keras counts the classes along the last axis, whatever `axis` says.
+        # Like Keras, count the classes along the last axis, whatever `axis` is.
         t = t * (1.0 - label_smoothing) + label_smoothing / t.shape[-1]
     return t, y_pred

@@ -1,4 +1,4 @@
-"""Losses that ask for a margin of 1 between right and wrong: hinge `max(1 - t y, 0)`, its square, and for classes."""
+"""Losses with a margin of 1 between right and wrong: hinge, squared hinge, categorical hinge."""
 
 from __future__ import annotations
 
@@ -126,6 +126,6 @@ class CategoricalHinge(BuiltinLoss):
 
 
 def _signs(y_true: jax.Array) -> jax.Array:
-    """0 and 1 as -1 and 1 when nothing else occurs in the batch; other targets as they are."""
+    """The targets with 0 and 1 mapped to -1 and 1 if the batch holds nothing else."""
     zero_one = jnp.all((y_true == 0.0) | (y_true == 1.0))
     return jnp.where(zero_one, 2.0 * y_true - 1.0, y_true)

@@ -1,7 +1,8 @@
-"""Losses of overlap between a target set and a predicted one, both given as numbers from 0 to 1.
+"""Losses that measure how far a target set and a predicted set overlap.
 
-Dice `1 - 2 |A B| / (|A| + |B|)` (Dice, 1945); Tversky `1 - |A B| / (|A B| + alpha |A not B| + beta
-|B not A|)` (Salehi et al., 2017), which is Dice for alpha = beta = 1/2.
+Membership is given as numbers from 0 to 1. Dice: `1 - 2 |A B| / (|A| + |B|)` (Dice, 1945).
+Tversky: `1 - |A B| / (|A B| + alpha |A not B| + beta |B not A|)` (Salehi et al., 2017), which is
+Dice for alpha = beta = 1/2.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ def dice(y_true: Any, y_pred: Any, axis: Axis = None) -> jax.Array:
     Args:
         y_true: Targets from 0 to 1, `(batch, ..., outputs)`.
         y_pred: Predictions from 0 to 1, of the same shape.
-        axis: The axis or axes over which the sums are taken; None for all, the batch included.
+        axis: The axis or axes to sum over; None for all, including the batch.
 
     Returns:
-        Losses, of the shape without `axis`; a scalar when that is None.
+        Losses, of the targets' shape without `axis`; a scalar if `axis` is None.
 
     Raises:
         ShapeError: The shapes do not match.
@@ -47,12 +48,12 @@ def tversky(
     Args:
         y_true: Targets from 0 to 1, `(batch, ..., outputs)`.
         y_pred: Predictions from 0 to 1, of the same shape.
-        alpha: Weight of what was missed.
-        beta: Weight of what was found and is none.
-        axis: The axis or axes over which the sums are taken; None for all, the batch included.
+        alpha: Weight of the false negatives.
+        beta: Weight of the false positives.
+        axis: The axis or axes to sum over; None for all, including the batch.
 
     Returns:
-        Losses, of the shape without `axis`; a scalar when that is None.
+        Losses, of the targets' shape without `axis`; a scalar if `axis` is None.
 
     Raises:
         ShapeError: The shapes do not match.
@@ -60,9 +61,10 @@ def tversky(
     y_true, y_pred = matched("tversky", y_true, y_pred)
     axes = _axes(axis)
     both = jnp.sum(y_true * y_pred, axes)
-    missed = jnp.sum((1.0 - y_pred) * y_true, axes)
-    false = jnp.sum(y_pred * (1.0 - y_true), axes)
-    return 1.0 - both / (both + alpha * missed + beta * false + epsilon())
+    false_negatives = jnp.sum((1.0 - y_pred) * y_true, axes)
+    false_positives = jnp.sum(y_pred * (1.0 - y_true), axes)
+    union = both + alpha * false_negatives + beta * false_positives
+    return 1.0 - both / (union + epsilon())
 
 
 @catalogue.add()
@@ -72,7 +74,7 @@ class Dice(BuiltinLoss):
     Args:
         reduction: See `Loss`.
         name: Name of the loss.
-        axis: The axis or axes over which the sums are taken; None for all, the batch included.
+        axis: The axis or axes to sum over; None for all, including the batch.
         dtype: See `Loss`.
     """
 
@@ -88,14 +90,14 @@ class Dice(BuiltinLoss):
 
 @catalogue.add()
 class Tversky(BuiltinLoss):
-    """Dice with weights for the two kinds of error, see `tversky`.
+    """Dice loss with weights for the two kinds of error, see `tversky`.
 
     Args:
-        alpha: Weight of what was missed.
-        beta: Weight of what was found and is none.
+        alpha: Weight of the false negatives.
+        beta: Weight of the false positives.
         reduction: See `Loss`.
         name: Name of the loss.
-        axis: The axis or axes over which the sums are taken; None for all, the batch included.
+        axis: The axis or axes to sum over; None for all, including the batch.
         dtype: See `Loss`.
     """
 
@@ -112,4 +114,6 @@ class Tversky(BuiltinLoss):
 
 
 def _axes(axis: Axis) -> int | tuple[int, ...] | None:
-    return axis if axis is None or isinstance(axis, int) else tuple(axis)
+    if axis is None or isinstance(axis, int):
+        return axis
+    return tuple(axis)

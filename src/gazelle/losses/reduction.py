@@ -1,4 +1,4 @@
-"""From losses of samples to one number: sample weights, masks, reductions."""
+"""Reduction of per-sample losses to one number: sample weights, masks, sums and means."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def reduce_weighted(
     mask: Any = None,
     reduction: str | None = "sum_over_batch_size",
 ) -> jax.Array:
-    """The weighted values, summed up as `reduction` says.
+    """Weights, masks and reduces per-sample losses.
 
-    `"sum_over_batch_size"` and `"mean"` divide by the number of values (not by the sum of the
-    weights), `"mean_with_sample_weight"` by the sum of the weights, `"sum"` by nothing; `"none"`
-    and None leave one value per sample. Masked values count in none of these: neither above nor
-    below the line.
+    `"sum_over_batch_size"` and `"mean"` divide the sum by the number of values (not by the sum of
+    the weights), `"mean_with_sample_weight"` divides it by the sum of the weights, and `"sum"` does
+    not divide it; `"none"` and None leave one value per sample. Masked values are left out of both
+    the sum and the divisor.
 
     Args:
         values: Losses, of any shape.
@@ -33,20 +33,17 @@ def reduce_weighted(
         reduction: One of `REDUCTIONS`.
 
     Returns:
-        A scalar, or an array of the shape of `values` without a reduction.
+        A scalar, or an array of the shape of `values` if there is no reduction.
 
     Raises:
         ShapeError: The shape of `sample_weight` or `mask` does not fit.
     """
-    averaged = reduction not in ("sum", "none", None)
     weight = None
     if mask is not None:
         weight = jnp.asarray(mask).astype(values.dtype)
-        if averaged:
-            valid = jnp.sum(weight)
-            weight = weight * jnp.where(
-                valid == 0, 0.0, weight.size / jnp.where(valid == 0, 1.0, valid)
-            )
+        if reduction not in ("sum", "none", None):
+            # The mean below divides by all values; this makes it a mean of the unmasked ones.
+            weight = weight * _safe_ratio(weight.size, jnp.sum(weight))
     if sample_weight is not None:
         given = jnp.asarray(sample_weight).astype(values.dtype)
         if weight is None:
@@ -63,14 +60,19 @@ def reduce_weighted(
     if reduction == "sum":
         return total
     if reduction == "mean_with_sample_weight" and weight is not None:
-        divisor = jnp.sum(weight)
-        return jnp.where(divisor == 0, 0.0, total / jnp.where(divisor == 0, 1.0, divisor))
+        return _safe_ratio(total, jnp.sum(weight))
     return total / max(values.size, 1)
 
 
+def _safe_ratio(numerator: jax.Array | int, divisor: jax.Array) -> jax.Array:
+    """`numerator / divisor`, or 0 where the divisor is 0; finite gradients in both cases."""
+    is_zero = divisor == 0
+    return jnp.where(is_zero, 0.0, numerator / jnp.where(is_zero, 1.0, divisor))
+
+
 def _product(values: jax.Array, weight: jax.Array, name: str, other: str) -> jax.Array:
-    # Weights of fewer axes would be laid along the last axis, not the first: wrong wherever it does
-    # not fail.
+    # NumPy's broadcasting would align weights of fewer axes with the last axis instead of the
+    # first, which is wrong even where it does not fail.
     fits = weight.size == 1 or values.ndim in (0, weight.ndim)
     if fits:
         try:
@@ -82,7 +84,7 @@ def _product(values: jax.Array, weight: jax.Array, name: str, other: str) -> jax
         expected=f"a number or a shape that broadcasts to {values.shape}, axis by axis",
         received=weight.shape,
         fix=(
-            "pass one weight per sample; for losses of more than one axis add axes of size 1:"
+            "pass one weight per sample; if the losses have more than one axis, add axes of size 1:"
             " weights[:, None]"
         ),
     )

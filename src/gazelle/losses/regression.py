@@ -1,9 +1,12 @@
-"""Losses of numbers.
+"""Losses for regression.
 
-With the error `e = y_pred - y_true`, each the mean over the last axis: squared `e**2`, absolute
-`|e|`, percentage `100 |e / y_true|`, squared logarithmic `(log(1 + y_pred) - log(1 + y_true))**2`,
-Huber `e**2 / 2` near 0 and `delta |e| - delta**2 / 2` beyond (Huber, 1964), log-cosh
-`log(cosh(e))`, Poisson `y_pred - y_true log(y_pred)`.
+Each is a mean over the last axis. With the error `e = y_pred - y_true`:
+
+- squared: `e**2`; absolute: `|e|`; percentage: `100 |e / y_true|`;
+- squared logarithmic: `(log(1 + y_pred) - log(1 + y_true))**2`;
+- Huber: `e**2 / 2` near 0 and `delta |e| - delta**2 / 2` beyond (Huber, 1964);
+- log-cosh: `log(cosh(e))`;
+- Poisson: `y_pred - y_true log(y_pred)`.
 """
 
 from __future__ import annotations
@@ -58,7 +61,9 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> jax.Array:
 
 @catalogue.add("mape", "MAPE")
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
-    """`100 * mean(|y_true - y_pred| / |y_true|)` over the last axis; targets nearer to 0 than epsilon count as epsilon.
+    """`100 * mean(|y_true - y_pred| / |y_true|)` over the last axis.
+
+    The divisor `|y_true|` is at least epsilon.
 
     Args:
         y_true: Targets, `(batch, ..., outputs)`.
@@ -71,14 +76,15 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> jax.Array:
         ShapeError: The shapes do not match.
     """
     y_true, y_pred = matched("mean_absolute_percentage_error", y_true, y_pred)
-    return 100.0 * jnp.mean(
-        jnp.abs((y_true - y_pred) / jnp.maximum(jnp.abs(y_true), epsilon())), -1
-    )
+    divisor = jnp.maximum(jnp.abs(y_true), epsilon())
+    return 100.0 * jnp.mean(jnp.abs((y_true - y_pred) / divisor), -1)
 
 
 @catalogue.add("msle", "MSLE")
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
-    """`mean((log(1 + y_true) - log(1 + y_pred))**2)` over the last axis; values below epsilon count as epsilon.
+    """`mean((log(1 + y_true) - log(1 + y_pred))**2)` over the last axis.
+
+    Values below epsilon count as epsilon.
 
     Args:
         y_true: Targets, at least 0, `(batch, ..., outputs)`.
@@ -91,8 +97,9 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> jax.Array:
         ShapeError: The shapes do not match.
     """
     y_true, y_pred = matched("mean_squared_logarithmic_error", y_true, y_pred)
-    logs = [jnp.log(jnp.maximum(values, epsilon()) + 1.0) for values in (y_pred, y_true)]
-    return jnp.mean(jnp.square(logs[0] - logs[1]), -1)
+    log_pred = jnp.log(jnp.maximum(y_pred, epsilon()) + 1.0)
+    log_true = jnp.log(jnp.maximum(y_true, epsilon()) + 1.0)
+    return jnp.mean(jnp.square(log_pred - log_true), -1)
 
 
 @catalogue.add("huber_loss")
@@ -102,7 +109,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
     Args:
         y_true: Targets, `(batch, ..., outputs)`.
         y_pred: Predictions of the same shape.
-        delta: The error at which the parabola goes over into straight lines.
+        delta: The error at which the loss changes from quadratic to linear.
 
     Returns:
         Losses, `(batch, ...)`.
@@ -113,14 +120,16 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> jax.Array:
     y_true, y_pred = matched("huber", y_true, y_pred)
     error = y_pred - y_true
     size = jnp.abs(error)
-    return jnp.mean(
-        jnp.where(size <= delta, 0.5 * jnp.square(error), delta * size - 0.5 * delta * delta), -1
-    )
+    quadratic = 0.5 * jnp.square(error)
+    linear = delta * size - 0.5 * delta * delta
+    return jnp.mean(jnp.where(size <= delta, quadratic, linear), -1)
 
 
 @catalogue.add("logcosh")
 def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
-    """`mean(log(cosh(y_pred - y_true)))` over the last axis: squared for small errors, absolute for large ones.
+    """`mean(log(cosh(y_pred - y_true)))` over the last axis.
+
+    It behaves like the squared error for small errors, and like the absolute error for large ones.
 
     Args:
         y_true: Targets, `(batch, ..., outputs)`.
@@ -139,7 +148,9 @@ def log_cosh(y_true: Any, y_pred: Any) -> jax.Array:
 
 @catalogue.add()
 def poisson(y_true: Any, y_pred: Any) -> jax.Array:
-    """`mean(y_pred - y_true * log(y_pred))` over the last axis: negative log-likelihood of counts, up to a constant.
+    """`mean(y_pred - y_true * log(y_pred))` over the last axis.
+
+    This is the negative log-likelihood of Poisson counts, up to a constant.
 
     Args:
         y_true: Counts, `(batch, ..., outputs)`.
@@ -236,7 +247,7 @@ class Huber(BuiltinLoss):
     """Squared error up to `delta`, absolute error beyond, see `huber`.
 
     Args:
-        delta: The error at which the parabola goes over into straight lines.
+        delta: The error at which the loss changes from quadratic to linear.
         reduction: See `Loss`.
         name: Name of the loss.
         dtype: See `Loss`.

@@ -1,4 +1,4 @@
-"""How targets and predictions are brought together: dtypes, ranks that differ by an axis of size 1, clashing shapes."""
+"""Conversion of targets and predictions to one dtype and rank, and checks of their shapes."""
 
 from __future__ import annotations
 
@@ -15,36 +15,40 @@ Axis = int | Sequence[int] | None
 
 
 def compute_dtype(dtype: Any) -> Any:
-    """The type in which a loss of values of type `dtype` is computed: at least float32."""
+    """The dtype in which a loss of values of type `dtype` is computed: at least float32."""
     given = jnp.dtype(dtype if is_float(dtype) else floatx())
     return jax.dtypes.canonicalize_dtype(jnp.promote_types(given, jnp.float32))
 
 
 def same_rank(first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Both arrays with as many axes, when one of them only lacks a last axis of size 1.
+    """Gives both arrays the same rank if one of them only lacks a last axis of size 1.
 
     `(N,)` and `(N, 1)` become `(N, 1)` and `(N, 1)`; `(N, T)` and `(N, T, 1)` become `(N, T)` and
-    `(N, T)`.
+    `(N, T)`. Other shapes are returned unchanged.
     """
     if first.ndim == second.ndim + 1 and first.shape[-1] == 1:
-        return (first, second[:, None]) if second.ndim == 1 else (first[..., 0], second)
+        if second.ndim == 1:
+            return first, second[:, None]
+        return first[..., 0], second
     if second.ndim == first.ndim + 1 and second.shape[-1] == 1:
-        return (first[:, None], second) if first.ndim == 1 else (first, second[..., 0])
+        if first.ndim == 1:
+            return first[:, None], second
+        return first, second[..., 0]
     return first, second
 
 
 def floats(y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
-    """Targets and predictions as float arrays of one type and, where that is possible, of the same rank."""
+    """Targets and predictions as float arrays of one dtype and, if possible, of the same rank."""
     y_pred = jnp.asarray(y_pred)
     dtype = compute_dtype(y_pred.dtype)
     return same_rank(jnp.asarray(y_true).astype(dtype), y_pred.astype(dtype))
 
 
 def matched(loss: str, y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
-    """`floats`, whose shapes must broadcast.
+    """Like `floats`, for arrays whose shapes must broadcast.
 
     Raises:
-        ShapeError: They do not.
+        ShapeError: The shapes do not broadcast.
     """
     y_true, y_pred = floats(y_true, y_pred)
     try:
@@ -54,16 +58,16 @@ def matched(loss: str, y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
             f"{loss}: the shapes of y_true and y_pred do not match.",
             expected=f"y_true of shape {y_pred.shape}, as y_pred",
             received=y_true.shape,
-            fix="give the last layer as many units as a target has numbers",
+            fix="give the last layer as many units as a target has values",
         ) from None
     return y_true, y_pred
 
 
 def equal(loss: str, y_true: Any, y_pred: Any, fix: str) -> tuple[jax.Array, jax.Array]:
-    """`floats`, whose shapes must be the same.
+    """Like `floats`, for arrays whose shapes must be equal.
 
     Raises:
-        ShapeError: They are not; the message ends with `fix`.
+        ShapeError: The shapes differ; the message ends with `fix`.
     """
     y_true, y_pred = floats(y_true, y_pred)
     if y_true.shape != y_pred.shape:
@@ -80,7 +84,7 @@ def labels_for(loss: str, y_true: Any, y_pred: Any, axis: int) -> tuple[jax.Arra
     """Class numbers as integers of the shape of `y_pred` without `axis`, and `y_pred` as floats.
 
     Raises:
-        ShapeError: `y_true` has another shape, or `y_pred` no axis of classes.
+        ShapeError: `y_true` has another shape, or `y_pred` has no axis of classes.
     """
     y_pred = jnp.asarray(y_pred)
     y_pred = y_pred.astype(compute_dtype(y_pred.dtype))
@@ -107,29 +111,29 @@ def labels_for(loss: str, y_true: Any, y_pred: Any, axis: int) -> tuple[jax.Arra
             fix=(
                 "use categorical_crossentropy for one-hot targets, or np.argmax(y_true, -1)"
                 if one_hot
-                else "give the last layer one unit per class, and one integer per sample as target"
+                else "give the last layer one unit per class, and each sample an integer target"
             ),
         )
     return labels, y_pred
 
 
 def pick(values: jax.Array, labels: jax.Array, axis: int) -> jax.Array:
-    """`values` at the place that `labels` name along `axis`, 0 for labels out of range.
+    """`values` at the positions `labels` along `axis`; 0 for labels out of range.
 
-    A comparison and a sum, which XLA fuses into one pass both ways; the gradient of a gather would
-    be a slow scatter.
+    XLA fuses the comparison and the sum into one pass, and their gradient too. The gradient of a
+    gather would be a slow scatter.
     """
     classes = jax.lax.broadcasted_iota(jnp.int32, values.shape, axis % values.ndim)
     return jnp.sum(jnp.where(classes == jnp.expand_dims(labels, axis), values, 0.0), axis)
 
 
 def in_range(labels: jax.Array, classes: int) -> jax.Array:
-    """Where `labels` are numbers of classes."""
+    """True where a label is one of `classes` class numbers."""
     return (labels >= 0) & (labels < classes)
 
 
 def power(base: jax.Array, exponent: Any) -> jax.Array:
-    """`base ** exponent` for `base >= 0`, with the derivative 0 (and never infinity) at `base = 0`."""
+    """`base ** exponent` for `base >= 0`; the derivative at 0 is 0, never infinite."""
     if isinstance(exponent, int | float) and float(exponent).is_integer():
         return jax.lax.integer_pow(base, int(exponent))
     zero = base <= 0  # false for NaN, which stays NaN

@@ -1,9 +1,9 @@
-"""Losses of directions: cosine similarity of target and prediction, and circle loss of embeddings with class labels.
+"""Similarity losses: cosine similarity, and circle loss for embeddings with class labels.
 
 Circle loss (Sun et al., "Circle loss: a unified perspective of pair similarity optimization",
-2020), with `d = 1 - cos` the distances to the other samples of the batch and margin `m`, one value
-per sample: `softplus(logsumexp over the same class of gamma a (d - m) + logsumexp over other
-classes of gamma b ((1 - m) - d))`, `a = max(m + d, 0)`, `b = max(1 + m - d, 0)`.
+2020) of one sample, with `d = 1 - cos` its distances to the other samples of the batch and margin
+`m`: `softplus(logsumexp over the same class of gamma a (d - m) + logsumexp over other classes of
+gamma b ((1 - m) - d))`, where `a = max(m + d, 0)` and `b = max(1 + m - d, 0)`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from gazelle.losses.shapes import compute_dtype, matched
 
 @catalogue.add("cosine_proximity")
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
-    """`-cos(y_true, y_pred)` along `axis`: -1 for the same direction, 1 for opposite ones, 0 for a zero vector.
+    """`-cos(y_true, y_pred)` along `axis`: from -1 for the same direction to 1 for the opposite.
+
+    It is 0 for a zero vector.
 
     Args:
         y_true: Vectors, `(batch, ..., components)`.
@@ -36,13 +38,8 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
         ShapeError: The shapes do not match.
     """
     y_true, y_pred = matched("cosine_similarity", y_true, y_pred)
-    # The bound stands under the root, not behind it: so the gradient of a zero vector is 0 and not
-    # NaN.
-    scales = [
-        jax.lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(values), axis), epsilon() ** 2))
-        for values in (y_true, y_pred)
-    ]
-    return -jnp.sum(y_true * y_pred, axis) * scales[0] * scales[1]
+    scale_true, scale_pred = _inverse_norm(y_true, axis), _inverse_norm(y_pred, axis)
+    return -jnp.sum(y_true * y_pred, axis) * scale_true * scale_pred
 
 
 @catalogue.add()
@@ -55,22 +52,22 @@ def circle(
     gamma: float = 80,
     margin: float = 0.4,
 ) -> jax.Array:
-    """Circle loss: embeddings of one class are drawn together, those of different classes apart.
+    """Circle loss: pulls embeddings of one class together and pushes different classes apart.
 
     Args:
         y_true: Class numbers, `(batch,)` or `(batch, 1)`.
         y_pred: Embeddings of length 1, `(batch, components)`.
-        ref_labels: Class numbers of what the embeddings are compared with; None for the batch
-            itself.
-        ref_embeddings: Embeddings of what they are compared with, `(references, components)`; None
-            for the batch.
-        remove_diagonal: Do not compare the embedding i with the reference i, which is the same
-            sample by default.
+        ref_labels: Class numbers of the reference embeddings; None for those of the batch.
+        ref_embeddings: The embeddings to compare with, `(references, components)`; None for those
+            of the batch.
+        remove_diagonal: Do not compare embedding i with reference i, which is the same sample by
+            default.
         gamma: Scale.
         margin: From 0 to 1; smaller is stricter.
 
     Returns:
-        Losses, `(batch,)`; 0 for a sample without another of its class or of other classes.
+        Losses, `(batch,)`; 0 for a sample without another sample of its class, or without a sample
+        of another class.
 
     Raises:
         ShapeError: The shapes do not match.
@@ -85,7 +82,7 @@ def circle(
             "circle: y_true must hold one class number per embedding.",
             expected="y_true of shape (batch,) and y_pred of shape (batch, components)",
             received=f"{labels.shape} and {x.shape}",
-            fix="pass integer labels; of one-hot ones np.argmax(y_true, -1)",
+            fix="pass integer labels; for one-hot labels pass np.argmax(y_true, -1)",
         )
     distance = jnp.maximum(1.0 - x @ references.T, 0.0)  # (batch, references)
     same = labels.reshape(-1, 1) == other_labels.reshape(1, -1)
@@ -120,7 +117,7 @@ class CosineSimilarity(BuiltinLoss):
 
 @catalogue.add()
 class Circle(BuiltinLoss):
-    """Circle loss of the embeddings of a batch, see `circle`.
+    """Circle loss of a batch of embeddings, see `circle`.
 
     Args:
         gamma: Scale.
@@ -144,7 +141,12 @@ class Circle(BuiltinLoss):
         super().__init__(circle, reduction, name, dtype, **arguments)
 
 
+def _inverse_norm(values: jax.Array, axis: int) -> jax.Array:
+    # Bounding the squared norm, not the norm, makes the gradient of a zero vector 0 instead of NaN.
+    return jax.lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(values), axis), epsilon() ** 2))
+
+
 def _log_sum_exp(values: jax.Array, mask: jax.Array) -> jax.Array:
-    # A large number stands for infinity in a row without a single true place, whose gradient would
-    # be NaN.
+    # A large negative number replaces -inf, which would make the gradient of a row without any True
+    # NaN.
     return jax.nn.logsumexp(jnp.where(mask, values, jnp.finfo(values.dtype).min / 4), 1)

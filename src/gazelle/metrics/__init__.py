@@ -1,4 +1,4 @@
-"""Metrics: figures gathered over batches, with Keras's names and numbers."""
+"""Metrics, which accumulate over batches, with Keras's names and values."""
 
 from gazelle.losses import (
     binary_crossentropy,

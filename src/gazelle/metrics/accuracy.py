@@ -1,4 +1,4 @@
-"""Accuracies: the share of samples that are classified right. A NaN prediction is never right."""
+"""Accuracies: the share of samples classified correctly. A NaN prediction is never correct."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Accuracy(FunctionMetric):
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     _direction = "up"
@@ -32,15 +32,15 @@ class Accuracy(FunctionMetric):
 
 @catalogue.add()
 class BinaryAccuracy(FunctionMetric):
-    """How often predictions fall on the side of `threshold` on which the targets, 0 or 1, say they should.
+    """How often predictions are on the correct side of `threshold`, for targets 0 or 1.
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
         threshold: Predictions strictly above it count as 1; 0.5 for probabilities, 0.0 for logits.
 
     Raises:
-        ArgumentTypeError: `threshold` is no number.
+        ArgumentTypeError: `threshold` is not a number.
     """
 
     _direction = "up"
@@ -59,11 +59,13 @@ class BinaryAccuracy(FunctionMetric):
 
 @catalogue.add()
 class CategoricalAccuracy(FunctionMetric):
-    """How often the greatest prediction is at the target's class; targets one-hot `(n, C)`, or labels `(n,)`, `(n, 1)`.
+    """How often the greatest prediction is that of the target's class.
+
+    The targets are one-hot `(n, C)`, or labels `(n,)` or `(n, 1)`.
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     _direction = "up"
@@ -74,11 +76,13 @@ class CategoricalAccuracy(FunctionMetric):
 
 @catalogue.add()
 class SparseCategoricalAccuracy(FunctionMetric):
-    """How often the greatest prediction is at the target's class; targets are labels `(n,)` or `(n, 1)`.
+    """How often the greatest prediction is that of the target's class.
+
+    The targets are labels `(n,)` or `(n, 1)`.
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     _direction = "up"
@@ -89,15 +93,17 @@ class SparseCategoricalAccuracy(FunctionMetric):
 
 @catalogue.add()
 class TopKCategoricalAccuracy(FunctionMetric):
-    """How often the target's class is among the `k` greatest predictions; targets one-hot `(n, C)`.
+    """How often the target's class is among the `k` greatest predictions.
+
+    The targets are one-hot `(n, C)`.
 
     Args:
-        k: How many predictions count, an int > 0.
+        k: Number of predictions that count, an int > 0.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
 
     Raises:
-        ArgumentError: `k` is no int > 0.
+        ArgumentError: `k` is not an int > 0.
     """
 
     _direction = "up"
@@ -105,23 +111,24 @@ class TopKCategoricalAccuracy(FunctionMetric):
     def __init__(
         self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None
     ):
-        super().__init__(
-            top_k_categorical_accuracy, name, dtype, k=positive_int("k", k, type(self).__name__)
-        )
+        k = positive_int("k", k, type(self).__name__)
+        super().__init__(top_k_categorical_accuracy, name, dtype, k=k)
 
 
 @catalogue.add()
 class SparseTopKCategoricalAccuracy(FunctionMetric):
-    """How often the target's class is among the `k` greatest predictions; targets are labels `(n,)` or `(n, 1)`.
+    """How often the target's class is among the `k` greatest predictions.
+
+    The targets are labels `(n,)` or `(n, 1)`.
 
     Args:
-        k: How many predictions count, an int > 0.
+        k: Number of predictions that count, an int > 0.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
-        from_sorted_ids: The predictions are class numbers, the best first, and not scores.
+        dtype: Dtype of the state; floatx if None.
+        from_sorted_ids: Whether predictions are class numbers, best first, instead of scores.
 
     Raises:
-        ArgumentError: `k` is no int > 0.
+        ArgumentError: `k` is not an int > 0.
     """
 
     _direction = "up"
@@ -141,52 +148,53 @@ class SparseTopKCategoricalAccuracy(FunctionMetric):
 
 @catalogue.add()
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> jax.Array:
-    """1 for each element of `y_pred` on the right side of `threshold`, else 0.
+    """1 for each element of `y_pred` on the correct side of `threshold`, else 0.
 
     Args:
-        y_true: 0 or 1, of the shape of `y_pred`; `(n,)` goes with `(n, 1)`.
-        y_pred: Predictions; strictly above `threshold` counts as 1.
-        threshold: Where the sides meet.
+        y_true: 0 or 1, of the shape of `y_pred`; `(n,)` also matches `(n, 1)`.
+        y_pred: Predictions; those strictly above `threshold` count as 1.
+        threshold: The decision threshold.
 
     Raises:
-        ShapeError: The shapes do not fit.
+        ShapeError: The shapes do not match.
     """
     y_true, y_pred = align(y_true, y_pred, "binary_accuracy")
     # Two comparisons, so that NaN is on neither side.
-    right = jnp.where(y_true == 1, y_pred > threshold, (y_true == 0) & (y_pred <= threshold))
-    return right.astype(floatx())
+    correct = jnp.where(y_true == 1, y_pred > threshold, (y_true == 0) & (y_pred <= threshold))
+    return correct.astype(floatx())
 
 
 @catalogue.add()
 def categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
-    """1 for each sample whose greatest prediction is at the target's class, else 0.
+    """1 for each sample whose greatest prediction is that of the target's class, else 0.
 
     Args:
         y_true: One-hot `(..., C)`, or labels (Keras takes one-hot targets only).
-        y_pred: Scores `(..., C)`; of equal ones the first counts as the greatest.
+        y_pred: Scores `(..., C)`; among equal scores the first counts as the greatest.
 
     Raises:
-        ShapeError: The shapes do not fit.
+        ShapeError: The shapes do not match.
     """
     return sparse_categorical_accuracy(_labels(y_true, y_pred), y_pred)
 
 
 @catalogue.add()
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> jax.Array:
-    """1 for each sample whose greatest prediction is at the target's class, else 0.
+    """1 for each sample whose greatest prediction is that of the target's class, else 0.
 
     Args:
         y_true: Labels `(...)` or `(..., 1)`, from 0 to C - 1.
-        y_pred: Scores `(..., C)`; of equal ones the first counts as the greatest.
+        y_pred: Scores `(..., C)`; among equal scores the first counts as the greatest.
 
     Raises:
-        ShapeError: The shapes do not fit.
+        ShapeError: The shapes do not match.
     """
     y_pred = jnp.asarray(y_pred)
     labels = class_labels(y_true, y_pred, "sparse_categorical_accuracy")
-    right = labels == jnp.argmax(y_pred, axis=-1)
-    # argmax takes NaN for the greatest; so does max, whose result then tells.
-    return (right & ~jnp.isnan(jnp.max(y_pred, axis=-1))).astype(floatx())
+    correct = labels == jnp.argmax(y_pred, axis=-1)
+    # argmax counts NaN as the greatest; max is NaN for such a row.
+    has_nan = jnp.isnan(jnp.max(y_pred, axis=-1))
+    return (correct & ~has_nan).astype(floatx())
 
 
 @catalogue.add()
@@ -195,11 +203,11 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> jax.Arra
 
     Args:
         y_true: One-hot `(..., C)`, or labels (Keras takes one-hot targets only).
-        y_pred: Scores `(..., C)`; equal scores all count.
-        k: How many count.
+        y_pred: Scores `(..., C)`; scores equal to the k-th greatest all count.
+        k: Number of predictions that count.
 
     Raises:
-        ShapeError: The shapes do not fit.
+        ShapeError: The shapes do not match.
     """
     return sparse_top_k_categorical_accuracy(_labels(y_true, y_pred), y_pred, k)
 
@@ -212,23 +220,23 @@ def sparse_top_k_categorical_accuracy(
 
     Args:
         y_true: Labels `(...)` or `(..., 1)`, from 0 to C - 1.
-        y_pred: Scores `(..., C)`, where equal scores all count; or class numbers, the best first.
-        k: How many count.
+        y_pred: Scores `(..., C)`, where scores equal to the k-th greatest all count; or class
+            numbers, best first.
+        k: Number of predictions that count.
         from_sorted_ids: Whether `y_pred` holds class numbers.
 
     Raises:
-        ShapeError: The shapes do not fit.
+        ShapeError: The shapes do not match.
     """
     y_pred = jnp.asarray(y_pred)
-    labels = class_labels(y_true, y_pred, "sparse_top_k_categorical_accuracy").astype("int32")[
-        ..., None
-    ]
+    labels = class_labels(y_true, y_pred, "sparse_top_k_categorical_accuracy")
+    labels = labels.astype("int32")[..., None]
     if from_sorted_ids:
         return jnp.any(y_pred[..., :k] == labels, axis=-1).astype(floatx())
-    # A label that is no class has no score: NaN (the default of a gather out of bounds).
-    score = jnp.take_along_axis(
-        y_pred, jnp.where(labels < 0, y_pred.shape[-1], labels), axis=-1, mode="fill"
-    )
+    # The score of a label out of range is NaN, the fill value of a gather out of bounds. Negative
+    # labels would index from the end.
+    index = jnp.where(labels < 0, y_pred.shape[-1], labels)
+    score = jnp.take_along_axis(y_pred, index, axis=-1, mode="fill")
     better = jnp.sum(~(y_pred <= score), axis=-1)  # NaN counts as better than everything
     return ((better < k) & ~jnp.isnan(score[..., 0])).astype(floatx())
 
@@ -239,6 +247,6 @@ def _equal(y_true: Any, y_pred: Any) -> jax.Array:
 
 
 def _labels(y_true: Any, y_pred: Any) -> jax.Array:
-    """The classes of one-hot rows; labels as they are."""
+    """The class labels of one-hot rows; labels are returned as they are."""
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     return jnp.argmax(y_true, axis=-1) if y_true.shape == y_pred.shape else y_true

@@ -1,8 +1,8 @@
 """Area under the ROC, precision-recall or precision-recall-gain curve, summed over thresholds.
 
-Area under the precision-recall curve by interpolation: Davis and Goadrich, "The relationship
-between Precision-Recall and ROC curves", 2006. Precision-recall-gain: Flach and Kull,
-"Precision-Recall-Gain curves: PR analysis done right", 2015.
+The area under the precision-recall curve is interpolated as in Davis and Goadrich, "The
+relationship between Precision-Recall and ROC curves", 2006. Precision-recall-gain curves: Flach and
+Kull, "Precision-Recall-Gain curves: PR analysis done right", 2015.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from gazelle.metrics.curves import ThresholdCurve
 
 @catalogue.add()
 class AUC(ThresholdCurve):
-    """Area under the ROC, precision-recall or precision-recall-gain curve, from its points at many thresholds.
+    """Area under the ROC, precision-recall or precision-recall-gain curve.
 
-    The area is exact up to the distance of the thresholds: scores that crowd between two of them
-    count as equal.
+    The curve is sampled at many thresholds; scores between two neighbouring thresholds count as
+    equal.
 
     Args:
         num_thresholds: Number of evenly spaced thresholds, an int > 1.
@@ -34,18 +34,19 @@ class AUC(ThresholdCurve):
         summation_method: `"interpolation"` (trapezoids; for PR the interpolation of Davis and
             Goadrich), `"minoring"` or `"majoring"` (the lower or the higher rectangles).
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
-        thresholds: Thresholds of your own in place of `num_thresholds`; one below 0 and one above 1
-            are added.
-        multi_label: Whether each index of the last axis of `(n, labels)` has an area of its own, of
-            which the result is the mean.
-        num_labels: Number of labels for `multi_label`; taken from the data when None.
-        label_weights: Weights of the labels in that mean; for `multi_label=False` weights of the
-            columns of the data.
+        dtype: Dtype of the state; floatx if None.
+        thresholds: Explicit thresholds instead of `num_thresholds`; one below 0 and one above 1 are
+            added.
+        multi_label: Whether to compute one area per column of predictions `(n, labels)` and average
+            them.
+        num_labels: Number of labels for `multi_label`; taken from the data if None.
+        label_weights: Weights of the labels in that average; for `multi_label=False` weights of
+            the columns of the data.
         from_logits: Whether predictions are logits, to which a sigmoid is applied.
 
     Raises:
-        ArgumentError: An argument has none of these values, or `num_labels` without `multi_label`.
+        ArgumentError: An argument has another value, or `num_labels` is given without
+            `multi_label`.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class AUC(ThresholdCurve):
             raise ArgumentError(
                 "AUC: `num_labels` is needed only when `multi_label` is True.",
                 received=f"num_labels={num_labels}, multi_label={multi_label}",
-                fix="pass multi_label=True or leave num_labels out",
+                fix="pass multi_label=True or omit num_labels",
             )
         self._init_thresholds = None if thresholds is None else sorted(float(t) for t in thresholds)
         self._thresholds = self._all_thresholds(num_thresholds, self._init_thresholds)
@@ -86,15 +87,15 @@ class AUC(ThresholdCurve):
             self.build(None, (None, num_labels))
 
     def build(self, y_true_shape: Any, y_pred_shape: Any) -> None:
-        """Make the counts, `(thresholds,)` or, with `multi_label`, `(thresholds, labels)`.
+        """Create the counts, `(thresholds,)` or, with `multi_label`, `(thresholds, labels)`.
 
         Args:
             y_true_shape: Shape of the targets; not used.
             y_pred_shape: Shape of the predictions; its last size is the number of labels.
 
         Raises:
-            ShapeError: Predictions without two axes for `multi_label`, or not as many labels as
-                weights.
+            ShapeError: With `multi_label`, the predictions do not have two axes, or the number of
+                labels differs from that of `label_weights`.
         """
         shape: tuple[int, ...] = (self.num_thresholds,)
         if self.multi_label:
@@ -103,7 +104,7 @@ class AUC(ThresholdCurve):
                     "AUC: `y_pred` must have rank 2 when `multi_label=True`.",
                     expected=f"(n, {self.num_labels or 'labels'})",
                     received=tuple(y_pred_shape),
-                    fix="leave multi_label out for a single score per sample",
+                    fix="omit multi_label if there is a single score per sample",
                 )
             shape = (self.num_thresholds, y_pred_shape[1])
             if self.label_weights is not None and self.label_weights.shape != (y_pred_shape[1],):
@@ -117,16 +118,16 @@ class AUC(ThresholdCurve):
         self.built = True
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take a batch into account.
+        """Add a batch to the state.
 
         Args:
             y_true: Targets 0 or 1: `(n,)`, `(n, 1)` or the predictions' shape; or labels 0 to C - 1
-                beside `(n, C)`.
-            y_pred: Scores from 0 to 1 (beyond, they count as 0 or 1), or logits.
-            sample_weight: Weights of samples `(n,)` or of elements, or None.
+                for predictions `(n, C)`.
+            y_pred: Scores, which are clipped to 0 to 1, or logits.
+            sample_weight: Weights of samples `(n,)` or of elements; None for 1.
 
         Raises:
-            ShapeError: Shapes that do not fit.
+            ShapeError: The shapes do not match.
         """
         y_pred = jnp.asarray(y_pred)
         if not self.built or self.multi_label:
@@ -135,16 +136,17 @@ class AUC(ThresholdCurve):
             y_pred = jax.nn.sigmoid(y_pred)
         if self.label_weights is not None and not self.multi_label:
             columns = jnp.broadcast_to(self.label_weights, y_pred.shape)
-            sample_weight = (
-                columns if sample_weight is None else self._times(columns, sample_weight)
-            )
+            if sample_weight is None:
+                sample_weight = columns
+            else:
+                sample_weight = self._times(columns, sample_weight)
         self._add_counts(y_true, y_pred, sample_weight, per_label=self.multi_label)
 
     def result(self) -> jax.Array:
         """The area.
 
         Raises:
-            StateError: With `multi_label`, before the first batch.
+            StateError: With `multi_label`, no batch was added yet.
         """
         if not self.built:
             raise StateError("AUC has seen no data yet.", fix="call update_state first")
@@ -161,7 +163,7 @@ class AUC(ThresholdCurve):
         return divide_no_nan(jnp.sum(areas * self.label_weights), jnp.sum(self.label_weights))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal metric."""
+        """The constructor's arguments."""
         return {
             **super().get_config(),
             "num_thresholds": self.num_thresholds,
@@ -175,21 +177,23 @@ class AUC(ThresholdCurve):
         }
 
     @staticmethod
-    def _all_thresholds(num_thresholds: Any, own: list[float] | None) -> np.ndarray:
-        if own is None:
+    def _all_thresholds(num_thresholds: Any, inner: list[float] | None) -> np.ndarray:
+        """The inner thresholds, evenly spaced if None, between one below 0 and one above 1."""
+        if inner is None:
             if positive_int("num_thresholds", num_thresholds, "AUC") == 1:
                 raise ArgumentError(
                     "AUC: Argument `num_thresholds` must be an integer > 1.",
                     expected="an int > 1",
                     received=f"num_thresholds={num_thresholds}",
                 )
-            own = [(i + 1) / (num_thresholds - 1) for i in range(num_thresholds - 2)]
-        return np.array([-epsilon(), *own, 1.0 + epsilon()])
+            inner = [(i + 1) / (num_thresholds - 1) for i in range(num_thresholds - 2)]
+        return np.array([-epsilon(), *inner, 1.0 + epsilon()])
 
     @staticmethod
     def _times(columns: jax.Array, sample_weight: Any) -> jax.Array:
         weight = jnp.asarray(sample_weight)
-        return columns * weight.reshape(weight.shape + (1,) * (columns.ndim - weight.ndim))
+        missing_axes = columns.ndim - weight.ndim
+        return columns * weight.reshape(weight.shape + (1,) * missing_axes)
 
     def _area(self, x: jax.Array, y: jax.Array) -> jax.Array:
         heights = {
@@ -204,14 +208,14 @@ class AUC(ThresholdCurve):
 def _curve_points(
     curve: str, tp: jax.Array, fp: jax.Array, tn: jax.Array, fn: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """X and y of the curve at all thresholds; x falls."""
+    """X and y of the curve at all thresholds, with x descending."""
     recall = divide_no_nan(tp, tp + fn)
     if curve == "ROC":
         return divide_no_nan(fp, fp + tn), recall
     if curve == "PR":
         return recall, divide_no_nan(tp, tp + fp)
-    # Gains: 1 - odds * FN / TP, from 0 to 1, and 1 - odds * FP / TP, where odds = positives /
-    # negatives.
+    # Recall gain: 1 - odds * FN / TP, clipped to 0 to 1; precision gain: 1 - odds * FP / TP.
+    # The odds are positives / negatives.
     odds = divide_no_nan(tp + fn, fp + tn)
     recall_gain = jnp.where(tp == 0, 0.0, jnp.clip(1 - odds * divide_no_nan(fn, tp), 0.0, 1.0))
     return recall_gain, 1 - odds * divide_no_nan(fp, tp)
@@ -219,10 +223,10 @@ def _curve_points(
 
 @jax.jit
 def _interpolated_pr_area(tp: jax.Array, fp: jax.Array, fn: jax.Array) -> jax.Array:
-    """Integral of precision over recall, where between two thresholds TP is linear in P = TP + FP.
+    """Integral of precision over recall; between two thresholds TP is linear in P = TP + FP.
 
-    With slope s = dTP / dP and TP = i + s P, precision is s + i / P, and its integral over recall
-    is s (dTP + i log(P1 / P2)) / positives.
+    With the slope s = dTP / dP and TP = i + s P, the precision is s + i / P, and its integral over
+    recall is s (dTP + i log(P1 / P2)) / positives.
     """
     p = tp + fp
     d_tp = tp[:-1] - tp[1:]
@@ -231,6 +235,5 @@ def _interpolated_pr_area(tp: jax.Array, fp: jax.Array, fn: jax.Array) -> jax.Ar
     intercept = tp[1:] - slope * p[1:]
     both = (p[:-1] > 0) & (p[1:] > 0)
     ratio = jnp.where(both, divide_no_nan(p[:-1], jnp.maximum(p[1:], 0)), 1.0)
-    return jnp.sum(
-        divide_no_nan(slope * (d_tp + intercept * jnp.log(ratio)), tp[1:] + fn[1:]), axis=0
-    )
+    integral = slope * (d_tp + intercept * jnp.log(ratio))
+    return jnp.sum(divide_no_nan(integral, tp[1:] + fn[1:]), axis=0)

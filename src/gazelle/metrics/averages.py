@@ -1,4 +1,4 @@
-"""Means and sums over all samples of all batches: mean = sum(w * v) / sum(w)."""
+"""Weighted means and sums over the samples of all batches: mean = sum(w * v) / sum(w)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from gazelle.metrics.shapes import spread_weight
 
 @catalogue.add()
 class Mean(Metric):
-    """The weighted mean of all values; 0 before the first.
+    """The weighted mean of all values; 0 if there are none.
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     def __init__(self, name: str | None = "mean", dtype: Any = None):
@@ -35,13 +35,13 @@ class Mean(Metric):
         """Add values.
 
         Args:
-            values: A number (counts as one sample), `(n,)`, or `(n, ...)`, where a sample's value
-                is the mean over all further axes.
-            sample_weight: Weights that fit the first axes of `values`: a number, `(n,)`, `(n, 1)`
-                or more.
+            values: A number (one sample), `(n,)`, or `(n, ...)`, where the value of a sample is the
+                mean over the other axes.
+            sample_weight: Weights along the first axes of `values`: a number, `(n,)`, `(n, 1)` or
+                more axes.
 
         Raises:
-            ShapeError: The weights do not fit the values.
+            ShapeError: The shapes of the weights and the values do not match.
         """
         total, count = _total_and_count(jnp.asarray(values, self.dtype), sample_weight)
         self.total.assign_add(total)
@@ -58,7 +58,7 @@ class Sum(Metric):
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     def __init__(self, name: str | None = "sum", dtype: Any = None):
@@ -69,7 +69,7 @@ class Sum(Metric):
         """Add values of any shape, weighted as in `Mean`.
 
         Raises:
-            ShapeError: The weights do not fit the values.
+            ShapeError: The shapes of the weights and the values do not match.
         """
         values = jnp.asarray(values, self.dtype)
         if sample_weight is not None:
@@ -85,19 +85,19 @@ class Sum(Metric):
 class MeanMetricWrapper(Mean):
     """The mean over all samples of a function of targets and predictions.
 
-    Where the function gives one value per sample, the mean is over samples. Where it gives a single
-    number, that number counts once per batch, whatever the batch's size, as in Keras. Targets
-    `(n,)` beside predictions `(n, 1)`, and the other way round, are brought to the same rank first,
-    as for a loss (in Keras they are not, and `y_true - y_pred` is `(n, n)`).
+    If the function returns one value per sample, the mean is over samples. If it returns a single
+    number, that number counts once per batch, whatever the batch size, as in Keras. Targets `(n,)`
+    and predictions `(n, 1)`, or vice versa, get the same rank first, as for a loss (not in Keras,
+    where `y_true - y_pred` is `(n, n)`).
 
     Args:
         fn: The function `(y_true, y_pred, **kwargs) -> array`.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
         **kwargs: Further arguments of `fn`.
 
     Raises:
-        ArgumentTypeError: `fn` cannot be called.
+        ArgumentTypeError: `fn` is not callable.
     """
 
     def __init__(
@@ -115,16 +115,18 @@ class MeanMetricWrapper(Mean):
         if self._direction is None and getattr(losses, getattr(fn, "__name__", ""), None) is fn:
             self._direction = "down"
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take a batch into account.
+    def update_state(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
+        """Add a batch to the state.
 
         Args:
             y_true: Targets.
             y_pred: Predictions.
-            sample_weight: Weights of the samples, or None.
+            sample_weight: Weights of the samples; None for 1.
 
         Raises:
-            ShapeError: Shapes that do not fit.
+            ShapeError: The shapes do not match.
         """
         y_true, y_pred = same_rank(jnp.asarray(y_true), jnp.asarray(y_pred))
         what = f"The metric function {self.name!r}"
@@ -132,35 +134,42 @@ class MeanMetricWrapper(Mean):
         super().update_state(values, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal metric."""
+        """The constructor's arguments."""
         return {**super().get_config(), "fn": self._fn, **self._fn_kwargs}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """A metric from `get_config`, as it is or serialised."""
+        """Creates a metric from its config, whose `fn` may be a function or its config."""
         if "fn" in config:
             config = {**config, "fn": function_from_config(config["fn"])}
         return cls(**config)
 
 
 class FunctionMetric(MeanMetricWrapper):
-    """The mean of one of Gazelle's own functions: its config holds the function's arguments, not the function."""
+    """The mean of one of Gazelle's functions, which is fixed by the class and not in the config."""
+
+    _counts_samples = True
+
+    def __init__(self, fn: Callable[..., Any], name: str | None, dtype: Any, **kwargs: Any):
+        super().__init__(fn, name, dtype, **kwargs)
+        # Along another axis than the last the function does not return one value per sample.
+        self._counts_samples = kwargs.get("axis", -1) == -1
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal metric."""
+        """The constructor's arguments."""
         return {**Metric.get_config(self), **self._fn_kwargs}
 
 
 def _total_and_count(values: jax.Array, sample_weight: Any) -> tuple[jax.Array, Any]:
-    """Sum of the samples' weighted values, and sum of their weights."""
+    """Sum of the weighted values of the samples, and sum of their weights."""
     samples = values.shape[0] if values.ndim else 1
     per_sample = math.prod(values.shape[1:])
     if sample_weight is None:
         return jnp.sum(values) / per_sample, samples
-    if values.ndim == 0:  # one number for a whole batch: it gets the batch's mean weight
+    if values.ndim == 0:  # one number for the whole batch gets the mean weight of the batch
         weight = jnp.mean(jnp.asarray(sample_weight, values.dtype))
     else:
         weight = spread_weight(sample_weight, values.shape, values.dtype)
-    # A weight of size 1 holds for all samples.
+    # A weight of size 1 applies to all samples.
     count = jnp.sum(weight) * (samples / max(weight.size, 1))
     return jnp.sum(values * weight) / per_sample, count

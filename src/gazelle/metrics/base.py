@@ -1,4 +1,4 @@
-"""The base of all metrics: named state that is updated batch by batch, read at any time and reset."""
+"""The base class of metrics: state that is updated batch by batch, read at any time and reset."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ catalogue = registry.Catalogue("metric", "keras.metrics")
 
 
 class Metric:
-    """A figure gathered over batches.
+    """A value accumulated over batches.
 
-    A subclass makes its state with `add_variable` in its constructor and defines `update_state` and
-    `result`:
+    A subclass creates its state with `add_variable` in its constructor and defines `update_state`
+    and `result`:
 
         class LargestError(gazelle.metrics.Metric):
             def __init__(self, name="largest_error", dtype=None):
@@ -34,31 +34,35 @@ class Metric:
                 self.largest = self.add_variable((), "zeros", name="largest")
 
             def update_state(self, y_true, y_pred, sample_weight=None):
-                self.largest.assign(jnp.maximum(self.largest.value, jnp.max(jnp.abs(y_true -
-                y_pred))))
+                error = jnp.max(jnp.abs(y_true - y_pred))
+                self.largest.assign(jnp.maximum(self.largest.value, error))
 
             def result(self):
                 return self.largest.value
 
-    Both run inside compiled programs: they use `jax.numpy` (or `gazelle.ops`) and do not branch on
-    values. Variables and metrics that are attributes of a metric, also in lists, tuples and dicts,
-    belong to its state. State whose shape is known only from data is made by overriding `build`,
-    with `self.built = False` in the constructor; `update_state` then calls `build` where it must.
+    Both run inside compiled programs, so they use `jax.numpy` and do not branch on values.
+    Variables and metrics that are attributes of a metric, also in lists, tuples and dicts, belong
+    to its state. If the shape of the state depends on the data, override `build` and set
+    `self.built = False` in the constructor; `update_state` then calls `build` if `built` is False.
 
     Args:
-        dtype: Type of the state: a float type's name, a dtype or a policy; floatx when None.
-        name: Name in the logs; the class's name in snake case when None. (Unlike Keras, never
-            numbered by a count of all metrics of the process: the same code gives the same log keys
-            every time.)
+        dtype: Dtype of the state: the name of a float type, a dtype or a policy; floatx if None.
+        name: Name in the logs; the class name in snake case if None. Unlike in Keras, no number is
+            added for further metrics of the process, so that the same code always gives the same
+            log keys.
 
     Raises:
-        ArgumentTypeError: `name` is no string.
+        ArgumentTypeError: `name` is not a string.
     """
 
     built: bool = True
-    _direction: str | None = (
-        None  # "up" where greater is better, "down" where less is; None when not known
-    )
+    # "up" if greater is better, "down" if less is better, None if unknown.
+    _direction: str | None = None
+    # Promises of Gazelle's own classes; counting.py reads them, but not those of users' subclasses.
+    # An update adds an independent contribution of each sample to the state.
+    _counts_samples: bool = False
+    # These contributions are whole numbers if there are no sample weights.
+    _counts_whole_numbers: bool = False
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         if name is not None and not isinstance(name, str):
@@ -74,19 +78,17 @@ class Metric:
 
     @property
     def dtype(self) -> str:
-        """Type of the state."""
+        """Dtype of the state."""
         return self._dtype
 
     @property
     def variables(self) -> list[Variable]:
-        """All state: the metric's own variables in the order of their making, then those of metrics that it holds."""
+        """All state: the metric's own variables in order of creation, then those of its metrics."""
         variables, metrics = self._state()
         for metric in metrics:
-            variables.extend(
-                variable
-                for variable in metric.variables
-                if all(variable is not v for v in variables)
-            )
+            for variable in metric.variables:
+                if all(variable is not known for known in variables):
+                    variables.append(variable)
         return variables
 
     def add_variable(
@@ -97,18 +99,19 @@ class Metric:
         aggregation: str = "sum",
         name: str | None = None,
     ) -> Variable:
-        """Make a variable of the state.
+        """Create a state variable.
 
         Args:
-            shape: Its shape, `()` for a number.
+            shape: Shape, `()` for a number.
             initializer: Name, config or instance of an initializer, a callable `(shape, dtype) ->
-                array`, a number or an array; zeros when None.
-            dtype: Its type; the metric's when None.
-            aggregation: Accepted for Keras's sake: how copies on several devices are put together.
-            name: Its name.
+                array`, a number or an array; zeros if None.
+            dtype: Dtype; the metric's dtype if None.
+            aggregation: How copies on several devices are combined; only for compatibility with
+                Keras.
+            name: Name of the variable.
 
         Returns:
-            The variable, which belongs to `variables` from now on.
+            The variable, which is now one of `variables`.
         """
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         dtype = self.dtype if dtype is None else dtype
@@ -140,11 +143,11 @@ class Metric:
         dtype: Any = None,
         name: str | None = None,
     ) -> Variable:
-        """`add_variable` with Keras's older name; a number that starts at zero when nothing is given."""
+        """Keras's older name for `add_variable`; by default creates a number that starts at 0."""
         return self.add_variable(shape, initializer, dtype=dtype, name=name)
 
     def build(self, y_true_shape: Any, y_pred_shape: Any) -> None:
-        """Make state whose shape depends on the data; nothing to do for most metrics.
+        """Create state whose shape depends on the data; most metrics have none.
 
         Args:
             y_true_shape: Shape of the targets, the batch axis first.
@@ -153,29 +156,29 @@ class Metric:
         self.built = True
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
-        """Take a batch into account; most metrics take `(y_true, y_pred, sample_weight=None)`."""
+        """Add a batch to the state; most metrics take `(y_true, y_pred, sample_weight=None)`."""
         raise NotImplementedError(f"{type(self).__name__} must define update_state().")
 
     def result(self) -> Any:
-        """The figure over all batches since the last reset: an array, or a dict of arrays by name."""
+        """The value over all batches since the last reset: an array, or a dict of arrays."""
         raise NotImplementedError(f"{type(self).__name__} must define result().")
 
     def reset_state(self) -> None:
-        """Set every variable to its first value (Keras sets zeros, whatever the initializer)."""
+        """Set every variable to its initial value (Keras always sets zeros)."""
         variables, metrics = self._state()
-        initial = {
+        initial_values = {
             id(v): value for v, value in zip(self._variables, self._initial_values, strict=True)
         }
         for variable in variables:
-            value = initial.get(id(variable))
-            variable.assign(
-                np.zeros(variable.shape, jnp.dtype(variable.dtype)) if value is None else value
-            )
+            value = initial_values.get(id(variable))
+            if value is None:
+                value = np.zeros(variable.shape, jnp.dtype(variable.dtype))
+            variable.assign(value)
         for metric in metrics:
             metric.reset_state()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """`update_state`, then `result`."""
+        """Calls `update_state` and returns `result`."""
         self.update_state(*args, **kwargs)
         return self.result()
 
@@ -190,32 +193,40 @@ class Metric:
             **kwargs: Arguments of `update_state`.
 
         Returns:
-            The new values; the metric itself stays as it is.
+            The new values; the metric itself does not change.
 
         Raises:
-            StateError: The metric's state is not built.
+            StateError: The metric is not built.
             ArgumentError: There are not as many values as variables.
         """
-        return pure(self.update_state, self.variables)(
-            self._checked(metric_variables), *args, **kwargs
-        )[1]
+        update = pure(self.update_state, self.variables)
+        _, new_values = update(self._checked(metric_variables), *args, **kwargs)
+        return new_values
 
     def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
-        """`result` as a pure function of the state's values; raises like `stateless_update_state`."""
-        return pure(self.result, self.variables)(self._checked(metric_variables))[0]
+        """`result` as a pure function of the values of the state.
+
+        Raises:
+            StateError: The metric is not built.
+            ArgumentError: There are not as many values as variables.
+        """
+        result, _ = pure(self.result, self.variables)(self._checked(metric_variables))
+        return result
 
     def stateless_reset_state(self) -> list[Any]:
-        """The values that `reset_state` would give `variables`; the metric itself stays as it is."""
+        """The values that `reset_state` would assign; the metric itself does not change."""
         variables = self.variables
-        return pure(self.reset_state, variables)([variable.value for variable in variables])[1]
+        reset = pure(self.reset_state, variables)
+        _, new_values = reset([variable.value for variable in variables])
+        return new_values
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal metric."""
+        """The constructor's arguments."""
         return {"name": self.name, "dtype": self.dtype}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """A metric from `get_config`."""
+        """Creates a metric from its config."""
         return cls(**config)
 
     def __repr__(self) -> str:
@@ -225,41 +236,30 @@ class Metric:
         """The variables and the metrics among the attributes, each once."""
         found = list(_walk(vars(self)))
         unique = list({id(item): item for item in found}.values())
-        return [v for v in unique if isinstance(v, Variable)], [
-            m for m in unique if isinstance(m, Metric)
-        ]
+        variables = [item for item in unique if isinstance(item, Variable)]
+        metrics = [item for item in unique if isinstance(item, Metric)]
+        return variables, metrics
 
     def _checked(self, values: Sequence[Any]) -> list[Any]:
         if not self.built:
             raise StateError(
-                f"The state of {self!r} does not exist yet: its shape comes from the data.",
+                f"The state of {self!r} does not exist yet: its shape depends on the data.",
                 fix="call build(y_true_shape, y_pred_shape) first",
             )
-        if len(values) != len(self.variables):
+        names = [variable.name for variable in self.variables]
+        if len(values) != len(names):
             raise ArgumentError(
                 "Argument `metric_variables` must hold one value for each of"
                 f" {type(self).__name__}().variables.",
-                expected=(
-                    f"{len(self.variables)} values:"
-                    f" {[variable.name for variable in self.variables]}"
-                ),
+                expected=f"{len(names)} values: {names}",
                 received=f"a list with length {len(values)}",
                 fix="pass [variable.value for variable in metric.variables]",
             )
         return [jnp.asarray(value) for value in values]
 
 
-def get(identifier: Any) -> Any:
-    """The metric that `identifier` stands for.
-
-    Args:
-        identifier: A name (`"mse"`, `"auc"`, `"F1Score"`), a config, a class (an instance is made),
-            an instance or a function `(y_true, y_pred)`; None gives None.
-
-    Raises:
-        UnknownNameError: It stands for nothing; the message lists the nearest names.
-    """
-    return catalogue.get(identifier)
+get = catalogue.get
+deserialize = catalogue.deserialize
 
 
 def serialize(metric: Any) -> Any:
@@ -267,9 +267,10 @@ def serialize(metric: Any) -> Any:
     return registry.serialize(metric)
 
 
-def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """A metric from `serialize`, or from a name."""
-    return catalogue.get(config, custom_objects)
+def direction_of(metric: Any) -> str | None:
+    """`"up"` if greater values of a metric are better, `"down"` if less are, None if unknown."""
+    direction = getattr(metric, "_direction", None)
+    return direction if direction in ("up", "down") else None
 
 
 def divide_no_nan(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
@@ -279,7 +280,7 @@ def divide_no_nan(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
 
 
 def function_from_config(function: Any) -> Any:
-    """A function from its name or config; a callable as it is."""
+    """Returns a function by its name or config; a callable is returned as it is."""
     if callable(function) and not inspect.isclass(function):
         return function
     if isinstance(function, str):

@@ -1,6 +1,6 @@
-"""How alike targets and predictions run: cosine similarity, Pearson's and Lin's concordance correlation.
+"""Correlation metrics: cosine similarity, Pearson's correlation, Lin's concordance correlation.
 
-Each is taken along `axis` and averaged over what is left: with the default, within each sample.
+Each is computed along `axis` (by default within each sample) and averaged over the other axes.
 Concordance: Lin, "A concordance correlation coefficient to evaluate reproducibility", Biometrics
 45, 1989.
 """
@@ -27,8 +27,8 @@ class CosineSimilarity(FunctionMetric):
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
-        axis: The axis along which the vectors lie.
+        dtype: Dtype of the state; floatx if None.
+        axis: The axis of the vectors' components.
     """
 
     _direction = "up"
@@ -39,13 +39,13 @@ class CosineSimilarity(FunctionMetric):
 
 @catalogue.add("pearson")
 class PearsonCorrelation(FunctionMetric):
-    """Mean of Pearson's correlation along an axis, from -1 to 1; NaN where values are constant along it.
+    """Mean of Pearson's correlation along an axis, from -1 to 1; NaN for constant values.
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
-        axis: The axis or axes along which values correlate: -1 within each sample, 0 over the
-            samples of a batch.
+        dtype: Dtype of the state; floatx if None.
+        axis: The axis or axes to correlate along: -1 within each sample, 0 over the samples of a
+            batch.
     """
 
     _direction = "up"
@@ -62,9 +62,9 @@ class ConcordanceCorrelation(FunctionMetric):
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
-        axis: The axis or axes along which values are compared: -1 within each sample, 0 over the
-            samples of a batch.
+        dtype: Dtype of the state; floatx if None.
+        axis: The axis or axes to correlate along: -1 within each sample, 0 over the samples of a
+            batch.
     """
 
     _direction = "up"
@@ -77,47 +77,45 @@ class ConcordanceCorrelation(FunctionMetric):
 
 @catalogue.add()
 def pearson_correlation(y_true: Any, y_pred: Any, axis: Axis = -1) -> jax.Array:
-    """cov(y, p) / (sd(y) sd(p)) along `axis`, which goes; NaN where one is constant.
+    """cov(y, p) / (sd(y) sd(p)) along `axis`, which is removed; NaN where one is constant.
 
     Args:
         y_true: Targets.
         y_pred: Predictions of the same shape.
-        axis: An axis or several.
+        axis: The axis or axes to correlate along.
 
     Raises:
-        ShapeError: The shapes do not fit.
+        ShapeError: The shapes do not match.
     """
-    t, p = (
-        x - jnp.mean(x, axis=axis, keepdims=True)
-        for x in _floats(y_true, y_pred, "pearson_correlation")
-    )
-    spread = jnp.sqrt(jnp.mean(t * t, axis=axis)) * jnp.sqrt(jnp.mean(p * p, axis=axis))
-    return jnp.mean(t * p, axis=axis) / spread
+    t, p = _floats(y_true, y_pred, "pearson_correlation")
+    t = t - jnp.mean(t, axis=axis, keepdims=True)
+    p = p - jnp.mean(p, axis=axis, keepdims=True)
+    deviations = jnp.sqrt(jnp.mean(t * t, axis=axis)) * jnp.sqrt(jnp.mean(p * p, axis=axis))
+    return jnp.mean(t * p, axis=axis) / deviations
 
 
 @catalogue.add()
 def concordance_correlation(y_true: Any, y_pred: Any, axis: Axis = -1) -> jax.Array:
-    """2 cov(y, p) / (var y + var p + (mean y - mean p)^2) along `axis`, which goes.
+    """2 cov(y, p) / (var y + var p + (mean y - mean p)^2) along `axis`, which is removed.
 
     Args:
         y_true: Targets.
         y_pred: Predictions of the same shape.
-        axis: An axis or several.
+        axis: The axis or axes to correlate along.
 
     Raises:
-        ShapeError: The shapes do not fit.
+        ShapeError: The shapes do not match.
     """
     t, p = _floats(y_true, y_pred, "concordance_correlation")
     mean_t, mean_p = jnp.mean(t, axis=axis, keepdims=True), jnp.mean(p, axis=axis, keepdims=True)
     covariance = jnp.mean((t - mean_t) * (p - mean_p), axis=axis)
-    apart = jnp.squeeze(jnp.square(mean_t - mean_p), axis=axis)
-    return 2 * covariance / (jnp.var(t, axis=axis) + jnp.var(p, axis=axis) + apart + epsilon())
+    distance = jnp.squeeze(jnp.square(mean_t - mean_p), axis=axis)
+    variances = jnp.var(t, axis=axis) + jnp.var(p, axis=axis)
+    return 2 * covariance / (variances + distance + epsilon())
 
 
 def _cosine(y_true: Any, y_pred: Any, axis: int = -1) -> jax.Array:
-    return -losses.cosine_similarity(
-        y_true, y_pred, axis=axis
-    )  # the loss is negative, so that less is better
+    return -losses.cosine_similarity(y_true, y_pred, axis=axis)
 
 
 def _floats(y_true: Any, y_pred: Any, owner: str) -> tuple[jax.Array, jax.Array]:

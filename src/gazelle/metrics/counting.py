@@ -1,28 +1,28 @@
-"""Which metrics may count the samples of many batches together."""
+"""Whether a metric may be updated with the samples of many batches at once."""
 
-from gazelle.metrics.averages import Mean, MeanMetricWrapper, Sum
+from gazelle._core.registry import is_own_class
 from gazelle.metrics.base import Metric
-from gazelle.metrics.counts import _Count, _Ratio
-from gazelle.metrics.curves import ThresholdCurve
-from gazelle.metrics.regression import R2Score
 
 
 def counts_samples(metric: Metric) -> bool:
-    """Whether an update adds to the metric's state what each sample gives, whatever the state and the other samples.
+    """Whether an update adds an independent contribution of each sample to the metric's state.
 
-    Then a sample of weight 0 changes nothing. So it is with Gazelle's metrics of targets and
-    predictions (but `R2Score`, which puts variances together); of a user's functions and classes it
-    is not known.
+    Such a metric may take several batches in one update, and samples of weight 0 change nothing.
+    Gazelle's own classes declare it with `Metric._counts_samples`; of users' functions and classes
+    it is not known. The state must be float32.
     """
-    others = (Metric, Mean, Sum, MeanMetricWrapper, R2Score)
-    changed = {"update_state", "result", "reset_state"} & vars(metric).keys()
-    own = type(metric).__module__.startswith("gazelle.metrics.") and type(metric) not in others
-    return own and not changed and all(variable.dtype == "float32" for variable in metric.variables)
+    overridden = {"update_state", "result", "reset_state"} & vars(metric).keys()
+    return (
+        is_own_class(type(metric))
+        and metric._counts_samples
+        and not overridden
+        and all(variable.dtype == "float32" for variable in metric.variables)
+    )
 
 
 def counts_whole_numbers(metric: Metric) -> bool:
-    """Whether a metric that counts samples adds whole numbers while they have no weights.
+    """Whether a metric counts samples and, without sample weights, adds whole numbers.
 
-    Then every order of adding them up gives the same, to 2^24.
+    Up to 2^24 their float32 sum does not depend on the order.
     """
-    return isinstance(metric, (_Count, _Ratio, ThresholdCurve))
+    return counts_samples(metric) and metric._counts_whole_numbers

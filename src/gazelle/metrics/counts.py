@@ -1,4 +1,4 @@
-"""Confusion counts, precision = TP / (TP + FP) and recall = TP / (TP + FN), of everything seen since the last reset."""
+"""Confusion counts, precision = TP / (TP + FP) and recall = TP / (TP + FN)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from gazelle.metrics.thresholds import LOWEST, Counts, checked_thresholds, confu
 
 
 class _Count(Metric):
-    """One of the four counts at one or several thresholds."""
+    """One of the four confusion counts at one or several thresholds."""
+
+    _counts_samples = True
+    _counts_whole_numbers = True
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(name=name, dtype=dtype)
@@ -28,16 +31,16 @@ class _Count(Metric):
         return self._thresholds.tolist()
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take a batch into account.
+        """Add a batch to the state.
 
         Args:
             y_true: Targets: `(n,)` or `(n, 1)`, bool, integer or float; one-hot `(n, C)`; or labels
-                beside `(n, C)`.
-            y_pred: Predictions; strictly above a threshold counts as positive.
-            sample_weight: Weights of samples `(n,)` or of elements, or None.
+                for predictions `(n, C)`.
+            y_pred: Predictions; those strictly above a threshold count as positive.
+            sample_weight: Weights of samples `(n,)` or of elements; None for 1.
 
         Raises:
-            ShapeError: Shapes that do not fit.
+            ShapeError: The shapes do not match.
         """
         owner = type(self).__name__
         counts = confusion_counts(
@@ -46,12 +49,12 @@ class _Count(Metric):
         self.accumulator.assign_add(self._pick(counts))
 
     def result(self) -> jax.Array:
-        """The count: a number for one threshold, else a vector."""
+        """The count: a number for a single threshold, else a vector."""
         value = self.accumulator.value
         return value[0] if len(self._thresholds) == 1 else value
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal metric."""
+        """The constructor's arguments."""
         return {**super().get_config(), "thresholds": self.init_thresholds}
 
     def _pick(self, counts: Counts) -> jax.Array:
@@ -60,15 +63,15 @@ class _Count(Metric):
 
 @catalogue.add()
 class TruePositives(_Count):
-    """Number (or weight) of positive elements with a prediction above the threshold.
+    """Number (or weight) of positive elements whose prediction is above the threshold.
 
     Args:
-        thresholds: A number from 0 to 1 or a list of such; 0.5 when None.
+        thresholds: A number from 0 to 1 or a list of numbers; 0.5 if None.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
 
     Raises:
-        ArgumentError: A threshold outside [0, 1].
+        ArgumentError: A threshold is outside [0, 1].
     """
 
     _direction = "up"
@@ -79,15 +82,15 @@ class TruePositives(_Count):
 
 @catalogue.add()
 class FalsePositives(_Count):
-    """Number (or weight) of negative elements with a prediction above the threshold.
+    """Number (or weight) of negative elements whose prediction is above the threshold.
 
     Args:
-        thresholds: A number from 0 to 1 or a list of such; 0.5 when None.
+        thresholds: A number from 0 to 1 or a list of numbers; 0.5 if None.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
 
     Raises:
-        ArgumentError: A threshold outside [0, 1].
+        ArgumentError: A threshold is outside [0, 1].
     """
 
     _direction = "down"
@@ -98,15 +101,15 @@ class FalsePositives(_Count):
 
 @catalogue.add()
 class TrueNegatives(_Count):
-    """Number (or weight) of negative elements with a prediction not above the threshold.
+    """Number (or weight) of negative elements whose prediction is not above the threshold.
 
     Args:
-        thresholds: A number from 0 to 1 or a list of such; 0.5 when None.
+        thresholds: A number from 0 to 1 or a list of numbers; 0.5 if None.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
 
     Raises:
-        ArgumentError: A threshold outside [0, 1].
+        ArgumentError: A threshold is outside [0, 1].
     """
 
     _direction = "up"
@@ -117,15 +120,15 @@ class TrueNegatives(_Count):
 
 @catalogue.add()
 class FalseNegatives(_Count):
-    """Number (or weight) of positive elements with a prediction not above the threshold.
+    """Number (or weight) of positive elements whose prediction is not above the threshold.
 
     Args:
-        thresholds: A number from 0 to 1 or a list of such; 0.5 when None.
+        thresholds: A number from 0 to 1 or a list of numbers; 0.5 if None.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
 
     Raises:
-        ArgumentError: A threshold outside [0, 1].
+        ArgumentError: A threshold is outside [0, 1].
     """
 
     _direction = "down"
@@ -135,9 +138,11 @@ class FalseNegatives(_Count):
 
 
 class _Ratio(Metric):
-    """TP / (TP + the errors of one kind), at one or several thresholds."""
+    """TP / (TP + errors of one kind), at one or several thresholds."""
 
     _direction = "up"
+    _counts_samples = True
+    _counts_whole_numbers = True
     _error_name: str
 
     def __init__(
@@ -153,8 +158,9 @@ class _Ratio(Metric):
         self.init_thresholds = thresholds
         self.top_k = None if top_k is None else positive_int("top_k", top_k, owner)
         self.class_id = checked_class(class_id, owner)
-        # With top_k alone the k greatest predictions are positive, whatever their size.
-        self._thresholds = checked_thresholds(thresholds, 0.5 if top_k is None else LOWEST, owner)
+        # With top_k and no threshold, the k greatest predictions are positive whatever their size.
+        default = 0.5 if top_k is None else LOWEST
+        self._thresholds = checked_thresholds(thresholds, default, owner)
         shape = (len(self._thresholds),)
         self.true_positives = self.add_variable(shape, "zeros", name="true_positives")
         self._errors = self.add_variable(shape, "zeros", name=self._error_name)
@@ -165,17 +171,17 @@ class _Ratio(Metric):
         return self._thresholds.tolist()
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take a batch into account.
+        """Add a batch to the state.
 
         Args:
             y_true: Targets: `(n,)` or `(n, 1)`, bool, integer or float; one-hot `(n, C)`; or labels
-                0 to C - 1 beside predictions `(n, C)`, which are made one-hot.
-            y_pred: Predictions; strictly above a threshold counts as positive. With C classes every
-                element is judged.
-            sample_weight: Weights of samples `(n,)` or of elements, or None.
+                0 to C - 1 for predictions `(n, C)`, which are converted to one-hot.
+            y_pred: Predictions; those strictly above a threshold count as positive. With C classes
+                every element counts.
+            sample_weight: Weights of samples `(n,)` or of elements; None for 1.
 
         Raises:
-            ShapeError: Shapes that do not fit, or `top_k` or `class_id` beyond the number of
+            ShapeError: The shapes do not match, or `top_k` or `class_id` exceeds the number of
                 classes.
         """
         counts = confusion_counts(
@@ -192,13 +198,13 @@ class _Ratio(Metric):
         self._errors.assign_add(self._pick(counts))
 
     def result(self) -> jax.Array:
-        """The ratio, 0 where nothing can be said: a number for one threshold, else a vector."""
-        right = self.true_positives.value
-        value = divide_no_nan(right, right + self._errors.value)
+        """The ratio, 0 where it is 0 / 0: a number for a single threshold, else a vector."""
+        correct = self.true_positives.value
+        value = divide_no_nan(correct, correct + self._errors.value)
         return value[0] if len(self._thresholds) == 1 else value
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal metric."""
+        """The constructor's arguments."""
         return {
             **super().get_config(),
             "thresholds": self.init_thresholds,
@@ -212,24 +218,25 @@ class _Ratio(Metric):
 
 @catalogue.add()
 class Precision(_Ratio):
-    """How many of the elements predicted positive are: TP / (TP + FP).
+    """The share of positive predictions that are correct: TP / (TP + FP).
 
     Args:
-        thresholds: A number from 0 to 1 or a list of such; 0.5 when None.
+        thresholds: A number from 0 to 1 or a list of numbers; 0.5 if None.
         top_k: Only the `top_k` greatest predictions of each sample can be positive.
-        class_id: Only this class is judged.
+        class_id: Only this class is counted.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
 
     Raises:
-        ArgumentError: A threshold outside [0, 1], `top_k` no int > 0, or `class_id` no int >= 0.
+        ArgumentError: A threshold is outside [0, 1], `top_k` is not an int > 0, or `class_id` is
+            not an int >= 0.
     """
 
     _error_name = "false_positives"
 
     @property
     def false_positives(self) -> Any:
-        """The variable that counts wrong positives."""
+        """The variable that counts false positives."""
         return self._errors
 
     def _pick(self, counts: Counts) -> jax.Array:
@@ -238,24 +245,25 @@ class Precision(_Ratio):
 
 @catalogue.add()
 class Recall(_Ratio):
-    """How many of the positive elements are predicted positive: TP / (TP + FN).
+    """The share of positive elements that are predicted positive: TP / (TP + FN).
 
     Args:
-        thresholds: A number from 0 to 1 or a list of such; 0.5 when None.
+        thresholds: A number from 0 to 1 or a list of numbers; 0.5 if None.
         top_k: Only the `top_k` greatest predictions of each sample can be positive.
-        class_id: Only this class is judged.
+        class_id: Only this class is counted.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
 
     Raises:
-        ArgumentError: A threshold outside [0, 1], `top_k` no int > 0, or `class_id` no int >= 0.
+        ArgumentError: A threshold is outside [0, 1], `top_k` is not an int > 0, or `class_id` is
+            not an int >= 0.
     """
 
     _error_name = "false_negatives"
 
     @property
     def false_negatives(self) -> Any:
-        """The variable that counts missed positives."""
+        """The variable that counts false negatives."""
         return self._errors
 
     def _pick(self, counts: Counts) -> jax.Array:
@@ -263,7 +271,7 @@ class Recall(_Ratio):
 
 
 def checked_class(class_id: Any, owner: str) -> int | None:
-    """`class_id` as an int >= 0 or None.
+    """`class_id`, checked to be an int >= 0 or None.
 
     Raises:
         ArgumentError: It is neither.

@@ -1,4 +1,4 @@
-"""Right and wrong decisions along a curve of thresholds, and one rate where another is at least so great."""
+"""Confusion counts along a curve of thresholds, and the best rate where another is high enough."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from gazelle.metrics.thresholds import confusion_counts
 
 
 class ThresholdCurve(Metric):
-    """Right and wrong decisions at every threshold."""
+    """The four confusion counts at every threshold."""
 
     _direction = "up"
+    _counts_samples = True
+    _counts_whole_numbers = True
     _thresholds: np.ndarray
     true_positives: Any = None
     false_positives: Any = None
@@ -62,34 +64,33 @@ class _RateAtRate(ThresholdCurve):
         self.num_thresholds = positive_int("num_thresholds", num_thresholds, owner)
         self.class_id = checked_class(class_id, owner)
         self._argument = argument
-        self._thresholds = (
-            np.array([0.5])
-            if num_thresholds == 1
-            else np.arange(num_thresholds) / (num_thresholds - 1)
-        )
+        if num_thresholds == 1:
+            self._thresholds = np.array([0.5])
+        else:
+            self._thresholds = np.arange(num_thresholds) / (num_thresholds - 1)
         self._make_counts((num_thresholds,))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take a batch into account.
+        """Add a batch to the state.
 
         Args:
-            y_true: Targets 0 or 1 in any form: `(n,)`, `(n, 1)`, `(n, C)`, or labels beside `(n,
-                C)`.
+            y_true: Targets 0 or 1 in any form: `(n,)`, `(n, 1)`, `(n, C)`, or labels for
+                predictions `(n, C)`.
             y_pred: Scores from 0 to 1.
-            sample_weight: Weights of samples `(n,)` or of elements, or None.
+            sample_weight: Weights of samples `(n,)` or of elements; None for 1.
 
         Raises:
-            ShapeError: Shapes that do not fit, or `class_id` beyond the number of classes.
+            ShapeError: The shapes do not match, or `class_id` exceeds the number of classes.
         """
         self._add_counts(y_true, y_pred, sample_weight, class_id=self.class_id)
 
     def result(self) -> jax.Array:
-        """The rate; 0 where no threshold gives the other rate."""
-        given, sought = self._rates()
-        return jnp.max(jnp.where(given >= self.value, sought, 0.0))
+        """The best rate; 0 if no threshold reaches the required value of the other rate."""
+        required, maximised = self._rates()
+        return jnp.max(jnp.where(required >= self.value, maximised, 0.0))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal metric."""
+        """The constructor's arguments."""
         return {
             **super().get_config(),
             self._argument: self.value,
@@ -98,7 +99,7 @@ class _RateAtRate(ThresholdCurve):
         }
 
     def _rates(self) -> tuple[jax.Array, jax.Array]:
-        """The rate that is given and the rate that is sought, at all thresholds."""
+        """The rate that must reach `value` and the rate that is maximised, at all thresholds."""
         raise NotImplementedError
 
     def _precision(self) -> jax.Array:
@@ -117,13 +118,13 @@ class PrecisionAtRecall(_RateAtRate):
 
     Args:
         recall: From 0 to 1.
-        num_thresholds: How many thresholds are tried, an int > 0.
-        class_id: Only this class is judged.
+        num_thresholds: Number of evenly spaced thresholds, an int > 0.
+        class_id: Only this class is counted.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
 
     Raises:
-        ArgumentError: An argument out of its range.
+        ArgumentError: An argument is out of range.
     """
 
     def __init__(
@@ -146,13 +147,13 @@ class RecallAtPrecision(_RateAtRate):
 
     Args:
         precision: From 0 to 1.
-        num_thresholds: How many thresholds are tried, an int > 0.
-        class_id: Only this class is judged.
+        num_thresholds: Number of evenly spaced thresholds, an int > 0.
+        class_id: Only this class is counted.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
 
     Raises:
-        ArgumentError: An argument out of its range.
+        ArgumentError: An argument is out of range.
     """
 
     def __init__(
@@ -171,17 +172,19 @@ class RecallAtPrecision(_RateAtRate):
 
 @catalogue.add()
 class SensitivityAtSpecificity(_RateAtRate):
-    """The best sensitivity, TP / (TP + FN), at a specificity, TN / (TN + FP), of at least `specificity`.
+    """The best sensitivity at a specificity of at least `specificity`.
+
+    Sensitivity is TP / (TP + FN), specificity is TN / (TN + FP).
 
     Args:
         specificity: From 0 to 1.
-        num_thresholds: How many thresholds are tried, an int > 0.
-        class_id: Only this class is judged.
+        num_thresholds: Number of evenly spaced thresholds, an int > 0.
+        class_id: Only this class is counted.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
 
     Raises:
-        ArgumentError: An argument out of its range.
+        ArgumentError: An argument is out of range.
     """
 
     def __init__(
@@ -200,17 +203,19 @@ class SensitivityAtSpecificity(_RateAtRate):
 
 @catalogue.add()
 class SpecificityAtSensitivity(_RateAtRate):
-    """The best specificity, TN / (TN + FP), at a sensitivity, TP / (TP + FN), of at least `sensitivity`.
+    """The best specificity at a sensitivity of at least `sensitivity`.
+
+    Sensitivity is TP / (TP + FN), specificity is TN / (TN + FP).
 
     Args:
         sensitivity: From 0 to 1.
-        num_thresholds: How many thresholds are tried, an int > 0.
-        class_id: Only this class is judged.
+        num_thresholds: Number of evenly spaced thresholds, an int > 0.
+        class_id: Only this class is counted.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
 
     Raises:
-        ArgumentError: An argument out of its range.
+        ArgumentError: An argument is out of range.
     """
 
     def __init__(

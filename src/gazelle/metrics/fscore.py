@@ -1,7 +1,8 @@
-"""F-beta = (1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP), class by class or averaged, of everything seen."""
+"""F-beta = (1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP), per class or averaged."""
 
 from __future__ import annotations
 
+import math
 import numbers
 from typing import Any
 
@@ -18,26 +19,26 @@ from gazelle.metrics.shapes import match_labels, spread_weight
 class FBetaScore(Metric):
     """The weighted harmonic mean of precision and recall.
 
-    Where a class has no true and no predicted element its score is 0. The value is exact, as
-    scikit-learn's is (Keras adds 1e-7 to its divisors, so that perfect predictions reach
-    0.9999998).
+    The score of a class without true and predicted elements is 0. The value is exact, as in
+    scikit-learn (Keras adds 1e-7 to its divisors, so that perfect predictions reach 0.9999998).
 
     Args:
-        average: None for a vector of one score per class; `"micro"` for one score over all classes'
-            counts; `"macro"` for the mean of the classes' scores; `"weighted"` for their mean
-            weighted by the classes' true elements.
-        beta: How many times recall counts as much as precision, > 0.
-        threshold: Predictions strictly above it are positive, 0 < threshold <= 1. None: the
-            greatest prediction of each sample is positive (all of them, where several are equal);
+        average: None for a vector of one score per class; `"micro"` for one score from the counts
+            of all classes; `"macro"` for the mean of the scores; `"weighted"` for the mean weighted
+            by the number of true elements per class.
+        beta: Recall counts `beta` times as much as precision, > 0.
+        threshold: Predictions strictly above it are positive, 0 < threshold <= 1. If None, the
+            greatest prediction of each sample is positive (every one of them if several are equal);
             for a single output, predictions above 0.5 are.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
 
     Raises:
-        ArgumentError: An argument has none of these values.
+        ArgumentError: An argument has another value.
     """
 
     _direction = "up"
+    _counts_samples = True
 
     def __init__(
         self,
@@ -50,11 +51,8 @@ class FBetaScore(Metric):
         super().__init__(name=name, dtype=dtype)
         owner = type(self).__name__
         self.average = one_of("average", average, (None, "micro", "macro", "weighted"), owner)
-        if (
-            not isinstance(beta, numbers.Real)
-            or isinstance(beta, bool)
-            or not 0 < beta < float("inf")
-        ):
+        is_number = isinstance(beta, numbers.Real) and not isinstance(beta, bool)
+        if not is_number or not 0 < beta < math.inf:
             raise ArgumentError(
                 f"{owner}: beta is out of range.",
                 expected="a number > 0",
@@ -72,14 +70,14 @@ class FBetaScore(Metric):
         self.built = False
 
     def build(self, y_true_shape: Any, y_pred_shape: Any) -> None:
-        """Make the counts, one of each kind per class.
+        """Create the counts, one of each kind per class.
 
         Args:
             y_true_shape: Shape of the targets; not used.
             y_pred_shape: Shape of the predictions, `(n, classes)` or `(n,)`.
 
         Raises:
-            ShapeError: Predictions with more axes.
+            ShapeError: The predictions have more than two axes.
         """
         if len(y_pred_shape) not in (1, 2):
             raise ShapeError(
@@ -87,23 +85,23 @@ class FBetaScore(Metric):
                 expected="(n, classes) or (n,)",
                 received=tuple(y_pred_shape),
             )
-        classes = (1 if len(y_pred_shape) == 1 else y_pred_shape[1],)
-        self.true_positives = self.add_variable(classes, "zeros", name="true_positives")
-        self.false_positives = self.add_variable(classes, "zeros", name="false_positives")
-        self.false_negatives = self.add_variable(classes, "zeros", name="false_negatives")
+        classes = 1 if len(y_pred_shape) == 1 else y_pred_shape[1]
+        self.true_positives = self.add_variable((classes,), "zeros", name="true_positives")
+        self.false_positives = self.add_variable((classes,), "zeros", name="false_positives")
+        self.false_negatives = self.add_variable((classes,), "zeros", name="false_negatives")
         self.built = True
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take a batch into account.
+        """Add a batch to the state.
 
         Args:
-            y_true: Targets, bool, integer or float: `(n,)` or `(n, 1)` of 0 and 1 beside a single
-                output; labels 0 to C - 1 or one-hot or multi-hot rows `(n, C)` beside C outputs.
+            y_true: Targets, bool, integer or float: 0 or 1 of shape `(n,)` or `(n, 1)` for a single
+                output; labels 0 to C - 1, or one-hot or multi-hot rows `(n, C)`, for C outputs.
             y_pred: Predictions `(n, C)`, `(n, 1)` or `(n,)`.
-            sample_weight: Weights of samples `(n,)` or of elements, or None.
+            sample_weight: Weights of samples `(n,)` or of elements; None for 1.
 
         Raises:
-            ShapeError: Shapes that do not fit.
+            ShapeError: The shapes do not match.
         """
         y_true, y_pred = match_labels(y_true, y_pred, type(self).__name__)
         if not self.built:
@@ -121,20 +119,17 @@ class FBetaScore(Metric):
         self.false_negatives.assign_add(jnp.sum(missed, axis=0))
 
     def result(self) -> jax.Array:
-        """The score: a vector `(classes,)` where `average` is None, else a number.
+        """The score: a vector `(classes,)` if `average` is None, else a number.
 
         Raises:
-            StateError: Before the first batch.
+            StateError: No batch was added yet.
         """
         if not self.built:
             raise StateError(
                 f"{type(self).__name__} has seen no data yet.", fix="call update_state first"
             )
-        tp, fp, fn = (
-            self.true_positives.value,
-            self.false_positives.value,
-            self.false_negatives.value,
-        )
+        tp, fp = self.true_positives.value, self.false_positives.value
+        fn = self.false_negatives.value
         support = tp + fn
         if self.average == "micro":
             tp, fp, fn = jnp.sum(tp), jnp.sum(fp), jnp.sum(fn)
@@ -147,7 +142,7 @@ class FBetaScore(Metric):
         return scores
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal metric."""
+        """The constructor's arguments."""
         return {
             **super().get_config(),
             "average": self.average,
@@ -161,8 +156,9 @@ class FBetaScore(Metric):
             return y_pred > self.threshold
         if y_pred.shape[1] == 1:
             return y_pred > 0.5
-        # A row of zeros names no class, as in Keras.
-        return (y_pred >= jnp.max(y_pred, axis=-1, keepdims=True)) & (jnp.abs(y_pred) > 1e-9)
+        is_greatest = y_pred >= jnp.max(y_pred, axis=-1, keepdims=True)
+        # Like in Keras, a row of zeros predicts no class.
+        return is_greatest & (jnp.abs(y_pred) > 1e-9)
 
 
 @catalogue.add("f1")
@@ -173,13 +169,13 @@ class F1Score(FBetaScore):
 
     Args:
         average: None (a vector of one score per class), `"micro"`, `"macro"` or `"weighted"`.
-        threshold: Predictions strictly above it are positive; None for the greatest of each sample,
-            or for a single output above 0.5.
+        threshold: Predictions strictly above it are positive. If None, the greatest prediction of
+            each sample is; for a single output, predictions above 0.5 are.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
 
     Raises:
-        ArgumentError: An argument has none of these values.
+        ArgumentError: An argument has another value.
     """
 
     def __init__(
@@ -192,7 +188,7 @@ class F1Score(FBetaScore):
         super().__init__(average=average, beta=1.0, threshold=threshold, name=name, dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal metric."""
+        """The constructor's arguments."""
         config = super().get_config()
         del config["beta"]
         return config

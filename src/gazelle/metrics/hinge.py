@@ -1,4 +1,4 @@
-"""Hinge errors: 0 where the right side wins by a margin of 1."""
+"""Hinge errors: 0 for predictions on the correct side by a margin of 1."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from gazelle.metrics.base import catalogue
 
 @catalogue.add()
 class Hinge(FunctionMetric):
-    """Mean of max(1 - y p, 0), y being -1 or 1 (0 and 1 are taken for them).
+    """Mean of max(1 - y p, 0), where y is -1 or 1 (targets 0 and 1 are converted).
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     _direction = "down"
@@ -26,11 +26,11 @@ class Hinge(FunctionMetric):
 
 @catalogue.add()
 class SquaredHinge(FunctionMetric):
-    """Mean of max(1 - y p, 0)^2, y being -1 or 1 (0 and 1 are taken for them).
+    """Mean of max(1 - y p, 0)^2, where y is -1 or 1 (targets 0 and 1 are converted).
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     _direction = "down"
@@ -41,11 +41,11 @@ class SquaredHinge(FunctionMetric):
 
 @catalogue.add()
 class CategoricalHinge(FunctionMetric):
-    """Mean over samples of max(1 + the greatest wrong score - the right score, 0), for one-hot targets.
+    """Mean of max(1 + greatest wrong score - right score, 0) over samples, for one-hot targets.
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     _direction = "down"

@@ -1,4 +1,4 @@
-"""How well predicted probabilities or rates fit the targets."""
+"""Metrics of predicted probabilities and rates: cross-entropies, divergence, likelihood."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class KLDivergence(FunctionMetric):
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     _direction = "down"
@@ -31,11 +31,11 @@ class KLDivergence(FunctionMetric):
 
 @catalogue.add()
 class Poisson(FunctionMetric):
-    """Mean of p - y log p, the Poisson distribution's negative log likelihood up to a constant.
+    """Mean of p - y log p: the Poisson negative log-likelihood, up to a constant.
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     _direction = "down"
@@ -50,12 +50,12 @@ class BinaryCrossentropy(FunctionMetric):
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
-        from_logits: Whether predictions are logits and not probabilities.
-        label_smoothing: From 0 to 1: how far targets are moved towards 1/2.
+        dtype: Dtype of the state; floatx if None.
+        from_logits: Whether predictions are logits instead of probabilities.
+        label_smoothing: How far targets are moved towards 0.5, from 0 to 1.
 
     Raises:
-        ArgumentError: `label_smoothing` outside [0, 1].
+        ArgumentError: `label_smoothing` is outside [0, 1].
     """
 
     _direction = "down"
@@ -83,13 +83,13 @@ class CategoricalCrossentropy(FunctionMetric):
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
-        from_logits: Whether predictions are logits and not probabilities.
-        label_smoothing: From 0 to 1: how far targets are moved towards 1/C.
+        dtype: Dtype of the state; floatx if None.
+        from_logits: Whether predictions are logits instead of probabilities.
+        label_smoothing: How far targets are moved towards 1/C, from 0 to 1.
         axis: The axis of the classes.
 
     Raises:
-        ArgumentError: `label_smoothing` outside [0, 1].
+        ArgumentError: `label_smoothing` is outside [0, 1].
     """
 
     _direction = "down"
@@ -119,10 +119,10 @@ class SparseCategoricalCrossentropy(FunctionMetric):
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
-        from_logits: Whether predictions are logits and not probabilities.
-        ignore_class: A label whose samples are left out, or None. As in Keras, without sample
-            weights they still count in the number of samples, with a value of 0.
+        dtype: Dtype of the state; floatx if None.
+        from_logits: Whether predictions are logits instead of probabilities.
+        ignore_class: A label whose samples are ignored, or None. As in Keras, without sample
+            weights they still count as samples, with a value of 0.
         axis: The axis of the classes.
     """
 
@@ -147,15 +147,15 @@ class SparseCategoricalCrossentropy(FunctionMetric):
         self.ignore_class = ignore_class
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take a batch into account.
+        """Add a batch to the state.
 
         Args:
             y_true: Labels `(n,)` or `(n, 1)`.
             y_pred: Probabilities or logits `(n, C)`.
-            sample_weight: Weights of the samples, or None.
+            sample_weight: Weights of the samples; None for 1.
 
         Raises:
-            ShapeError: Shapes that do not fit.
+            ShapeError: The shapes do not match.
         """
         if self.ignore_class is not None and sample_weight is not None:
             shape = np.shape(y_pred)[:-1]

@@ -1,4 +1,4 @@
-"""Errors of numeric predictions, and R2 = 1 - sum (y - p)^2 / sum (y - mean y)^2."""
+"""Regression metrics: mean errors, and R2 = 1 - sum (y - p)^2 / sum (y - mean y)^2."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MeanSquaredError(FunctionMetric):
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     _direction = "down"
@@ -32,36 +32,38 @@ class MeanSquaredError(FunctionMetric):
 
 @catalogue.add("rmse", "RMSE")
 class RootMeanSquaredError(Mean):
-    """Square root of the mean of (y - p)^2 over all samples (not the mean of the batches' roots).
+    """Square root of the mean of (y - p)^2 over all samples (not the mean of roots per batch).
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     _direction = "down"
+    _counts_samples = True
 
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None):
         super().__init__(name, dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take a batch into account.
+    def update_state(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
+        """Add a batch to the state.
 
         Args:
-            y_true: Targets; `(n,)` goes with `(n, 1)`.
+            y_true: Targets; `(n,)` and `(n, 1)` match each other.
             y_pred: Predictions.
-            sample_weight: Weights of the samples, or None.
+            sample_weight: Weights of the samples; None for 1.
 
         Raises:
-            ShapeError: Shapes that do not fit.
+            ShapeError: The shapes do not match.
         """
         y_true, y_pred = align(y_true, y_pred, type(self).__name__)
-        super().update_state(
-            jnp.square(y_true.astype(self.dtype) - y_pred.astype(self.dtype)), sample_weight
-        )
+        error = y_true.astype(self.dtype) - y_pred.astype(self.dtype)
+        super().update_state(jnp.square(error), sample_weight)
 
     def result(self) -> jax.Array:
-        """The root of the mean so far."""
+        """The square root of the mean so far."""
         return jnp.sqrt(super().result())
 
 
@@ -71,7 +73,7 @@ class MeanAbsoluteError(FunctionMetric):
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     _direction = "down"
@@ -86,7 +88,7 @@ class MeanAbsolutePercentageError(FunctionMetric):
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     _direction = "down"
@@ -101,7 +103,7 @@ class MeanSquaredLogarithmicError(FunctionMetric):
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     _direction = "down"
@@ -112,11 +114,13 @@ class MeanSquaredLogarithmicError(FunctionMetric):
 
 @catalogue.add("logcosh", "log_cosh")
 class LogCoshError(FunctionMetric):
-    """Mean of log(cosh(p - y)): about (p - y)^2 / 2 for small errors and |p - y| - log 2 for great ones.
+    """Mean of log(cosh(p - y)).
+
+    This is about (p - y)^2 / 2 for small errors and |p - y| - log 2 for large ones.
 
     Args:
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
     """
 
     _direction = "down"
@@ -127,24 +131,24 @@ class LogCoshError(FunctionMetric):
 
 @catalogue.add("r2")
 class R2Score(Metric):
-    """The coefficient of determination over all samples: 1 - sum (y - p)^2 / sum (y - mean y)^2, column by column.
+    """The coefficient of determination, 1 - sum (y - p)^2 / sum (y - mean y)^2, per column.
 
-    A column of constant targets scores 1 when predicted exactly, else 0, as in scikit-learn. The
-    spread of the targets is put together from the batches' own means (Chan, Golub and LeVeque,
-    1979), so that targets far from 0 lose no digits.
+    A column of constant targets scores 1 if it is predicted exactly, else 0, as in scikit-learn.
+    The variance of the targets is combined from that of each batch (Chan, Golub and LeVeque, 1979),
+    so that targets far from 0 lose no precision.
 
     Args:
-        class_aggregation: `"uniform_average"` (mean of the columns' scores),
-            `"variance_weighted_average"` (their mean weighted by the columns' spread) or None (a
-            vector of one score per column).
-        num_regressors: Number of inputs p for the adjusted score 1 - (1 - R2) (m - 1) / (m - p -
-            1); 0 for the plain one. m is the number of target values, as in Keras; where m - p - 1
-            <= 0 the plain score is given.
+        class_aggregation: `"uniform_average"` (the mean of the columns' scores),
+            `"variance_weighted_average"` (their mean weighted by the variance of the targets) or
+            None (a vector of one score per column).
+        num_regressors: Number of inputs p for the adjusted score
+            1 - (1 - R2) (m - 1) / (m - p - 1), where m is the number of target values, as in Keras;
+            0 for the plain score. The plain score is also returned if m - p - 1 <= 0.
         name: Name in the logs.
-        dtype: Type of the state; floatx when None.
+        dtype: Dtype of the state; floatx if None.
 
     Raises:
-        ArgumentError: An argument has none of these values.
+        ArgumentError: An argument has another value.
     """
 
     _direction = "up"
@@ -173,14 +177,14 @@ class R2Score(Metric):
         self.built = False
 
     def build(self, y_true_shape: Any, y_pred_shape: Any) -> None:
-        """Make the sums, one of each kind per column.
+        """Create the sums, one of each kind per column.
 
         Args:
             y_true_shape: Shape of the targets; not used.
             y_pred_shape: Shape of the predictions, `(n, columns)` or `(n,)`.
 
         Raises:
-            ShapeError: Predictions with more axes.
+            ShapeError: The predictions have more than two axes.
         """
         if len(y_pred_shape) not in (1, 2):
             raise ShapeError(
@@ -188,44 +192,47 @@ class R2Score(Metric):
                 expected="(n, columns) or (n,)",
                 received=tuple(y_pred_shape),
             )
-        columns = (1 if len(y_pred_shape) == 1 else y_pred_shape[1],)
-        self.count = self.add_variable(columns, "zeros", name="count")
-        self.mean = self.add_variable(columns, "zeros", name="mean")
-        self.spread = self.add_variable(columns, "zeros", name="spread")
-        self.residual = self.add_variable(columns, "zeros", name="residual")
+        columns = 1 if len(y_pred_shape) == 1 else y_pred_shape[1]
+        self.count = self.add_variable((columns,), "zeros", name="count")
+        self.mean = self.add_variable((columns,), "zeros", name="mean")
+        self.spread = self.add_variable((columns,), "zeros", name="spread")
+        self.residual = self.add_variable((columns,), "zeros", name="residual")
         if self.num_regressors:
             self.num_samples = self.add_variable((), "zeros", name="num_samples")
         self.built = True
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take a batch into account.
+        """Add a batch to the state.
 
         Args:
             y_true: Targets `(n, columns)`, `(n, 1)` or `(n,)`.
             y_pred: Predictions `(n, columns)`, `(n, 1)` or `(n,)`.
-            sample_weight: Weights of samples `(n,)` or of elements, or None.
+            sample_weight: Weights of samples `(n,)` or of elements; None for 1.
 
         Raises:
-            ShapeError: Shapes that do not fit.
+            ShapeError: The shapes do not match.
         """
         y_true, y_pred = match_labels(y_true, y_pred, "R2Score")
         if not self.built:
             self.build(y_true.shape, y_pred.shape)
         y_true = y_true.reshape(y_true.shape[0], -1).astype(self.dtype)  # (n, columns)
         y_pred = y_pred.reshape(y_true.shape).astype(self.dtype)
-        weight, batch_count = jnp.ones(()), jnp.asarray(float(y_true.shape[0]), self.dtype)
-        if sample_weight is not None:
-            weight = jnp.broadcast_to(
-                spread_weight(sample_weight, y_true.shape, self.dtype), y_true.shape
-            )
+        if sample_weight is None:
+            weight = jnp.ones(())
+            batch_count = jnp.asarray(float(y_true.shape[0]), self.dtype)
+        else:
+            weight = spread_weight(sample_weight, y_true.shape, self.dtype)
+            weight = jnp.broadcast_to(weight, y_true.shape)
             batch_count = jnp.sum(weight, axis=0)
+        # The spread is the sum of squared distances from the mean, within the batch and between the
+        # means of the batch and of everything before it.
         batch_mean = divide_no_nan(jnp.sum(weight * y_true, axis=0), batch_count)
         shift = batch_mean - self.mean.value
-        kept = self.count.value
-        count = kept + batch_count
+        previous_count = self.count.value
+        count = previous_count + batch_count
         share = divide_no_nan(batch_count, count)
-        inside = jnp.sum(weight * jnp.square(y_true - batch_mean), axis=0)
-        self.spread.assign_add(inside + jnp.square(shift) * kept * share)
+        within = jnp.sum(weight * jnp.square(y_true - batch_mean), axis=0)
+        self.spread.assign_add(within + jnp.square(shift) * previous_count * share)
         self.mean.assign_add(shift * share)
         self.count.assign(count)
         self.residual.assign_add(jnp.sum(weight * jnp.square(y_true - y_pred), axis=0))
@@ -233,30 +240,30 @@ class R2Score(Metric):
             self.num_samples.assign_add(y_true.size)
 
     def result(self) -> jax.Array:
-        """The score: a vector where `class_aggregation` is None, else a number.
+        """The score: a vector if `class_aggregation` is None, else a number.
 
         Raises:
-            StateError: Before the first batch.
+            StateError: No batch was added yet.
         """
         if not self.built:
             raise StateError("R2Score has seen no data yet.", fix="call update_state first")
         spread, residual = self.spread.value, self.residual.value
-        exact = (residual == 0) & (self.count.value > 0)
-        score = jnp.where(
-            spread == 0, jnp.where(exact, 1.0, 0.0), 1 - divide_no_nan(residual, spread)
-        )
+        is_exact = (residual == 0) & (self.count.value > 0)
+        constant_score = jnp.where(is_exact, 1.0, 0.0)
+        score = jnp.where(spread == 0, constant_score, 1 - divide_no_nan(residual, spread))
         if self.class_aggregation == "uniform_average":
             score = jnp.mean(score)
         elif self.class_aggregation == "variance_weighted_average":
             score = divide_no_nan(jnp.sum(score * spread), jnp.sum(spread))
         if self.num_regressors:
             m = self.num_samples.value
-            free = m - self.num_regressors - 1
-            score = jnp.where(free > 0, 1 - (1 - score) * divide_no_nan(m - 1, free), score)
+            freedom = m - self.num_regressors - 1
+            adjusted = 1 - (1 - score) * divide_no_nan(m - 1, freedom)
+            score = jnp.where(freedom > 0, adjusted, score)
         return score
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal metric."""
+        """The constructor's arguments."""
         return {
             **super().get_config(),
             "class_aggregation": self.class_aggregation,

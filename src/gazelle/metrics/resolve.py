@@ -1,4 +1,4 @@
-"""Which metric compile's `"accuracy"` and `"crossentropy"` stand for, told from the shapes of the data."""
+"""Resolves `"accuracy"` and `"crossentropy"` to the metric that matches the shapes of the data."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ Shape = Sequence[int | None]
 
 
 def is_accuracy(identifier: Any) -> bool:
-    """Whether `identifier` asks for the accuracy that fits the output: `"accuracy"` or `"acc"` in any case."""
+    """Whether `identifier` is `"accuracy"` or `"acc"`, in upper or lower case."""
     return isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc")
 
 
 def is_crossentropy(identifier: Any) -> bool:
-    """Whether `identifier` asks for the crossentropy that fits the output: `"crossentropy"` or `"ce"` in any case."""
+    """Whether `identifier` is `"crossentropy"` or `"ce"`, in upper or lower case."""
     return isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce")
 
 
 def accuracy_for(
     name: str, y_true_shape: Shape, y_pred_shape: Shape, *, from_logits: bool = False
 ) -> Metric:
-    """The accuracy that fits an output.
+    """The accuracy metric that matches an output.
 
-    One output: `BinaryAccuracy`; class labels beside several: `SparseCategoricalAccuracy`; else
-    `CategoricalAccuracy`.
+    A single output gives `BinaryAccuracy`, several outputs with class labels as targets give
+    `SparseCategoricalAccuracy`, all others give `CategoricalAccuracy`.
 
     Args:
-        name: The user's string, which is the metric's name.
+        name: Name of the metric: the string that the user passed.
         y_true_shape: Shape of the targets.
         y_pred_shape: Shape of the predictions.
-        from_logits: Whether predictions are logits: then a single output is split at 0.0 and not at
-            0.5.
+        from_logits: Whether predictions are logits; the threshold of a single output is then 0
+            instead of 0.5.
     """
     kind = _kind(y_true_shape, y_pred_shape)
     if kind == "binary":
         return BinaryAccuracy(name=name, threshold=0.0 if from_logits else 0.5)
-    return (
-        SparseCategoricalAccuracy(name=name) if kind == "sparse" else CategoricalAccuracy(name=name)
-    )
+    if kind == "sparse":
+        return SparseCategoricalAccuracy(name=name)
+    return CategoricalAccuracy(name=name)
 
 
 def crossentropy_for(
     name: str, y_true_shape: Shape, y_pred_shape: Shape, *, from_logits: bool = False
 ) -> Metric:
-    """The crossentropy that fits an output, chosen like `accuracy_for`.
+    """The cross-entropy metric that matches an output, chosen as by `accuracy_for`.
 
     Args:
-        name: The user's string, which is the metric's name.
+        name: Name of the metric: the string that the user passed.
         y_true_shape: Shape of the targets.
         y_pred_shape: Shape of the predictions.
         from_logits: Whether predictions are logits.
@@ -71,7 +71,7 @@ def crossentropy_for(
 
 
 def from_function(function: Callable[..., Any]) -> MeanMetricWrapper:
-    """A user's function `(y_true, y_pred)` as a metric named like it, in snake case (`"lambda"` for a lambda)."""
+    """Wraps a user's function `(y_true, y_pred)` in a metric of the same name, in snake case."""
     name = getattr(function, "__name__", None) or type(function).__name__
     return MeanMetricWrapper(function, name=snake_case(name))
 

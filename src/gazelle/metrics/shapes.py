@@ -1,4 +1,4 @@
-"""How targets, predictions and sample weights of different shapes are brought together."""
+"""Conversion of targets, predictions and sample weights to matching shapes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from gazelle._core.errors import ShapeError
 
 
 def align(y_true: Any, y_pred: Any, owner: str) -> tuple[jax.Array, jax.Array]:
-    """Arrays of one shape, where `(n,)` beside `(n, 1)` becomes `(n, 1)` and a last axis of size 1 is repeated.
+    """Targets and predictions as arrays of the same rank.
+
+    `(n,)` becomes `(n, 1)` if the other array is `(n, 1)`. The last axis of the targets may be of
+    size 1, which broadcasts.
 
     Raises:
-        ShapeError: The shapes do not fit.
+        ShapeError: The shapes do not match.
     """
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     if y_true.ndim == y_pred.ndim - 1 and y_pred.shape == (*y_true.shape, 1):
@@ -24,7 +27,7 @@ def align(y_true: Any, y_pred: Any, owner: str) -> tuple[jax.Array, jax.Array]:
         y_pred = y_pred[..., None]
     elif y_true.shape != y_pred.shape and y_true.shape != (*y_pred.shape[:-1], 1):
         raise ShapeError(
-            f"{owner}: targets and predictions have shapes that do not fit.",
+            f"{owner}: the shapes of targets and predictions do not match.",
             expected=f"targets of shape {y_pred.shape}",
             received=f"targets {y_true.shape}, predictions {y_pred.shape}",
             fix=(
@@ -36,17 +39,17 @@ def align(y_true: Any, y_pred: Any, owner: str) -> tuple[jax.Array, jax.Array]:
 
 
 def class_labels(y_true: Any, y_pred: Any, owner: str) -> jax.Array:
-    """Class labels of shape `y_pred.shape[:-1]` from labels of that shape or with a last axis of size 1 more.
+    """Class labels of shape `y_pred.shape[:-1]`; a further last axis of size 1 is removed.
 
     Raises:
-        ShapeError: The shapes do not fit, as with one-hot targets.
+        ShapeError: The shapes do not match, as for one-hot targets.
     """
     y_true = jnp.asarray(y_true)
     if y_true.ndim == y_pred.ndim and y_true.ndim and y_true.shape[-1] == 1:
         y_true = y_true[..., 0]
     if y_pred.ndim == 0 or y_true.shape != y_pred.shape[:-1]:
         raise ShapeError(
-            f"{owner}: the class labels do not fit the predictions.",
+            f"{owner}: the class labels do not match the predictions.",
             expected=f"integer labels of shape {y_pred.shape[:-1]}",
             received=f"labels {y_true.shape}, predictions {y_pred.shape}",
             fix="for one-hot targets use the metric without 'sparse' in its name, or 'accuracy'",
@@ -55,17 +58,17 @@ def class_labels(y_true: Any, y_pred: Any, owner: str) -> jax.Array:
 
 
 def match_labels(y_true: Any, y_pred: Any, owner: str) -> tuple[jax.Array, jax.Array]:
-    """Targets in the predictions' shape, from any usual form of labels.
+    """Targets of the shape of the predictions, from any usual form of labels.
 
-    `(n,)` beside `(n, 1)`, either way round, is reshaped. Labels 0 to C - 1 of shape `(n,)` or `(n,
-    1)` beside predictions `(n, C)` with C > 1 become one-hot rows. Equal shapes stay. The same
-    holds with more axes in front.
+    `(n,)` and `(n, 1)` are reshaped to match each other. Labels 0 to C - 1 of shape `(n,)` or
+    `(n, 1)` become one-hot rows if the predictions are `(n, C)` with C > 1. Equal shapes stay as
+    they are. All this also holds with more leading axes.
 
     Returns:
-        `(y_true, y_pred)` of equal shape; the predictions unchanged.
+        `(y_true, y_pred)` of equal shape; the predictions are unchanged.
 
     Raises:
-        ShapeError: The shapes do not fit.
+        ShapeError: The shapes do not match.
     """
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     if y_true.shape == y_pred.shape:
@@ -76,10 +79,10 @@ def match_labels(y_true: Any, y_pred: Any, owner: str) -> tuple[jax.Array, jax.A
         labels = y_true.reshape(*y_pred.shape[:-1], 1)
         return labels == jnp.arange(y_pred.shape[-1]), y_pred
     raise ShapeError(
-        f"{owner}: targets and predictions have shapes that do not fit.",
+        f"{owner}: the shapes of targets and predictions do not match.",
         expected=f"targets of shape {y_pred.shape}, or class labels of shape {y_pred.shape[:-1]}",
         received=f"targets {y_true.shape}, predictions {y_pred.shape}",
-        fix="pass class labels, one-hot rows or targets of the predictions' own shape",
+        fix="pass class labels, one-hot rows or targets of the shape of the predictions",
     )
 
 
@@ -87,10 +90,10 @@ def spread_weight(sample_weight: Any, shape: tuple[int, ...], dtype: Any) -> jax
     """Sample weights that broadcast against values of `shape`.
 
     Args:
-        sample_weight: Weights of the first axes of `shape`: a number, `(n,)`, `(n, 1)` or more
+        sample_weight: Weights along the first axes of `shape`: a number, `(n,)`, `(n, 1)` or more
             axes.
         shape: Shape of the values.
-        dtype: Type of the result.
+        dtype: Dtype of the result.
 
     Raises:
         ShapeError: The weights do not broadcast against the values.
@@ -100,12 +103,12 @@ def spread_weight(sample_weight: Any, shape: tuple[int, ...], dtype: Any) -> jax
         weight = weight[..., 0]
     if 0 < weight.ndim < len(shape):
         weight = weight.reshape(weight.shape + (1,) * (len(shape) - weight.ndim))
-    fits = weight.ndim <= len(shape) and all(
+    broadcasts = weight.ndim <= len(shape) and all(
         n in (1, m) for n, m in zip(weight.shape, shape, strict=False)
     )
-    if not fits:
+    if not broadcasts:
         raise ShapeError(
-            "sample_weight does not fit the values that it weights.",
+            "The shape of sample_weight does not match the values.",
             expected=f"a shape that broadcasts against {shape}",
             received=tuple(np.shape(sample_weight)),
             fix="pass one weight per sample",

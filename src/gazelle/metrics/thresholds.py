@@ -1,4 +1,4 @@
-"""Right and wrong decisions at one or many thresholds: what confusion counts, precision, recall and AUC are made of."""
+"""Confusion counts at one or many thresholds, from which precision, recall and AUC are computed."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ import numpy as np
 from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle.metrics.shapes import match_labels, spread_weight
 
-# What every score among the `top_k` greatest exceeds.
+# A threshold that every score among the `top_k` greatest exceeds.
 LOWEST = -1e10
 
 
 class Counts(NamedTuple):
-    """Weighted numbers of elements: two at each of T thresholds, `(T,)` or `(T, labels)`, and two in all."""
+    """Numbers (or weights) of elements."""
 
-    true_positives: jax.Array
-    false_positives: jax.Array
-    positives: jax.Array
-    negatives: jax.Array
+    true_positives: jax.Array  # per threshold: (T,) or (T, labels)
+    false_positives: jax.Array  # per threshold: (T,) or (T, labels)
+    positives: jax.Array  # in total: () or (labels,)
+    negatives: jax.Array  # in total: () or (labels,)
 
 
 def checked_thresholds(thresholds: Any, default: float, owner: str) -> np.ndarray:
-    """Thresholds from None (the default), a number or several numbers, as a float array of one axis.
+    """One or several thresholds as a float array of one axis; `[default]` for None.
 
     Raises:
-        ArgumentError: One of them is no number from 0 to 1.
+        ArgumentError: A threshold is not a number from 0 to 1.
     """
     if thresholds is None:
         return np.array([default])
@@ -42,17 +42,20 @@ def checked_thresholds(thresholds: Any, default: float, owner: str) -> np.ndarra
             f"{owner}: Threshold values must be in [0, 1].",
             expected="a number from 0 to 1, or a list of such numbers",
             received=repr(thresholds),
-            fix="for a model that gives logits, end it with a sigmoid",
+            fix="if the model outputs logits, end it with a sigmoid",
         )
     return np.array(several, dtype=np.float64)
 
 
 def evenly_spaced(thresholds: Sequence[float] | np.ndarray) -> bool:
-    """Whether three or more thresholds divide [0, 1] into equal parts; at the ends 1e-7 beyond counts as equal."""
+    """Whether there are at least three thresholds, which divide [0, 1] into equal parts.
+
+    The first and the last may lie 1e-7 outside of the interval.
+    """
     count = len(thresholds)
-    return count >= 3 and np.allclose(
-        thresholds, np.arange(count) / (count - 1), rtol=0.0, atol=2e-7
-    )
+    if count < 3:
+        return False
+    return np.allclose(thresholds, np.arange(count) / (count - 1), rtol=0.0, atol=2e-7)
 
 
 def confusion_counts(
@@ -70,37 +73,36 @@ def confusion_counts(
     """Count the elements of a batch whose prediction is strictly above each threshold.
 
     Args:
-        y_true: Targets in any form that `match_labels` takes; what is not 0 is positive.
+        y_true: Targets in any form that `match_labels` takes; nonzero targets are positive.
         y_pred: Predictions.
-        sample_weight: Weights of the samples or of the elements, or None.
-        thresholds: Ascending where they are evenly spaced.
+        sample_weight: Weights of the samples or of the elements; None for 1.
+        thresholds: Thresholds; ascending if they are evenly spaced.
         owner: Name for error texts.
-        dtype: Type of the counts.
+        dtype: Dtype of the counts.
         top_k: Only the k greatest predictions of each sample can be positive.
         class_id: Only this class is counted.
-        per_label: Count each index of the last axis of `y_pred` `(n, labels)` by itself.
+        per_label: Count each index of the last axis of `y_pred` `(n, labels)` separately.
 
     Raises:
-        ShapeError: The shapes do not fit, or `top_k` or `class_id` exceeds the number of classes.
+        ShapeError: The shapes do not match, or `top_k` or `class_id` exceeds the number of classes.
     """
     y_true, y_pred = match_labels(y_true, y_pred, owner)
     y_pred = y_pred.astype(dtype)
-    hit = (y_true != 0).astype(dtype)
-    if sample_weight is None:
-        miss = 1 - hit
-    else:
+    positive = (y_true != 0).astype(dtype)
+    negative = 1 - positive
+    if sample_weight is not None:
         weight = spread_weight(sample_weight, y_pred.shape, dtype)
-        hit, miss = hit * weight, (1 - hit) * weight
+        positive, negative = positive * weight, negative * weight
     if top_k is not None:
         y_pred = _keep_top_k(y_pred, top_k, owner)
     if class_id is not None:
         _check_class(class_id, y_pred.shape, owner)
-        y_pred, hit, miss = y_pred[..., class_id], hit[..., class_id], miss[..., class_id]
+        y_pred = y_pred[..., class_id]
+        positive, negative = positive[..., class_id], negative[..., class_id]
     labels = y_pred.shape[-1] if per_label else 1
     y_pred = y_pred.reshape(-1, labels)  # (elements, labels)
-    votes = jnp.stack(
-        [hit.reshape(-1, labels), miss.reshape(-1, labels)], axis=-1
-    )  # (elements, labels, 2)
+    sides = [positive.reshape(-1, labels), negative.reshape(-1, labels)]
+    votes = jnp.stack(sides, axis=-1)  # (elements, labels, 2)
     if evenly_spaced(thresholds):
         above, total = _count_in_buckets(y_pred, votes, len(thresholds), bool(thresholds[0] < 0))
     else:
@@ -114,7 +116,7 @@ def confusion_counts(
 def _count_each(
     y_pred: jax.Array, votes: jax.Array, thresholds: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """The votes above each threshold, `(T, labels, 2)`, and in all, `(labels, 2)`."""
+    """The sums of votes above each threshold, `(T, labels, 2)`, and in total, `(labels, 2)`."""
     above = y_pred > thresholds[:, None, None]  # (T, elements, labels)
     return jnp.sum(jnp.where(above[..., None], votes, 0), axis=1), jnp.sum(votes, axis=0)
 
@@ -123,21 +125,21 @@ def _count_each(
 def _count_in_buckets(
     y_pred: jax.Array, votes: jax.Array, count: int, below: bool
 ) -> tuple[jax.Array, jax.Array]:
-    """The same for `count` evenly spaced thresholds: elements by how many they exceed, summed from above."""
-    bucket = jnp.ceil(jnp.clip(jnp.nan_to_num(y_pred, nan=0.0), 0, 1) * (count - 1)).astype(
-        "int32"
-    )  # 0 ... count - 1
+    """`_count_each` for `count` evenly spaced thresholds, in one pass over the elements.
+
+    Votes are summed by the number of thresholds that their predictions exceed; a cumulative sum
+    then gives the votes above each threshold.
+    """
+    scaled = jnp.clip(jnp.nan_to_num(y_pred, nan=0.0), 0, 1) * (count - 1)
+    exceeded = jnp.ceil(scaled).astype("int32")  # 0 ... count - 1
     if below:  # the first threshold lies below 0, so that every prediction exceeds it
-        bucket = jnp.maximum(bucket, 1)
+        exceeded = jnp.maximum(exceeded, 1)
     labels = jnp.arange(y_pred.shape[1])
-    sums = jnp.zeros((count, *votes.shape[1:]), votes.dtype).at[bucket, labels].add(votes)
-    from_above = jnp.flip(
-        jnp.cumsum(jnp.flip(sums, 0), axis=0), 0
-    )  # [t]: elements that exceed t thresholds or more
-    above = jnp.concatenate(
-        [from_above[1:], jnp.zeros_like(from_above[:1])]
-    )  # none exceeds the last, 1
-    return above, from_above[0]
+    sums = jnp.zeros((count, *votes.shape[1:]), votes.dtype).at[exceeded, labels].add(votes)
+    # at_least[t] sums the votes of predictions that exceed t or more thresholds.
+    at_least = jnp.flip(jnp.cumsum(jnp.flip(sums, 0), axis=0), 0)
+    none = jnp.zeros_like(at_least[:1])  # no prediction exceeds the last threshold
+    return jnp.concatenate([at_least[1:], none]), at_least[0]
 
 
 def _keep_top_k(y_pred: jax.Array, k: int, owner: str) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Optimizers: how gradients change weights."""
+"""Optimizers, which update weights from gradients."""
 
 from gazelle.optimizers import schedules
 from gazelle.optimizers.adadelta import Adadelta

@@ -1,4 +1,7 @@
-"""Adadelta (Zeiler 2012): d = g * sqrt(x + eps) / sqrt(v + eps); w -= lr * d; v, x: running means of g^2, d^2."""
+"""Adadelta (Zeiler 2012): d = g * sqrt(x + eps) / sqrt(v + eps); w -= lr * d.
+
+v and x are running means of g^2 and d^2.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ from gazelle.optimizers.state import Rate
 
 @catalogue.add()
 class Adadelta(Optimizer):
-    """Steps of the size of the last steps; the paper's form has `learning_rate=1.0`.
+    """Scales gradients to the size of recent steps; the paper uses `learning_rate=1.0`.
 
     Args:
         learning_rate: A number, schedule or callable.
         rho: Momentum of both running means, from 0 to 1.
-        epsilon: Added to both means, under the roots.
+        epsilon: Added to both means before taking their roots.
         **common: The arguments of `Optimizer`.
 
     Raises:
@@ -54,5 +57,5 @@ class Adadelta(Optimizer):
         variable.assign_sub(learning_rate * step)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal optimizer."""
+        """The constructor's arguments."""
         return {**super().get_config(), "rho": self.rho, "epsilon": self.epsilon}

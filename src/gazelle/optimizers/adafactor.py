@@ -1,8 +1,8 @@
-"""Adafactor (Shazeer & Stern 2018): of a matrix's mean squares only row means r and column means c are kept.
+"""Adafactor (Shazeer & Stern 2018), which stores row and column means of a matrix of mean squares.
 
-b = 1 - t^decay; r, c: running means with momentum b of g^2 + eps1; v = r c / mean(r); u = g /
-sqrt(v); w -= max(eps2, rms(w)) * rho * u / max(1, rms(u) / clip), where rho = min(lr, 1 / sqrt(t))
-or lr.
+b = 1 - t^decay; r, c: running means of the rows and columns of g^2 + eps1, with momentum b;
+v = r c / mean(r); u = g / sqrt(v); w -= max(eps2, rms(w)) * rho * u / max(1, rms(u) / clip), where
+rho = min(lr, 1 / sqrt(t)) or lr.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Adafactor(Optimizer):
 
     Args:
         learning_rate: A number, schedule or callable.
-        beta_2_decay: Power by which the mean squares' momentum comes near 1, <= 0.
+        beta_2_decay: Power with which the momentum of the mean squares approaches 1, <= 0.
         epsilon_1: Added to the squares.
-        epsilon_2: The least size of a variable that counts.
-        clip_threshold: Largest root mean square of a step before it is scaled.
-        relative_step: Whether the rate falls as `1 / sqrt(t)` where that is below `learning_rate`.
+        epsilon_2: Lower bound of a variable's root mean square, to which its steps are scaled.
+        clip_threshold: Largest root mean square of a step; larger steps are scaled down.
+        relative_step: Whether to use the rate `1 / sqrt(t)` once it is below `learning_rate`.
         **common: The arguments of `Optimizer`.
 
     Raises:
@@ -55,19 +55,19 @@ class Adafactor(Optimizer):
         self.relative_step = bool(relative_step)
 
     def _add_slots(self, variables: list[Variable]) -> None:
-        # The order and shapes of Keras's weight files: a velocity also where it is factored,
-        # scalars where it is not.
+        # The order and shapes are those of Keras's weight files: factored variables also have a
+        # velocity, and the others have rows and columns that are scalars.
         self._rows: list[Variable] = []
         self._columns: list[Variable] = []
         self._velocities: list[Variable] = []
         for variable in variables:
-            shape, path = variable.shape, variable.path.replace("/", "_")
-            factored = len(shape) >= 2
-            rows, columns = (shape[:-1], (*shape[:-2], shape[-1])) if factored else ((), ())
-            self._rows.append(self.add_variable(rows, dtype=variable.dtype, name=f"{path}_row"))
-            self._columns.append(
-                self.add_variable(columns, dtype=variable.dtype, name=f"{path}_column")
-            )
+            shape, dtype = variable.shape, variable.dtype
+            path = variable.path.replace("/", "_")
+            is_factored = len(shape) >= 2
+            rows = shape[:-1] if is_factored else ()
+            columns = (*shape[:-2], shape[-1]) if is_factored else ()
+            self._rows.append(self.add_variable(rows, dtype=dtype, name=f"{path}_row"))
+            self._columns.append(self.add_variable(columns, dtype=dtype, name=f"{path}_column"))
             self._velocities.append(self.add_variable_from_reference(variable, "velocity"))
 
     def _begin_update(self) -> Any:
@@ -77,15 +77,15 @@ class Adafactor(Optimizer):
     def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:
         """Update one variable and its mean squares."""
         index = self._get_variable_index(variable)
-        beta, slowest = self._scalars()
-        rate = jnp.minimum(learning_rate, slowest) if self.relative_step else learning_rate
+        beta, relative_rate = self._scalars()
+        rate = jnp.minimum(learning_rate, relative_rate) if self.relative_step else learning_rate
         square = gradient**2 + self.epsilon_1
         if variable.ndim >= 2:
             r, c = self._rows[index], self._columns[index]
-            rows = r.assign(beta * r + (1.0 - beta) * jnp.mean(square, axis=-1))  # (..., rows)
-            columns = c.assign(
-                beta * c + (1.0 - beta) * jnp.mean(square, axis=-2)
-            )  # (..., columns)
+            row_means = jnp.mean(square, axis=-1)  # (..., rows)
+            column_means = jnp.mean(square, axis=-2)  # (..., columns)
+            rows = r.assign(beta * r + (1.0 - beta) * row_means)
+            columns = c.assign(beta * c + (1.0 - beta) * column_means)
             shares = rows / jnp.mean(rows, axis=-1, keepdims=True)
             velocity = shares[..., None] * columns[..., None, :]  # (..., rows, columns)
         else:
@@ -97,7 +97,7 @@ class Adafactor(Optimizer):
         variable.assign_sub(size * rate / excess * step)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal optimizer."""
+        """The constructor's arguments."""
         return {
             **super().get_config(),
             "beta_2_decay": self.beta_2_decay,

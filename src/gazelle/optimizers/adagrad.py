@@ -18,12 +18,12 @@ from gazelle.optimizers.state import Rate
 
 @catalogue.add()
 class Adagrad(Optimizer):
-    """Divides each gradient by the root of the sum of all its squares so far.
+    """Divides each gradient by the root of the sum of its squares so far.
 
     Args:
         learning_rate: A number, schedule or callable.
-        initial_accumulator_value: What the sums start from, >= 0.
-        epsilon: Added to the sums, under the root.
+        initial_accumulator_value: Initial value of the sums, >= 0.
+        epsilon: Added to the sums before taking the root.
         **common: The arguments of `Optimizer`.
 
     Raises:
@@ -53,7 +53,7 @@ class Adagrad(Optimizer):
         variable.assign_sub(learning_rate * gradient / jnp.sqrt(total + self.epsilon))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal optimizer."""
+        """The constructor's arguments."""
         return {
             **super().get_config(),
             "initial_accumulator_value": self.initial_accumulator_value,

@@ -6,23 +6,21 @@ eps): epsilon is added to the root of the uncorrected v, the paper's "epsilon ha
 
 from __future__ import annotations
 
-import math
 from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
-from gazelle._core.checks import in_range
 from gazelle._core.errors import ArgumentError
 from gazelle._core.variable import Variable
-from gazelle.optimizers.arguments import Common, WithoutDecay
+from gazelle.optimizers.arguments import Common, WithoutDecay, adam_arguments
 from gazelle.optimizers.optimizer import Optimizer, catalogue
 from gazelle.optimizers.state import Rate
 
 
 @catalogue.add()
 class Adam(Optimizer):
-    """Steps along the running mean of the gradient, divided by the root of the running mean of its square.
+    """Divides the running mean of the gradient by the root of the running mean of its square.
 
     Args:
         learning_rate: A number, schedule or callable.
@@ -46,19 +44,15 @@ class Adam(Optimizer):
         **common: Unpack[Common],
     ):
         super().__init__(learning_rate, **common)
-        owner = type(self).__name__
-        self.beta_1 = in_range("beta_1", beta_1, 0, 1, owner)
-        self.beta_2 = in_range("beta_2", beta_2, 0, 1, owner)
-        self.epsilon = in_range("epsilon", epsilon, 0, math.inf, owner)
+        self.beta_1, self.beta_2, self.epsilon = adam_arguments(self, beta_1, beta_2, epsilon)
         self.amsgrad = bool(amsgrad)
 
     def _add_slots(self, variables: list[Variable]) -> None:
-        self._momentums, self._velocities = self.add_optimizer_variables(
-            variables, ["momentum", "velocity"]
-        )
-        self._largest = (
-            self.add_optimizer_variables(variables, "velocity_hat") if self.amsgrad else []
-        )
+        names = ["momentum", "velocity"]
+        self._momentums, self._velocities = self.add_optimizer_variables(variables, names)
+        self._largest: list[Variable] = []
+        if self.amsgrad:
+            self._largest = self.add_optimizer_variables(variables, "velocity_hat")
 
     def _begin_update(self) -> Any:
         t = self._next_iteration()
@@ -77,7 +71,7 @@ class Adam(Optimizer):
         variable.assign_sub(alpha * mean / (jnp.sqrt(square) + self.epsilon))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal optimizer."""
+        """The constructor's arguments."""
         return {
             **super().get_config(),
             "beta_1": self.beta_1,
@@ -89,11 +83,12 @@ class Adam(Optimizer):
 
 @catalogue.add("adamw")
 class AdamW(Adam):
-    """Adam with weight decay, which takes `weight_decay * learning_rate` of every weight at every update.
+    """Adam with weight decay.
 
     Args:
         learning_rate: A number, schedule or callable.
-        weight_decay: The decay, >= 0.
+        weight_decay: Each update first subtracts `weight_decay * learning_rate` times the weight
+            from every weight, >= 0.
         beta_1: Momentum of the mean, from 0 to 1.
         beta_2: Momentum of the mean square, from 0 to 1.
         epsilon: Added to the root of the mean square.

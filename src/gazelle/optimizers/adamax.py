@@ -1,23 +1,24 @@
-"""Adamax (Kingma & Ba 2015, section 7): u = max(b2*u, |g|); w -= lr / (1 - b1^t) * m / (u + eps)."""
+"""Adamax (Kingma & Ba 2015, section 7).
+
+m += (1-b1)(g - m); u = max(b2*u, |g|); w -= lr / (1 - b1^t) * m / (u + eps)
+"""
 
 from __future__ import annotations
 
-import math
 from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
-from gazelle._core.checks import in_range
 from gazelle._core.variable import Variable
-from gazelle.optimizers.arguments import Common
+from gazelle.optimizers.arguments import Common, adam_arguments
 from gazelle.optimizers.optimizer import Optimizer, catalogue
 from gazelle.optimizers.state import Rate
 
 
 @catalogue.add()
 class Adamax(Optimizer):
-    """Adam with the largest recent gradient in place of the mean square.
+    """Adam with the largest recent gradient instead of the mean square.
 
     Args:
         learning_rate: A number, schedule or callable.
@@ -39,9 +40,7 @@ class Adamax(Optimizer):
         **common: Unpack[Common],
     ):
         super().__init__(learning_rate, **common)
-        self.beta_1 = in_range("beta_1", beta_1, 0, 1, "Adamax")
-        self.beta_2 = in_range("beta_2", beta_2, 0, 1, "Adamax")
-        self.epsilon = in_range("epsilon", epsilon, 0, math.inf, "Adamax")
+        self.beta_1, self.beta_2, self.epsilon = adam_arguments(self, beta_1, beta_2, epsilon)
 
     def _add_slots(self, variables: list[Variable]) -> None:
         self._momentums, self._norms = self.add_optimizer_variables(variables, ["momentum", "norm"])
@@ -59,7 +58,7 @@ class Adamax(Optimizer):
         variable.assign_sub(alpha * mean / (norm + self.epsilon))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal optimizer."""
+        """The constructor's arguments."""
         return {
             **super().get_config(),
             "beta_1": self.beta_1,

@@ -1,8 +1,9 @@
-"""FTRL-proximal (McMahan et al. 2013): a sum of squares n, a linear sum z, and w in closed form from both.
+"""FTRL-proximal (McMahan et al. 2013): weights in closed form from two sums over all gradients.
 
-n' = n + g^2; z += g - (n'^-p - n^-p) / lr * w; w = (clip(z, -l1, l1) - z) / ((beta + n'^-p) / lr +
-2*l2); p is the learning rate's power, -1/2 as a rule. The shrinkage adds 2 * l2_shrinkage * w to
-the gradient of z only.
+n' = n + g^2; z += g - (n'^-p - n^-p) / lr * w;
+w = (clip(z, -l1, l1) - z) / ((beta + n'^-p) / lr + 2*l2);
+p is the power of the learning rate, usually -1/2. Shrinkage adds 2 * l2_shrinkage * w to the
+gradient in the update of z only.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from gazelle.optimizers.state import Rate
 
 @catalogue.add()
 class Ftrl(Optimizer):
-    """Follow the regularized leader; with an L1 strength it gives weights that are exactly zero.
+    """Follow the regularized leader; with an L1 penalty, weights become exactly zero.
 
     Args:
         learning_rate: A number, schedule or callable.
         learning_rate_power: The power `p`, <= 0; 0 keeps the rate fixed.
-        initial_accumulator_value: What the sums of squares start from, >= 0.
+        initial_accumulator_value: Initial value of the sums of squares, >= 0.
         l1_regularization_strength: L1 penalty, >= 0.
         l2_regularization_strength: L2 penalty, >= 0.
-        l2_shrinkage_regularization_strength: L2 penalty on the gradient's side, >= 0.
+        l2_shrinkage_regularization_strength: L2 penalty that is added to the gradient, >= 0.
         beta: Added to the root of the sum of squares, >= 0.
         **common: The arguments of `Optimizer`.
 
@@ -52,25 +53,25 @@ class Ftrl(Optimizer):
     ):
         super().__init__(learning_rate, **common)
 
-        def strength(name: str, value: float) -> float:
+        def non_negative(name: str, value: float) -> float:
             return in_range(name, value, 0, math.inf, "Ftrl")
 
         self.learning_rate_power = in_range(
             "learning_rate_power", learning_rate_power, -math.inf, 0, "Ftrl"
         )
-        self.initial_accumulator_value = strength(
+        self.initial_accumulator_value = non_negative(
             "initial_accumulator_value", initial_accumulator_value
         )
-        self.l1_regularization_strength = strength(
+        self.l1_regularization_strength = non_negative(
             "l1_regularization_strength", l1_regularization_strength
         )
-        self.l2_regularization_strength = strength(
+        self.l2_regularization_strength = non_negative(
             "l2_regularization_strength", l2_regularization_strength
         )
-        self.l2_shrinkage_regularization_strength = strength(
+        self.l2_shrinkage_regularization_strength = non_negative(
             "l2_shrinkage_regularization_strength", l2_shrinkage_regularization_strength
         )
-        self.beta = strength("beta", beta)
+        self.beta = non_negative("beta", beta)
 
     def _add_slots(self, variables: list[Variable]) -> None:
         start = [initializers.Constant(self.initial_accumulator_value), "zeros"]
@@ -92,7 +93,7 @@ class Ftrl(Optimizer):
         variable.assign((jnp.clip(linear, -l1, l1) - linear) / quadratic)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal optimizer."""
+        """The constructor's arguments."""
         return {
             **super().get_config(),
             "learning_rate_power": self.learning_rate_power,

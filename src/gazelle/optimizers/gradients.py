@@ -1,4 +1,4 @@
-"""Gradients before an update: those that are missing are left out, the others are clipped."""
+"""Gradients before an update: missing ones are dropped, the others are clipped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def clip(
     clipvalue: float | None,
     global_clipnorm: float | None,
 ) -> list[jax.Array]:
-    """The gradients, clipped in the one way that is not None (see `Optimizer`)."""
+    """Clips gradients by the one limit that is not None (see `Optimizer`)."""
     if clipvalue is not None:
         return [jnp.clip(gradient, -clipvalue, clipvalue) for gradient in gradients]
     if clipnorm is not None:
@@ -30,18 +30,17 @@ def clip(
     if global_clipnorm is not None:
         norm = jnp.sqrt(sum(jnp.sum(gradient**2) for gradient in gradients))
         scale = global_clipnorm / jnp.maximum(norm, global_clipnorm)
-        scale = jnp.where(
-            jnp.isfinite(norm), scale, jnp.nan
-        )  # a norm that overflowed must not look like a small one
+        # With an infinite norm the scale would be 0, which would hide the overflow.
+        scale = jnp.where(jnp.isfinite(norm), scale, jnp.nan)
         return [gradient * scale for gradient in gradients]
     return gradients
 
 
 def usable(grads: list[Any], variables: list[Variable]) -> tuple[list[jax.Array], list[Variable]]:
-    """The gradients that exist, as arrays, and their variables.
+    """The gradients that are not None, as arrays, and their variables.
 
     Raises:
-        ArgumentError: The lists differ in length, or there is no gradient.
+        ArgumentError: The lists differ in length, or all gradients are None.
         ShapeError: A gradient has another shape than its variable.
     """
     if len(grads) != len(variables):
@@ -50,19 +49,16 @@ def usable(grads: list[Any], variables: list[Variable]) -> tuple[list[jax.Array]
             expected=f"{len(variables)} gradients",
             received=len(grads),
         )
-    pairs = [(jnp.asarray(g), v) for g, v in zip(grads, variables, strict=True) if g is not None]
+    all_pairs = list(zip(grads, variables, strict=True))
+    pairs = [(jnp.asarray(gradient), v) for gradient, v in all_pairs if gradient is not None]
+    missing = [variable.path for gradient, variable in all_pairs if gradient is None]
     if not pairs:
         raise ArgumentError(
             "No gradients provided for any variable.", fix="pass a gradient that is not None"
         )
-    if len(pairs) < len(grads):
-        missing = [
-            variable.path
-            for gradient, variable in zip(grads, variables, strict=True)
-            if gradient is None
-        ]
+    if missing:
         warnings.warn(
-            f"Gradients do not exist for variables {missing}: they stay as they are.", stacklevel=3
+            f"Gradients do not exist for variables {missing}: they are not updated.", stacklevel=3
         )
     for gradient, variable in pairs:
         if gradient.shape != variable.shape:

@@ -1,23 +1,24 @@
-"""LAMB (You et al. 2020): Adam's step u, scaled for each variable to its norm: w -= lr * |w| / |u| * u."""
+"""LAMB (You et al. 2020): Adam's step u, scaled to the norm of each variable.
+
+w -= lr * |w| / |u| * u
+"""
 
 from __future__ import annotations
 
-import math
 from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
-from gazelle._core.checks import in_range
 from gazelle._core.variable import Variable
-from gazelle.optimizers.arguments import Common
+from gazelle.optimizers.arguments import Common, adam_arguments
 from gazelle.optimizers.optimizer import Optimizer, catalogue
 from gazelle.optimizers.state import Rate
 
 
 @catalogue.add()
 class Lamb(Optimizer):
-    """Adam with a trust ratio per variable, for large batches.
+    """Adam with one trust ratio per variable, for large batches.
 
     Args:
         learning_rate: A number, schedule or callable.
@@ -39,14 +40,11 @@ class Lamb(Optimizer):
         **common: Unpack[Common],
     ):
         super().__init__(learning_rate, **common)
-        self.beta_1 = in_range("beta_1", beta_1, 0, 1, "Lamb")
-        self.beta_2 = in_range("beta_2", beta_2, 0, 1, "Lamb")
-        self.epsilon = in_range("epsilon", epsilon, 0, math.inf, "Lamb")
+        self.beta_1, self.beta_2, self.epsilon = adam_arguments(self, beta_1, beta_2, epsilon)
 
     def _add_slots(self, variables: list[Variable]) -> None:
-        self._momentums, self._velocities = self.add_optimizer_variables(
-            variables, ["momentum", "velocity"]
-        )
+        names = ["momentum", "velocity"]
+        self._momentums, self._velocities = self.add_optimizer_variables(variables, names)
 
     def _begin_update(self) -> Any:
         t = self._next_iteration()
@@ -61,12 +59,13 @@ class Lamb(Optimizer):
         square = v.assign_add((gradient**2 - v) * (1.0 - self.beta_2)) / square_correction
         step = mean / (jnp.sqrt(square) + self.epsilon)
         weight_norm, step_norm = _norm(variable.value), _norm(step)
-        usable = (weight_norm > 0.0) & (step_norm > 0.0)
-        trust = jnp.where(usable, weight_norm / jnp.where(usable, step_norm, 1.0), 1.0)
-        variable.assign_sub(learning_rate * trust * step)
+        both_nonzero = (weight_norm > 0.0) & (step_norm > 0.0)
+        ratio = weight_norm / jnp.where(both_nonzero, step_norm, 1.0)
+        trust_ratio = jnp.where(both_nonzero, ratio, 1.0)
+        variable.assign_sub(learning_rate * trust_ratio * step)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal optimizer."""
+        """The constructor's arguments."""
         return {
             **super().get_config(),
             "beta_1": self.beta_1,

@@ -17,11 +17,11 @@ from gazelle.optimizers.state import Rate
 
 @catalogue.add()
 class Lion(Optimizer):
-    """Steps of equal size in every weight, with the sign of a mean of the gradient.
+    """Steps of equal size in every weight, with the sign of a running mean of the gradient.
 
     Args:
         learning_rate: A number, schedule or callable; 3 to 10 times smaller than for Adam.
-        beta_1: Share of the mean in the step's direction, above 0 and at most 1.
+        beta_1: Share of the mean in the direction of the step, > 0 and <= 1.
         beta_2: Momentum of the mean, from 0 to 1.
         **common: The arguments of `Optimizer`.
 
@@ -41,7 +41,7 @@ class Lion(Optimizer):
         self.beta_2 = in_range("beta_2", beta_2, 0, 1, "Lion")
         if self.beta_1 == 0:
             raise ArgumentError(
-                "Lion: beta_1=0 would leave the sign of the bare gradient.",
+                "Lion: with beta_1=0 the step would be the sign of the plain gradient.",
                 expected="0 < beta_1 <= 1",
                 received=beta_1,
             )
@@ -52,11 +52,10 @@ class Lion(Optimizer):
     def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:
         """Update one variable and its mean."""
         m = self._momentums[self._get_variable_index(variable)]
-        variable.assign_sub(
-            learning_rate * jnp.sign(self.beta_1 * m + (1.0 - self.beta_1) * gradient)
-        )
+        direction = jnp.sign(self.beta_1 * m + (1.0 - self.beta_1) * gradient)
+        variable.assign_sub(learning_rate * direction)
         m.assign(self.beta_2 * m + (1.0 - self.beta_2) * gradient)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal optimizer."""
+        """The constructor's arguments."""
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2}

@@ -1,4 +1,4 @@
-"""From names and configs to optimizers and back."""
+"""Lookup of optimizers by name or config; names may be in upper or lower case."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from gazelle.optimizers.optimizer import Optimizer, catalogue
 
 
 def get(identifier: Any) -> Any:
-    """The optimizer that `identifier` stands for.
+    """Returns an optimizer by name or config.
 
     Args:
-        identifier: A name in upper or lower case (`"adam"`, `"Adam"`), a config, a class or an
-            instance; None gives None.
+        identifier: A name in upper or lower case (`"adam"`, `"Adam"`); a config; a class, which is
+            instantiated; or an instance or None, which is returned as it is.
 
     Raises:
-        UnknownNameError: It stands for none; the nearest names are in the message.
+        UnknownNameError: No optimizer has that name; the message suggests the nearest names.
 
     Example:
         >>> get("Adam").get_config()["learning_rate"]
         0.001
     """
     if isinstance(identifier, str) and identifier not in registry.get_custom_objects():
-        identifier = _own_case(identifier)
+        identifier = _spelled_as_known(identifier)
     if isinstance(identifier, dict) and "class_name" in identifier:
         return deserialize(identifier)
     found = None if identifier is None else catalogue.get(identifier)
@@ -34,25 +34,32 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(optimizer: Optimizer) -> Any:
-    """The config of an optimizer, JSON-ready."""
+    """The JSON-ready config of an optimizer."""
     return registry.serialize(optimizer)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """An optimizer from `serialize`.
+    """Creates the optimizer described by a config.
+
+    Args:
+        config: A return value of `serialize`.
+        custom_objects: Further classes by name.
 
     Raises:
-        UnknownNameError: The config names no known optimizer.
+        UnknownNameError: The config names an unknown optimizer.
     """
     known = {**registry.get_custom_objects(), **(custom_objects or {})}
     name = config.get("class_name") if isinstance(config, dict) else None
     if isinstance(name, str) and name not in known:
-        config = {**config, "class_name": _own_case(name)}
+        config = {**config, "class_name": _spelled_as_known(name)}
     return registry.deserialize(config, custom_objects, catalogue=catalogue)
 
 
-def _own_case(name: str) -> str:
-    """The known name that differs from `name` in upper and lower case only, or `name`."""
+def _spelled_as_known(name: str) -> str:
+    """The known name that equals `name` except for upper and lower case, or else `name`."""
     if name in catalogue.names:
         return name
-    return next((known for known in catalogue.names if known.lower() == name.lower()), name)
+    for known in catalogue.names:
+        if known.lower() == name.lower():
+            return known
+    return name

@@ -1,7 +1,7 @@
-"""The base of optimizers: what happens around every update rule.
+"""The base class of optimizers: everything around the update rule.
 
 One step: drop missing gradients, undo the loss scale, accumulate, clip, decay weights, update,
-average, constrain. What is switched off leaves no trace in a compiled program.
+average, constrain. Features that are switched off add nothing to a compiled program.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ catalogue = Catalogue("optimizer", "keras.optimizers")
 
 @builtin("keras.optimizers")
 class Optimizer(OptimizerState):
-    """What optimizers share. A subclass defines `update_step` and, for slots, `build`.
+    """The base class of optimizers. A subclass defines `update_step` and, for slots, `build`.
 
     Args:
         learning_rate: A number, a `LearningRateSchedule`, or a callable without arguments that
             returns a number.
-        weight_decay: Before each update every weight loses `weight_decay * learning_rate` of
-            itself; None for none.
-        clipnorm: Largest L2 norm of each variable's gradient. At most one of the three clippings
-            may be set.
+        weight_decay: Each update first subtracts `weight_decay * learning_rate` times the weight
+            from every weight; None for no decay.
+        clipnorm: Largest L2 norm of each variable's gradient. At most one of the three kinds of
+            clipping may be set.
         clipvalue: Largest absolute value of a gradient's elements.
         global_clipnorm: Largest L2 norm of all gradients together.
-        use_ema: Whether to keep exponential moving averages of the weights; `fit` ends by putting
-            them in the weights' place.
-        ema_momentum: The averages' momentum, from 0 to 1.
-        ema_overwrite_frequency: Put the averages in the weights' place every so many updates; None
-            for never.
-        loss_scale_factor: The loss is multiplied by it (`scale_loss`) and the gradients are divided
-            by it.
-        gradient_accumulation_steps: Update only every so many steps (>= 2), with the mean of their
-            gradients.
-        name: A name without `/`; automatic when None.
-        **kwargs: Refused; `decay` is ignored with a warning.
+        use_ema: Whether to keep exponential moving averages of the weights; at the end of `fit`
+            they replace the weights.
+        ema_momentum: Momentum of the averages, from 0 to 1.
+        ema_overwrite_frequency: Number of updates after which the averages replace the weights;
+            None for never.
+        loss_scale_factor: Factor by which the loss is multiplied (`scale_loss`) and the gradients
+            are divided.
+        gradient_accumulation_steps: Number of steps (>= 2) per update, which uses the mean of their
+            gradients; None to update at every step.
+        name: A name without `/`; generated if None.
+        **kwargs: Refused, except `decay`, which is ignored with a warning.
 
     Raises:
         ArgumentError: An argument is unknown or out of range, or two kinds of clipping are set.
@@ -69,7 +69,7 @@ class Optimizer(OptimizerState):
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Show the common arguments in the signatures of subclasses."""
+        """Shows the common arguments in the signatures of subclasses."""
         super().__init_subclass__(**kwargs)
         if "__init__" in cls.__dict__:
             spell_out(cls.__dict__["__init__"], Optimizer.__init__)
@@ -92,11 +92,9 @@ class Optimizer(OptimizerState):
         owner = type(self).__name__
         check_arguments(owner, name, kwargs)
         super().__init__(name or unique_name(snake_case(owner)), learning_rate)
-        self.weight_decay = (
-            None
-            if weight_decay is None
-            else in_range("weight_decay", weight_decay, 0, math.inf, owner)
-        )
+        if weight_decay is not None:
+            weight_decay = in_range("weight_decay", weight_decay, 0, math.inf, owner)
+        self.weight_decay = weight_decay
         self.clipnorm = above_zero("clipnorm", clipnorm, owner)
         self.clipvalue = above_zero("clipvalue", clipvalue, owner)
         self.global_clipnorm = above_zero("global_clipnorm", global_clipnorm, owner)
@@ -116,33 +114,33 @@ class Optimizer(OptimizerState):
             )
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = above_zero("loss_scale_factor", loss_scale_factor, owner)
-        if gradient_accumulation_steps is not None and (
-            positive_int("gradient_accumulation_steps", gradient_accumulation_steps, owner) < 2
-        ):
-            raise ArgumentError(
-                f"{owner}: `gradient_accumulation_steps` must be an integer >= 2.",
-                received=gradient_accumulation_steps,
-                fix="leave it None for an update at every step",
-            )
+        if gradient_accumulation_steps is not None:
+            steps = positive_int("gradient_accumulation_steps", gradient_accumulation_steps, owner)
+            if steps < 2:
+                raise ArgumentError(
+                    f"{owner}: `gradient_accumulation_steps` must be an integer >= 2.",
+                    received=gradient_accumulation_steps,
+                    fix="use None for an update at every step",
+                )
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self._undecayed: tuple[set[Variable], list[str]] = (set(), [])
-        self._shared: Any = None
+        self._shared: Any = None  # the result of `_begin_update` during an update
 
     @property
     def iterations(self) -> Any:
-        """The number of updates done; with gradient accumulation fewer than the steps."""
+        """Number of updates done; with gradient accumulation fewer than the steps."""
         if self.gradient_accumulation_steps:
             return self._iterations.value // self.gradient_accumulation_steps
         return self._iterations
 
     def build(self, variables: Iterable[Variable]) -> None:
-        """Make the state that belongs to `variables`. A second call for the same variables does nothing.
+        """Create the state for `variables`; another call for the same variables does nothing.
 
         Args:
             variables: The trainable variables.
 
         Raises:
-            StateError: The optimizer was built for other variables.
+            StateError: The optimizer is already built for other variables.
         """
         variables = list(variables)
         if self.built:
@@ -163,7 +161,7 @@ class Optimizer(OptimizerState):
         self._add_slots(variables)
 
     def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:
-        """The update rule for one variable: assigns the variable and its slots.
+        """The update rule: assigns one variable and its slots.
 
         Args:
             gradient: The gradient, of the variable's shape.
@@ -171,7 +169,7 @@ class Optimizer(OptimizerState):
             learning_rate: The learning rate, of shape `()`.
 
         Raises:
-            NotImplementedError: A subclass does not define it.
+            NotImplementedError: The subclass does not define it.
         """
         raise NotImplementedError(
             f"{type(self).__name__} must define update_step(self, gradient, variable,"
@@ -181,15 +179,15 @@ class Optimizer(OptimizerState):
     def apply(
         self, grads: Iterable[Any], trainable_variables: Iterable[Variable] | None = None
     ) -> None:
-        """Do one step. Runs eagerly, and through `pure` inside compiled programs.
+        """Do one step, eagerly or, through `pure`, inside a compiled program.
 
         Args:
-            grads: A gradient for each variable, None where there is none.
-            trainable_variables: The variables; those that the optimizer was built for when None.
+            grads: A gradient for each variable; None for a variable without a gradient.
+            trainable_variables: The variables; None for those that the optimizer was built for.
 
         Raises:
             StateError: The optimizer is not built and no variables are given, or it was built for
-                others.
+                other variables.
             ArgumentError: The number of gradients is wrong, or all are None.
             ShapeError: A gradient has another shape than its variable.
         """
@@ -222,7 +220,7 @@ class Optimizer(OptimizerState):
             The variable that counts the steps.
 
         Raises:
-            StateError: The optimizer was built for other variables.
+            StateError: The optimizer is built for other variables.
             ArgumentError: All gradients are None.
             ShapeError: A gradient has another shape than its variable.
         """
@@ -236,7 +234,7 @@ class Optimizer(OptimizerState):
         grads: Sequence[Any],
         trainable_variables: Sequence[Any],
     ) -> tuple[list[Any], list[Any]]:
-        """One step as a pure function of arrays; the variables themselves stay as they are.
+        """One step as a pure function of arrays; the variables themselves do not change.
 
         Args:
             optimizer_variables: Values for `variables`.
@@ -277,38 +275,39 @@ class Optimizer(OptimizerState):
         variable.assign_sub(value)
 
     def scale_loss(self, loss: Any) -> Any:
-        """The loss times `loss_scale_factor`, if there is one."""
+        """The loss times `loss_scale_factor`, if that is set."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
     def finalize_variable_values(self, var_list: Iterable[Variable] | None = None) -> None:
-        """Put the moving averages in the place of the weights, if averages are kept.
+        """Replace the weights with their moving averages, if there are any.
 
         Args:
-            var_list: The variables to change; all when None.
+            var_list: The variables to change; None for all.
 
         Raises:
-            StateError: The optimizer does not know one of them.
+            StateError: The optimizer is not built for one of them.
         """
-        if self.use_ema and self.built:
-            for variable in self._trainable_variables if var_list is None else var_list:
-                variable.assign(
-                    self._model_variables_moving_average[self._get_variable_index(variable)]
-                )
+        if not self.use_ema or not self.built:
+            return
+        variables = self._trainable_variables if var_list is None else var_list
+        for variable in variables:
+            index = self._get_variable_index(variable)
+            variable.assign(self._model_variables_moving_average[index])
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
     ) -> None:
-        """Choose variables that do not decay. A second call replaces the first.
+        """Exclude variables from weight decay. Another call replaces the first.
 
         Args:
             var_list: Variables.
-            var_names: Regular expressions, searched for in the variables' names (`"bias"`,
+            var_names: Regular expressions to search for in the names of variables (`"bias"`,
                 `"gamma"`).
         """
         self._undecayed = (set(var_list or ()), list(var_names or ()))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal optimizer; the learning rate is the number that was given."""
+        """The constructor's arguments; the learning rate is not rounded to float32."""
         return {
             "name": self.name,
             "learning_rate": self._rate_config(),
@@ -327,23 +326,24 @@ class Optimizer(OptimizerState):
     def from_config(
         cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
     ) -> Any:
-        """An optimizer from `get_config`."""
+        """Creates an optimizer from its config."""
         config = dict(config)
         if isinstance(config.get("learning_rate"), dict):
             config["learning_rate"] = registry.deserialize(config["learning_rate"], custom_objects)
         return cls(**config)
 
     def _add_slots(self, variables: list[Variable]) -> None:
-        """Make the slots of an update rule of Gazelle's own."""
+        """Create the slots of one of Gazelle's update rules."""
 
     def _begin_update(self) -> Any:
-        """The scalars that all variables share in one update; computed once for all of them."""
+        """The scalars that all variables share in one update."""
 
     def _scalars(self) -> Any:
+        """The result of `_begin_update`, which is computed once per update."""
         return self._begin_update() if self._shared is None else self._shared
 
     def _next_iteration(self) -> Any:
-        """The number of this update, counted from 1, as a float."""
+        """The number of this update, from 1, as a float."""
         return jnp.asarray(self.iterations + 1, dtype=scalar_dtype())
 
     def _update(self, gradients: list[jax.Array], variables: list[Variable]) -> None:
@@ -364,20 +364,18 @@ class Optimizer(OptimizerState):
             self._shared = None
 
     def _use_weight_decay(self, variable: Variable) -> bool:
-        """Whether a variable's weights decay."""
+        """Whether weight decay applies to a variable."""
         excluded, patterns = self._undecayed
-        return variable not in excluded and not any(
-            re.search(pattern, variable.name) for pattern in patterns
-        )
+        if variable in excluded:
+            return False
+        return not any(re.search(pattern, variable.name) for pattern in patterns)
 
     def _accumulate(
         self, gradients: list[jax.Array], variables: list[Variable], steps: int
     ) -> None:
-        """Add the gradients up; at every `steps`-th step update with their mean and start again from zero."""
-        sums = [
-            self._accumulated_gradients[self._get_variable_index(variable)]
-            for variable in variables
-        ]
+        """Sum up the gradients; at every `steps`-th step update with their mean and reset them."""
+        indices = [self._get_variable_index(variable) for variable in variables]
+        sums = [self._accumulated_gradients[index] for index in indices]
         for total, gradient in zip(sums, gradients, strict=True):
             total.assign_add(gradient)
 
@@ -389,12 +387,10 @@ class Optimizer(OptimizerState):
         _when((self._iterations.value + 1) % steps == 0, update, [*variables, *self._variables])
 
     def _average(self) -> None:
-        """Move the averages towards the weights; the first update makes them the weights."""
+        """Update the moving averages; the first update sets them to the weights."""
         updates = jnp.asarray(self.iterations)
         momentum = jnp.where(updates == 0, 0.0, self.ema_momentum)
-        pairs = list(
-            zip(self._trainable_variables, self._model_variables_moving_average, strict=True)
-        )
+        pairs = weights_and_averages(self)
         for variable, average in pairs:
             average.assign(momentum * average.value + (1.0 - momentum) * variable.value)
         if self.ema_overwrite_frequency is not None:
@@ -403,8 +399,24 @@ class Optimizer(OptimizerState):
                 variable.assign(jnp.where(due, average.value, variable.value))
 
 
+def weights_and_averages(optimizer: Optimizer) -> list[tuple[Variable, Variable]]:
+    """Each trainable variable of a built optimizer with its moving average.
+
+    Args:
+        optimizer: A built optimizer with `use_ema=True`.
+    """
+    averages = optimizer._model_variables_moving_average
+    return list(zip(optimizer._trainable_variables, averages, strict=True))
+
+
 def _when(condition: Any, function: Callable[[], None], variables: Sequence[Variable]) -> None:
-    """Call `function`, which assigns `variables` and no others, where `condition` holds; also when it is traced."""
+    """Call `function` if `condition` holds, which may be traced.
+
+    Args:
+        condition: A boolean, or an array of shape `()`.
+        function: Assigns no variables except `variables`.
+        variables: All variables that `function` may assign.
+    """
     if not isinstance(condition, Tracer):
         if condition:
             function()

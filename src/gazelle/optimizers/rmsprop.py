@@ -17,15 +17,15 @@ from gazelle.optimizers.state import Rate
 
 @catalogue.add("rmsprop")
 class RMSprop(Optimizer):
-    """Divides the gradient by a running root mean square of itself.
+    """Divides the gradient by the root of the running mean of its square.
 
     Args:
         learning_rate: A number, schedule or callable.
         rho: Momentum of the mean square, from 0 to 1.
-        momentum: Share of the last step that the next one keeps, from 0 to 1.
-        epsilon: Added to the mean square, under the root.
-        centered: Whether to divide by the standard deviation: the running mean's square is taken
-            off.
+        momentum: Share of the last step that is kept in the next one, from 0 to 1.
+        epsilon: Added to the mean square before taking the root.
+        centered: Whether to divide by the standard deviation, by subtracting the square of the
+            running mean.
         **common: The arguments of `Optimizer`.
 
     Raises:
@@ -49,29 +49,30 @@ class RMSprop(Optimizer):
 
     def _add_slots(self, variables: list[Variable]) -> None:
         self._velocities = self.add_optimizer_variables(variables, "velocity")
-        self._momentums = (
-            self.add_optimizer_variables(variables, "momentum") if self.momentum else []
-        )
-        self._means = (
-            self.add_optimizer_variables(variables, "average_gradient") if self.centered else []
-        )
+        self._momentums: list[Any] = []
+        self._means: list[Any] = []
+        if self.momentum:
+            self._momentums = self.add_optimizer_variables(variables, "momentum")
+        if self.centered:
+            self._means = self.add_optimizer_variables(variables, "average_gradient")
 
     def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:
         """Update one variable and its slots."""
         index, rho = self._get_variable_index(variable), self.rho
-        slot = self._velocities[index]
-        square = slot.assign(rho * slot + (1.0 - rho) * gradient**2) + self.epsilon
+        v = self._velocities[index]
+        square = v.assign(rho * v + (1.0 - rho) * gradient**2) + self.epsilon
         if self.centered:
-            slot = self._means[index]
-            square = square - slot.assign(rho * slot + (1.0 - rho) * gradient) ** 2
+            a = self._means[index]
+            mean = a.assign(rho * a + (1.0 - rho) * gradient)
+            square = square - mean**2
         step = learning_rate * gradient / jnp.sqrt(square)
         if self.momentum:
-            slot = self._momentums[index]
-            step = slot.assign(self.momentum * slot + step)
+            m = self._momentums[index]
+            step = m.assign(self.momentum * m + step)
         variable.assign_sub(step)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal optimizer."""
+        """The constructor's arguments."""
         return {
             **super().get_config(),
             "rho": self.rho,

@@ -1,4 +1,7 @@
-"""Gradient descent, with momentum (Polyak 1964): m = mu*m - lr*g; w += m, or w += mu*m - lr*g (Nesterov 1983)."""
+"""Gradient descent with momentum.
+
+m = mu*m - lr*g; w += m (Polyak 1964), or w += mu*m - lr*g (Nesterov 1983).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ class SGD(Optimizer):
 
     Args:
         learning_rate: A number, schedule or callable.
-        momentum: Share of the last step that the next one keeps, from 0 to 1.
+        momentum: Share of the last step that is kept in the next one, from 0 to 1.
         nesterov: Whether to look ahead along the momentum.
         **common: The arguments of `Optimizer`.
 
@@ -39,9 +42,9 @@ class SGD(Optimizer):
         self.nesterov = bool(nesterov)
 
     def _add_slots(self, variables: list[Variable]) -> None:
-        self._momentums = (
-            self.add_optimizer_variables(variables, "momentum") if self.momentum else []
-        )
+        self._momentums: list[Any] = []
+        if self.momentum:
+            self._momentums = self.add_optimizer_variables(variables, "momentum")
 
     def update_step(self, gradient: jax.Array, variable: Variable, learning_rate: Any) -> None:
         """Update one variable and its momentum."""
@@ -54,5 +57,5 @@ class SGD(Optimizer):
         variable.assign_add(self.momentum * momentum - step if self.nesterov else momentum)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal optimizer."""
+        """The constructor's arguments."""
         return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}

@@ -1,4 +1,4 @@
-"""What an optimizer keeps: the step counter, the learning rate and the slots."""
+"""The state of an optimizer: the step counter, the learning rate and the slots."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Rate = float | LearningRateSchedule | Callable[[], Any]
 
 
 class OptimizerState:
-    """The variables of an optimizer and its learning rate; `Optimizer` adds what a step does.
+    """The variables and the learning rate of an optimizer; `Optimizer` adds the steps.
 
     Args:
         name: The optimizer's name.
         learning_rate: A number, a schedule or a callable without arguments.
 
     Raises:
-        ArgumentError: `learning_rate` is none of these.
+        ArgumentError: `learning_rate` is something else.
     """
 
     def __init__(self, name: str, learning_rate: Rate):
@@ -40,9 +40,7 @@ class OptimizerState:
         self._trainable_variables: list[Variable] = []
         self._index: dict[Variable, int] = {}
         self._iterations = self.add_variable((), dtype="int32", name="iteration")
-        self._given_rate: float | None = (
-            None  # the rate as it was given, before rounding to float32
-        )
+        self._given_rate: float | None = None  # the rate before it was rounded to float32
         if isinstance(learning_rate, LearningRateSchedule) or callable(learning_rate):
             self._learning_rate: Any = _checked_callable(learning_rate)
         else:
@@ -52,38 +50,34 @@ class OptimizerState:
 
     @property
     def learning_rate(self) -> Any:
-        """The learning rate: a variable, or what the schedule or callable says now. It takes a number or a schedule.
+        """The learning rate: a variable, or the current value of the schedule or callable.
+
+        It may be set to a number, a schedule or a callable.
 
         Raises:
-            ArgumentTypeError: On setting a number where there is a schedule or callable.
-            ArgumentError: On setting something that is no learning rate.
+            ArgumentTypeError: A number was assigned, but the optimizer has a schedule or callable.
+            ArgumentError: The assigned value is not a learning rate.
         """
         if isinstance(self._learning_rate, LearningRateSchedule):
             return self._learning_rate(self._iterations.value)
-        return (
-            self._learning_rate
-            if isinstance(self._learning_rate, Variable)
-            else self._learning_rate()
-        )
+        if isinstance(self._learning_rate, Variable):
+            return self._learning_rate
+        return self._learning_rate()
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        if isinstance(value, LearningRateSchedule) or (
-            callable(value) and not isinstance(value, Variable)
-        ):
-            # The number's variable goes; programs compiled before know nothing of it.
-            self._variables = [
-                variable for variable in self._variables if variable is not self._learning_rate
-            ]
+        if callable(value) and not isinstance(value, Variable):
+            replaced = self._learning_rate
+            self._variables = [variable for variable in self._variables if variable is not replaced]
             self._learning_rate = _checked_callable(value)
             return
         if not isinstance(self._learning_rate, Variable):
             raise ArgumentTypeError(
                 "This optimizer was created with a `LearningRateSchedule` object or a callable as"
                 " its `learning_rate`, hence its learning rate is not settable.",
-                expected="an optimizer made with a number as learning_rate",
+                expected="an optimizer created with a number as learning_rate",
                 received=repr(value),
-                fix="make the optimizer with a number, or assign another schedule",
+                fix="create the optimizer with a number, or assign another schedule",
             )
         _check_number(value)
         self._given_rate = float(value) if isinstance(value, numbers.Real) else None
@@ -91,7 +85,7 @@ class OptimizerState:
 
     @property
     def lr(self) -> Any:
-        """`learning_rate` by its old name, to read and to set."""
+        """The old name of `learning_rate`; it can be read and set."""
         return self.learning_rate
 
     @lr.setter
@@ -100,7 +94,7 @@ class OptimizerState:
 
     @property
     def variables(self) -> list[Variable]:
-        """All state: iteration, learning rate, averages, gradient sums, then the slots."""
+        """All state: iteration, learning rate, averages, sums of gradients, then the slots."""
         return list(self._variables)
 
     def get_weights(self) -> list[np.ndarray]:
@@ -108,10 +102,10 @@ class OptimizerState:
         return [variable.numpy() for variable in self._variables]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Put back what `get_weights` returned.
+        """Restore the state that `get_weights` returned.
 
         Args:
-            weights: One array for each of `variables`, of its shape.
+            weights: One array of the right shape for each of `variables`.
 
         Raises:
             StateError: The optimizer is not built.
@@ -120,24 +114,22 @@ class OptimizerState:
         """
         self._require_built("set_weights()")
         if len(weights) != len(self._variables):
+            names = ", ".join(variable.name for variable in self._variables)
             raise ArgumentError(
                 f"{self.name}: the number of arrays is not that of the optimizer's variables.",
-                expected=(
-                    f"{len(self._variables)}:"
-                    f" {', '.join(variable.name for variable in self._variables)}"
-                ),
+                expected=f"{len(self._variables)}: {names}",
                 received=len(weights),
             )
         for variable, value in zip(self._variables, weights, strict=True):
             variable.assign(value)
 
     def save_own_variables(self, store: Any) -> None:
-        """Write all state into a mapping, under `"0"`, `"1"`, ..."""
+        """Write all state into a mapping, with the keys `"0"`, `"1"`, ..."""
         for index, value in enumerate(self.get_weights()):
             store[str(index)] = value
 
     def load_own_variables(self, store: Any) -> None:
-        """Read all state from what `save_own_variables` wrote.
+        """Read all state from a mapping that `save_own_variables` wrote.
 
         Raises:
             StateError: The optimizer is not built.
@@ -158,22 +150,24 @@ class OptimizerState:
         """Add a variable to the state.
 
         Args:
-            shape: Its shape.
+            shape: Shape of the variable.
             initializer: A name, an initializer or an array.
-            dtype: Its type; floatx when None.
-            aggregation: Kept with the variable, without effect.
+            dtype: Dtype of the variable; floatx if None.
+            aggregation: Stored with the variable, without effect.
             layout: Without effect.
             name: A short name.
 
         Returns:
-            The variable; it is among `variables` from now on.
+            The variable, which is now one of `variables`.
 
         Raises:
-            UnknownNameError: `initializer` is no known name.
+            UnknownNameError: `initializer` is not a known name.
         """
         name = name or unique_name("variable")
+        if isinstance(initializer, str | dict):
+            initializer = initializers.get(initializer)
         variable = Variable(
-            initializers.get(initializer) if isinstance(initializer, str | dict) else initializer,
+            initializer,
             shape=tuple(shape),
             dtype=dtype or floatx(),
             trainable=False,
@@ -187,7 +181,9 @@ class OptimizerState:
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> Variable:
-        """Add a slot of a variable's shape and type, named after its path: `model_dense_kernel_momentum`.
+        """Add a slot for a variable, of the same shape and dtype.
+
+        It is named after the variable's path: `model_dense_kernel_momentum`.
 
         Args:
             reference_variable: The variable.
@@ -213,47 +209,44 @@ class OptimizerState:
 
         Args:
             trainable_variables: The variables.
-            name: The slot's name, or several names.
-            initializer: An initializer for all of them, or a list with one for each name.
+            name: Name of the slot, or several names.
+            initializer: One initializer, or a list with one per name.
 
         Returns:
-            A list of slots; for several names a tuple with a list for each.
+            A list of slots, one per variable; for several names a tuple of such lists.
         """
         if isinstance(name, str):
             return [
                 self.add_variable_from_reference(variable, name, initializer)
                 for variable in trainable_variables
             ]
-        each = initializer if isinstance(initializer, list | tuple) else [initializer] * len(name)
-        rows = [
-            [
-                self.add_variable_from_reference(variable, n, i)
-                for n, i in zip(name, each, strict=True)
-            ]
-            for variable in trainable_variables
-        ]
-        return tuple([row[column] for row in rows] for column in range(len(name)))
+        if not isinstance(initializer, list | tuple):
+            initializer = [initializer] * len(name)
+        slots: tuple[list[Variable], ...] = tuple([] for _ in name)
+        for variable in trainable_variables:  # the slots of one variable follow each other
+            for group, slot_name, start in zip(slots, name, initializer, strict=True):
+                group.append(self.add_variable_from_reference(variable, slot_name, start))
+        return slots
 
     def _get_variable_index(self, variable: Variable) -> int:
-        """The place of a variable among those that the optimizer was built for."""
+        """The index of a variable among those that the optimizer was built for."""
         if variable not in self._index:
             self._check_known([variable])
         return self._index[variable]
 
     def _check_known(self, variables: Sequence[Variable]) -> None:
-        """Refuse variables that the optimizer was not built for."""
+        """Check that the optimizer was built for the variables."""
         unknown = [variable for variable in variables if variable not in self._index]
         if unknown:
+            known = self._trainable_variables
             raise StateError(
-                f"Unknown variable: {unknown[0]!r}. The optimizer {self.name!r} belongs to other"
-                " variables, those of another model perhaps.",
-                expected=", ".join(
-                    f"{variable.path} {variable.shape}" for variable in self._trainable_variables
-                ),
+                f"Unknown variable: {unknown[0]!r}. The optimizer {self.name!r} was built for other"
+                " variables, perhaps those of another model.",
+                expected=", ".join(f"{variable.path} {variable.shape}" for variable in known),
                 received=", ".join(f"{variable.path} {variable.shape}" for variable in variables),
                 fix=(
                     'call compile again with a new optimizer: model.compile(optimizer="adam", ...);'
-                    " after a change of layers too"
+                    " also after changing layers"
                 ),
             )
 
@@ -261,12 +254,12 @@ class OptimizerState:
         if not self.built:
             raise StateError(
                 f"{call} needs an optimizer that has been built.",
-                expected=f"{self.name}.build(trainable_variables) called before",
+                expected=f"a call of {self.name}.build(trainable_variables) before",
                 fix="call build, or train one step",
             )
 
     def _rate_config(self) -> Any:
-        """The learning rate for a config: the number as it was given, if it still holds."""
+        """The learning rate for a config: the number that was given, if it has not changed."""
         if not isinstance(self._learning_rate, Variable):
             return registry.serialize(self._learning_rate)
         now = self._learning_rate.numpy()[()]
@@ -275,13 +268,23 @@ class OptimizerState:
         return float(str(now))  # the shortest decimal that rounds to it: 0.1, not 0.10000000149
 
 
+def step_counter(optimizer: OptimizerState) -> Variable:
+    """The variable that counts the steps of an optimizer."""
+    return optimizer._iterations
+
+
+def learning_rate_source(optimizer: OptimizerState) -> Any:
+    """The learning rate of an optimizer as a variable, a schedule or a callable, not its value."""
+    return optimizer._learning_rate
+
+
 def scalar_dtype() -> str:
-    """The type for learning rates and step counts in formulas: float32, or floatx where that is longer."""
+    """The dtype for learning rates and step counts in formulas: float32, or floatx if wider."""
     return str(jnp.promote_types(floatx(), "float32"))
 
 
 def _checked_callable(rate: Any) -> Any:
-    """A schedule, or a callable that can be called without arguments."""
+    """A schedule or a callable, checked to take no required arguments."""
     if isinstance(rate, LearningRateSchedule):
         return rate
     try:
@@ -300,24 +303,15 @@ def _checked_callable(rate: Any) -> Any:
 
 
 def _check_number(rate: Any) -> None:
-    array = isinstance(rate, Variable | jax.Array | np.ndarray) and rate.shape == ()
-    number = (
-        isinstance(rate, numbers.Real) and not isinstance(rate, bool) and np.isfinite(float(rate))
-    )
-    if not (array or number):
+    if isinstance(rate, Variable | jax.Array | np.ndarray):
+        valid = rate.shape == ()
+    else:
+        is_number = isinstance(rate, numbers.Real) and not isinstance(rate, bool)
+        valid = is_number and np.isfinite(float(rate))
+    if not valid:
         raise ArgumentError(
             "Argument `learning_rate` should be float, or an instance of LearningRateSchedule, or a"
             " callable.",
             expected="a finite number, a LearningRateSchedule, or a callable () -> number",
             received=repr(rate),
         )
-
-
-def rate_source(optimizer: Any) -> Any:
-    """What gives an optimizer's learning rate: a variable, a `LearningRateSchedule` or a callable."""
-    return optimizer._learning_rate
-
-
-def apply_counter(optimizer: Any) -> Variable:
-    """The variable that counts the calls of `apply`; `iterations` counts the updates."""
-    return optimizer._iterations

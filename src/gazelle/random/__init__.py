@@ -1,4 +1,4 @@
-"""Random arrays, as `keras.random` gives them: the same seed gives Keras's numbers on JAX."""
+"""Random arrays with the functions of `keras.random`; a seed gives the numbers of Keras on JAX."""
 
 from gazelle._core.seeds import SeedGenerator
 from gazelle.random.draws import (

@@ -1,7 +1,8 @@
-"""Draws from distributions. `seed` is an int (always the same numbers), a `SeedGenerator`, or None (never the same).
+"""Draws from random distributions.
 
-All of them work on arrays and inside compiled programs; there `seed` must be an int, a key, or a
-generator that belongs to a layer or model of the program.
+`seed` is an int (always the same numbers), a `SeedGenerator`, or None (other numbers every time).
+Inside a compiled program it must be an int, a key, or a generator that belongs to a layer or model
+of the program.
 """
 
 from __future__ import annotations
@@ -25,22 +26,21 @@ def normal(
     dtype: Any = None,
     seed: Any = None,
 ) -> jax.Array:
-    """Normal numbers.
+    """Normally distributed numbers.
 
     Args:
         shape: Shape of the result, a tuple of ints.
         mean: Mean.
         stddev: Standard deviation.
-        dtype: A float type; floatx when None.
+        dtype: A float type; floatx if None.
         seed: An int, a `SeedGenerator` or None.
 
     Raises:
-        ArgumentError: `dtype` is no float type, or `seed` none of the above.
+        ArgumentError: `dtype` is not a float type, or `seed` is invalid.
     """
     dtype = _float_type(dtype, "normal")
-    return jax.random.normal(draw_key(seed), tuple(shape), dtype) * jnp.asarray(
-        stddev, dtype
-    ) + jnp.asarray(mean, dtype)
+    sample = jax.random.normal(draw_key(seed), tuple(shape), dtype)
+    return sample * jnp.asarray(stddev, dtype) + jnp.asarray(mean, dtype)
 
 
 def uniform(
@@ -50,17 +50,17 @@ def uniform(
     dtype: Any = None,
     seed: Any = None,
 ) -> jax.Array:
-    """Uniform numbers from `minval` (included) to `maxval` (not).
+    """Uniformly distributed numbers from `minval` (included) to `maxval` (excluded).
 
     Args:
         shape: Shape of the result, a tuple of ints.
         minval: Lower bound.
         maxval: Upper bound.
-        dtype: A float type; floatx when None. For integers there is `randint`.
+        dtype: A float type; floatx if None. For integers use `randint`.
         seed: An int, a `SeedGenerator` or None.
 
     Raises:
-        ArgumentError: `dtype` is no float type, or `seed` none of the above.
+        ArgumentError: `dtype` is not a float type, or `seed` is invalid.
     """
     dtype = _float_type(dtype, "uniform", "; for integers use randint")
     return jax.random.uniform(draw_key(seed), tuple(shape), dtype, minval, maxval)
@@ -73,17 +73,17 @@ def truncated_normal(
     dtype: Any = None,
     seed: Any = None,
 ) -> jax.Array:
-    """Normal numbers, those beyond two standard deviations drawn again.
+    """Normally distributed numbers within two standard deviations; others are drawn again.
 
     Args:
         shape: Shape of the result, a tuple of ints.
         mean: Mean.
-        stddev: Standard deviation before the cut.
-        dtype: A float type; floatx when None.
+        stddev: Standard deviation before truncation.
+        dtype: A float type; floatx if None.
         seed: An int, a `SeedGenerator` or None.
 
     Raises:
-        ArgumentError: `dtype` is no float type, or `seed` none of the above.
+        ArgumentError: `dtype` is not a float type, or `seed` is invalid.
     """
     dtype = _float_type(dtype, "truncated_normal")
     sample = jax.random.truncated_normal(draw_key(seed), -2.0, 2.0, tuple(shape), dtype)
@@ -93,7 +93,7 @@ def truncated_normal(
 def randint(
     shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32", seed: Any = None
 ) -> jax.Array:
-    """Integers from `minval` (included) to `maxval` (not), all as likely.
+    """Uniformly distributed integers from `minval` (included) to `maxval` (excluded).
 
     Args:
         shape: Shape of the result, a tuple of ints.
@@ -103,22 +103,25 @@ def randint(
         seed: An int, a `SeedGenerator` or None.
 
     Raises:
-        ArgumentError: `dtype` is no integer type, or `seed` none of the above.
+        ArgumentError: `dtype` is not an integer type, or `seed` is invalid.
     """
     name = standardize_dtype(dtype)
     if "int" not in name:
         raise ArgumentError(
-            "randint draws integers.", expected="an integer dtype", received=name, fix="use uniform"
+            "randint only draws integers.",
+            expected="an integer dtype",
+            received=name,
+            fix="use uniform",
         )
     return jax.random.randint(draw_key(seed), tuple(shape), minval, maxval, name)
 
 
 def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> jax.Array:
-    """Classes, each as likely as the softmax of its logit.
+    """Class numbers, whose probabilities are the softmax of the logits.
 
     Args:
         logits: `(batch, classes)`, unnormalised log-probabilities.
-        num_samples: Draws a row.
+        num_samples: Number of draws per row.
         dtype: An integer type.
         seed: An int, a `SeedGenerator` or None.
 
@@ -126,12 +129,12 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
         `(batch, num_samples)` class numbers.
 
     Raises:
-        ShapeError: `logits` has not two axes.
+        ShapeError: `logits` does not have two axes.
     """
     logits = jnp.asarray(logits)
     if logits.ndim != 2:
         raise ShapeError(
-            "categorical needs a row of logits a sample.",
+            "categorical needs one row of logits per sample.",
             expected="(batch, classes)",
             received=logits.shape,
         )
@@ -142,14 +145,14 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
 
 
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> jax.Array:
-    """`x` with its parts along `axis` in random order; each part stays whole, so the rows of a table stay rows.
+    """`x` with its slices along `axis` in random order; the rows of a table stay intact.
 
-    (Keras on JAX shuffles every column for itself, which tears rows apart; for one axis the numbers
-    are the same.)
+    Keras on JAX shuffles every column independently, which does not keep the rows; for an array of
+    one axis the result is the same.
 
     Args:
         x: An array.
-        axis: Which axis.
+        axis: The axis to shuffle along.
         seed: An int, a `SeedGenerator` or None.
     """
     return jax.random.permutation(draw_key(seed), jnp.asarray(x), axis)
@@ -158,15 +161,15 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> jax.Array:
 def dropout(
     inputs: Any, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Any = None
 ) -> jax.Array:
-    """`inputs` with a share of `rate` set to 0 and the rest scaled by 1 / (1 - rate), so that the mean stays.
+    """`inputs` with a fraction `rate` set to 0 and the others scaled by 1 / (1 - rate).
 
-    Srivastava et al., "Dropout", 2014.
+    This keeps the mean (Srivastava et al., "Dropout", 2014).
 
     Args:
         inputs: An array.
-        rate: Share to drop, 0 to 1.
-        noise_shape: Shape of the mask where it is broadcast over axes (1 there); None on an axis
-            stands for the inputs' own size.
+        rate: Fraction to drop, from 0 to 1.
+        noise_shape: Shape of the mask, which broadcasts along axes of size 1; None along an axis
+            stands for the size of the inputs.
         seed: An int, a `SeedGenerator` or None.
 
     Raises:
@@ -174,12 +177,10 @@ def dropout(
     """
     inputs = jnp.asarray(inputs)
     rate = in_range("rate", rate, 0.0, 1.0, "dropout")
-    if noise_shape is None:
-        shape = inputs.shape
-    else:
-        shape = tuple(
-            own if n is None else n for n, own in zip(noise_shape, inputs.shape, strict=True)
-        )
+    shape = inputs.shape
+    if noise_shape is not None:
+        pairs = zip(noise_shape, inputs.shape, strict=True)
+        shape = tuple(own if n is None else n for n, own in pairs)
     keep = 1.0 - rate
     if keep == 0.0:
         return jnp.zeros_like(inputs)
@@ -193,7 +194,7 @@ def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Any = None)
     Args:
         shape: Shape of the result, a tuple of ints.
         alpha: Number or array > 0 that broadcasts to `shape`.
-        dtype: A float type; floatx when None.
+        dtype: A float type; floatx if None.
         seed: An int, a `SeedGenerator` or None.
     """
     return jax.random.gamma(draw_key(seed), alpha, tuple(shape), _float_type(dtype, "gamma"))
@@ -208,7 +209,7 @@ def beta(
         shape: Shape of the result, a tuple of ints.
         alpha: First parameter, number or array > 0.
         beta: Second parameter, number or array > 0.
-        dtype: A float type; floatx when None.
+        dtype: A float type; floatx if None.
         seed: An int, a `SeedGenerator` or None.
     """
     return jax.random.beta(draw_key(seed), alpha, beta, tuple(shape), _float_type(dtype, "beta"))
@@ -217,13 +218,13 @@ def beta(
 def binomial(
     shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None
 ) -> jax.Array:
-    """How often, in `counts` trials, something happens that has the given probability.
+    """Numbers of successes in `counts` trials with the given probability of success.
 
     Args:
         shape: Shape of the result, a tuple of ints.
         counts: Number of trials, number or array >= 0.
-        probabilities: Number or array, 0 to 1.
-        dtype: A float type; floatx when None.
+        probabilities: Number or array from 0 to 1.
+        dtype: A float type; floatx if None.
         seed: An int, a `SeedGenerator` or None.
     """
     return jax.random.binomial(

@@ -1,4 +1,4 @@
-"""The penalties: L1 `l1 * sum(|w|)`, L2 `l2 * sum(w**2)`, both, and one that keeps rows or columns orthogonal."""
+"""The regularizers: L1, L2, both, and one that makes rows or columns orthogonal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ catalogue = Catalogue("regularizer", "keras.regularizers")
 
 @builtin("keras.regularizers")
 class Regularizer:
-    """What every regularizer is: called on an array it returns a number that is added to the loss.
+    """Base class of regularizers: called on an array, it returns a penalty to add to the loss.
 
     A subclass defines `__call__(x)` and `get_config()`.
     """
@@ -29,18 +29,19 @@ class Regularizer:
         return 0.0
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal regularizer.
+        """The constructor's arguments.
 
         Raises:
             NotImplementedError: The subclass does not define it.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} does not define get_config(): return the arguments of init."
+            f"{type(self).__name__} does not define get_config(), which returns the constructor's"
+            " arguments."
         )
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Regularizer:
-        """A regularizer from `get_config`."""
+        """Creates a regularizer from its config."""
         return cls(**config)
 
 
@@ -52,7 +53,7 @@ class L1(Regularizer):
         l1: Factor, at least 0.
 
     Raises:
-        ArgumentError: `l1` is negative or no number.
+        ArgumentError: `l1` is negative or not a number.
     """
 
     def __init__(self, l1: float = 0.01):
@@ -63,7 +64,7 @@ class L1(Regularizer):
         return self.l1 * jnp.sum(jnp.abs(jnp.asarray(x)))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal regularizer."""
+        """The constructor's arguments."""
         return {"l1": self.l1}
 
 
@@ -75,7 +76,7 @@ class L2(Regularizer):
         l2: Factor, at least 0.
 
     Raises:
-        ArgumentError: `l2` is negative or no number.
+        ArgumentError: `l2` is negative or not a number.
     """
 
     def __init__(self, l2: float = 0.01):
@@ -86,7 +87,7 @@ class L2(Regularizer):
         return self.l2 * jnp.sum(jnp.square(jnp.asarray(x)))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal regularizer."""
+        """The constructor's arguments."""
         return {"l2": self.l2}
 
 
@@ -99,7 +100,7 @@ class L1L2(Regularizer):
         l2: Factor of the squares, at least 0; None counts as 0.
 
     Raises:
-        ArgumentError: A factor is negative or no number.
+        ArgumentError: A factor is negative or not a number.
     """
 
     def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0):
@@ -117,20 +118,20 @@ class L1L2(Regularizer):
         return penalty
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal regularizer."""
+        """The constructor's arguments."""
         return {"l1": self.l1, "l2": self.l2}
 
 
 @catalogue.add()
 class OrthogonalRegularizer(Regularizer):
-    """`factor` times the mean magnitude of the cosines between all pairs of rows (or columns) of a matrix.
+    """`factor` times the mean magnitude of the cosines between all pairs of rows or columns.
 
     Args:
         factor: Factor, at least 0.
-        mode: `"rows"` or `"columns"`: which vectors are to be orthogonal.
+        mode: The vectors that should be orthogonal: `"rows"` or `"columns"`.
 
     Raises:
-        ArgumentError: `factor` is negative or no number, or `mode` is unknown.
+        ArgumentError: `factor` is negative or not a number, or `mode` is unknown.
     """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows"):
@@ -141,7 +142,7 @@ class OrthogonalRegularizer(Regularizer):
         """The penalty of a matrix, a scalar; 0 for a single vector.
 
         Raises:
-            ShapeError: `inputs` is no matrix.
+            ShapeError: `inputs` is not a matrix.
         """
         x = jnp.asarray(inputs)
         if x.ndim != 2:
@@ -152,9 +153,9 @@ class OrthogonalRegularizer(Regularizer):
                 fix="use it for kernels, not for biases",
             )
         vectors = x if self.mode == "rows" else x.T  # (vectors, components)
-        # The bound under the root keeps the gradient of a zero vector finite.
-        norms = jnp.maximum(jnp.sum(jnp.square(vectors), 1, keepdims=True), epsilon() ** 2)
-        unit = vectors * jax.lax.rsqrt(norms)
+        # Bounding the squared norms keeps the gradient of a zero vector finite.
+        squares = jnp.maximum(jnp.sum(jnp.square(vectors), 1, keepdims=True), epsilon() ** 2)
+        unit = vectors * jax.lax.rsqrt(squares)
         cosines = unit @ unit.T
         count = len(vectors)
         others = 1.0 - jnp.eye(count, dtype=x.dtype)
@@ -162,7 +163,7 @@ class OrthogonalRegularizer(Regularizer):
         return 0.5 * self.factor * jnp.sum(jnp.abs(cosines * others)) / pairs
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal regularizer."""
+        """The constructor's arguments."""
         return {"factor": self.factor, "mode": self.mode}
 
 

@@ -1,4 +1,4 @@
-"""Weights files: what a model has learned, as data that can be checked before it is used."""
+"""Saving and loading: weights files, which are checked before they are used, and configs."""
 
 from gazelle._core.registry import (
     custom_object_scope,

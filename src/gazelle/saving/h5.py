@@ -1,9 +1,9 @@
-"""The HDF5 of Keras 3's weights files: variable i of the layer at `path` is the dataset `path/vars/i`.
+"""The HDF5 format of Keras 3's weights files.
 
-A file is data and may be damaged or hostile. Before a value is read, everything in the file is
-looked at without following links: only groups and plain, fully stored arrays of numbers may be
-there. Attributes are not read at all. Gazelle adds one dataset, `gazelle_sha256`, with a digest of
-each array; Keras ignores it.
+Variable i of the layer at `path` is the dataset `path/vars/i`. A file may be damaged or malicious.
+Before a value is read, all objects in the file are checked without following links: only groups and
+plain, fully stored arrays of numbers are allowed. Attributes are not read. Gazelle adds one
+dataset, `gazelle_sha256`, with a digest of each array; Keras ignores it.
 """
 
 from __future__ import annotations
@@ -33,20 +33,21 @@ from gazelle.saving.h5_checks import (
 )
 
 DIGESTS = "gazelle_sha256"
-_NUMBER = re.compile("0|[1-9][0-9]{0,5}")  # as Keras writes it: "00" would be a second name of 0
+_NEW_COPY = f"get a new copy; if you changed the file on purpose, delete its dataset {DIGESTS!r}"
+_NUMBER = re.compile("0|[1-9][0-9]{0,5}")  # without leading zeros, as Keras writes it
 
 
 class WeightsFile:
-    """An opened and checked weights file; made by `open_weights`.
+    """An open, checked weights file; created by `open_weights`.
 
     Attributes:
-        label: The file's name for messages.
-        specs: Group path (`""` for the model itself, `layers/dense`, `optimizer`) -> its arrays'
-            specs, in order.
+        label: Name of the file for messages.
+        specs: Group path (`""` for the model itself, `layers/dense`, `optimizer`) -> specs of its
+            arrays, in order.
     """
 
     def __init__(self, file: Any, label: str):
-        """Check everything in an h5py file but the values."""
+        """Check everything in an h5py file except the values."""
         self.label = label
         self._sets = dict(datasets(file, label))
         digests = self._sets.pop(DIGESTS, None)
@@ -58,14 +59,14 @@ class WeightsFile:
 
     @property
     def has_digests(self) -> bool:
-        """Whether values are verified when they are read (files from Keras hold no digests)."""
+        """Whether values are verified when they are read; Keras's files have no digests."""
         return self._digests is not None
 
     def read(self, path: str) -> list[np.ndarray]:
-        """The arrays of one group, verified where the file holds digests.
+        """The arrays of one group, verified if the file has digests.
 
         Raises:
-            DataError: The values cannot be read or are not the ones that were written.
+            DataError: The values cannot be read, or differ from those that were written.
         """
         return [self._read(_joined(path, index)) for index in range(len(self.specs[path]))]
 
@@ -75,19 +76,17 @@ class WeightsFile:
         spec = self._specs[where]
         with guarded(self.label, where):
             value = np.asarray(h5py.Dataset(self._sets[where])[()])
-        value = (
-            value.view(BFLOAT16) if spec.dtype == BFLOAT16 else value.astype(spec.dtype, copy=False)
-        )
+        if spec.dtype == BFLOAT16:
+            value = value.view(BFLOAT16)
+        else:
+            value = value.astype(spec.dtype, copy=False)
         if self._digests is not None and _digest(where, value) != self._digests[where]:
             raise DataError(
                 f"{self.label}: the values of {short(where, 80)} are not the ones that were"
                 " written.",
-                expected="the SHA-256 that the file gives",
-                received="another: the file was damaged or changed",
-                fix=(
-                    "take a good copy; if you changed it on purpose, delete its dataset"
-                    f" {DIGESTS!r}"
-                ),
+                expected="values with the SHA-256 digest in the file",
+                received="other values: the file was damaged or changed",
+                fix=_NEW_COPY,
             )
         return value
 
@@ -97,13 +96,10 @@ class WeightsFile:
         spec = spec_of(dataset, DIGESTS, self.label)
         if spec.shape != (len(self._specs), 32) or spec.dtype != np.uint8:
             raise DataError(
-                f"{self.label}: its list of digests does not fit its arrays.",
+                f"{self.label}: the list of digests does not match the arrays.",
                 expected=f"({len(self._specs)}, 32) uint8 at {DIGESTS!r}",
                 received=str(spec),
-                fix=(
-                    "take a good copy; if you changed the file on purpose, delete its dataset"
-                    f" {DIGESTS!r}"
-                ),
+                fix=_NEW_COPY,
             )
         with guarded(self.label, DIGESTS):
             rows = h5py.Dataset(dataset)[()]
@@ -116,18 +112,18 @@ def write_weights(
     overwrite: bool = True,
     names: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a weights file that Keras 3 reads too; the old file stays whole until the new one is.
+    """Write a weights file that Keras 3 can also read; an old file is replaced at the very end.
 
     Args:
         path: The file, or a binary file object open for reading and writing.
         tree: Group path (`""`, `layers/dense`, `optimizer`) -> its arrays, JAX arrays or variables,
             in order.
-        overwrite: Whether a file that is there may be replaced.
-        names: Group path -> the owner's name, kept as the attribute that Keras keeps it in.
+        overwrite: Whether an existing file may be replaced.
+        names: Group path -> name of the layer, written to the same attribute as by Keras.
 
     Raises:
-        ArgumentError: The file is there and `overwrite` is false, or its folder is missing.
-        OSError: The disk is full, ...; an old file is then untouched.
+        ArgumentError: The file exists and `overwrite` is false, or its folder does not exist.
+        OSError: Writing failed, for example because the disk is full; an old file is unchanged.
     """
     if not isinstance(path, str | os.PathLike):
         _write(path, tree, names or {})
@@ -135,14 +131,14 @@ def write_weights(
     target = Path(path)
     if target.exists() and not overwrite:
         raise ArgumentError(
-            f"{str(target)!r} is there already.", fix="pass overwrite=True or choose another name"
+            f"{str(target)!r} already exists.", fix="pass overwrite=True or choose another name"
         )
     if not target.parent.is_dir():
         raise ArgumentError(
-            f"Cannot write {str(target)!r}: its folder is missing.",
-            fix=f"make it first: os.makedirs({str(target.parent)!r})",
+            f"Cannot write {str(target)!r}: its folder does not exist.",
+            fix=f"create it first: os.makedirs({str(target.parent)!r})",
         )
-    # HDF5 does not survive a full disk (it crashes the process), so it writes into memory.
+    # HDF5 writes into memory, because it crashes the process when the disk is full.
     buffer = io.BytesIO()
     _write(buffer, tree, names or {})
     with atomic_path(target) as temporary:
@@ -151,7 +147,7 @@ def write_weights(
 
 @contextmanager
 def open_weights(path: str | os.PathLike[str] | BinaryIO) -> Iterator[WeightsFile]:
-    """Open a weights file and check all of it but the values.
+    """Open a weights file and check everything except the values.
 
     Args:
         path: The file, or a seekable binary file object.
@@ -160,8 +156,8 @@ def open_weights(path: str | os.PathLike[str] | BinaryIO) -> Iterator[WeightsFil
         The file, from which single groups can be read.
 
     Raises:
-        DataError: The file is missing, cut, no weights file, or holds what a weights file may not
-            hold.
+        DataError: The file does not exist, is truncated, is not a weights file, or contains objects
+            that are not allowed.
     """
     import h5py
 
@@ -174,7 +170,7 @@ def open_weights(path: str | os.PathLike[str] | BinaryIO) -> Iterator[WeightsFil
             raise DataError(
                 f"Cannot open the weights file {label}: {error.strerror}.",
                 expected="a file that can be read",
-                fix="check the path; a weights file's name ends in '.weights.h5'",
+                fix="check the path; the name of a weights file ends in '.weights.h5'",
             ) from None
         source: Any = os.fspath(path)
     else:
@@ -193,11 +189,11 @@ def read_weights(
 
     Args:
         path: The file, or a seekable binary file object.
-        max_bytes: The most memory that the arrays may take; 64 MiB plus 100 times the file's size
-            when None (only compressed files can reach it).
+        max_bytes: Maximum memory for the arrays; None for 64 MiB plus 100 times the size of the
+            file, which only compressed files can exceed.
 
     Raises:
-        DataError: The file cannot be trusted or read, or holds more than `max_bytes`.
+        DataError: The file fails a check, cannot be read, or holds more than `max_bytes`.
     """
     with open_weights(path) as file:
         total = sum(spec.nbytes for specs in file.specs.values() for spec in specs)
@@ -223,13 +219,12 @@ def _write(target: Any, tree: Mapping[str, Sequence[Any]], names: Mapping[str, s
                 group.attrs["name"] = names[path]
             for index, value in enumerate(values):
                 array = np.asarray(value, order="C")
-                digests[_joined(path, index)] = _digest(_joined(path, index), array)
-                if (
-                    array.dtype == BFLOAT16
-                ):  # HDF5 has no such type; Keras writes two opaque bytes and says what they are
-                    group.create_dataset(str(index), data=array.view("V2")).attrs["dtype"] = (
-                        "bfloat16"
-                    )
+                where = _joined(path, index)
+                digests[where] = _digest(where, array)
+                if array.dtype == BFLOAT16:
+                    # HDF5 has no such type. Like Keras, write two opaque bytes and name the type.
+                    dataset = group.create_dataset(str(index), data=array.view("V2"))
+                    dataset.attrs["dtype"] = "bfloat16"
                 else:
                     group.create_dataset(str(index), data=array)
         rows = b"".join(digests[where] for where in sorted(digests))
@@ -237,44 +232,44 @@ def _write(target: Any, tree: Mapping[str, Sequence[Any]], names: Mapping[str, s
 
 
 def _joined(path: str, index: int | None = None) -> str:
+    """The path in the file of a group's variables, or of one of them."""
     group = f"{path}/vars" if path else "vars"
     return group if index is None else f"{group}/{index}"
 
 
 def _digest(where: str, array: np.ndarray) -> bytes:
-    head = f"{where} {array.shape} {array.dtype.newbyteorder('<')}".encode()
-    little = (
-        array
-        if array.dtype == BFLOAT16
-        else array.astype(array.dtype.newbyteorder("<"), copy=False)
-    )
-    return hashlib.sha256(head + b"\0" + little.tobytes()).digest()
+    """The SHA-256 of an array's path, shape, dtype and little-endian bytes."""
+    little_endian = array.dtype.newbyteorder("<")
+    head = f"{where} {array.shape} {little_endian}".encode()
+    if array.dtype != BFLOAT16:
+        array = array.astype(little_endian, copy=False)
+    return hashlib.sha256(head + b"\0" + array.tobytes()).digest()
 
 
-def _size(path: Any) -> int:
+def _size(path: str | os.PathLike[str] | BinaryIO) -> int:
     if isinstance(path, str | os.PathLike):
         return os.path.getsize(path)
     return path.seek(0, os.SEEK_END)
 
 
 def _grouped(specs: Mapping[str, Spec], label: str) -> dict[str, list[Spec]]:
-    """Specs by group; every array must be number 0, 1, ... of a `vars` group."""
+    """Specs by group; the arrays of a `vars` group must be named 0, 1, ... without gaps."""
     numbered: dict[str, dict[int, Spec]] = {}
     for where, spec in specs.items():
         parts = where.split("/")
         if len(parts) < 2 or parts[-2] != "vars" or not _NUMBER.fullmatch(parts[-1]):
             if parts[0] in ("model_weights", "optimizer_weights"):
                 raise refused(
-                    label, where, "a whole model in the older .h5 form", "a .weights.h5 file"
+                    label, where, "a whole model in the old .h5 format", "a .weights.h5 file"
                 )
             raise refused(
-                label, where, "an array in this place", "arrays named <layer>/vars/0, 1, ..."
+                label, where, "an array at this path", "arrays named <layer>/vars/0, 1, ..."
             )
         numbered.setdefault("/".join(parts[:-2]), {})[int(parts[-1])] = spec
     for path, found in numbered.items():
         missing = sorted(set(range(len(found))) - set(found))
         if missing:
             raise refused(
-                label, _joined(path), f"arrays {sorted(found)[:8]}", f"number {missing[0]} too"
+                label, _joined(path), f"arrays {sorted(found)[:8]}", f"also number {missing[0]}"
             )
     return {path: [found[index] for index in range(len(found))] for path, found in numbered.items()}

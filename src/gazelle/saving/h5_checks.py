@@ -1,4 +1,4 @@
-"""What an HDF5 file must be before a value is read from it: whole, without links, holding plain stored numbers only."""
+"""Checks of an HDF5 file before values are read: complete, no links, only plain stored numbers."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ from gazelle._core.errors import DataError, reason, short
 BFLOAT16 = np.dtype(jnp.bfloat16)
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_ZIP = b"PK\x03\x04"
+_KINDS = {  # by the first bytes of a file
+    _ZIP: "a zip archive: a .keras file?",
+    b"\x1f\x8b": "a gzip file",
+    b"\x93NUMPY": "a .npy file",
+}
 _MAX_OBJECTS = 200_000
 _MAX_DEPTH = 40
 _MAX_NAME = 1000  # bytes
-_FILTERS = {1, 2, 3}  # deflate, shuffle, fletcher32: built in, so that no plug-in is looked for
-_DEFLATE_RATIO = 1100  # no deflated stream grows more than 1032-fold
+_FILTERS = {1, 2, 3}  # deflate, shuffle, fletcher32: built in, so that no plugin is loaded
+_DEFLATE_RATIO = 1100  # deflate compresses at most 1032-fold
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a file says of one array: `shape` and `dtype` (native byte order)."""
+    """The shape and dtype (in native byte order) of one array in a file."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -42,46 +48,53 @@ class Spec:
 
 
 def check_start(file: BinaryIO, label: str) -> None:
-    """Refuse what is no HDF5 file or is cut, saying what it seems to be."""
+    """Check that a file starts like an HDF5 file and is not truncated.
+
+    Raises:
+        DataError: It is not an HDF5 file, or it is truncated.
+    """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     head = file.read(64)
     file.seek(0)
     if head[:8] != _SIGNATURE:
-        kinds = {
-            b"PK\x03\x04": "a zip archive: a .keras file?",
-            b"\x1f\x8b": "a gzip file",
-            b"\x93NUMPY": "a .npy file",
-        }
-        found = next(
-            (kind for start, kind in kinds.items() if head.startswith(start)), f"bytes {head[:8]!r}"
-        )
-        if head.lstrip()[:1] == b"<":
-            found = "a web page: the download failed?"
-        if not head or (len(head) < 8 and _SIGNATURE.startswith(head)):
-            found = f"a file that is {'cut' if head else 'empty'}: {size} bytes"
+        is_zip = head.startswith(_ZIP)
         raise DataError(
             f"{label} is not a weights file.",
             expected="an HDF5 file",
-            received=found,
-            fix="get the file again" if "zip" not in found else "open it with load_model",
+            received=_file_kind(head, size),
+            fix="open it with load_model" if is_zip else "get the file again",
         )
-    # The superblock says where the file ends: versions 0 and 1 hold it at another place than 2 and
-    # 3.
-    place = {0: 40, 1: 44, 2: 28, 3: 28}.get(head[8] if len(head) > 8 else -1)
-    needed = int.from_bytes(head[place : place + 8], "little") if place else size
+    # The superblock holds the size of the file, at an offset that depends on its version.
+    version = head[8] if len(head) > 8 else -1
+    offset = {0: 40, 1: 44, 2: 28, 3: 28}.get(version)
+    needed = size if offset is None else int.from_bytes(head[offset : offset + 8], "little")
     if len(head) < 48 or size < needed:
         raise DataError(
-            f"{label} is cut: it ends too early.",
+            f"{label} is truncated.",
             expected=f"{max(needed, 48):,} bytes",
             received=f"{size:,} bytes",
             fix="copy or download it again",
         )
 
 
+def _file_kind(head: bytes, size: int) -> str:
+    """What a file that is not HDF5 seems to be."""
+    if not head:
+        return f"an empty file: {size} bytes"
+    if len(head) < 8 and _SIGNATURE.startswith(head):
+        return f"a truncated file: {size} bytes"
+    if head.lstrip()[:1] == b"<":
+        return "a web page: the download failed?"
+    for start, kind in _KINDS.items():
+        if head.startswith(start):
+            return kind
+    return f"bytes {head[:8]!r}"
+
+
 @contextmanager
 def guarded(label: str, where: str) -> Iterator[None]:
-    """Turn what h5py raises on damaged files into a DataError."""
+    """Turn the exceptions that h5py raises on damaged files into a DataError."""
     try:
         yield
     except DataError:
@@ -106,7 +119,7 @@ def guarded(label: str, where: str) -> Iterator[None]:
 def refused(
     label: str, where: str, found: str, expected: str = "a plain array of numbers"
 ) -> DataError:
-    """The error for something that Keras never writes."""
+    """The error for an object that Keras never writes."""
     return DataError(
         f"{label}: {short(where, 80)!r} does not belong in a weights file.",
         expected=expected,
@@ -116,7 +129,7 @@ def refused(
 
 
 def datasets(file: Any, label: str) -> Iterator[tuple[str, Any]]:
-    """Every dataset with its path; groups are walked without following links, each object once."""
+    """Every dataset with its path; visits each object once and follows no links."""
     from h5py import h5g, h5l, h5o  # pyright: ignore[reportAttributeAccessIssue]
 
     with guarded(label, "/"):
@@ -131,11 +144,8 @@ def datasets(file: Any, label: str) -> Iterator[tuple[str, Any]]:
             names = [bytes(name) for name in group]
         for raw in names:
             if len(raw) > _MAX_NAME:
-                raise refused(
-                    label,
-                    raw[:80].decode("utf-8", "backslashreplace"),
-                    f"a name of {len(raw):,} bytes",
-                )
+                start = raw[:80].decode("utf-8", "backslashreplace")
+                raise refused(label, start, f"a name of {len(raw):,} bytes")
             where = f"{path}/{raw.decode('utf-8', 'backslashreplace')}".lstrip("/")
             with guarded(label, where):
                 if group.links.get_info(raw).type != h5l.TYPE_HARD:
@@ -155,7 +165,7 @@ def datasets(file: Any, label: str) -> Iterator[tuple[str, Any]]:
 
 
 def spec_of(dataset: Any, where: str, label: str) -> Spec:
-    """Check how an array is stored, and say its shape and dtype; nothing is allocated."""
+    """Check how an array is stored, and return its shape and dtype, without allocating memory."""
     from h5py import h5d, h5s  # pyright: ignore[reportAttributeAccessIssue]
 
     with guarded(label, where):
@@ -167,26 +177,18 @@ def spec_of(dataset: Any, where: str, label: str) -> Spec:
             raise refused(label, where, "values in another file (virtual dataset)")
         filters = {int(plan.get_filter(index)[0]) for index in range(plan.get_nfilters())}
         if not filters <= _FILTERS:
-            raise refused(
-                label,
-                where,
-                f"filter {max(filters)}",
-                "no filters but gzip, shuffle and fletcher32",
-            )
+            expected = "no filters except gzip, shuffle and fletcher32"
+            raise refused(label, where, f"filter {max(filters)}", expected)
         if dataset.get_space().get_simple_extent_type() not in (h5s.SCALAR, h5s.SIMPLE):
             raise refused(label, where, "an array without a shape")
         spec = Spec(tuple(int(n) for n in dataset.shape), _dtype(dataset.get_type(), where, label))
         stored = int(dataset.get_storage_size())
+        largest = stored * (_DEFLATE_RATIO if 1 in filters else 1)
+        # h5py allocates whole chunks.
         chunk = math.prod(plan.get_chunk()) * spec.dtype.itemsize if layout == h5d.CHUNKED else 0
-        if spec.nbytes > stored * (_DEFLATE_RATIO if 1 in filters else 1) or chunk > max(
-            16 << 20, 2 * spec.nbytes
-        ):
-            raise refused(
-                label,
-                where,
-                f"{spec}, of which {stored:,} bytes are stored",
-                "an array stored in full",
-            )
+        if spec.nbytes > largest or chunk > max(16 << 20, 2 * spec.nbytes):
+            found = f"{spec}, of which {stored:,} bytes are stored"
+            raise refused(label, where, found, "a fully stored array")
         return spec
 
 
@@ -196,18 +198,15 @@ def _dtype(kind: Any, where: str, label: str) -> np.dtype:
     group = kind.get_class()
     if group == h5t.OPAQUE and kind.get_size() == 2:
         return BFLOAT16
-    dtype = kind.dtype if group in (h5t.FLOAT, h5t.INTEGER, h5t.ENUM) else None
-    if (
-        dtype is None
-        or dtype.kind not in "fiub"
-        or (group == h5t.ENUM and dtype.kind != "b")
-        or dtype.itemsize > 8
-    ):
-        names = {
-            h5t.STRING: "text",
-            h5t.COMPOUND: "records",
-            h5t.REFERENCE: "references",
-            h5t.VLEN: "ragged rows",
-        }
-        raise refused(label, where, names.get(group, f"HDF5 type class {group}"), "real numbers")
-    return dtype.newbyteorder("=")
+    if group in (h5t.FLOAT, h5t.INTEGER, h5t.ENUM):
+        dtype = kind.dtype
+        allowed = "b" if group == h5t.ENUM else "fiub"  # h5py stores bools as an enum
+        if dtype.kind in allowed and dtype.itemsize <= 8:
+            return dtype.newbyteorder("=")
+    names = {
+        h5t.STRING: "text",
+        h5t.COMPOUND: "records",
+        h5t.REFERENCE: "references",
+        h5t.VLEN: "ragged rows",
+    }
+    raise refused(label, where, names.get(group, f"HDF5 type class {group}"), "real numbers")

@@ -1,4 +1,4 @@
-"""From a weights file into variables: everything is checked first, then everything is assigned, or nothing."""
+"""Loading a weights file into variables: first check everything, then assign all or nothing."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ def load_variables(
     skip_mismatch: bool = False,
     optional: Collection[str] = ("optimizer",),
 ) -> list[str]:
-    """Set variables from a weights file. If anything does not fit, no variable is changed.
+    """Load variables from a weights file. If anything does not match, no variable is changed.
 
     NaN and infinite values are loaded as they are.
 
     Args:
         path: The file, or a seekable binary file object.
-        variables: Group path -> variables, as `keras_paths` gives them.
-        skip_mismatch: Whether groups that do not fit are left out with a warning instead of
-            refused.
-        optional: Groups (with all below) that the file or the model may lack, and that are left out
-            with a warning when they do not fit: an optimizer's state.
+        variables: Group path -> variables, as returned by `keras_paths`.
+        skip_mismatch: Whether to skip groups that do not match, with a warning, instead of raising
+            an error.
+        optional: Groups (including those below them), such as the optimizer's state, that may be
+            missing from the file or the model, and are skipped with a warning if they do not match.
 
     Returns:
-        The groups that were left out because they do not fit.
+        The groups that were skipped because they do not match.
 
     Raises:
-        DataError: The file cannot be trusted or read, or does not fit `variables`.
+        DataError: The file fails a check, cannot be read, or does not match `variables`.
     """
     assignments: list[tuple[Variable, np.ndarray]] = []
     problems: dict[str, str] = {}
@@ -51,16 +51,13 @@ def load_variables(
             problem = _mismatch(own, file.specs.get(group, []))
             if problem is None and own:
                 arrays, problem = _converted(file, group, own)
-                assignments.extend(zip(own, arrays, strict=True) if problem is None else ())
+                if problem is None:
+                    assignments.extend(zip(own, arrays, strict=True))
             if problem is not None:
                 problems[group] = problem
         label = file.label
-    _report(
-        label,
-        problems,
-        {g: p for g, p in problems.items() if not _is_optional(g, optional)},
-        skip_mismatch,
-    )
+    fatal = {g: problem for g, problem in problems.items() if not _is_optional(g, optional)}
+    _report(label, problems, fatal, skip_mismatch)
     for variable, array in assignments:
         variable.assign(array)
     return list(problems)
@@ -71,7 +68,7 @@ def _is_optional(group: str, optional: Collection[str]) -> bool:
 
 
 def _mismatch(variables: Sequence[Variable], specs: Sequence[Spec]) -> str | None:
-    """How a group of the file differs from the model's, or None; only numbers, shapes and types are compared."""
+    """How a group in the file differs from the model in number, shapes or kinds, or None."""
     if len(specs) != len(variables):
         if not specs:
             return f"not in the file; the model has {len(variables)} arrays there"
@@ -83,35 +80,36 @@ def _mismatch(variables: Sequence[Variable], specs: Sequence[Spec]) -> str | Non
             return (
                 f"{variable.name} has shape {spec.shape} in the file, {variable.shape} in the model"
             )
-        if _kind(spec.dtype) != _kind(variable.dtype) and (
-            _kind(spec.dtype),
-            _kind(variable.dtype),
-        ) != (
-            "int",
-            "float",
-        ):
+        if not _is_convertible(spec.dtype, variable.dtype):
             return f"{variable.name} is {spec.dtype} in the file, {variable.dtype} in the model"
     return None
 
 
+def _is_convertible(source: Any, target: Any) -> bool:
+    """Whether two dtypes are of the same kind, or integers can be converted to floats."""
+    source_kind, target_kind = _kind(source), _kind(target)
+    return source_kind == target_kind or (source_kind, target_kind) == ("int", "float")
+
+
 def _kind(dtype: Any) -> str:
     dtype = np.dtype(jnp.dtype(dtype))
-    return "bool" if dtype == np.bool_ else "float" if is_float(dtype) else "int"
+    if dtype == np.bool_:
+        return "bool"
+    return "float" if is_float(dtype) else "int"
 
 
 def _converted(
     file: WeightsFile, group: str, variables: Sequence[Variable]
 ) -> tuple[list[np.ndarray], str | None]:
-    """A group's arrays in the variables' types, and what cannot be represented in them."""
+    """The arrays of a group in the variables' dtypes, or an error text if values do not fit."""
     arrays = []
     for variable, array in zip(variables, file.read(group), strict=True):
         with np.errstate(over="ignore", invalid="ignore"):
             value = array.astype(jnp.dtype(variable.dtype))
-            lost = (
-                np.isinf(value) & np.isfinite(array)
-                if is_float(array.dtype)
-                else value.astype(array.dtype) != array
-            )
+            if is_float(array.dtype):
+                lost = np.isinf(value) & np.isfinite(array)
+            else:
+                lost = value.astype(array.dtype) != array
         if lost.any():
             example = array[lost].flat[0]
             return [], f"{variable.name} holds {example!s}, which {variable.dtype} cannot hold"
@@ -122,6 +120,11 @@ def _converted(
 def _report(
     label: str, problems: Mapping[str, str], fatal: Mapping[str, str], skip_mismatch: bool
 ) -> None:
+    """Raise an error for `fatal` problems, or warn of all problems.
+
+    Raises:
+        DataError: There are fatal problems and `skip_mismatch` is false.
+    """
     if not problems:
         return
     shown = fatal if fatal and not skip_mismatch else problems
@@ -133,11 +136,14 @@ def _report(
     more = f"; and {len(shown) - 3} more" if len(shown) > 3 else ""
     if fatal and not skip_mismatch:
         raise DataError(
-            f"{label} does not fit the model. A total of {len(fatal)} objects could not be loaded.",
+            f"{label} does not match the model. A total of {len(fatal)} objects could not be"
+            " loaded.",
             expected="the same layers in the same order",
             received=details + more,
-            fix="build the same architecture, or pass skip_mismatch=True to load what fits",
+            fix="build the same architecture, or pass skip_mismatch=True to load what matches",
         )
     warnings.warn(
-        f"{label}: left out what does not fit the model: {details}{more}", UserWarning, stacklevel=3
+        f"{label}: skipped objects that do not match the model: {details}{more}",
+        UserWarning,
+        stacklevel=3,
     )

@@ -1,4 +1,4 @@
-"""Where Keras 3 keeps a layer's weights in a file: a path of attribute names and numbered class names."""
+"""The paths of layers in Keras 3's weights files, made of attribute names and class names."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ Sublayers = Callable[[Any], "Sequence[Any] | Mapping[str, Any] | None"]
 
 
 def keras_layers(model: Any, sublayers: Sublayers) -> dict[str, Any]:
-    """The path of a model and of every layer within it.
+    """The paths of a model and of all layers in it.
 
     The layers of a list are named by class and numbered in order (`layers/dense`,
-    `layers/dense_1`), whatever their own names; a layer met twice keeps its first path and still
-    counts where it is met again.
+    `layers/dense_1`), whatever their own names. A layer that occurs again keeps its first path, but
+    is also counted where it occurs again.
 
     Args:
         model: The model, whose own path is `""`.
-        sublayers: Tells what a layer holds: a list of layers (found below `layers`), a mapping of
-            attribute names to layers or to lists, tuples and dicts of them, or None.
+        sublayers: Returns the contents of a layer: a list of layers (whose paths begin with
+            `layers`), a mapping of attribute names to layers or to lists, tuples and dicts of
+            layers, or None.
 
     Returns:
         Path -> layer, parents first.
@@ -33,13 +34,13 @@ def keras_layers(model: Any, sublayers: Sublayers) -> dict[str, Any]:
 def keras_paths(
     model: Any, own_variables: Callable[[Any], Sequence[Variable]], sublayers: Sublayers
 ) -> dict[str, list[Variable]]:
-    """The path of a model and of every layer within it, with the variables that are its own.
+    """The paths of a model and of all layers in it, with their own variables.
 
     Args:
         model: The model.
-        own_variables: A layer's own variables without those of layers within it, trainable ones
-            first.
-        sublayers: As for `keras_layers`.
+        own_variables: Returns the variables of a layer without those of its sublayers, trainable
+            ones first.
+        sublayers: As in `keras_layers`.
 
     Returns:
         Path -> variables; layers without variables have an empty list.
@@ -52,22 +53,24 @@ def keras_paths(
 def attribute_sublayers(
     layer: Any, is_layer: Callable[[Any], bool], skip: Collection[str] = ()
 ) -> dict[str, Any]:
-    """What the attributes of a user's own layer or model hold, in Keras's order.
+    """The attributes of a user's layer or model that hold layers, in Keras's order.
 
-    Public names come first, in alphabetical order, `layers` (where the class has it) among them;
-    then private ones.
+    Public names come first, in alphabetical order, including `layers` if the class has it; then
+    private ones.
 
     Args:
         layer: The layer or model.
         is_layer: Whether a value is a layer.
-        skip: Attributes that are no parts of it.
+        skip: Attributes to ignore.
 
     Returns:
-        Attribute name -> layer, or list, tuple or dict in which layers are.
+        Attribute name -> layer, or list, tuple or dict that contains layers.
     """
-    names = set(vars(layer)) | ({"layers"} if hasattr(type(layer), "layers") else set())
+    names = set(vars(layer)) - set(skip)
+    if hasattr(type(layer), "layers") and "layers" not in skip:
+        names.add("layers")
     found = {}
-    for name in sorted(names - set(skip), key=lambda name: (name.startswith("_"), name)):
+    for name in sorted(names, key=lambda name: (name.startswith("_"), name)):
         value = getattr(layer, name)
         if is_layer(value) or _holds_layers(value, is_layer):
             found[name] = value
@@ -75,14 +78,11 @@ def attribute_sublayers(
 
 
 def _holds_layers(value: Any, is_layer: Callable[[Any], bool]) -> bool:
-    items = (
-        value.values()
-        if isinstance(value, dict)
-        else value
-        if isinstance(value, list | tuple)
-        else ()
-    )
-    return any(is_layer(item) or _holds_layers(item, is_layer) for item in items)
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list | tuple):
+        return False
+    return any(is_layer(item) or _holds_layers(item, is_layer) for item in value)
 
 
 def _walk(layer: Any, path: str, sublayers: Sublayers, seen: set[int]) -> Iterator[tuple[str, Any]]:
@@ -106,9 +106,13 @@ def _walk_container(
     container: Any, path: str, sublayers: Sublayers, seen: set[int]
 ) -> Iterator[tuple[str, Any]]:
     counts: Counter[str] = Counter()
-    for item in container.values() if isinstance(container, dict) else container:
-        inner = isinstance(item, list | tuple | dict)
-        name = "container" if inner else snake_case(type(item).__name__)
+    items = container.values() if isinstance(container, dict) else container
+    for item in items:
+        is_container = isinstance(item, list | tuple | dict)
+        name = "container" if is_container else snake_case(type(item).__name__)
+        below = f"{path}/{name}"
+        if counts[name]:
+            below += f"_{counts[name]}"
         counts[name] += 1
-        below = f"{path}/{name}" if counts[name] == 1 else f"{path}/{name}_{counts[name] - 1}"
-        yield from (_walk_container if inner else _walk)(item, below, sublayers, seen)
+        walk = _walk_container if is_container else _walk
+        yield from walk(item, below, sublayers, seen)

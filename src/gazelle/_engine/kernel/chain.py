@@ -28,7 +28,7 @@ from gazelle.layers import (
 )
 from gazelle.layers.graph import Graph
 from gazelle.optimizers import Adam, Optimizer
-from gazelle.optimizers.state import rate_source
+from gazelle.optimizers.state import learning_rate_source
 from gazelle.random import threefry
 from gazelle.regularizers import L1, L1L2, L2
 
@@ -284,4 +284,8 @@ def is_plain_adam(optimizer: Optimizer) -> TypeGuard[Adam]:
     if {"apply", "update_step", "scale_loss"} & vars(optimizer).keys():
         return False
     has_extras = any(getattr(optimizer, name) for name in _EXTRAS)
-    return not has_extras and isinstance(rate_source(optimizer), Variable) and optimizer.epsilon > 0
+    return (
+        not has_extras
+        and isinstance(learning_rate_source(optimizer), Variable)
+        and optimizer.epsilon > 0
+    )

@@ -27,7 +27,7 @@ from gazelle._engine.kernel.chain import (
 )
 from gazelle._engine.kernel.description import StepDescription
 from gazelle.optimizers.adam import Adam, moments_of
-from gazelle.optimizers.state import apply_counter, rate_source
+from gazelle.optimizers.state import learning_rate_source, step_counter
 
 MOST_WEIGHTS = 3 << 18  # in all kernels; with Adam's slots 9 MB
 LARGEST_STEP = 160 << 20  # weights times samples of a batch
@@ -200,7 +200,7 @@ def _places(step: StepDescription, adam: Adam, chain: Chain) -> list[int] | None
         return None  # some are frozen
     moments = [moments_of(adam, weight) for weight in weights]
     slots = [mean for mean, _ in moments] + [square for _, square in moments]
-    rate, counter = rate_source(adam), apply_counter(adam)
+    rate, counter = learning_rate_source(adam), step_counter(adam)
     floats = [rate, *step.loss_state, *weights, *slots]
     if any(one.constraint is not None or one.dtype != "float32" for one in floats):
         return None

@@ -1,4 +1,7 @@
-"""Cosine schedules: lr * ((1 - alpha) * (1 + cos(pi * step/n)) / 2 + alpha) (Loshchilov & Hutter 2017, SGDR)."""
+"""Cosine schedules (Loshchilov & Hutter 2017, SGDR).
+
+lr * ((1 - alpha) * (1 + cos(pi * step/n)) / 2 + alpha)
+"""
 
 from __future__ import annotations
 
@@ -17,19 +20,21 @@ from gazelle.optimizers.schedules.schedule import (
 
 @catalogue.add()
 class CosineDecay(LearningRateSchedule):
-    """Half a cosine wave from the initial rate down to `alpha` of it, after a linear warm-up if wanted.
+    """Half a cosine wave from the initial rate down to `alpha` times it.
+
+    A linear warm-up may come first.
 
     Args:
         initial_learning_rate: The rate at step 0.
-        decay_steps: Steps of the decay, without the warm-up, > 0.
-        alpha: The lowest rate as a share of the highest.
-        name: A name.
+        decay_steps: Number of steps of the decay, without the warm-up, > 0.
+        alpha: The lowest rate as a fraction of the highest.
+        name: Name of the schedule.
         warmup_target: The rate at the end of the warm-up, from which the decay starts; None for no
             warm-up.
-        warmup_steps: Steps of the warm-up.
+        warmup_steps: Number of steps of the warm-up.
 
     Raises:
-        ArgumentError: `decay_steps` is not above zero.
+        ArgumentError: `decay_steps` is not > 0.
     """
 
     def __init__(
@@ -50,7 +55,7 @@ class CosineDecay(LearningRateSchedule):
         self.warmup_steps = warmup_steps
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate of a step."""
+        """The learning rate at a step."""
         step = as_float(step)
         if self.warmup_target is None:
             return self.initial_learning_rate * self._decay(step)
@@ -66,7 +71,7 @@ class CosineDecay(LearningRateSchedule):
         return (1.0 - self.alpha) * 0.5 * (1.0 + jnp.cos(math.pi * fraction)) + self.alpha
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal schedule."""
+        """The constructor's arguments."""
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "decay_steps": self.decay_steps,
@@ -79,18 +84,20 @@ class CosineDecay(LearningRateSchedule):
 
 @catalogue.add()
 class CosineDecayRestarts(LearningRateSchedule):
-    """Cosine decay that starts again, each period `t_mul` times as long and `m_mul` times as high as the one before.
+    """Cosine decay with restarts.
+
+    Each period is `t_mul` times as long and `m_mul` times as high as the previous one.
 
     Args:
         initial_learning_rate: The rate at step 0.
-        first_decay_steps: Steps of the first period, > 0.
-        t_mul: Growth of the periods.
-        m_mul: Growth of the rate at which a period starts.
-        alpha: The lowest rate as a share of the initial one.
-        name: A name.
+        first_decay_steps: Number of steps of the first period, > 0.
+        t_mul: Factor by which each period is longer than the previous one.
+        m_mul: Factor by which the initial rate of each period is higher than the previous one.
+        alpha: The lowest rate as a fraction of the initial one.
+        name: Name of the schedule.
 
     Raises:
-        ArgumentError: `first_decay_steps` is not above zero.
+        ArgumentError: `first_decay_steps` is not > 0.
     """
 
     def __init__(
@@ -111,21 +118,22 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate of a step."""
+        """The learning rate at a step."""
         periods = as_float(step) / self.first_decay_steps  # in lengths of the first period
         if self.t_mul == 1.0:
             restarts = jnp.floor(periods)
             fraction = periods - restarts
         else:
-            # Restart k comes after 1 + t + ... + t^(k-1) = (1 - t^k) / (1 - t) first periods.
-            restarts = jnp.floor(jnp.log(1.0 - periods * (1.0 - self.t_mul)) / math.log(self.t_mul))
+            # Restart k is after 1 + t + ... + t^(k-1) = (1 - t^k) / (1 - t) times the first period.
+            power = 1.0 - periods * (1.0 - self.t_mul)
+            restarts = jnp.floor(jnp.log(power) / math.log(self.t_mul))
             length = jnp.power(self.t_mul, restarts)
             fraction = (periods - (1.0 - length) / (1.0 - self.t_mul)) / length
         height = 0.5 * jnp.power(self.m_mul, restarts) * (1.0 + jnp.cos(math.pi * fraction))
         return self.initial_learning_rate * ((1.0 - self.alpha) * height + self.alpha)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal schedule."""
+        """The constructor's arguments."""
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "first_decay_steps": self.first_decay_steps,

@@ -1,4 +1,4 @@
-"""Schedules that decay: lr * rate^(step/n), lr / (1 + rate*step/n), a polynomial, and a staircase of given values."""
+"""Decaying schedules: exponential, inverse-time, polynomial and piecewise constant."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gazelle.optimizers.schedules.schedule import (
 
 
 class _RateDecay(LearningRateSchedule):
-    """What exponential and inverse-time decay share."""
+    """Base class of exponential and inverse-time decay."""
 
     def __init__(
         self,
@@ -35,11 +35,12 @@ class _RateDecay(LearningRateSchedule):
         self.name = name
 
     def _periods(self, step: Any) -> Any:
+        """The number of periods done: a whole number if `staircase`."""
         periods = as_float(step) / self.decay_steps
         return jnp.floor(periods) if self.staircase else periods
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal schedule."""
+        """The constructor's arguments."""
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "decay_steps": self.decay_steps,
@@ -55,13 +56,13 @@ class ExponentialDecay(_RateDecay):
 
     Args:
         initial_learning_rate: The rate at step 0.
-        decay_steps: Steps in which the rate falls to `decay_rate` of itself, > 0.
-        decay_rate: The factor of one period.
-        staircase: Whether the rate falls only at whole periods.
-        name: A name.
+        decay_steps: Number of steps of one period, > 0.
+        decay_rate: Factor by which the rate changes in one period.
+        staircase: Whether the rate changes only at the end of a period.
+        name: Name of the schedule.
 
     Raises:
-        ArgumentError: `decay_steps` is not above zero.
+        ArgumentError: `decay_steps` is not > 0.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class ExponentialDecay(_RateDecay):
         super().__init__(initial_learning_rate, decay_steps, decay_rate, staircase, name)
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate of a step."""
+        """The learning rate at a step."""
         return self.initial_learning_rate * jnp.power(self.decay_rate, self._periods(step))
 
 
@@ -85,13 +86,13 @@ class InverseTimeDecay(_RateDecay):
 
     Args:
         initial_learning_rate: The rate at step 0.
-        decay_steps: The steps of one period, > 0.
-        decay_rate: How much the divisor grows in a period.
-        staircase: Whether the rate falls only at whole periods.
-        name: A name.
+        decay_steps: Number of steps of one period, > 0.
+        decay_rate: How much the divisor grows in one period.
+        staircase: Whether the rate changes only at the end of a period.
+        name: Name of the schedule.
 
     Raises:
-        ArgumentError: `decay_steps` is not above zero.
+        ArgumentError: `decay_steps` is not > 0.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class InverseTimeDecay(_RateDecay):
         super().__init__(initial_learning_rate, decay_steps, decay_rate, staircase, name)
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate of a step."""
+        """The learning rate at a step."""
         return self.initial_learning_rate / (1.0 + self.decay_rate * self._periods(step))
 
 
@@ -115,15 +116,14 @@ class PolynomialDecay(LearningRateSchedule):
 
     Args:
         initial_learning_rate: The rate at step 0.
-        decay_steps: Steps until the end, > 0.
+        decay_steps: Number of steps of the decay, > 0.
         end_learning_rate: The rate at the end.
-        power: The polynomial's power; 1 is a straight line.
-        cycle: Whether, past the end, the decay starts again over the next multiple of
-            `decay_steps`.
-        name: A name.
+        power: Power of the polynomial; 1 is a straight line.
+        cycle: Whether, past the end, the decay is stretched to the next multiple of `decay_steps`.
+        name: Name of the schedule.
 
     Raises:
-        ArgumentError: `decay_steps` is not above zero.
+        ArgumentError: `decay_steps` is not > 0.
     """
 
     def __init__(
@@ -144,19 +144,18 @@ class PolynomialDecay(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate of a step."""
+        """The learning rate at a step."""
         step = as_float(step)
         if self.cycle:
-            fraction = step / (
-                self.decay_steps * jnp.maximum(jnp.ceil(step / self.decay_steps), 1.0)
-            )
+            cycles = jnp.maximum(jnp.ceil(step / self.decay_steps), 1.0)
+            fraction = step / (self.decay_steps * cycles)
         else:
             fraction = jnp.minimum(step, self.decay_steps) / self.decay_steps
         span = self.initial_learning_rate - self.end_learning_rate
         return span * jnp.power(1.0 - fraction, self.power) + self.end_learning_rate
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal schedule."""
+        """The constructor's arguments."""
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "decay_steps": self.decay_steps,
@@ -172,12 +171,12 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     """`values[i]` while `step <= boundaries[i]`, the last value after the last boundary.
 
     Args:
-        boundaries: Step numbers, rising.
+        boundaries: Step numbers in ascending order.
         values: Learning rates, one more than boundaries.
-        name: A name.
+        name: Name of the schedule.
 
     Raises:
-        ArgumentError: The lengths do not fit, or the boundaries do not rise.
+        ArgumentError: The lengths do not match, or the boundaries are not in ascending order.
     """
 
     def __init__(
@@ -191,7 +190,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
             )
         if list(boundaries) != sorted(boundaries):
             raise ArgumentError(
-                "PiecewiseConstantDecay: the boundaries must rise.",
+                "PiecewiseConstantDecay: the boundaries must be in ascending order.",
                 expected="step numbers from low to high",
                 received=repr(boundaries),
                 fix=f"sort them: {sorted(boundaries)} (and the values with them)",
@@ -201,12 +200,12 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate of a step."""
+        """The learning rate at a step."""
         rate = jnp.float32(self.values[0])
         for boundary, value in zip(self.boundaries, self.values[1:], strict=True):
             rate = jnp.where(step > boundary, value, rate)
         return rate
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal schedule."""
+        """The constructor's arguments."""
         return {"boundaries": self.boundaries, "values": self.values, "name": self.name}

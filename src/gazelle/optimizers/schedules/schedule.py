@@ -1,4 +1,4 @@
-"""The base of learning-rate schedules: functions of the step number that can be written into a config."""
+"""The base class of learning-rate schedules: functions of the step number that have a config."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ catalogue = Catalogue("learning rate schedule", "keras.optimizers.schedules")
 
 
 class LearningRateSchedule:
-    """A learning rate that depends on the number of steps done. Subclasses define `__call__` and `get_config`.
+    """A learning rate that depends on the step. Subclasses define `__call__` and `get_config`.
 
-    `__call__` runs inside compiled programs: write it with `jax.numpy` and without `if` on the
-    step.
+    `__call__` runs inside compiled programs: it uses `jax.numpy` and does not branch on the step.
 
     Example:
         >>> class Halving(LearningRateSchedule):
@@ -31,26 +30,26 @@ class LearningRateSchedule:
     """
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate of a step.
+        """The learning rate at a step.
 
         Args:
-            step: The number of steps done before, an int or an integer array of shape `()`.
+            step: The number of steps done so far, an int or an integer array of shape `()`.
 
         Returns:
             A number or an array of shape `()`.
 
         Raises:
-            NotImplementedError: A subclass does not define it.
+            NotImplementedError: The subclass does not define it.
         """
         raise NotImplementedError(
             f"The schedule {type(self).__name__} must define __call__(self, step)."
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal schedule.
+        """The constructor's arguments.
 
         Raises:
-            NotImplementedError: A subclass does not define it.
+            NotImplementedError: The subclass does not define it.
         """
         raise NotImplementedError(
             f"The schedule {type(self).__name__} must define get_config(self) to be saved."
@@ -58,20 +57,20 @@ class LearningRateSchedule:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
-        """A schedule from `get_config`."""
+        """Creates a schedule from its config."""
         return cls(**config)
 
 
 def serialize(schedule: LearningRateSchedule) -> Any:
-    """The config of a schedule, JSON-ready."""
+    """The JSON-ready config of a schedule."""
     return registry.serialize(schedule)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """A schedule from `serialize`.
+    """Creates the schedule described by a config.
 
     Raises:
-        UnknownNameError: The config names no known schedule.
+        UnknownNameError: The config names an unknown schedule.
     """
     return registry.deserialize(config, custom_objects, catalogue=catalogue)
 
@@ -82,10 +81,10 @@ def as_float(step: Any) -> Any:
 
 
 def check_positive(name: str, value: Any, owner: object) -> None:
-    """Refuse a number of steps that is not above zero.
+    """Check that a number of steps is > 0.
 
     Raises:
-        ArgumentError: `value` is zero or less.
+        ArgumentError: `value` is not > 0.
     """
     if not value > 0:
         raise ArgumentError(
