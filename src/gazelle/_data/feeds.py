@@ -362,7 +362,7 @@ def as_feed(
 
 
 def is_stream(x: Any) -> bool:
-    """Whether `x` gives batches one by one (generator, `PyDataset`, loader) and is not data itself."""
+    """Whether `x` gives batches one by one (generator, `PyDataset`, loader) and is not data."""
     if isinstance(x, PyDataset):
         return True
     if isinstance(x, list | tuple | dict | str | bytes | np.ndarray | jax.Array):

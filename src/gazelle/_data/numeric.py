@@ -1,7 +1,7 @@
 """Conversion of user data (arrays, tables, tensors, lists) to numeric arrays.
 
-Data that cannot be trained on is refused, with the place of the first bad value. Rows and columns in
-messages count from 0. Large arrays are checked in pieces, so that no copy of them is made.
+Data that cannot be trained on is refused, with the place of the first bad value. Rows and columns
+in messages count from 0. Large arrays are checked in pieces, so that no copy of them is made.
 """
 
 from __future__ import annotations

@@ -2,15 +2,15 @@
 
 There are two ways to the device, and `on_device` chooses one:
 
-- `Resident`: the whole arrays are on the device. On a CPU they are used in place if they are read in
-  their own order and already have the device's type and alignment. On an accelerator, data that fits
-  into a share of its free memory is sent once and shuffled there.
+- `Resident`: the whole arrays are on the device. On a CPU they are used in place if they are read
+  in their own order and already have the device's type and alignment. On an accelerator, data that
+  fits into a share of its free memory is sent once and shuffled there.
 - `Window`: two buffers that hold some batches each. The samples are gathered into a buffer in the
   order of the pass, so that a program reads its batches as plain slices.
 
-On a CPU the device's memory is the host's memory, and a window of a few megabytes is enough: a batch
-is then a slice that is still in the processor's cache, the data is never copied as a whole, and a
-memory-mapped file is read only as it is needed.
+On a CPU the device's memory is the host's memory, and a window of a few megabytes is enough: a
+batch is then a slice that is still in the processor's cache, the data is never copied as a whole,
+and a memory-mapped file is read only as it is needed.
 
 Both ways are used alike: `begin(order)` starts a pass, `piece(batch)` returns the batches from a
 given number on, and `prepare(batch)` gets the next ones ready while a program runs.
