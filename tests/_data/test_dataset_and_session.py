@@ -70,7 +70,7 @@ def test_one_seed_repeats_everything_random():
     def draws():
         return [
             random.random(),
-            np.random.rand(),
+            np.random.rand(),  # noqa: NPY002
             float(gazelle.random.uniform(())),
         ]
 

@@ -11,7 +11,9 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
+import numpy.typing as npt
 
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, CheckWarning, ShapeError
 from gazelle._data.numeric import as_numeric, check_finite, column_names
@@ -30,7 +32,7 @@ __all__ = [
 ]
 
 
-def check_lengths(arrays: Mapping[str, Any]) -> None:
+def check_lengths(arrays: Mapping[str, np.ndarray | jax.Array | None]) -> None:
     """Refuse arrays with different numbers of samples.
 
     Args:
@@ -62,7 +64,7 @@ def check_lengths(arrays: Mapping[str, Any]) -> None:
 
 
 def check_class_weight(
-    class_weight: Any, y: Any, num_classes: int | None = None
+    class_weight: Any, y: npt.ArrayLike, num_classes: int | None = None
 ) -> dict[int, float]:
     """Check class weights and convert them to a dict of plain ints and floats.
 
@@ -79,9 +81,9 @@ def check_class_weight(
         ArgumentTypeError: `class_weight` is not a dict.
         ArgumentError: A key is not a label, or a weight is not a finite number >= 0.
     """
-    y = np.asarray(y)
-    _check_are_classes(y)
-    labels = _labels(y)
+    targets = np.asarray(y)
+    _check_are_classes(targets)
+    labels = _labels(targets)
     if isinstance(class_weight, str) and class_weight == "balanced":
         return _balanced_weights(labels)
     if not isinstance(class_weight, Mapping):
@@ -93,7 +95,8 @@ def check_class_weight(
         )
     classes = num_classes
     if classes is None:
-        classes = y.shape[-1] if y.ndim > 1 and y.shape[-1] > 1 else int(labels.max()) + 1
+        is_one_hot = targets.ndim > 1 and targets.shape[-1] > 1
+        classes = targets.shape[-1] if is_one_hot else int(labels.max()) + 1
     present = set(np.unique(labels).tolist())
     result = {}
     for key, weight in class_weight.items():
@@ -122,7 +125,7 @@ def check_class_weight(
 
 
 def class_weights_to_sample_weights(
-    class_weight: Any, y: Any, num_classes: int | None = None
+    class_weight: Any, y: npt.ArrayLike, num_classes: int | None = None
 ) -> np.ndarray:
     """The weight of each sample's class.
 

@@ -298,7 +298,7 @@ class StreamFeed:
         return (self.source[int(index)] for index in order)
 
 
-def _copied(array: Any) -> Any:
+def _copied(array: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
     """A copy of a batch's array: a generator may write the next batch into the same memory."""
     if isinstance(array, np.ndarray):
         return aligned_cast(array, device_dtype(array.dtype))
@@ -391,7 +391,7 @@ def named_leaves(name: str, structure: Any) -> dict[str, Any]:
     return found
 
 
-def to_device(array: Any) -> Any:
+def to_device(array: np.ndarray | jax.Array | None) -> jax.Array | None:
     """Put an array on the device, in the device's type; returns None for None."""
     if array is None:
         return None
@@ -411,7 +411,7 @@ def device_dtype(dtype: Any) -> np.dtype:
     return np.dtype(jax.dtypes.canonicalize_dtype(dtype))
 
 
-def _spec(array: Any) -> KerasTensor | None:
+def _spec(array: np.ndarray | jax.Array | None) -> KerasTensor | None:
     if array is None:
         return None
     return KerasTensor((None, *array.shape[1:]), device_dtype(array.dtype), name="data")

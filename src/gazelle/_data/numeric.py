@@ -254,7 +254,7 @@ def _as_array(name: str, value: Any) -> np.ndarray:
     )
 
 
-def _is_real(dtype: Any) -> bool:
+def _is_real(dtype: np.dtype) -> bool:
     real = (jnp.floating, jnp.integer, jnp.bool_)
     return any(jnp.issubdtype(dtype, kind) for kind in real) and dtype != jax.dtypes.float0
 
@@ -276,7 +276,7 @@ def _from_objects(name: str, array: np.ndarray, columns: Sequence[str] | None) -
     if item is None or type(item).__name__ in ("NAType", "NaTType"):
         raise _missing(name, repr(item), index, columns)
     if isinstance(item, str | bytes):
-        raise _text(name, array, columns)
+        raise _text(name, np.asarray(array), columns)
     if hasattr(item, "year") or hasattr(item, "days"):
         raise _dates(name, item, index, columns)
     nested = hasattr(item, "__len__")
@@ -288,12 +288,12 @@ def _from_objects(name: str, array: np.ndarray, columns: Sequence[str] | None) -
     )
 
 
-def _refuse_kind(name: str, array: Any, columns: Sequence[str] | None) -> None:
+def _refuse_kind(name: str, array: np.ndarray | jax.Array, columns: Sequence[str] | None) -> None:
     """Raise the error for an array whose dtype is not one of real numbers."""
     index = (0,) * array.ndim
     kind = array.dtype.kind
     if kind in "UST":
-        raise _text(name, array, columns)
+        raise _text(name, np.asarray(array), columns)
     if kind in "Mm":
         raise _dates(name, array[index], index, columns)
     if kind == "c":

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
 
+import jax
 import numpy as np
 
 from gazelle._core.dtypes import is_float
@@ -14,6 +14,7 @@ from gazelle._core.errors import CheckWarning, DataError, ShapeError
 from gazelle._core.names import snake_case
 from gazelle._data.numeric import pieces, place
 
+Array = np.ndarray | jax.Array
 Shape = tuple[int | None, ...]
 
 _SPARSE = "sparse_categorical_crossentropy"
@@ -61,7 +62,7 @@ _NOT_PROBABILITIES = (
 
 def check_targets(
     loss_name: str,
-    y: Any,
+    y: Array,
     output_shape: Sequence[int | None],
     name: str = "y",
     from_logits: bool = False,
@@ -223,7 +224,7 @@ def _wrong_shape(name: str, loss: str, inner: Shape, output: Shape, fix: str) ->
 
 
 def _summary(
-    y: Any, allowed: tuple[float, float], ignore: int | None = None
+    y: Array, allowed: tuple[float, float], ignore: int | None = None
 ) -> tuple[float, float, bool, str | None]:
     """Summarize the values of `y`.
 
@@ -258,11 +259,13 @@ def _first(piece: np.ndarray, bad: np.ndarray, start: int) -> str:
     return f"{piece[index]} at {place((int(index[0]) + start, *index[1:]))}"
 
 
-def _consists_of(y: Any, values: Sequence[float]) -> bool:
+def _consists_of(y: Array, values: Sequence[float]) -> bool:
     return all(bool(np.isin(piece, values).all()) for _, piece in pieces(y))
 
 
-def _check_sparse(name: str, y: Any, inner: Shape, output: Shape, ignore_class: int | None) -> None:
+def _check_sparse(
+    name: str, y: Array, inner: Shape, output: Shape, ignore_class: int | None
+) -> None:
     classes = output[-1] if output else None
     if not _same(inner, output[:-1]):
         one_hot = _same(inner, output) and _consists_of(y[:1000], (0, 1))
@@ -317,7 +320,7 @@ def _fix_of_labels(low: float, high: float, classes: int) -> str:
     return "number the labels from 0: classes, y = np.unique(y, return_inverse=True)"
 
 
-def _find(y: Any, is_bad: Callable[[np.ndarray], np.ndarray]) -> str | None:
+def _find(y: Array, is_bad: Callable[[np.ndarray], np.ndarray]) -> str | None:
     """The first value of `y` for which `is_bad` is true, and its place; None if there is none."""
     for start, piece in pieces(y):
         bad = is_bad(piece)
@@ -327,7 +330,7 @@ def _find(y: Any, is_bad: Callable[[np.ndarray], np.ndarray]) -> str | None:
 
 
 def _check_categorical(
-    name: str, loss: str, y: Any, inner: Shape, output: Shape, from_logits: bool
+    name: str, loss: str, y: Array, inner: Shape, output: Shape, from_logits: bool
 ) -> None:
     classes = output[-1] if output else None
     if not _same(inner, output):
@@ -360,7 +363,7 @@ def _check_categorical(
         _warn_of_large_sums(name, loss, y, from_logits)
 
 
-def _warn_of_large_sums(name: str, loss: str, y: Any, from_logits: bool) -> None:
+def _warn_of_large_sums(name: str, loss: str, y: Array, from_logits: bool) -> None:
     """Warn if a row of probabilities adds up to more than 1."""
     for start, piece in pieces(y):
         sums = piece.sum(axis=-1, dtype=np.float32).reshape(len(piece), -1).max(axis=1)
@@ -379,7 +382,7 @@ def _warn_of_large_sums(name: str, loss: str, y: Any, from_logits: bool) -> None
         return
 
 
-def _check_binary(name: str, loss: str, y: Any, inner: Shape, output: Shape) -> None:
+def _check_binary(name: str, loss: str, y: Array, inner: Shape, output: Shape) -> None:
     if not _same(inner, output):
         if _same(inner, output[:-1]):
             fix = f"pass to_categorical(y, {output[-1]}), or use {_SPARSE} with softmax"
@@ -412,7 +415,7 @@ def _check_binary(name: str, loss: str, y: Any, inner: Shape, output: Shape) -> 
     )
 
 
-def _check_hinge(name: str, loss: str, y: Any) -> None:
+def _check_hinge(name: str, loss: str, y: Array) -> None:
     if _consists_of(y, (-1, 1)) or _consists_of(y, (0, 1)):
         return
     raise DataError(
@@ -423,7 +426,7 @@ def _check_hinge(name: str, loss: str, y: Any) -> None:
     )
 
 
-def _check_regression(name: str, loss: str, y: Any) -> None:
+def _check_regression(name: str, loss: str, y: Array) -> None:
     if loss in ("poisson", "mean_squared_logarithmic_error", "kl_divergence"):
         _, _, _, first = _summary(y, (0, math.inf))
         if first is not None:

@@ -278,7 +278,7 @@ def compare(
         typer.Option(metavar="FILE", help="Write an HTML page with curves to FILE instead."),
     ] = None,
 ) -> None:
-    """Compare runs: the settings in which they differ, and their figures."""
+    """Compare the settings and figures of runs."""
     from gazelle.cli import listing as command
     from gazelle.cli.run import open_run
 
@@ -293,7 +293,7 @@ def compare(
 
 @app.command(cls=Command)
 def doctor() -> int:
-    """Show what Gazelle runs with: versions, engine, device, folders, packages.
+    """Show versions, engine, device, folders and problems.
 
     The exit status is 1 if something is damaged or incompatible, 0 otherwise.
     """

@@ -98,7 +98,7 @@ def _trained_on(config: RunConfig) -> str:
     share = seen.train or 0.0
     if share >= ALL_SEEN and (train is None or test is None or test.rows <= train.rows):
         return (
-            "Caution: these are the rows that the network was trained on. The figures tell nothing"
+            "Caution: these are the rows that the network was trained on. The figures say nothing"
             " about rows that it has not seen."
         )
     words = (
