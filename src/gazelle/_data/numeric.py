@@ -276,7 +276,7 @@ def _from_objects(name: str, array: np.ndarray, columns: Sequence[str] | None) -
     if item is None or type(item).__name__ in ("NAType", "NaTType"):
         raise _missing(name, repr(item), index, columns)
     if isinstance(item, str | bytes):
-        raise _text(name, np.asarray(array), columns)
+        raise _text(name, array, columns)
     if hasattr(item, "year") or hasattr(item, "days"):
         raise _dates(name, item, index, columns)
     nested = hasattr(item, "__len__")

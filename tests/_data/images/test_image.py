@@ -3,6 +3,8 @@
 import io
 import os
 import struct
+import subprocess
+import sys
 import zlib
 
 import keras
@@ -99,6 +101,17 @@ def test_load_img_takes_an_open_file(png):
     np.testing.assert_array_equal(
         np.asarray(load_img(io.BytesIO(png.read_bytes()), "rgba")), PIXELS
     )
+
+
+def test_only_the_plugins_of_the_supported_formats_are_loaded(png):
+    program = (
+        "import sys; from gazelle._data.images.decoding import opened; opened(sys.argv[1]);"
+        " print('PIL.WebPImagePlugin' in sys.modules, 'PIL.FliImagePlugin' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, png], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "False"]
 
 
 @pytest.mark.parametrize("data_format", [None, "channels_last", "channels_first"])

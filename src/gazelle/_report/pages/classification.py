@@ -10,9 +10,9 @@ import numpy as np
 from gazelle._plots import FEWEST, PAGE, calibration, confusion, precision_recall_curve, roc_curve
 from gazelle._report.figures import most_confidently_wrong, two_columns, wilson
 from gazelle._report.pages.charts import chart
-from gazelle._report.pages.compiled import compiled_facts, share_cell, worst_table
 from gazelle._report.pages.images import Sprite
 from gazelle._report.pages.markup import Html, bar, details, figure, paragraph, section, table, tag
+from gazelle._report.pages.shared import compiled_facts, share_cell, worst_table
 from gazelle._report.pages.words import MISSING, between, count, number, percent
 from gazelle._report.runs import Run
 from gazelle._report.schema import Average, ClassificationMetrics, ClassScores, Predictions, Samples

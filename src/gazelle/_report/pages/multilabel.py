@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gazelle._report.pages.compiled import compiled_facts, share_cell
 from gazelle._report.pages.markup import Html, bar, details, paragraph, section, table, tag
+from gazelle._report.pages.shared import compiled_facts, share_cell
 from gazelle._report.pages.words import MISSING, between, count, number, percent
 from gazelle._report.schema import Average, LabelScores, MultiLabelMetrics
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from gazelle._plots import PAGE, predicted_against_true, residuals
 from gazelle._report.pages.charts import chart
-from gazelle._report.pages.compiled import compiled_facts, worst_table
 from gazelle._report.pages.markup import Html, facts, paragraph, section, table, tag
+from gazelle._report.pages.shared import compiled_facts, worst_table
 from gazelle._report.pages.words import number
 from gazelle._report.schema import Predictions, RegressionMetrics, TargetScores, WorstRows
 
