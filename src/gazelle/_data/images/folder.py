@@ -102,34 +102,18 @@ def image_dataset_from_directory(
     one_of("data_format", data_format, ("channels_last", "channels_first", None), owner)
     if batch_size is not None:
         positive_int("batch_size", batch_size, owner)
-    if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
-        raise ArgumentError(
-            "image_size is not a valid size.",
-            expected="(height, width) or None",
-            received=repr(image_size),
-        )
-    if crop_to_aspect_ratio and pad_to_aspect_ratio:
-        raise ArgumentError(
-            "Only one of crop_to_aspect_ratio and pad_to_aspect_ratio can be True.", received="both"
-        )
+    _check_size(image_size)
+    fit = _fit(crop_to_aspect_ratio, pad_to_aspect_ratio)
     _check_split(validation_split, subset, shuffle, seed)
     found = _index(Path(directory), labels, label_mode, class_names, follow_links)
     if verbose:
         of_classes = f" belonging to {len(found.names)} classes" if found.names else ""
         say(f"Found {len(found.files)} files{of_classes}.")
-    files, numbers = found.files, found.numbers
     if shuffle:
-        generator = np.random if seed is None else np.random.RandomState(seed)
-        order = generator.permutation(len(files))
-        files = [files[i] for i in order]
-        numbers = None if numbers is None else numbers[order]
+        found = _shuffled(found, seed)
+    files, numbers = found.files, found.numbers
     parts = _parts(len(files), validation_split, subset, verbose)
     _warn_of_lost_classes(numbers, parts, found.names)
-    fit = "stretch"
-    if crop_to_aspect_ratio:
-        fit = "crop"
-    elif pad_to_aspect_ratio:
-        fit = "pad"
     # `parts` count from the first file of the folder; `x` and `bad` from the first file that is
     # read.
     first, stop = parts[0].start, parts[-1].stop
@@ -160,6 +144,34 @@ def image_dataset_from_directory(
             )
         )
     return datasets[0] if len(datasets) == 1 else tuple(datasets)
+
+
+def _check_size(image_size: tuple[int, int] | None) -> None:
+    if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
+        raise ArgumentError(
+            "image_size is not a valid size.",
+            expected="(height, width) or None",
+            received=repr(image_size),
+        )
+
+
+def _fit(crop: bool, pad: bool) -> str:
+    """How images are fitted to another aspect ratio, see `resized`."""
+    if crop and pad:
+        raise ArgumentError(
+            "Only one of crop_to_aspect_ratio and pad_to_aspect_ratio can be True.", received="both"
+        )
+    if crop:
+        return "crop"
+    return "pad" if pad else "stretch"
+
+
+def _shuffled(found: Found, seed: int | None) -> Found:
+    """The files in random order, with their classes."""
+    generator = np.random if seed is None else np.random.RandomState(seed)
+    order = generator.permutation(len(found.files))
+    numbers = None if found.numbers is None else found.numbers[order]
+    return Found([found.files[i] for i in order], numbers, found.names)
 
 
 def _check_split(split: float | None, subset: str | None, shuffle: bool, seed: int | None) -> None:
