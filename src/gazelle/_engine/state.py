@@ -193,7 +193,7 @@ class Backup:
         return self._arrays
 
     def renew_if_due(self) -> None:
-        """Copy the values if the copy is old, or a value was set since by anything but a program."""
+        """Copy the values if the copy is old, or if other code than a program has set one since."""
         age = time.perf_counter() - self._made_at
         if not self._arrays or age > max(_COPY_AGE, _COPY_SHARE * self._seconds) or self._was_set():
             self.renew()
