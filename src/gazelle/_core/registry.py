@@ -280,15 +280,12 @@ def reading_config(kind: str, *, own: bool = True) -> Iterator[None]:
         raise
     except Exception as error:
         failed = ArgumentTypeError if isinstance(error, TypeError) else ArgumentError
+        fix = f"let {kind}.get_config() return the arguments of its __init__"
         raise failed(
             f"The config of {kind} is damaged or does not match it.",
             expected="a config as it was written",
             received=reason(error),
-            fix=(
-                "write the config again"
-                if own
-                else f"let {kind}.get_config() return the arguments of its __init__"
-            ),
+            fix="write the config again" if own else fix,
         ) from (None if own else error)
 
 

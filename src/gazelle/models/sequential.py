@@ -11,6 +11,7 @@ from gazelle._core.registry import builtin, deserialize, is_own_class, reading_c
 from gazelle._core.symbolic import KerasTensor
 from gazelle.layers import Input, InputLayer, Layer
 from gazelle.layers.calling import build_by_tracing
+from gazelle.layers.graph import is_input
 from gazelle.layers.parts import given_input_shape, own_trainable, set_own_trainable
 from gazelle.models.model import Model
 
@@ -92,22 +93,15 @@ class Sequential(Model):
         return layer
 
     def _append(self, layer: Any) -> None:
-        if (
-            isinstance(layer, KerasTensor)
-            and layer.node is not None
-            and isinstance(layer.node.operation, InputLayer)
-        ):
+        if isinstance(layer, KerasTensor) and is_input(layer):
             layer = layer.node.operation
         if not isinstance(layer, Layer):
+            is_class = isinstance(layer, type)
             raise ArgumentTypeError(
                 "Only instances of `gazelle.layers.Layer` can be added to a Sequential model.",
                 expected="a layer such as Dense(10)",
                 received=f"{layer!r} of type {type(layer).__name__}",
-                fix=(
-                    "write the class with its arguments: Dense(10), not Dense"
-                    if isinstance(layer, type)
-                    else None
-                ),
+                fix="write the class with its arguments: Dense(10)" if is_class else None,
             )
         if isinstance(layer, InputLayer):
             if self._layers or self._input_layer is not None:
