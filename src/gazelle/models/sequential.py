@@ -11,7 +11,6 @@ from gazelle._core.registry import builtin, deserialize, is_own_class, reading_c
 from gazelle._core.symbolic import KerasTensor
 from gazelle.layers import Input, InputLayer, Layer
 from gazelle.layers.calling import build_by_tracing
-from gazelle.layers.graph import is_input
 from gazelle.layers.parts import given_input_shape, own_trainable, set_own_trainable
 from gazelle.models.model import Model
 
@@ -93,8 +92,9 @@ class Sequential(Model):
         return layer
 
     def _append(self, layer: Any) -> None:
-        if isinstance(layer, KerasTensor) and is_input(layer):
-            layer = layer.node.operation
+        node = layer.node if isinstance(layer, KerasTensor) else None
+        if node is not None and isinstance(node.operation, InputLayer):  # what `Input` returned
+            layer = node.operation
         if not isinstance(layer, Layer):
             is_class = isinstance(layer, type)
             raise ArgumentTypeError(
