@@ -21,6 +21,8 @@ from gazelle.datasets import cifar10
 
 from .conftest import DIGITS, PROGRAM, folder_of, paint
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--epochs", "2", "--hidden", "4")
 FILES = {
     "config.json",

@@ -39,7 +39,7 @@ def scope(name: str) -> Iterator[None]:
         _context.scopes.pop()
 
 
-def scope_once(name: str) -> AbstractContextManager:
+def scope_once(name: str) -> AbstractContextManager[None]:
     """As `scope`, unless the innermost scope is this one already."""
     return nullcontext() if current_scope() == name else scope(name)
 

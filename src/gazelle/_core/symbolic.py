@@ -84,7 +84,7 @@ class Node:
         outputs: The structure of symbolic tensors that it gave.
     """
 
-    def __init__(self, operation: Any, args: tuple, kwargs: dict[str, Any], outputs: Any):
+    def __init__(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any):
         self.operation = operation
         self.args = args
         self.kwargs = kwargs
@@ -183,7 +183,11 @@ def any_symbolic(args: Any, kwargs: Any = None) -> bool:
 
 
 def infer(
-    function: Callable[..., Any], args: tuple, kwargs: dict[str, Any], *, owner: Any = None
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    owner: Any = None,
 ) -> Any:
     """What `function` would return, as symbolic tensors.
 

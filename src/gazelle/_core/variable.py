@@ -47,8 +47,8 @@ class Variable:
         aggregation: str = "none",
         name: str | None = None,
         *,
-        regularizer: Callable | None = None,
-        constraint: Callable | None = None,
+        regularizer: Callable[..., Any] | None = None,
+        constraint: Callable[..., Any] | None = None,
         path: str | None = None,
         overwrite_with_gradient: bool = False,
     ):

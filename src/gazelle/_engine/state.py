@@ -90,7 +90,9 @@ class State:
         finally:
             guard.end_reading()
 
-    def run(self, program: Callable[[list, list], tuple[list, Any]], *, training: bool) -> Any:
+    def run(
+        self, program: Callable[[list[Any], list[Any]], tuple[list[Any], Any]], *, training: bool
+    ) -> Any:
         """Run a program that changes variables, and hand its values back.
 
         Args:

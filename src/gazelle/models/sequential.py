@@ -163,7 +163,7 @@ class Sequential(Model):
         self._input_layer = _input_for(tuple(input_shape), self._layers[0])
         self._rebuild()
 
-    def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:
+    def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Build from data, for any batch size; several inputs go to the first layer as they are."""
         if self._layers and len(args) == 1 and hasattr(args[0], "shape"):
             self.build((None, *args[0].shape[1:]))
@@ -214,6 +214,6 @@ class Sequential(Model):
             return model
 
 
-def _input_for(batch_shape: tuple, layer: Layer) -> InputLayer:
+def _input_for(batch_shape: tuple[Any, ...], layer: Layer) -> InputLayer:
     tensor = Input(batch_shape=tuple(batch_shape), dtype=layer.compute_dtype)
     return tensor.node.operation  # type: ignore[union-attr]

@@ -53,7 +53,9 @@ class Plan(NamedTuple):
     units: int
     attributes: dict[str, Any]
 
-    def run(self, values: list, data: Any, packed_span: jax.Array) -> tuple[list, jax.Array]:
+    def run(
+        self, values: list[Any], data: Any, packed_span: jax.Array
+    ) -> tuple[list[Any], jax.Array]:
         """The program's values after the steps, and the predictions made in them.
 
         Args:
