@@ -12,7 +12,7 @@ SOURCE = ROOT / "src" / "gazelle"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 MOST_LINES = 600  # of a file
-MOST_STATEMENT_LINES = 70  # of a function, its docstring not counted
+MOST_BODY_LINES = 60  # of a function
 
 # Attributes with an underscore that belong to Python or to a protocol of others.
 KNOWN = {"_replace", "_asdict", "_fields", "_getframe", "_exit", "_repr_html_", "_keras_mask"}
@@ -24,8 +24,7 @@ ODD = {
     r"\bby lot\b": "at random",
     r"\bcrew\b": "workers",
     r"\bstands? here\b": "is here",
-    r"\bit is none\b": "it is not",
-    r"\bis no (int|number|array|string|float|dict|list|callable|layer|dtype|text)\b": "is not a ...",
+    r"(?<!there )\bis no (int|number|array|string|float|dict|list|layer|dtype|text)\b": "is not",
     r"\b(samples|rows|steps|batches|bytes|values|numbers|one|line|entry) an? "
     r"(step|batch|class|epoch|sample|row|unit|output|line|call|chunk|layer|metric|name)\b": "per",
     r"\bwas used longest ago\b": "least recently used",
@@ -80,12 +79,12 @@ def test_no_files_import_each_other_in_a_circle():
     assert sorted(waiting) == []
 
 
-def test_only_doors_name_modules_in_strings():
+def test_only_doors_name_rooms_in_strings():
     found = []
     for module, tree in TREES.items():
         for node in ast.walk(tree):
             is_call = isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func)
-            if is_call and module not in ("gazelle", "gazelle._core.doors"):
+            if is_call and "gazelle" in ast.unparse(node) and module != "gazelle":
                 found.append(f"{relative(PATHS[module])}:{node.lineno}")
     assert found == []
 
@@ -152,10 +151,9 @@ def test_a_file_is_of_a_size_that_can_be_read(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
-def length_without_docstring(function: ast.FunctionDef) -> int:
-    docstring = function.body[0] if ast.get_docstring(function) else None
-    lines = function.end_lineno - function.lineno + 1
-    return lines - (docstring.end_lineno - docstring.lineno + 1 if docstring else 0)
+def length_of_body(function: ast.FunctionDef) -> int:
+    statements = function.body[1:] if ast.get_docstring(function) else function.body
+    return statements[-1].end_lineno - statements[0].lineno + 1 if statements else 0
 
 
 def test_functions_are_of_a_size_that_can_be_read():
@@ -163,8 +161,8 @@ def test_functions_are_of_a_size_that_can_be_read():
     for module, tree in TREES.items():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
-                length = length_without_docstring(node)
-                if length > MOST_STATEMENT_LINES:
+                length = length_of_body(node)
+                if length > MOST_BODY_LINES:
                     found.append(f"{relative(PATHS[module])}: {node.name} has {length} lines")
     assert found == []
 

@@ -59,7 +59,7 @@ def positive_int(name: str, value: Any, owner: str) -> int:
     """`value` as an int > 0.
 
     Raises:
-        ArgumentError: It is none.
+        ArgumentError: It is not.
     """
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value <= 0:
         raise ArgumentError(

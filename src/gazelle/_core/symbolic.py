@@ -13,12 +13,11 @@ from gazelle._core.dtypes import standardize_dtype
 from gazelle._core.errors import ArgumentTypeError, StateError, UnknownNameError
 from gazelle._core.names import unique_name
 from gazelle._core.registry import builtin
+from gazelle._core.types import Shape
 
 # Two batch sizes that no axis of a real network has by chance: an axis whose size follows them is
 # the unknown one.
 _PROBES = (89, 97)
-
-Shape = tuple[int | None, ...]
 
 
 class KerasTensor:

@@ -15,7 +15,7 @@ from gazelle._core.identity import unique
 from gazelle._core.names import snake_case
 from gazelle._core.pure import borrowed
 from gazelle._core.symbolic import leaves
-from gazelle._core.types import Shape
+from gazelle._core.types import ShapeLike
 from gazelle._core.variable import Variable, set_values, values_of
 from gazelle._engine.outputs import Outputs
 from gazelle.metrics import MeanMetricWrapper, Metric
@@ -259,7 +259,7 @@ def _as_list(entry: Any) -> list[Any]:
     return list(entry) if isinstance(entry, list | tuple) else [entry]
 
 
-def _as_metric(given: Any, true_shape: Shape, pred_shape: Shape) -> Metric:
+def _as_metric(given: Any, true_shape: ShapeLike, pred_shape: ShapeLike) -> Metric:
     """A `Metric` from what a user may write; its name is the text that the user wrote."""
     if isinstance(given, Metric):
         return given

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gazelle._core.identity import unique
 from gazelle._core.lending import check_process, guard_together
 from gazelle._core.variable import Variable
 from gazelle._engine.interrupt import undisturbed
@@ -213,11 +214,6 @@ class Backup:
     def _was_set(self) -> bool:
         now = (variable.current for variable in self.variables if variable.trainable)
         return any(a is not b for a, b in zip(self._seen, now, strict=True))
-
-
-def unique(variables: Sequence[Variable]) -> list[Variable]:
-    """Each variable once, in the order of its first place."""
-    return list(dict.fromkeys(variables))
 
 
 def are_whole(variables: Sequence[Variable]) -> bool:

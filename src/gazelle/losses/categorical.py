@@ -23,7 +23,7 @@ from gazelle._core.dtypes import epsilon
 from gazelle._core.errors import ArgumentError
 from gazelle.losses.base import SUM_OVER_BATCH_SIZE, BuiltinLoss
 from gazelle.losses.catalogue import catalogue
-from gazelle.losses.shapes import equal, in_range, labels_for, matched, pick, power
+from gazelle.losses.shapes import equal, is_known_class, labels_for, matched, pick, power
 
 _FIX = (
     "for integer targets use sparse_categorical_crossentropy, or make them one-hot with"
@@ -121,7 +121,7 @@ def sparse_categorical_crossentropy(
         ShapeError: The shapes do not match.
     """
     labels, y_pred = labels_for("sparse_categorical_crossentropy", y_true, y_pred, axis)
-    valid = in_range(labels, y_pred.shape[axis])
+    valid = is_known_class(labels, y_pred.shape[axis])
     if ignore_class is not None:
         kept = labels != ignore_class
         valid = valid & kept

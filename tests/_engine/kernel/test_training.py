@@ -11,7 +11,7 @@ import gazelle
 from gazelle._data import memory, windows
 from gazelle._engine import programs
 from gazelle._engine.kernel import building, library
-from gazelle._engine.kernel.plan import threads_for
+from gazelle._engine.kernel.plan import training_threads
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(330, 6)).astype("float32")
@@ -205,7 +205,7 @@ print(before, loaded())
     ],
 )
 def test_small_steps_are_the_kernels_and_large_ones_xlas(weights, batch, cores, threads):
-    assert threads_for(weights, batch, cores) == threads
+    assert training_threads(weights, batch, cores) == threads
 
 
 def dense(units, *args, **kwargs):

@@ -109,7 +109,7 @@ def plan_for(
     if places is None or None in penalties:
         return None
     batch = min(batch_size, data[0].shape[0])
-    threads = threads_for(chain.weights(), batch, library.cores())
+    threads = training_threads(chain.weights(), batch, library.cores())
     target = library.target("train") if threads else None
     if target is None:
         return None
@@ -130,7 +130,7 @@ def plan_for(
     return Plan(target, rate, changed, units, attributes)
 
 
-def threads_for(weights: int, batch: int, cores: int) -> int:
+def training_threads(weights: int, batch: int, cores: int) -> int:
     """On how many threads the kernel trains; 0 where XLA is faster.
 
     Args:
