@@ -168,8 +168,8 @@ class StreamFeed:
         steps: Steps per epoch; None for as many as there are.
         shuffle: Whether a `PyDataset` gives its batches in a new order each epoch.
         label: Prefix of `x` and `y` in error messages, such as `"validation "`.
-        replay: Whether to keep a generator's batches, so that `begin_epoch(from_start=True)` can start
-            from the first one again.
+        replay: Whether to keep a generator's batches, so that `begin_epoch(from_start=True)` can
+            repeat them.
 
     Raises:
         DataError: The source is empty, or a batch is not numeric.
@@ -229,8 +229,9 @@ class StreamFeed:
         """Start an epoch.
 
         Args:
-            from_start: Whether to start from the first batch if that is possible. Otherwise a source with
-                `steps` continues where the last epoch stopped, as long as it has batches left.
+            from_start: Whether to start from the first batch if that is possible. Otherwise a
+                source with `steps` continues where the last epoch stopped, as long as it has
+                batches left.
         """
         if self._begun:  # by `_draw_first`
             self._begun = False
