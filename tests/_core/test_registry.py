@@ -1,4 +1,4 @@
-"""Names and configs: one serialiser, in the form that Keras writes, which never runs code from a config."""
+"""Names and configs: one serializer, in the form that Keras writes, which never runs code from a config."""
 
 import json
 

@@ -30,7 +30,7 @@ def batches(*changes, count=3):
         yield dict(changes).get(i, (X[rows], Y[rows]))
 
 
-# Nothing to minimise
+# Nothing to minimize
 # ----------------------------------------------------------------------------------------------
 
 
@@ -64,7 +64,7 @@ def test_a_loss_without_targets_is_refused(call):
 @pytest.mark.parametrize("call", ["fit", "train_on_batch"])
 def test_training_without_a_loss_is_refused(call):
     model = make(loss=None)
-    with pytest.raises(StateError, match="nothing to minimise"):
+    with pytest.raises(StateError, match="nothing to minimize"):
         getattr(model, call)(X, Y)
 
 

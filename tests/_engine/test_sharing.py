@@ -87,7 +87,7 @@ def scheduled():
 SAME = {
     "sequential": build,
     "functional": functional,
-    "normalised": lambda: build(L.BatchNormalization()),
+    "normalized": lambda: build(L.BatchNormalization()),
     "regularised": regularised,
     "scheduled": scheduled,
     "averaged": lambda: build(optimizer=gazelle.optimizers.AdamW(0.01, use_ema=True, clipnorm=1.0)),

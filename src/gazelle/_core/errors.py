@@ -101,7 +101,7 @@ class DownloadError(GazelleError, OSError):
 
 
 class PackageError(GazelleError, ImportError):
-    """A package that only a part of Gazelle needs and that is not installed."""
+    """An optional package that is not installed."""
 
 
 class UnknownNameError(GazelleError, ValueError):

@@ -24,7 +24,7 @@ _LABELS = {"name", "names", "path", "input_names", "output_names", "inbound_node
 
 
 class _Unknown(Exception):  # noqa: N818 (not an error: there is no fingerprint)
-    """Something in the graph whose part in a program cannot be told by looking at it."""
+    """Something in the graph whose effect on a program cannot be seen."""
 
 
 def fingerprint(graph: Any, variables: Sequence[Variable]) -> Hashable | None:

@@ -156,7 +156,7 @@ class Steps:
         loss, parts = self.loss(y, y_pred, sample_weight)
         if training and not parts and not added:
             raise StateError(
-                f"There is nothing to minimise: the model {self.model.name!r} has no loss.",
+                f"There is nothing to minimize: the model {self.model.name!r} has no loss.",
                 expected="a loss given to compile, or layers that call add_loss",
                 received="neither",
                 fix='model.compile(optimizer, loss="mse") with the loss that fits the targets',

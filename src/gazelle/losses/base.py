@@ -22,7 +22,7 @@ SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
 
 @builtin("keras.losses")
 class Loss:
-    """A loss, called as `loss(y_true, y_pred)`; training minimises it.
+    """A loss, called as `loss(y_true, y_pred)`; training minimizes it.
 
     A subclass defines `call(y_true, y_pred)`, which returns one value per sample. If its
     constructor takes other arguments, it also defines `get_config()`.
