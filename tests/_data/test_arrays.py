@@ -1,4 +1,4 @@
-"""Arrays before training: Keras's results where Keras is right, refusals where it is silent."""
+"""Preparing arrays: Keras's results where these are right, errors where Keras is silent."""
 
 import jax.numpy as jnp
 import keras
@@ -45,7 +45,7 @@ def test_a_label_outside_the_classes_is_refused(x, classes, received):
 
 
 @pytest.mark.parametrize("x", [[0.5, 1.0], ["a", "b"], [np.nan, 0.0]])
-def test_labels_that_are_no_whole_numbers_are_refused(x):
+def test_labels_that_are_not_whole_numbers_are_refused(x):
     with pytest.raises(ArgumentError, match="whole numbers"):
         to_categorical(x)
 
@@ -56,7 +56,7 @@ def test_normalize_equals_keras_along_rows_and_the_same_along_columns(x, order):
     x = np.array(x)
     expected = keras.utils.normalize(
         x, order=order
-    )  # its axis=0 mixes rows and columns up on NumPy arrays
+    )  # Keras's axis=0 confuses rows and columns of NumPy arrays
     for axis in (-1, 1):
         np.testing.assert_allclose(normalize(x, axis, order), expected, rtol=1e-12)
     np.testing.assert_allclose(normalize(x.T, 0, order), expected.T, rtol=1e-12)

@@ -1,4 +1,4 @@
-"""The refusals before training: seeded mistakes are caught with place and fix, clean tasks pass in silence."""
+"""Checks before training: mistakes are found with their place and a fix, clean tasks pass."""
 
 import tracemalloc
 import warnings
@@ -39,7 +39,7 @@ FRAME = pd.DataFrame({"age": [30.0, 41.0, 25.0], "city": ["Rome", "Oslo", "Oslo"
 
 
 class Tensor:
-    """What a tensor of another library is to NumPy."""
+    """A tensor of another library, as NumPy sees it."""
 
     def __init__(self, values, error=None):
         self.values, self.error = values, error
@@ -78,7 +78,7 @@ SPARSE, CATEGORICAL, BINARY = (
     "binary_crossentropy",
 )
 
-# Mistake: (what is done, the error, what the message names: argument, offending value, place, fix).
+# Mistake: (action, error, parts of the message: argument, offending value, place, fix).
 MISTAKES = {
     "text column": (
         numeric("x", FRAME),
@@ -131,7 +131,7 @@ MISTAKES = {
         DataError,
         ["x", "dtype [('a'", "structured_to_un"],
     ),
-    "ragged rows": (numeric("x", [[1, 2], [3]]), DataError, ["x", "equally long"]),
+    "ragged rows": (numeric("x", [[1, 2], [3]]), DataError, ["x", "the same length"]),
     "arrays in objects": (
         numeric("x", pd.Series([np.ones(2), np.ones(2)])),
         DataError,
@@ -181,12 +181,12 @@ MISTAKES = {
     "nan": (
         finite("x", changed(X, (7, 2), np.nan), ["a", "b", "c"]),
         DataError,
-        ["x holds 1 value", "1 NaN, 0 infinite", "nan at row 7, column 'c'", "fill"],
+        ["x holds 1 value", "1 NaN, 0 infinite", "nan at row 7, column 'c'", "replace"],
     ),
     "inf": (
         finite("x[1]", changed(X, (0, 0), -np.inf)),
         DataError,
-        ["x[1]", "-inf at row 0, column 0", "fill"],
+        ["x[1]", "-inf at row 0, column 0", "replace"],
     ),
     "nan target": (
         finite("y", changed(X[:, 0], 5, np.nan)),
@@ -303,12 +303,12 @@ MISTAKES = {
     "weight for no class": (
         lambda: check_class_weight({0: 1.0, 5: 2.0}, LABELS),
         ArgumentError,
-        ["class_weight", "5", "from 0 to 2", "as they stand in y"],
+        ["class_weight", "5", "from 0 to 2", "that occur in y"],
     ),
     "weight by name": (
         lambda: check_class_weight({"x": 5.0}, LABELS),
         ArgumentError,
-        ["class_weight", "'x'", "not their names"],
+        ["class_weight", "'x'", "not the class names"],
     ),
     "negative class weight": (
         lambda: check_class_weight({1: -2.0}, LABELS),
@@ -344,7 +344,7 @@ MISTAKES = {
     ),
 }
 
-# The same for what is legal and nearly always a mistake: (what is done, what the warning names).
+# What is allowed but nearly always a mistake: (action, parts of the warning).
 SUSPICIONS = {
     "softmax of one": (output("mse", "softmax", (None, 1)), ["softmax over 1 unit", "sigmoid"]),
     "classes of one": (
@@ -508,7 +508,7 @@ def test_at_least_twenty_clean_tasks_are_tried():
 
 
 # Conversion
-# ---------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -574,8 +574,8 @@ def test_column_names_are_those_of_the_table():
     assert column_names(X) is None
 
 
-# Finite
-# -------------------------------------------------------------------------------------------------------------
+# Finite numbers
+# -------------------------------------------------------------------------------------------------
 
 
 def test_all_gaps_are_counted_and_their_columns_named():
@@ -628,7 +628,7 @@ def test_large_arrays_are_checked_without_a_copy_of_them():
 
 
 # Class weights
-# ------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -677,7 +677,7 @@ def test_keys_of_any_number_type_are_accepted_and_classes_may_be_left_out():
 
 
 # Targets
-# ------------------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 
 
 def test_a_label_that_the_loss_ignores_may_lie_outside():
@@ -699,7 +699,7 @@ def test_labels_on_the_device_are_checked_too():
         check_targets(SPARSE, jnp.array([1, 2, 3]), (None, 3))
 
 
-def test_of_text_the_first_that_is_no_number_is_shown_and_what_works_is_advised():
+def test_the_first_text_that_is_not_a_number_is_shown_with_a_fix():
     column = np.array(["5.1", "4.9", "?", "4.6"])
     for x in (column, column.astype(object), np.array([[1.0, "5.1"], [2.0, "?"]], object)):
         with pytest.raises(DataError, match=r"'\?' at row") as raised:

@@ -35,17 +35,17 @@ def test_a_dataset_gives_its_batches_in_order():
     assert utils.Sequence is PyDataset
 
 
-def test_a_dataset_without_end_goes_on():
+def test_an_endless_dataset_goes_on():
     assert [batch for batch, _ in zip(Endless(), range(5), strict=False)] == [0, 1, 2, 3, 4]
 
 
-def test_a_dataset_that_lacks_its_methods_says_so():
+def test_a_dataset_without_its_methods_raises():
     class Empty(PyDataset):
         pass
 
-    with pytest.raises(NotImplementedError, match="Empty needs __len__"):
+    with pytest.raises(NotImplementedError, match="Empty must define __len__"):
         _ = Empty().num_batches
-    with pytest.raises(NotImplementedError, match="Empty needs __getitem__"):
+    with pytest.raises(NotImplementedError, match="Empty must define __getitem__"):
         Empty()[0]
     with pytest.raises(ArgumentError, match="batch_size"):
         Rows(batch_size=3)
@@ -70,7 +70,7 @@ def test_one_seed_repeats_everything_random():
     def draws():
         return [
             random.random(),
-            np.random.rand(),
+            np.random.rand(),  # noqa: NPY002
             float(gazelle.random.uniform(())),
         ]
 

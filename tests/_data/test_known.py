@@ -1,4 +1,4 @@
-"""Rows that are known again, and counts of classes."""
+"""Rows that are recognized again, and counts of classes."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from gazelle._data.known import label_counts, sample_digests, share_known
 X = np.random.default_rng(0).normal(size=(1000, 4))
 
 
-def test_data_is_known_again_in_any_order_and_type():
+def test_data_is_recognized_in_any_order_and_type():
     sample = sample_digests(X.astype(np.float32))
     assert len(sample) == 128
     assert share_known(sample, X[::-1]) == 1.0
@@ -16,14 +16,14 @@ def test_data_is_known_again_in_any_order_and_type():
     assert share_known(sample, X + 1) == 0.0
 
 
-def test_several_inputs_are_known_by_all_of_them():
+def test_several_inputs_are_recognized_by_all_of_them():
     parts = {"b": X[:, :2], "a": X[:, 2:]}
     sample = sample_digests(parts)
     assert share_known(sample, {"a": X[:, 2:], "b": X[:, :2]}) == 1.0
     assert share_known(sample, {"a": X[:, 2:] + 1, "b": X[:, :2]}) == 0.0
 
 
-def test_what_cannot_be_told_is_none():
+def test_the_share_is_none_if_it_cannot_be_known():
     assert share_known([], X) is None
     assert share_known(["00"], object()) is None
     assert sample_digests([1, 2, 3]) == []

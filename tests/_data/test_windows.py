@@ -1,4 +1,4 @@
-"""Windows: every sample comes once, in its order, whatever fits into a buffer; and nothing is copied without need."""
+"""Windows: every sample comes once and in order, whatever fits into a buffer."""
 
 import jax
 import numpy as np
@@ -13,12 +13,12 @@ from gazelle._data.windows import Resident, Window, gather, on_device
 
 @pytest.fixture
 def small(monkeypatch):
-    """Windows as small as they are asked for."""
+    """Allows windows of any small size."""
     monkeypatch.setattr(windows, "LARGEST_WINDOW_BYTES", 0)
 
 
 def batches_of(feed, source, order):
-    """x and y of all batches of a pass, as lists of arrays."""
+    """`[x, y]` of each batch of a pass."""
     source.begin(order)
     found, position = [], 0
     while position < feed.batches:
@@ -37,12 +37,12 @@ def batches_of(feed, source, order):
 
 
 @pytest.mark.parametrize("samples", [3, 8, 16, 17, 50])
-@pytest.mark.parametrize("batches_a_window", [1, 2, 3, 100])
+@pytest.mark.parametrize("window_batches", [1, 2, 3, 100])
 @pytest.mark.parametrize("shuffled", [False, True])
-def test_a_window_gives_every_sample_once_and_in_order(samples, batches_a_window, shuffled, small):
+def test_a_window_gives_every_sample_once_and_in_order(samples, window_batches, shuffled, small):
     x, y = np.arange(samples * 3, dtype="float64").reshape(samples, 3), np.arange(samples)
     feed = ArrayFeed(x, y, batch_size=8)
-    window = Window(feed, batches_a_window * 8 * (3 * 4 + 4))
+    window = Window(feed, window_batches * 8 * (3 * 4 + 4))
     for _ in range(3):
         order = np.random.default_rng(samples).permutation(samples) if shuffled else None
         rows = np.arange(samples) if order is None else order
@@ -78,8 +78,8 @@ def test_gathering_converts_and_takes_any_layout(rows):
     assert np.isinf(out).all()
 
 
-def test_large_rows_are_converted_piece_by_piece(monkeypatch):
-    monkeypatch.setattr(windows, "_PIECE_BYTES", 100)
+def test_large_arrays_are_converted_part_by_part(monkeypatch):
+    monkeypatch.setattr(windows, "_GATHER_BYTES", 100)
     x = np.random.default_rng(0).normal(size=(40, 7))
     rows = np.random.default_rng(1).permutation(40)
     gather(x, rows, out := np.empty((40, 7), "float32"))
@@ -98,7 +98,7 @@ def test_data_that_is_read_in_its_order_is_used_where_it_is():
     )  # float64 must be converted
 
 
-def test_a_device_of_its_own_gets_the_whole_data_or_windows(monkeypatch, small):
+def test_an_accelerator_gets_the_whole_data_or_windows(monkeypatch, small):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     feed = ArrayFeed(np.arange(80.0).reshape(20, 4), np.arange(20), batch_size=8, shuffle=True)
     order = np.random.default_rng(0).permutation(20)

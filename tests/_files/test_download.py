@@ -1,4 +1,4 @@
-"""get_file keeps whole, checked files only, and unpacks archives without trusting them."""
+"""get_file keeps only complete, checked files, and unpacks archives without trusting them."""
 
 import hashlib
 import http.server
@@ -26,7 +26,7 @@ class Server(http.server.BaseHTTPRequestHandler):
         body = b"<!DOCTYPE html><p>Sign in first" if self.path == "/page" else CONTENT
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.server.hits += 1  # before the body: whoever has read it may look at once
+        self.server.hits += 1  # before the body, since a test may read it as soon as that is there
         self.wfile.write(body[:100] if self.path == "/cut" else body)
         return None
 
@@ -72,8 +72,8 @@ def test_a_file_url_and_the_cache_of_gazelle(tmp_path, monkeypatch):
     assert path == str(tmp_path / "home" / "tables" / "my data.csv")
 
 
-def test_a_connection_that_breaks_off_leaves_nothing(address, tmp_path):
-    with pytest.raises(DownloadError, match=f"broke off after 100 of {len(CONTENT)} bytes"):
+def test_a_lost_connection_leaves_nothing(address, tmp_path):
+    with pytest.raises(DownloadError, match=f"was lost after 100 of {len(CONTENT)} bytes"):
         get_file(origin=f"{address}/cut", cache_dir=tmp_path)
     assert files(tmp_path) == []
 
@@ -88,7 +88,7 @@ def test_a_file_with_another_hash_is_not_kept_and_the_old_one_stays(address, tmp
     assert files(tmp_path) == ["page"]
 
 
-def test_a_cached_file_with_another_hash_is_fetched_anew(address, tmp_path):
+def test_a_cached_file_with_another_hash_is_downloaded_again(address, tmp_path):
     old = tmp_path / "datasets" / "data.csv"
     old.parent.mkdir()
     old.write_bytes(CONTENT[:7])
@@ -99,15 +99,12 @@ def test_a_cached_file_with_another_hash_is_fetched_anew(address, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("place", "text"), [("/gone", "Not Found"), (":1/x", r"Could not download[\s\S]*fix")]
+    ("end", "text"), [("/gone", "Not Found"), (":1/x", r"Could not download[\s\S]*fix")]
 )
-def test_what_cannot_be_reached_is_told(place, text, address, tmp_path):
+def test_an_unreachable_file_is_reported(end, text, address, tmp_path):
+    origin = (address if end == "/gone" else "http://127.0.0.1") + end
     with pytest.raises(DownloadError, match=text):
-        get_file(
-            fname="x",
-            origin=address + place if place == "/gone" else "http://127.0.0.1" + place,
-            cache_dir=tmp_path,
-        )
+        get_file(fname="x", origin=origin, cache_dir=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +130,7 @@ def test_wrong_arguments_are_refused_before_anything_is_fetched(arguments, text,
 
 
 def tar_of(path, *members):
-    """An archive of `(name, content)` or of finished `TarInfo`s."""
+    """An archive of members, each `(name, content)` or a `TarInfo`."""
     with tarfile.open(path, "w:gz") as tar:
         for member in members:
             if isinstance(member, tarfile.TarInfo):
@@ -173,7 +170,7 @@ def test_an_archive_is_unpacked_and_used_again(pack, tmp_path):
             assert file.read() == b"red"
 
 
-def test_a_new_archive_is_unpacked_anew(tmp_path):
+def test_a_new_archive_is_unpacked_again(tmp_path):
     for content in (b"one", b"two"):
         packed = tar_of(tmp_path / "a.tgz", ("x", content))
         os.utime(packed, (0, 0))
@@ -201,7 +198,7 @@ HOSTILE_TARS = {
 
 
 @pytest.mark.parametrize("name", HOSTILE_TARS)
-def test_a_hostile_tar_is_refused_whole(name, tmp_path):
+def test_a_hostile_tar_is_refused_as_a_whole(name, tmp_path):
     packed = tar_of(tmp_path / "a.tar.gz", *HOSTILE_TARS[name])
     with pytest.raises(DataError, match="is not unpacked: it holds"):
         unpack(packed, tmp_path / "in" / "folder")
@@ -209,7 +206,7 @@ def test_a_hostile_tar_is_refused_whole(name, tmp_path):
     assert list((tmp_path / "in").iterdir()) == []
 
 
-def test_a_hostile_zip_is_refused_whole(tmp_path):
+def test_a_hostile_zip_is_refused_as_a_whole(tmp_path):
     link = zipfile.ZipInfo("link")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     for members in (
@@ -225,7 +222,7 @@ def test_a_hostile_zip_is_refused_whole(tmp_path):
 
 @pytest.mark.parametrize("cut", [0, 10, 100, -20])
 @pytest.mark.parametrize("pack", [tar_of, zip_of])
-def test_a_cut_archive_is_refused_and_the_old_folder_stays(pack, cut, tmp_path):
+def test_a_truncated_archive_is_refused_and_the_old_folder_stays(pack, cut, tmp_path):
     packed = pack(tmp_path / "a.bin", ("x", os.urandom(5000)), ("y", os.urandom(5000)))
     packed.write_bytes(packed.read_bytes()[:cut])
     (tmp_path / "folder").mkdir()

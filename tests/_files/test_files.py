@@ -26,7 +26,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_the_new_content_takes_the_place_of_the_old(tmp_path):
+def test_the_new_content_replaces_the_old(tmp_path):
     target = tmp_path / "a b[1].weights.h5"
     for content in ("one", "two"):
         with atomic_path(target) as temporary:
@@ -37,7 +37,7 @@ def test_the_new_content_takes_the_place_of_the_old(tmp_path):
     assert names(tmp_path) == [target.name]
 
 
-def test_an_error_leaves_the_old_content_and_no_litter(tmp_path):
+def test_an_error_leaves_the_old_content_and_no_temporary_file(tmp_path):
     target = tmp_path / "data.json"
     target.write_text("old")
 
@@ -75,7 +75,7 @@ def test_the_mode_is_kept_and_a_link_followed(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-def test_a_killed_writer_leaves_the_old_content_and_the_next_one_sweeps_its_litter(tmp_path):
+def test_a_killed_writer_leaves_the_old_content_and_the_next_one_cleans_up(tmp_path):
     target = tmp_path / "data.bin"
     target.write_text("old")
     with subprocess.Popen(
@@ -136,7 +136,7 @@ def test_a_draft_that_was_renamed_stays_and_anything_else_is_removed(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="killing a process")
-def test_the_draft_of_a_killed_process_is_swept_by_the_next(tmp_path):
+def test_the_draft_of_a_killed_process_is_removed_by_the_next(tmp_path):
     program = f"""
 import os
 from gazelle._files.writing import draft_folder, remove_temporaries
@@ -151,7 +151,7 @@ with draft_folder({str(tmp_path)!r}) as draft:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_process_that_ends_without_ado_can_remove_what_it_was_writing_to(tmp_path):
+def test_a_process_that_ends_abruptly_can_remove_what_it_was_writing_to(tmp_path):
     with (
         draft_folder(tmp_path / "runs") as draft,
         atomic_path(draft / "a") as one,

@@ -1,3 +1,5 @@
+"""The charts: complete, small, deterministic, and drawn for odd data too."""
+
 import io
 import math
 import xml.etree.ElementTree as ET
@@ -13,14 +15,24 @@ LAYERS = [
     {"name": "input", "type": "InputLayer", "output_shapes": [[None, 32, 32, 3]]},
     {"name": "flatten", "type": "Flatten", "output_shapes": [[None, 3072]], "inbound": ["input"]},
     {
-        "name": "a<b>&c", "type": "Dense", "output_shapes": [[None, 200]], "parameters": 614_600, "units": 200,
-        "activation": "relu", "inbound": ["flatten"],
+        "name": "a<b>&c",
+        "type": "Dense",
+        "output_shapes": [[None, 200]],
+        "parameters": 614_600,
+        "units": 200,
+        "activation": "relu",
+        "inbound": ["flatten"],
     },
     {
-        "name": "out", "type": "Dense", "output_shapes": [[None, 10]], "parameters": 2010, "units": 10,
-        "trainable": False, "inbound": ["a<b>&c"],
+        "name": "out",
+        "type": "Dense",
+        "output_shapes": [[None, 10]],
+        "parameters": 2010,
+        "units": 10,
+        "trainable": False,
+        "inbound": ["a<b>&c"],
     },
-]  # fmt: skip
+]
 HISTORY = {
     "loss": [2.0, 1.0, 0.5, 0.4],
     "val_loss": [2.1, 1.2, 0.9, 1.1],
@@ -75,7 +87,7 @@ def test_wider_layers_get_wider_boxes():
     assert widths[0] == widths[1] > widths[2] > widths[3]
 
 
-def test_pictures_are_the_same_each_time_and_hold_nothing_from_elsewhere():
+def test_pictures_are_deterministic_and_self_contained():
     first, second = (plots.to_svg(plots.curves(HISTORY)) for _ in range(2))
     assert first == second
     addresses = first.replace("http://www.w3.org/", "")
@@ -83,7 +95,7 @@ def test_pictures_are_the_same_each_time_and_hold_nothing_from_elsewhere():
     assert "<metadata" not in first
 
 
-def test_the_users_own_matplotlib_settings_neither_matter_nor_change():
+def test_the_users_matplotlib_settings_neither_matter_nor_change():
     import matplotlib
 
     plain = plots.to_svg(plots.curves(HISTORY))
@@ -92,19 +104,19 @@ def test_the_users_own_matplotlib_settings_neither_matter_nor_change():
         assert matplotlib.rcParams["font.size"] == 30
 
 
-def test_text_with_dollars_is_not_taken_for_mathematics():
+def test_text_with_dollars_is_not_parsed_as_mathematics():
     svg = plots.to_svg(plots.confusion([[1, 0], [0, 1]], ["$a$", "\N{CJK UNIFIED IDEOGRAPH-5B57}"]))
     assert "$a$" in texts(svg)
 
 
-def test_inline_pictures_use_the_pages_colours_and_their_own_ids():
+def test_inline_pictures_use_the_colors_of_the_page_and_their_own_ids():
     svg = plots.inline(plots.curves(HISTORY, palette=plots.PAGE), 'a "label"', "pre")
     root = ET.fromstring(svg)
     assert root.get("aria-label") == 'a "label"'
     assert "var(--accent)" in svg
     assert "var(--sans)" in svg
-    for colour in vars(plots.PAGE).values():
-        assert colour not in svg
+    for color in vars(plots.PAGE).values():
+        assert color not in svg
     ids = [node.get("id") for node in root.iter() if node.get("id")]
     assert ids
     assert all(found.startswith("pre-") for found in ids)
@@ -188,7 +200,7 @@ def test_a_confusion_matrix_of_another_shape_is_refused():
         plots.confusion([[1, 2]], ["a", "b"])
 
 
-def test_calibration_without_any_answers_can_be_drawn():
+def test_calibration_without_predictions_can_be_drawn():
     empty = [{"low": 0.0, "high": 1.0, "count": 0, "confidence": None, "accuracy": None}]
     ET.fromstring(plots.to_svg(plots.calibration(empty)))
 
@@ -203,7 +215,7 @@ def test_regression_pictures_show_dots_in_svg_and_png_and_stay_small():
         assert teal > 500
 
 
-def test_regression_pictures_of_one_value_can_be_drawn_and_of_none_are_refused():
+def test_regression_pictures_need_a_finite_value():
     ET.fromstring(plots.to_svg(plots.residuals([2.0, 2.0], [2.0, 2.0])))
     with pytest.raises(DataError, match="nothing to draw"):
         plots.residuals([1.0], [math.nan])

@@ -10,9 +10,9 @@ from gazelle._report import figures
 
 
 def case(seed, rows, classes):
-    lot = np.random.default_rng(seed)
-    labels = lot.integers(0, classes, rows)
-    probabilities = lot.dirichlet(np.full(classes, 0.4), rows)
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, rows)
+    probabilities = rng.dirichlet(np.full(classes, 0.4), rows)
     return labels, probabilities
 
 
@@ -56,8 +56,8 @@ def test_calibration_equals_scikit_learns_curve():
 
 
 def test_one_sigmoid_output_is_two_classes():
-    lot = np.random.default_rng(0)
-    labels, probability = lot.integers(0, 2, 50), lot.random(50)
+    rng = np.random.default_rng(0)
+    labels, probability = rng.integers(0, 2, 50), rng.random(50)
     both = np.stack([1 - probability, probability], axis=1)
     expected = figures.classification_metrics(labels, both)
     assert figures.classification_metrics(labels, probability) == expected
@@ -65,7 +65,7 @@ def test_one_sigmoid_output_is_two_classes():
     assert expected.accuracy == sk.accuracy_score(labels, probability > 0.5)
 
 
-def test_chance_is_the_share_of_the_commonest_class():
+def test_chance_is_the_share_of_the_most_common_class():
     found = figures.classification_metrics([0, 0, 0, 1], np.full((4, 2), 0.5))
     assert found.chance == 0.75
 
@@ -73,9 +73,9 @@ def test_chance_is_the_share_of_the_commonest_class():
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 50), st.integers(1, 3))
 def test_every_figure_of_a_regression_equals_scikit_learns(seed, rows, targets):
-    lot = np.random.default_rng(seed)
-    true = lot.normal(size=(rows, targets))
-    predicted = true + lot.normal(size=(rows, targets))
+    rng = np.random.default_rng(seed)
+    true = rng.normal(size=(rows, targets))
+    predicted = true + rng.normal(size=(rows, targets))
     found = figures.regression_metrics(true, predicted)
     assert found.mae == pytest.approx(sk.mean_absolute_error(true, predicted))
     assert found.rmse == pytest.approx(np.sqrt(np.mean((true - predicted) ** 2)))
@@ -84,7 +84,7 @@ def test_every_figure_of_a_regression_equals_scikit_learns(seed, rows, targets):
     assert found.baseline_mae == pytest.approx(np.mean(np.abs(true - np.median(true, axis=0))))
 
 
-def test_a_column_of_predictions_fits_flat_targets():
+def test_a_column_of_predictions_matches_flat_targets():
     assert figures.regression_metrics([1.0, 2.0], [[1.0], [4.0]]).mae == 1.0
 
 
@@ -95,17 +95,17 @@ def test_r2_of_one_row_is_none():
 @pytest.mark.parametrize(
     ("labels", "probabilities", "words"),
     [
-        ([0, 2], np.full((2, 2), 0.5), "not the number of a class"),
-        ([0, -1], np.full((2, 2), 0.5), "not the number of a class"),
-        ([0.5, 1], np.full((2, 2), 0.5), "not the number of a class"),
-        ([np.nan, 1], np.full((2, 2), 0.5), "not the number of a class"),
-        ([0, 1, 1], np.full((2, 2), 0.5), "do not fit"),
-        ([], np.zeros((0, 2)), "do not fit"),
-        (np.eye(2), np.full((2, 2), 0.5), "do not fit"),
+        ([0, 2], np.full((2, 2), 0.5), "not a class number"),
+        ([0, -1], np.full((2, 2), 0.5), "not a class number"),
+        ([0.5, 1], np.full((2, 2), 0.5), "not a class number"),
+        ([np.nan, 1], np.full((2, 2), 0.5), "not a class number"),
+        ([0, 1, 1], np.full((2, 2), 0.5), "do not match"),
+        ([], np.zeros((0, 2)), "do not match"),
+        (np.eye(2), np.full((2, 2), 0.5), "do not match"),
         ([0, 1], np.array([[0.5, 0.5], [np.nan, 0.5]]), "NaN or infinity"),
     ],
 )
-def test_labels_and_probabilities_that_do_not_fit_are_refused(labels, probabilities, words):
+def test_labels_and_probabilities_that_do_not_match_are_refused(labels, probabilities, words):
     with pytest.raises(DataError, match=words):
         figures.classification_metrics(labels, probabilities)
 
@@ -115,8 +115,8 @@ def test_wrong_number_of_names_is_refused():
         figures.classification_metrics([0, 1], np.full((2, 2), 0.5), ["only one"])
 
 
-def test_targets_and_predictions_that_do_not_fit_are_refused():
-    with pytest.raises(DataError, match="do not fit"):
+def test_targets_and_predictions_that_do_not_match_are_refused():
+    with pytest.raises(DataError, match="do not match"):
         figures.regression_metrics([1.0, 2.0], [1.0, 2.0, 3.0])
     with pytest.raises(DataError, match="NaN or infinity"):
         figures.regression_metrics([1.0, 2.0], [1.0, np.inf])
@@ -132,12 +132,12 @@ def test_the_interval_is_the_one_of_scipy(right, rows):
     )
 
 
-def test_two_classes_have_the_curves_and_costs_of_scikit_learn():
+def test_two_classes_have_the_curves_and_thresholds_of_scikit_learn():
     from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
 
-    lot = np.random.default_rng(0)
-    y = lot.integers(0, 2, 300)
-    positive = np.clip(0.3 * y + 0.7 * lot.random(300), 0, 1)
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 300)
+    positive = np.clip(0.3 * y + 0.7 * rng.random(300), 0, 1)
     two = figures.classification_metrics(y, positive).two_classes
     assert two.auc == pytest.approx(roc_auc_score(y, positive))
     assert two.average_precision == pytest.approx(average_precision_score(y, positive))
@@ -148,7 +148,7 @@ def test_two_classes_have_the_curves_and_costs_of_scikit_learn():
     assert figures.classification_metrics([1, 1], [0.2, 0.9]).two_classes.auc is None
 
 
-def test_each_target_is_measured_apart():
+def test_each_target_has_its_own_figures():
     true = np.array([[1.0, 100.0], [2.0, 200.0], [3.0, 300.0]])
     metrics = figures.regression_metrics(true, true + np.array([0.5, 10.0]), names=["a", "b"])
     assert [(target.name, target.mae, target.rmse) for target in metrics.each] == [

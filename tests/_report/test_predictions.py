@@ -1,4 +1,4 @@
-"""What outputs and targets mean, for every kind of loss."""
+"""The meaning of outputs and targets, for every kind of loss."""
 
 from types import SimpleNamespace
 
@@ -64,7 +64,7 @@ def test_a_softmax_at_the_end_makes_a_classifier_whatever_the_loss():
         ("hinge", [[1, 0, 0.75], [0, 1, 0.5]]),
     ],
 )
-def test_scores_become_the_probabilities_of_scipy_without_overflow(loss, expected):
+def test_logits_become_the_probabilities_of_scipy_without_overflow(loss, expected):
     np.testing.assert_allclose(
         as_probabilities(model(loss), SCORES), expected, rtol=1e-6, atol=1e-30
     )
@@ -80,7 +80,7 @@ def test_scores_become_the_probabilities_of_scipy_without_overflow(loss, expecte
         [[0.9, 0.05, 0.05], [0.05, 0.05, 0.9], [0.05, 0.9, 0.05]],
     ],
 )
-def test_class_numbers_come_from_numbers_and_from_shares(targets):
+def test_class_numbers_come_from_numbers_and_from_probabilities(targets):
     np.testing.assert_array_equal(class_numbers(targets), [0, 2, 1])
 
 
@@ -91,13 +91,13 @@ def test_the_labels_of_a_hinge_loss_are_0_and_1():
 @pytest.mark.parametrize(
     ("targets", "words"),
     [
-        ([[1, 1, 0], [0, 0, 0]], "one class for each row"),
+        ([[1, 1, 0], [0, 0, 0]], "one class per row"),
         ([0.0, 0.5], "numbers such as 0.5"),
         ([0.0, np.nan], "numbers such as nan"),
         (["cat", "dog"], "are not classes"),
         (np.zeros((2, 3, 4)), "are not classes"),
     ],
 )
-def test_targets_that_are_no_classes_are_refused(targets, words):
+def test_targets_that_are_not_classes_are_refused(targets, words):
     with pytest.raises(DataError, match=words):
         class_numbers(targets)

@@ -26,8 +26,8 @@ ALWAYS = {
 }
 DRAWN = {"network.json", "network.svg"}
 
-LOT = np.random.default_rng(0)
-X = LOT.normal(size=(48, 4)).astype(np.float32)
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(48, 4)).astype(np.float32)
 CLASSES = X[:, :3].argmax(axis=1)
 SIGNS = (X[:, 0] > 0).astype(np.float32)
 
@@ -52,7 +52,7 @@ def numbers():
 
 
 @pytest.fixture(scope="module")
-def colours():
+def colors():
     return trained("sparse_categorical_crossentropy", CLASSES, 3, "softmax")
 
 
@@ -70,17 +70,17 @@ def files(page):
         ("hinge", 2 * SIGNS - 1, 1, "tanh"),
     ],
 )
-def test_a_classifier_is_measured_as_scikit_learn_would(loss, y, units, activation):
+def test_the_figures_of_a_classifier_are_those_of_scikit_learn(loss, y, units, activation):
     model = trained(loss, y, units, activation)
     folder = record(model, X, y, folder="run", history=model.history)
     metrics = runs.read_metrics(folder)
     output = model.predict(X)
     if units == 1:
-        middle = 0.5 if activation == "sigmoid" else 0.0
-        said, true = (output[:, 0] > middle).astype(int), SIGNS.astype(int)
+        threshold = 0.5 if activation == "sigmoid" else 0.0
+        predicted, true = (output[:, 0] > threshold).astype(int), SIGNS.astype(int)
     else:
-        said, true = output.argmax(axis=1), CLASSES
-    assert metrics.accuracy == pytest.approx(accuracy_score(true, said))
+        predicted, true = output.argmax(axis=1), CLASSES
+    assert metrics.accuracy == pytest.approx(accuracy_score(true, predicted))
     assert metrics.loss == pytest.approx(model.evaluate(X, y, verbose=0), rel=1e-5)
     assert {path.name for path in folder.iterdir()} == (ALWAYS | DRAWN | {"model.json"}) - {
         "report.html"
@@ -91,9 +91,9 @@ def test_a_classifier_is_measured_as_scikit_learn_would(loss, y, units, activati
 @pytest.mark.parametrize(
     ("y", "units"), [(X[:, 1], 1), (X[:, 1:2], 1), (X[:, :2], 2)], ids=["(n,)", "(n, 1)", "(n, 2)"]
 )
-def test_a_regression_is_measured_as_scikit_learn_would(y, units):
+def test_the_figures_of_a_regression_are_those_of_scikit_learn(y, units):
     model = trained("mse", y, units)
-    folder = record(model, X, y, folder="run", facts=RunDetails(splits={"train": y, "test": y}))
+    folder = record(model, X, y, folder="run", details=RunDetails(splits={"train": y, "test": y}))
     metrics, config = runs.read_metrics(folder), runs.read_config(folder)
     flat = model.predict(X).reshape(np.shape(y))
     assert metrics.r2 == pytest.approx(r2_score(y, flat, multioutput="uniform_average"), abs=1e-5)
@@ -101,32 +101,32 @@ def test_a_regression_is_measured_as_scikit_learn_would(y, units):
     assert [(split.name, split.rows) for split in config.splits] == [("train", 48), ("test", 48)]
 
 
-def test_images_are_shown_and_tables_are_not(colours):
-    images = LOT.integers(0, 17, (48, 5, 6)).astype(np.uint8)
+def test_images_are_shown_and_tables_are_not(colors):
+    images = RNG.integers(0, 17, (48, 5, 6)).astype(np.uint8)
     model = trained("sparse_categorical_crossentropy", CLASSES, 3, "softmax", x=images)
     samples = runs.read_samples(record(model, images, CLASSES, folder="images"))
     assert samples.images.shape[1:] == (5, 6)
     assert samples.images.max() == 255  # stretched: 16 would be black
-    assert not (record(colours, X, CLASSES, folder="table") / "samples.npz").exists()
+    assert not (record(colors, X, CLASSES, folder="table") / "samples.npz").exists()
 
 
-def test_floats_below_0_are_stretched_to_be_shown():
+def test_negative_floats_are_rescaled_to_be_shown():
     shown = _showable(np.array([-1.0, 0.0, 3.0], np.float32))
     np.testing.assert_allclose(shown, [0, 0.25, 1])
 
 
-def test_class_names_data_settings_and_folder_are_told(colours):
+def test_class_names_data_settings_and_folder_are_used(colors):
     names = ["red", "green", "blue"]
-    told = {
+    details = {
         "class_names": names,
-        "data": "colours",
-        "title": "Which colour?",
+        "data": "colors",
+        "title": "Which color?",
         "settings": {"note": "first try"},
     }
-    page = gazelle.report(colours, X, CLASSES, folder="here", y_train=CLASSES, **told)
+    page = gazelle.report(colors, X, CLASSES, folder="here", y_train=CLASSES, **details)
     config = runs.read_config(page.parent)
     assert str(page) == "here/report.html"
-    assert "Which colour?" in page.read_text(encoding="utf-8")
+    assert "Which color?" in page.read_text(encoding="utf-8")
     assert config.class_names == names
     assert config.split("train").class_counts == np.bincount(CLASSES).tolist()
     assert config.settings["note"] == "first try"
@@ -144,7 +144,7 @@ def test_each_report_gets_a_folder_of_its_own(numbers):
     assert [str(page) for page in pages] == ["runs/sizes/report.html", "runs/sizes-2/report.html"]
 
 
-def test_an_early_end_is_told_and_epochs_count_from_1():
+def test_an_early_end_is_reported_and_epochs_count_from_1():
     stopping = EarlyStopping("loss", min_delta=1e9, patience=2)
     model = trained(
         "mse",
@@ -156,8 +156,9 @@ def test_an_early_end_is_told_and_epochs_count_from_1():
         validation_freq=2,
     )
     page = gazelle.report(model, X, X[:, 0])
-    told = "Training ended after 3 of 9 epochs. EarlyStopping: loss had not improved for 2 epochs."
-    assert runs.read_config(page.parent).stop_reason == told
+    reason = "Training ended after 3 of 9 epochs."
+    reason += " EarlyStopping: loss had not improved for 2 epochs."
+    assert runs.read_config(page.parent).stop_reason == reason
     epochs, history = runs.read_history(page.parent)
     assert epochs == [1, 2, 3]
     assert np.isnan(history["val_loss"]).tolist() == [True, False, True]
@@ -174,15 +175,15 @@ class Branching(models.Model):
         return self.right(self.left(inputs))
 
 
-def test_of_a_subclassed_model_the_weights_are_kept_and_the_report_says_so():
+def test_only_the_weights_of_a_subclassed_model_are_kept_and_the_report_says_so():
     model = Branching()
     model.compile("sgd", "mse")
     model.fit(X, X[:, 0], verbose=0)
     page = gazelle.report(model, X, X[:, 0])
     assert files(page) == ALWAYS | DRAWN
-    told = runs.read_config(page.parent).settings["model file"]
-    assert "Branching" in told
-    assert "model.weights.h5" in told
+    text = runs.read_config(page.parent).settings["model file"]
+    assert "Branching" in text
+    assert "model.weights.h5" in text
     again = Branching()
     again.build((None, 4))
     again.load_weights(page.parent / "model.weights.h5")
@@ -198,22 +199,24 @@ def test_a_model_with_several_outputs_is_refused_and_leaves_nothing(tmp_path):
     assert list(tmp_path.glob("runs/*")) == []
 
 
-def test_of_several_labels_a_row_each_is_measured_as_scikit_learn_would():
+def test_the_figures_of_several_labels_per_row_are_those_of_scikit_learn():
     y = (X[:, :3] > 0).astype(np.float32)
     model = trained("binary_crossentropy", y, 3, "sigmoid", epochs=5)
     page = gazelle.report(model, X, y, class_names=["a", "b", "c"])
-    metrics, said = runs.read_metrics(page.parent), model.predict(X) >= 0.5
+    metrics, predicted = runs.read_metrics(page.parent), model.predict(X) >= 0.5
     assert runs.read_config(page.parent).task == "multilabel"
-    assert metrics.exact == accuracy_score(y, said)
-    assert [label.f1 for label in metrics.labels] == pytest.approx(f1_score(y, said, average=None))
+    assert metrics.exact == accuracy_score(y, predicted)
+    assert [label.f1 for label in metrics.labels] == pytest.approx(
+        f1_score(y, predicted, average=None)
+    )
     assert [label.auc for label in metrics.labels] == pytest.approx(
         roc_auc_score(y, model.predict(X), average=None)
     )
 
 
-def test_a_wrong_number_of_class_names_is_refused(tmp_path, colours):
+def test_a_wrong_number_of_class_names_is_refused(tmp_path, colors):
     with pytest.raises(DataError, match=r"(?s)class_names.*3 names.*2 names"):
-        gazelle.report(colours, X, CLASSES, class_names=["a", "b"])
+        gazelle.report(colors, X, CLASSES, class_names=["a", "b"])
     assert list(tmp_path.glob("runs/*")) == []
 
 
@@ -243,9 +246,7 @@ def test_a_full_disk_leaves_nothing(monkeypatch, tmp_path, numbers):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_named_folder_is_whole_or_not_there_and_one_that_is_there_is_written_to(
-    numbers, tmp_path
-):
+def test_a_named_folder_is_complete_or_absent_and_an_existing_one_is_written_to(numbers, tmp_path):
     page = gazelle.report(numbers, X, X[:, 0], folder="out/mine")
     assert page == Path("out/mine/report.html")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
@@ -256,15 +257,15 @@ def test_a_named_folder_is_whole_or_not_there_and_one_that_is_there_is_written_t
     assert {path.name for path in page.parent.iterdir()} == {*before, "note"}
 
 
-def test_the_config_is_json_without_tails_of_float32(numbers):
-    facts = RunDetails(settings={"rate": np.float32(0.1), "n": np.int64(3)})
+def test_the_config_is_json_without_rounding_errors_of_float32(numbers):
+    details = RunDetails(settings={"rate": np.float32(0.1), "n": np.int64(3)})
     settings = json.loads(
-        (record(numbers, X, X[:, 0], facts=facts, folder="run") / "config.json").read_text()
+        (record(numbers, X, X[:, 0], details=details, folder="run") / "config.json").read_text()
     )["settings"]
     assert (settings["rate"], settings["n"]) == (0.1, 3)
 
 
-def test_the_arguments_of_optimizer_and_schedule_are_told():
+def test_the_arguments_of_optimizer_and_schedule_are_listed():
     model = models.Sequential([layers.Input((4,)), layers.Dense(1)])
     schedule = optimizers.schedules.ExponentialDecay(0.1, decay_steps=10, decay_rate=0.9)
     model.compile(
@@ -281,7 +282,7 @@ def test_the_arguments_of_optimizer_and_schedule_are_told():
     assert settings["loss"] == "binary_crossentropy (from_logits)"
 
 
-def test_inputs_that_are_several_arrays_are_measured_too():
+def test_inputs_may_be_several_arrays():
     left, right = layers.Input((4,), name="left"), layers.Input((4,), name="right")
     model = models.Model(
         {"left": left, "right": right}, layers.Dense(1)(layers.Concatenate()([left, right]))
@@ -304,19 +305,19 @@ def test_a_report_on_the_training_data_says_so(numbers):
     assert "these are the rows that the network was trained on" in page_text(page)
 
 
-def test_of_a_part_of_the_training_data_the_report_says_how_much_was_trained_on():
-    x = LOT.normal(size=(1000, 4)).astype(np.float32)
+def test_a_report_on_a_part_of_the_training_data_says_how_much_was_trained_on():
+    x = RNG.normal(size=(1000, 4)).astype(np.float32)
     model = trained("mse", x[:, 0], 1, x=x)
     text = page_text(gazelle.report(model, x[:200], x[:200, 0]))
-    assert "of 128 training rows that were looked for, 20% are among these rows" in text
+    assert "of a sample of 128 training rows, 20% are among these rows" in text
     assert re.search(r"roughly (98|99|100)% of these rows were trained on", text)
     half = page_text(gazelle.report(model, np.concatenate([x[:200], x[:200] + 9]), np.zeros(400)))
     assert re.search(r"roughly (49|50|51|52)% of these rows were trained on", half)
 
 
-def test_a_report_on_other_data_claims_only_that_a_sample_was_looked_for(numbers):
+def test_a_report_on_other_data_claims_only_what_the_sample_shows(numbers):
     text = page_text(gazelle.report(numbers, X + 5, X[:, 0]))
-    assert "None of 48 training rows that were looked for are among the test rows" in text
+    assert "None of a sample of 48 training rows are among the test rows" in text
     assert "did not see" not in text
 
 
@@ -329,7 +330,7 @@ def test_the_parts_are_those_that_fit_recorded():
         validation_split=0.25,
         batch_size=8,
     )
-    for given in ({}, {"y_train": CLASSES}):  # y_train holds the rows that were split off, too
+    for given in ({}, {"y_train": CLASSES}):  # y_train includes the rows that were split off
         config = runs.read_config(gazelle.report(model, X[:20] + 1, CLASSES[:20], **given).parent)
         assert [(split.name, split.rows) for split in config.splits] == [
             ("train", 36),
@@ -341,11 +342,11 @@ def test_the_parts_are_those_that_fit_recorded():
     assert config.durations["train"] > 0
 
 
-def test_test_data_that_was_watched_as_validation_is_one_part_and_said_to_be():
+def test_test_data_that_was_used_for_validation_is_one_part_and_reported():
     model = trained("mse", X[:, 0], 1, validation_data=(X[:20] + 1, X[:20, 0]))
     page = gazelle.report(model, X[:20] + 1, X[:20, 0])
     assert [split.name for split in runs.read_config(page.parent).splits] == ["train", "test"]
-    assert "The validation data that was watched in training is among these rows" in page_text(page)
+    assert "The validation data of the training is among these rows" in page_text(page)
 
 
 def test_a_model_that_was_never_fitted_has_nothing_recorded():
@@ -356,20 +357,20 @@ def test_a_model_that_was_never_fitted_has_nothing_recorded():
     assert {settings[name] for name in ("batch_size", "epochs", "seed", "learning_rate")} == {
         "not recorded"
     }
-    assert "Whether the test rows were met in training is not recorded" in page_text(page)
+    assert "Whether the test rows were seen in training is not recorded" in page_text(page)
 
 
-def test_all_epochs_of_a_continued_training_are_there():
+def test_all_epochs_of_a_continued_training_are_shown():
     model = trained("mse", X[:, 0], 1, epochs=2)
     model.fit(X, X[:, 0], epochs=5, initial_epoch=2, verbose=0)
     model.fit(X, X[:, 0], epochs=1, verbose=0)
     page = gazelle.report(model, X, X[:, 0])
     assert runs.read_history(page.parent)[0] == [1, 2, 3, 4, 5, 6]
     assert runs.read_config(page.parent).settings["epochs"] == "2 + 3 + 1"
-    assert "The training ran for 6 epochs by 3 calls of fit." in page_text(page)
+    assert "The training ran for 6 epochs in 3 calls of fit." in page_text(page)
 
 
-def test_the_learning_rate_is_the_one_that_training_began_with():
+def test_the_learning_rate_is_that_of_the_first_epoch():
     from gazelle.callbacks import LearningRateScheduler
 
     model = trained(
@@ -380,15 +381,15 @@ def test_the_learning_rate_is_the_one_that_training_began_with():
     assert settings["learning_rate in the last epoch"] == pytest.approx(0.1 / 3, rel=1e-5)
 
 
-def test_the_epoch_whose_weights_were_put_back_is_told():
+def test_the_epoch_whose_weights_were_restored_is_reported():
     stopping = EarlyStopping("loss", mode="max", patience=1, restore_best_weights=True)
     model = trained("mse", X[:, 0], 1, epochs=5, callbacks=[stopping])
-    assert "The weights of epoch 1, the best by loss, were put back" in page_text(
+    assert "The weights of epoch 1, the best by loss, were restored" in page_text(
         gazelle.report(model, X, X[:, 0])
     )
 
 
-def test_weights_that_were_set_after_the_training_are_told():
+def test_weights_that_were_set_after_the_training_are_reported():
     model = trained("mse", X[:, 0], 1)
     model.set_weights(model.get_weights())
     text = page_text(gazelle.report(model, X, X[:, 0]))
@@ -399,13 +400,13 @@ def test_weights_that_were_set_after_the_training_are_told():
 def test_only_a_run_whose_seed_was_recorded_is_said_to_be_repeatable():
     gazelle.utils.set_random_seed(5)
     seeded = trained("mse", X[:, 0], 1)
-    assert "began with the seed 5" in page_text(gazelle.report(seeded, X, X[:, 0]))
+    assert "The random seed was 5" in page_text(gazelle.report(seeded, X, X[:, 0]))
     gazelle.utils.clear_session()
     free = trained("mse", X[:, 0], 1)
     assert "No seed was recorded" in page_text(gazelle.report(free, X, X[:, 0]))
 
 
-def test_compiled_metrics_stand_in_the_results_with_their_names():
+def test_compiled_metrics_are_in_the_results_with_their_names():
     model = models.Sequential([layers.Input((4,)), layers.Dense(1)])
     model.compile("sgd", "mse", metrics=[gazelle.metrics.MeanAbsoluteError(name="my_MAE")])
     model.fit(X, X[:, 0], verbose=0)
@@ -415,7 +416,7 @@ def test_compiled_metrics_stand_in_the_results_with_their_names():
     assert "my_<wbr>MAE" in page_text(page)
 
 
-def test_of_a_table_the_worst_rows_have_their_index_columns_and_values():
+def test_the_worst_rows_of_a_table_have_their_index_columns_and_values():
     pandas = pytest.importorskip("pandas")
     x = pandas.DataFrame(
         X, columns=["length", "width", "height", "<b>age</b>"], index=[f"row{i}" for i in range(48)]
@@ -439,17 +440,17 @@ def test_of_a_table_the_worst_rows_have_their_index_columns_and_values():
 
 
 @pytest.mark.parametrize("wrong", ["a file", "names", "rows", "package"])
-def test_nothing_is_computed_before_everything_that_is_needed_was_looked_at(
-    monkeypatch, tmp_path, colours, wrong
+def test_everything_that_is_needed_is_checked_before_anything_is_computed(
+    monkeypatch, tmp_path, colors, wrong
 ):
     def never(*arguments, **options):
-        raise AssertionError("work was spent")
+        raise AssertionError("something was computed")
 
-    monkeypatch.setattr(type(colours), "evaluate", never)
-    monkeypatch.setattr(type(colours), "predict", never)
+    monkeypatch.setattr(type(colors), "evaluate", never)
+    monkeypatch.setattr(type(colors), "predict", never)
     (tmp_path / "taken").touch()
     options = {"a file": {"folder": "taken"}, "names": {"class_names": ["a"]}}.get(wrong, {})
     if wrong == "package":
         monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(GazelleError):
-        gazelle.report(colours, X, CLASSES[:5] if wrong == "rows" else CLASSES, **options)
+        gazelle.report(colors, X, CLASSES[:5] if wrong == "rows" else CLASSES, **options)

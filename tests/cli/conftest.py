@@ -1,4 +1,4 @@
-"""A person at a terminal: the command in this process, a small run, folders of images."""
+"""Fixtures of the command line: the command in this process, small runs, folders of images."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ PROGRAM = "import sys; from gazelle.cli.main import main; sys.exit(main())"
 DIGITS = ("--epochs", "2", "--hidden", "16", "--learning-rate", "0.01")
 
 
-class Answer(NamedTuple):
+class Result(NamedTuple):
     status: int
     out: str
     err: str
@@ -27,12 +27,12 @@ def elsewhere(tmp_path, monkeypatch):
 
 @pytest.fixture
 def gazelle(capfd):
-    """Run the command and say how it ended."""
+    """Runs the command and returns its status and output."""
 
     def run(*arguments):
         capfd.readouterr()
         status = main([str(argument) for argument in arguments])
-        return Answer(status, *capfd.readouterr())
+        return Result(status, *capfd.readouterr())
 
     return run
 
@@ -48,14 +48,14 @@ def digits_run(tmp_path_factory):
 def paint(path, size=(6, 6), mode="L", value=100, seed=0):
     """Write an image of noise around a value."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lot = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     channels = {"L": 1, "RGB": 3, "RGBA": 4}[mode]
-    pixels = np.clip(lot.integers(-40, 41, (*size, channels)) + value, 0, 255).astype(np.uint8)
+    pixels = np.clip(rng.integers(-40, 41, (*size, channels)) + value, 0, 255).astype(np.uint8)
     Image.fromarray(pixels.squeeze()).save(path)
 
 
 def folder_of(root, classes=("dark", "light"), count=6, **options):
-    """A folder of images, the classes' means far apart."""
+    """Make a folder of images with one class per brightness."""
     for number, name in enumerate(classes):
         for i in range(count):
             paint(
@@ -69,24 +69,14 @@ def folder_of(root, classes=("dark", "light"), count=6, **options):
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory):
-    """Grey images of two classes, 6 x 6 pixels."""
+    """Gray images of two classes, 6 x 6 pixels."""
     return folder_of(tmp_path_factory.mktemp("data") / "shades")
 
 
 @pytest.fixture(scope="session")
 def shades_run(tmp_path_factory, images):
-    """A run that has learned to tell dark from light."""
+    """A run that has learned to distinguish dark from light."""
     root = tmp_path_factory.mktemp("runs")
-    options = [
-        "--epochs",
-        "30",
-        "--hidden",
-        "",
-        "--learning-rate",
-        "0.05",
-        "--out",
-        str(root),
-        "-q",
-    ]
-    assert main(["train", str(images), *options]) == 0
+    options = ["--epochs", "30", "--hidden", "", "--learning-rate", "0.05", "-q"]
+    assert main(["train", str(images), *options, "--out", str(root)]) == 0
     return root / "shades"

@@ -1,4 +1,4 @@
-"""gazelle doctor: what it shows, what it calls a fault, and how it ends."""
+"""gazelle doctor: what it shows, what it reports as a problem, and its exit status."""
 
 import pytest
 
@@ -13,12 +13,12 @@ def _cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
-def test_all_is_shown_in_80_columns_of_ascii(gazelle, tmp_path):
+def test_everything_is_shown_in_80_columns_of_ascii(gazelle, tmp_path):
     (tmp_path / "home" / "xla").mkdir(parents=True)
     (tmp_path / "home" / "xla" / "program").write_bytes(bytes(2_500_000))
-    answer = gazelle("doctor")
-    assert (answer.status, answer.err) == (0, "")
-    shown = [line[:12].strip() for line in answer.out.splitlines()]
+    result = gazelle("doctor")
+    assert (result.status, result.err) == (0, "")
+    shown = [line[:12].strip() for line in result.out.splitlines()]
     for name in (
         "gazelle",
         "python",
@@ -31,26 +31,26 @@ def test_all_is_shown_in_80_columns_of_ascii(gazelle, tmp_path):
         "datasets",
     ):
         assert name in shown
-    said = " ".join(answer.out.split())
-    assert native.status().text in said
-    assert "1 file, 2.5 MB" in said
-    assert said.endswith("Everything works.")
-    assert answer.out.isascii()
-    assert max(len(line) for line in answer.out.splitlines() if str(tmp_path) not in line) < 80
+    words = " ".join(result.out.split())
+    assert native.status().text in words
+    assert "1 file, 2.5 MB" in words
+    assert words.endswith("Everything works.")
+    assert result.out.isascii()
+    assert max(len(line) for line in result.out.splitlines() if str(tmp_path) not in line) < 80
 
 
-def test_nothing_is_made_where_gazelle_would_keep_things(gazelle, tmp_path):
+def test_the_cache_folders_are_not_created(gazelle, tmp_path):
     gazelle("doctor")
     assert not (tmp_path / "home").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_a_fault_with_its_cure(gazelle, monkeypatch, tmp_path):
+def test_a_folder_that_is_not_writable_is_a_problem_with_a_fix(gazelle, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GAZELLE_HOME", str(tmp_path / "file"))
-    answer = gazelle("doctor")
-    assert answer.status == 1
-    assert "set GAZELLE_HOME" in " ".join(answer.out.split())
-    assert answer.out.splitlines()[-1] == "2 things to mend."
+    result = gazelle("doctor")
+    assert result.status == 1
+    assert "set GAZELLE_HOME" in " ".join(result.out.split())
+    assert result.out.splitlines()[-1] == "2 problems found."
 
 
 @pytest.mark.parametrize(
@@ -73,44 +73,46 @@ def test_a_folder_that_cannot_be_written_is_a_fault_with_its_cure(gazelle, monke
         ),
     ],
 )
-def test_a_broken_kernel_is_a_fault_and_none_is_not(gazelle, monkeypatch, state, status, words):
+def test_a_broken_kernel_is_a_problem_and_a_missing_one_is_not(
+    gazelle, monkeypatch, state, status, words
+):
     monkeypatch.setattr(native, "status", lambda: state)
-    answer = gazelle("doctor")
-    assert answer.status == status
-    assert words in " ".join(answer.out.split())
+    result = gazelle("doctor")
+    assert result.status == status
+    assert words in " ".join(result.out.split())
 
 
-def test_a_missing_optional_package_is_a_hint_with_the_line_for_pip(gazelle, monkeypatch):
+def test_a_missing_optional_package_is_a_hint_with_the_pip_command(gazelle, monkeypatch):
     installed = doctor._installed
     monkeypatch.setattr(
         doctor, "_installed", lambda name: None if name == "pillow" else installed(name)
     )
-    answer = gazelle("doctor")
-    assert answer.status == 0
+    result = gazelle("doctor")
+    assert result.status == 0
     assert (
         "hint: reports, pictures and the command line need pillow\n  fix: pip install"
-        " 'gazelle[all]'\n" in answer.out
+        " 'gazelle[all]'\n" in result.out
     )
 
 
 @pytest.mark.parametrize(
     ("number", "right"), [("0.7.2", False), ("0.11.1", False), ("0.8.0", True), ("0.12", True)]
 )
-def test_a_version_that_gazelle_does_not_go_with_is_a_fault(monkeypatch, number, right):
+def test_an_incompatible_version_is_a_problem(monkeypatch, number, right):
     monkeypatch.setattr(
         doctor, "requires", lambda name: ["jax!=0.11.1,>=0.8", "keras>=9; extra == 'test'"]
     )
     monkeypatch.setattr(doctor, "_installed", lambda name: number)
     found = doctor.Findings()
     doctor._packages(found)
-    fault = (
+    problem = (
         f"jax is {number}; Gazelle needs 0.8 or newer and not 0.11.1",
         "pip install --upgrade jax",
     )
-    assert found.faults == ([] if right else [fault])
+    assert found.problems == ([] if right else [problem])
 
 
-def test_a_jax_that_does_not_start_is_a_fault(monkeypatch):
+def test_a_jax_that_does_not_start_is_a_problem(monkeypatch):
     import jax
 
     def fails(*arguments):
@@ -119,4 +121,5 @@ def test_a_jax_that_does_not_start_is_a_fault(monkeypatch):
     monkeypatch.setattr(jax.numpy, "arange", fails)
     found = doctor.Findings()
     assert not doctor._jax(found)
-    assert "JAX does not start (RuntimeError: Unable to initialize backend)" in found.faults[0][0]
+    problem, _ = found.problems[0]
+    assert "JAX does not start (RuntimeError: Unable to initialize backend)" in problem

@@ -1,4 +1,4 @@
-"""Signals at random moments: a run folder is whole or not there, and the exit status tells the signal."""
+"""Signals at random moments: a run folder is complete or absent, and the status is the signal's."""
 
 import os
 import random
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gazelle.cli import signals as module
-from gazelle.cli.signals import Ended, Signals, listening
+from gazelle.cli.signals import Ended, Signals, handling
 
 from .test_training import FILES
 
@@ -28,10 +28,10 @@ def harmless():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("presses", [1, 2])
-def test_at_any_moment_the_run_is_whole_or_not_there(
+def test_at_any_moment_the_run_is_complete_or_absent(
     number, presses, gazelle, harmless, images, shades_run
 ):
-    # shades_run: a module that is broken off while it is loaded stays half loaded in this process.
+    # shades_run has imported all modules: an interrupted import would leave one half loaded.
     moments = random.Random(int(number) + presses)
     for trial in range(6):
         name = f"trial-{trial}"
@@ -41,45 +41,46 @@ def test_at_any_moment_the_run_is_whole_or_not_there(
         ]
         for timer in timers:
             timer.start()
-        answer = gazelle("train", images, "--epochs", "30", "--hidden", "4", "--name", name)
+        result = gazelle("train", images, "--epochs", "30", "--hidden", "4", "--name", name)
         for timer in timers:
             timer.join()
-        assert answer.status in (0, 128 + number)
-        assert "Traceback" not in answer.err
-        assert "ignored" not in answer.err
+        assert result.status in (0, 128 + number)
+        assert "Traceback" not in result.err
+        assert "ignored" not in result.err
         left = {path.name for path in Path("runs").iterdir()} if Path("runs").exists() else set()
         assert not [entry for entry in left if entry.startswith(".")]
         if name in left:
             assert {path.name for path in (Path("runs") / name).iterdir()} == FILES
-            assert f"Report: runs/{name}/report.html" in answer.out
+            assert f"Report: runs/{name}/report.html" in result.out
         else:
-            assert answer.status == 128 + number
-            assert "Report: " not in answer.out
-            assert presses == 2 or "Epoch 1/" not in answer.out, "one signal lost what was learned"
+            assert result.status == 128 + number
+            assert "Report: " not in result.out
+            assert presses == 2 or "Epoch 1/" not in result.out, "one signal lost the results"
 
 
-def test_the_first_signal_asks_the_second_ends_and_none_undoes_what_is_done():
+def test_the_first_signal_asks_the_second_ends_and_none_undoes_finished_work():
     asked = []
     signals = Signals()
     signals.keep(lambda: asked.append(True))
-    signals.hear(signal.SIGTERM, None)
-    assert (asked, signals.asked, signals.ending, signals.status(0)) == ([True], True, False, 143)
+    signals.handle(signal.SIGTERM, None)
+    assert asked == [True]
+    assert (signals.stop_requested, signals.ending, signals.status(0)) == (True, False, 143)
     signals.finish()
-    signals.hear(signal.SIGINT, None)
+    signals.handle(signal.SIGINT, None)
     assert signals.status(0) == 143
     signals = Signals()
     signals.keep(lambda: None)
-    signals.hear(signal.SIGINT, None)
+    signals.handle(signal.SIGINT, None)
     with pytest.raises(Ended):
-        signals.hear(signal.SIGINT, None)
-    signals.hear(signal.SIGINT, None)  # does not disturb the cleaning up
+        signals.handle(signal.SIGINT, None)
+    signals.handle(signal.SIGINT, None)  # does not disturb the cleanup
     with pytest.raises(Ended):
         signals.finish()
 
 
-def test_handlers_and_the_hook_are_those_of_before_afterwards():
+def test_handlers_and_the_hook_are_restored():
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     before = [signal.getsignal(number) for number in numbers], module.sys.unraisablehook
-    with listening() as heard:
-        assert signal.getsignal(signal.SIGHUP) == heard.hear
+    with handling() as signals:
+        assert signal.getsignal(signal.SIGHUP) == signals.handle
     assert ([signal.getsignal(number) for number in numbers], module.sys.unraisablehook) == before

@@ -16,7 +16,7 @@ from gazelle._engine import kernel as native
 from gazelle._report import runs
 from gazelle.callbacks import LambdaCallback
 from gazelle.cli import train as training
-from gazelle.cli.signals import listening
+from gazelle.cli.signals import handling
 from gazelle.datasets import cifar10
 
 from .conftest import DIGITS, PROGRAM, folder_of, paint
@@ -49,12 +49,12 @@ def weights(folder):
     return found
 
 
-def test_it_prints_data_network_epochs_and_figures_as_plain_text_when_piped(gazelle):
-    answer = gazelle("train", "digits", *QUICK)
-    assert (answer.status, answer.err) == (0, "")
-    assert "\x1b" not in answer.out
-    assert "\r" not in answer.out
-    lines = answer.out.splitlines()
+def test_it_prints_data_network_epochs_and_figures_as_plain_text_into_a_pipe(gazelle):
+    result = gazelle("train", "digits", *QUICK)
+    assert (result.status, result.err) == (0, "")
+    assert "\x1b" not in result.out
+    assert "\r" not in result.out
+    lines = result.out.splitlines()
     assert lines[0] == "digits: 1,438 images to train, 359 to test; 8 x 8, 10 classes"
     epochs = [line for line in lines if line.startswith("Epoch ")]
     assert [line.split(" - ")[:2] for line in epochs] == [
@@ -67,7 +67,7 @@ def test_it_prints_data_network_epochs_and_figures_as_plain_text_when_piped(gaze
     assert {path.name for path in Path("runs/digits").iterdir()} == FILES
 
 
-def test_the_record_says_what_was_asked_and_how_long_it_took(digits_run):
+def test_the_config_has_the_settings_and_the_times(digits_run):
     config = runs.read_config(digits_run)
     assert config.settings == {
         "learning_rate": 0.01,
@@ -107,14 +107,14 @@ def test_the_same_seed_gives_the_same_network_bit_for_bit_and_another_seed_anoth
     assert any(first[name].tobytes() != other[name].tobytes() for name in first)
 
 
-def test_a_run_never_overwrites_another_and_quiet_prints_its_path_only(gazelle, images):
+def test_a_run_never_overwrites_another_and_quiet_prints_only_its_path(gazelle, images):
     for folder in ("my-shades", "my-shades-2"):
-        answer = gazelle("train", images, *QUICK, "-q", "--name", "my-shades")
-        assert answer == (0, f"runs/{folder}/report.html\n", "")
+        result = gazelle("train", images, *QUICK, "-q", "--name", "my-shades")
+        assert result == (0, f"runs/{folder}/report.html\n", "")
 
 
 def signals_at(monkeypatch, epoch, *numbers):
-    """Have signals come at the end of an epoch, counted from 0."""
+    """Send signals at the end of an epoch, counted from 0."""
 
     class Sends(training.Interrupt):
         def on_epoch_end(self, now, logs=None):
@@ -130,15 +130,13 @@ if hasattr(signal, "SIGHUP"):
 
 
 @pytest.mark.parametrize(("number", "status"), SIGNALS)
-def test_a_signal_ends_training_and_keeps_what_was_learned(
-    number, status, gazelle, images, monkeypatch
-):
+def test_a_signal_ends_training_and_keeps_the_results(number, status, gazelle, images, monkeypatch):
     signals_at(monkeypatch, 1, number)
     before = signal.getsignal(number)
-    answer = gazelle("train", images, "--epochs", "500", "--hidden", "4")
+    result = gazelle("train", images, "--epochs", "500", "--hidden", "4")
     assert signal.getsignal(number) is before
-    assert (answer.status, answer.err) == (status, "")
-    assert "Interrupted: this is the network as it was then." in answer.out
+    assert (result.status, result.err) == (status, "")
+    assert "Interrupted: these are the results up to that moment." in result.out
     folder = Path("runs/shades")
     assert {path.name for path in folder.iterdir()} == FILES
     assert runs.read_history(folder)[0] == [1, 2]
@@ -147,23 +145,23 @@ def test_a_signal_ends_training_and_keeps_what_was_learned(
 
 
 @pytest.mark.parametrize(
-    ("numbers", "answer"),
+    ("numbers", "result"),
     [
         ((signal.SIGINT, signal.SIGINT), (130, "", "gazelle: interrupted\n")),
         ((signal.SIGTERM, signal.SIGINT), (143, "", "gazelle: terminated\n")),
     ],
 )
 def test_a_second_signal_ends_the_program_and_leaves_nothing(
-    numbers, answer, gazelle, images, monkeypatch, tmp_path
+    numbers, result, gazelle, images, monkeypatch, tmp_path
 ):
     signals_at(monkeypatch, 0, *numbers)
-    assert gazelle("train", images, *QUICK, "-q") == answer
+    assert gazelle("train", images, *QUICK, "-q") == result
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("moment", ["record", "write_report"])
 @pytest.mark.parametrize("presses", [1, 2])
-def test_one_ctrl_c_while_results_are_written_loses_nothing_and_two_leave_nothing(
+def test_one_ctrl_c_while_results_are_written_loses_nothing_and_a_second_leaves_nothing(
     moment, presses, gazelle, images, monkeypatch, tmp_path
 ):
     write = getattr(training, moment)
@@ -175,13 +173,13 @@ def test_one_ctrl_c_while_results_are_written_loses_nothing_and_two_leave_nothin
         return done
 
     monkeypatch.setattr(training, moment, press)
-    answer = gazelle("train", images, *QUICK, "-q")
-    assert answer.status == 130
+    result = gazelle("train", images, *QUICK, "-q")
+    assert result.status == 130
     if presses == 1:
         assert {path.name for path in (tmp_path / "runs" / "shades").iterdir()} == FILES
-        assert (answer.out, answer.err) == ("runs/shades/report.html\n", "")
+        assert (result.out, result.err) == ("runs/shades/report.html\n", "")
     else:
-        assert (answer.out, answer.err) == ("", "gazelle: interrupted\n")
+        assert (result.out, result.err) == ("", "gazelle: interrupted\n")
         assert list(tmp_path.iterdir()) == []
 
 
@@ -192,16 +190,14 @@ def test_a_ctrl_c_after_the_run_folder_is_there_only_sets_the_status(gazelle, im
         return f"Report: {done.page}"
 
     monkeypatch.setattr(training, "closing", press)
-    answer = gazelle("train", images, *QUICK)
-    assert (answer.status, answer.err) == (130, "")
-    assert answer.out.endswith("Report: runs/shades/report.html\n")
+    result = gazelle("train", images, *QUICK)
+    assert (result.status, result.err) == (130, "")
+    assert result.out.endswith("Report: runs/shades/report.html\n")
     assert {path.name for path in Path("runs/shades").iterdir()} == FILES
 
 
-def test_a_ctrl_c_that_python_throws_away_is_heard_all_the_same(
-    gazelle, images, monkeypatch, tmp_path
-):
-    """As where it falls into a callback of the garbage collector: JAX has one."""
+def test_a_ctrl_c_that_python_discards_is_still_handled(gazelle, images, monkeypatch, tmp_path):
+    """For example one that comes in a callback of the garbage collector, such as JAX's."""
     load = training.load
 
     def loads_long(*arguments, **options):
@@ -218,7 +214,7 @@ def test_a_ctrl_c_that_python_throws_away_is_heard_all_the_same(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_before_the_first_step_is_heard(gazelle, images, monkeypatch):
+def test_ctrl_c_before_the_first_step_is_handled(gazelle, images, monkeypatch):
     class PressAtOnce(training.Interrupt):
         def __init__(self, signals):
             super().__init__(signals)
@@ -229,10 +225,10 @@ def test_ctrl_c_before_the_first_step_is_heard(gazelle, images, monkeypatch):
     assert runs.read_history(Path("runs/shades"))[0] == [1]
 
 
-def test_a_job_in_the_background_goes_on_ignoring_ctrl_c():
+def test_a_background_job_keeps_ignoring_ctrl_c():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with listening():
+        with handling():
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
@@ -243,7 +239,7 @@ def test_a_job_in_the_background_goes_on_ignoring_ctrl_c():
     ("way", "status", "words"),
     [("full", 1, "could not be written"), ("head", 0, ""), ("closed", 0, "")],
 )
-def test_a_run_is_kept_whatever_becomes_of_its_output(way, status, words, images, tmp_path):
+def test_a_run_is_kept_whatever_happens_to_its_output(way, status, words, images, tmp_path):
     command = [sys.executable, "-c", PROGRAM, "train", str(images), *QUICK]
     shell = {
         "full": ' "$@" > /dev/full',
@@ -259,24 +255,13 @@ def test_a_run_is_kept_whatever_becomes_of_its_output(way, status, words, images
     assert {path.name for path in Path("runs/shades").iterdir()} == FILES
 
 
-def test_patience_watches_a_tenth_of_the_training_images_and_keeps_the_best_weights(
+def test_patience_monitors_a_tenth_of_the_training_images_and_keeps_the_best_weights(
     gazelle, tmp_path
 ):
     folder_of("data", count=20)
-    answer = gazelle(
-        "train",
-        "data",
-        "--epochs",
-        "60",
-        "--hidden",
-        "",
-        "--learning-rate",
-        "0.3",
-        "--patience",
-        "2",
-        "-q",
-    )
-    folder = Path(answer.out).parent
+    options = ("--epochs", "60", "--hidden", "", "--learning-rate", "0.3", "--patience", "2", "-q")
+    result = gazelle("train", "data", *options)
+    folder = Path(result.out).parent
     config = runs.read_config(folder)
     assert [(split.name, split.rows) for split in config.splits] == [
         ("train", 28),
@@ -290,18 +275,18 @@ def test_patience_watches_a_tenth_of_the_training_images_and_keeps_the_best_weig
 
 
 def test_a_training_that_diverges_is_refused(gazelle, images, tmp_path):
-    answer = gazelle("train", images, *QUICK, "--optimizer", "sgd", "--learning-rate", "1e30", "-q")
-    assert answer.status == 1
-    assert answer.err.splitlines()[0].startswith("gazelle: The training diverged in epoch")
-    assert "--learning-rate" in answer.err
+    result = gazelle("train", images, *QUICK, "--optimizer", "sgd", "--learning-rate", "1e30", "-q")
+    assert result.status == 1
+    assert result.err.splitlines()[0].startswith("gazelle: The training diverged in epoch")
+    assert "--learning-rate" in result.err
     assert list(tmp_path.iterdir()) == []
 
 
-def refused(answer, *words):
-    assert (answer.status, answer.out) == (1, "")
-    assert answer.err.startswith("gazelle: ")
-    assert "\n\n" not in answer.err
-    assert all(word in answer.err for word in words), answer.err
+def refused(result, *words):
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith("gazelle: ")
+    assert "\n\n" not in result.err
+    assert all(word in result.err for word in words), result.err
     assert not Path("runs").exists()
 
 
@@ -309,7 +294,7 @@ def test_an_unknown_source_is_refused(gazelle):
     refused(gazelle("train", "nowhere"), "nowhere", "digits", "check the spelling")
 
 
-def test_a_file_in_place_of_a_folder_is_refused(gazelle, tmp_path):
+def test_a_file_instead_of_a_folder_is_refused(gazelle, tmp_path):
     (tmp_path / "images.zip").write_bytes(b"PK")
     refused(gazelle("train", "images.zip"), "received: an archive", "unpack")
 
@@ -320,11 +305,11 @@ def test_a_file_in_place_of_a_folder_is_refused(gazelle, tmp_path):
         ("digit", ["did you mean digits?"]),
         ("CIFAR-10", ["did you mean cifar10?"]),
         ("pictues", ["did you mean pictures?"]),
-        ("table.csv", ["Tables are not read yet", "received: a table", "in Python"]),
+        ("table.csv", ["Tables are not supported yet", "received: a table", "in Python"]),
         ("images.tgz", ["an archive", "unpack it"]),
     ],
 )
-def test_what_is_no_data_is_told_with_a_way_out(name, words, gazelle):
+def test_wrong_data_is_refused_with_a_fix(name, words, gazelle):
     Path("pictures").mkdir()
     Path("table.csv").write_text("a,b\n1,2\n")
     Path("images.tgz").write_bytes(b"x")
@@ -332,7 +317,7 @@ def test_what_is_no_data_is_told_with_a_way_out(name, words, gazelle):
 
 
 @pytest.mark.filterwarnings("default")
-def test_black_strokes_on_nothing_are_learned_and_told(gazelle):
+def test_black_strokes_on_transparency_are_learned_with_a_warning(gazelle):
     for number, name in enumerate(("bar", "line")):
         for i in range(12):
             pixels = np.zeros((6, 6, 4), np.uint8)
@@ -340,15 +325,18 @@ def test_black_strokes_on_nothing_are_learned_and_told(gazelle):
             path = Path("strokes") / name / f"{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path)
-    answer = gazelle(
+    result = gazelle(
         "train", "strokes", "--epochs", "150", "--hidden", "16", "--learning-rate", "0.01", "-q"
     )
-    assert answer.status == 0
-    said = "gazelle: warning: {} transparent: laid on white (nearly white strokes: on black).\n"
-    assert answer.err == said.format("24 of 24 images are")
+    assert result.status == 0
+    warning = (
+        "gazelle: warning: {} transparent: the background becomes white (black if the image is"
+        " nearly white).\n"
+    )
+    assert result.err == warning.format("24 of 24 images are")
     assert runs.read_metrics(Path("runs/strokes")).accuracy > 0.9
-    answer = gazelle("predict", "strokes", "strokes/bar/0.png", "--top", "1")
-    assert (answer.out.split()[1], answer.err) == ("bar", said.format("The image is"))
+    result = gazelle("predict", "strokes", "strokes/bar/0.png", "--top", "1")
+    assert (result.out.split()[1], result.err) == ("bar", warning.format("The image is"))
 
 
 @pytest.mark.filterwarnings("default")
@@ -364,27 +352,27 @@ def test_bad_images_are_named_together_and_left_out_on_request(gazelle):
         "light/3.png",
         "add --skip-bad",
     )
-    answer = gazelle("train", "data", *QUICK, "-q", "--skip-bad")
-    assert answer.status == 0
+    result = gazelle("train", "data", *QUICK, "-q", "--skip-bad")
+    assert result.status == 0
     assert (
         "gazelle: warning: 3 of 20 images cannot be read and are left out: data/dark/1.png, "
-        in answer.err
+        in result.err
     )
     config = runs.read_config(Path("runs/data"))
     assert sum(split.rows for split in config.splits) == 17
     assert config.settings["bad images"] == "left out"
-    answer = gazelle("evaluate", "data")
-    assert answer.status == 0
-    assert "left out" in answer.err
-    assert "has changed" not in answer.err
+    result = gazelle("evaluate", "data")
+    assert result.status == 0
+    assert "left out" in result.err
+    assert "has changed" not in result.err
 
 
 def test_a_folder_in_a_folder_is_refused_and_the_right_one_named(gazelle):
     folder_of("seg_train/seg_train")
-    refused(gazelle("train", "seg_train"), "it is not a class", "fix: name seg_train/seg_train if")
+    refused(gazelle("train", "seg_train"), "it is not a class", "fix: pass seg_train/seg_train if")
 
 
-def test_a_hidden_folder_is_no_part_of_the_data(gazelle):
+def test_a_hidden_folder_is_not_part_of_the_data(gazelle):
     folder_of("data/train")
     folder_of("data/test")
     for hidden in ("data", "data/train", "data/test/dark"):
@@ -397,8 +385,8 @@ def test_images_of_several_sizes_are_refused_until_a_size_is_given(gazelle):
     folder_of("data")
     paint(Path("data/light/9.png"), size=(7, 6))
     refused(gazelle("train", "data"), "9.png", "7 x 6", "--image-size 6x6")
-    answer = gazelle("train", "data", *QUICK, "--image-size", "5x4", "-q")
-    assert answer.status == 0
+    result = gazelle("train", "data", *QUICK, "--image-size", "5x4", "-q")
+    assert result.status == 0
     assert runs.read_config(Path("runs/data")).input_shape == [5, 4, 1]
 
 
@@ -416,7 +404,7 @@ def test_a_class_without_images_is_refused(gazelle):
 
 
 def test_one_class_alone_is_refused(gazelle):
-    refused(gazelle("train", folder_of("data", classes=("dark",))), "one class only", "dark")
+    refused(gazelle("train", folder_of("data", classes=("dark",))), "only one class", "dark")
 
 
 def test_images_without_folders_are_refused(gazelle):
@@ -424,7 +412,7 @@ def test_images_without_folders_are_refused(gazelle):
     refused(gazelle("train", "data"), "put the images of each class into a folder")
 
 
-def test_training_without_test_images_is_refused_where_there_are_parts(gazelle):
+def test_a_folder_with_train_but_no_test_images_is_refused(gazelle):
     folder_of("data/train")
     refused(gazelle("train", "data"), "no folder test", "add test")
 
@@ -438,29 +426,29 @@ def test_other_classes_for_testing_are_refused(gazelle):
 def test_test_images_of_another_size_are_refused(gazelle):
     folder_of("data/train")
     folder_of("data/test", size=(4, 4))
-    refused(gazelle("train", "data"), "another size", "6 x 6", "4 x 4", "--image-size 6x6")
+    refused(gazelle("train", "data"), "different sizes", "6 x 6", "4 x 4", "--image-size 6x6")
 
 
-def test_a_share_for_testing_is_refused_where_there_are_test_images(gazelle):
+def test_a_share_for_testing_is_refused_if_there_are_test_images(gazelle):
     folder_of("data/train")
     folder_of("data/test")
-    refused(gazelle("train", "data", "--test-share", "0.3"), "test images of its own")
+    refused(gazelle("train", "data", "--test-share", "0.3"), "its own test images")
 
 
-def test_the_digits_take_a_share_for_testing(gazelle):
+def test_the_digits_accept_a_share_for_testing(gazelle):
     assert gazelle("train", "digits", *QUICK, "--test-share", "0.5", "-q").status == 0
     assert runs.read_config(Path("runs/digits")).split("test").rows == pytest.approx(898, abs=5)
 
 
-def test_cifar10_that_is_not_there_says_where_it_is_looked_for(gazelle, monkeypatch):
+def test_a_missing_cifar10_is_reported_with_its_path(gazelle, monkeypatch):
     monkeypatch.setenv(cifar10.VARIABLE, "no/such/place")
     refused(gazelle("train", "cifar10"), "no/such/place", cifar10.VARIABLE)
 
 
-def test_a_folder_that_cannot_be_made_is_refused_before_the_training(gazelle, images, tmp_path):
+def test_a_folder_that_cannot_be_created_is_refused_before_the_training(gazelle, images, tmp_path):
     (tmp_path / "file").write_text("")
     for out in ("file/runs", "file"):
-        refused(gazelle("train", images, "--out", out), f"cannot be made in {out}", "--out")
+        refused(gazelle("train", images, "--out", out), f"cannot be created in {out}", "--out")
 
 
 def test_a_full_disk_is_refused_before_the_training(gazelle, images, monkeypatch):
@@ -469,15 +457,15 @@ def test_a_full_disk_is_refused_before_the_training(gazelle, images, monkeypatch
     refused(gazelle("train", images), "too full", "--out")
 
 
-def test_a_disk_that_becomes_full_is_told_without_a_traceback(gazelle, images, monkeypatch):
+def test_a_disk_that_becomes_full_is_reported_without_a_traceback(gazelle, images, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device", "runs/shades/metrics.json")
 
     monkeypatch.setattr(runs, "write_metrics", full)
-    answer = gazelle("train", images, *QUICK, "-q")
-    assert (answer.status, answer.out) == (1, "")
-    assert answer.err.startswith(
-        "gazelle: No space left on device: runs/shades/metrics.json\n  fix: make room"
+    result = gazelle("train", images, *QUICK, "-q")
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith(
+        "gazelle: No space left on device: runs/shades/metrics.json\n  fix: free some disk space"
     )
     assert not Path("runs").exists()
 
@@ -494,7 +482,7 @@ def test_dropout_and_no_hidden_layers_are_built_as_asked():
     assert len(training.build(images, training.Settings(())).layers) == 3
 
 
-def test_a_callback_of_training_that_stops_early_gives_a_reason():
+def test_a_training_that_stops_early_has_a_reason():
     history = LambdaCallback()
     history.epoch = [0, 1, 2]
     assert training._stop_reason(history, 3, False, None) == ""

@@ -1,4 +1,4 @@
-"""Help, versions, wrong usage, and how the command starts and ends."""
+"""Help, version, wrong usage, and how the command starts and ends."""
 
 import os
 import re
@@ -27,27 +27,27 @@ def in_a_process(*arguments, program=PROGRAM, **options):
 
 
 def test_without_arguments_it_shows_its_help(gazelle):
-    answer = gazelle()
-    assert answer.status == 0
-    assert all(command in answer.out for command in COMMANDS)
-    assert answer == gazelle("--help")
+    result = gazelle()
+    assert result.status == 0
+    assert all(command in result.out for command in COMMANDS)
+    assert result == gazelle("--help")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_a_command_is_short_and_fits_80_columns(gazelle, command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    answer = gazelle(command, "--help")
-    assert answer.status == 0
-    assert answer.err == ""
-    assert len(answer.out.splitlines()) <= 45
-    assert max(map(len, answer.out.splitlines())) <= 80
-    assert not re.search(r"<|\{|\bTEXT\b|\bPATH\b|\bINTEGER\b|\bFLOAT\b|list\[|<=", answer.out), (
+    result = gazelle(command, "--help")
+    assert result.status == 0
+    assert result.err == ""
+    assert len(result.out.splitlines()) <= 45
+    assert max(map(len, result.out.splitlines())) <= 80
+    assert not re.search(r"<|\{|\bTEXT\b|\bPATH\b|\bINTEGER\b|\bFLOAT\b|list\[|<=", result.out), (
         "types of Python"
     )
 
 
 @pytest.mark.skipif(os.name != "posix", reason="shells of POSIX")
-def test_a_shell_is_told_what_may_come_next():
+def test_a_shell_can_complete_options():
     words = {
         "COMP_WORDS": "gazelle train --hid",
         "COMP_CWORD": "2",
@@ -78,7 +78,7 @@ def test_the_version_is_that_of_the_package_and_names_the_engine(gazelle):
         (["train", "digits", "--dropout", "half"], "'half' is not a number from 0 to 0.95"),
         (["train", "digits", "--test-share", "1"], "1 is not a number from 0.01 to 0.9"),
         (["train", "digits", "--batch-size", "1.5"], "'1.5' is not a whole number, 1 or more"),
-        (["compare", "digits"], "two runs or more"),
+        (["compare", "digits"], "two or more runs"),
         (["predict", "digits", "x.png", "--top", "0"], "0 is not a whole number, 1 or more"),
         (["train", "digits", "--epochs", "0"], "--epochs"),
         (["train", "digits", "--epochs", "many"], "--epochs"),
@@ -91,17 +91,17 @@ def test_the_version_is_that_of_the_package_and_names_the_engine(gazelle):
         (["train", "digits", "--seed", "-1"], "--seed"),
         (["train", "digits", "--optimizer", "addam"], "did you mean 'adam'"),
         (["train", "digits", "--activation", "rellu"], "did you mean 'relu'"),
-        (["train", "digits", "--image-size", "8x8"], "digits have one size"),
+        (["train", "digits", "--image-size", "8x8"], "digits all have the same size"),
         (["train", "images", "--image-size", "8"], "32x32"),
         (["train", "images", "--image-size", "0x8"], "0x8"),
     ],
 )
-def test_wrong_usage_is_told_in_two_lines_with_status_2(gazelle, arguments, words, tmp_path):
-    answer = gazelle(*arguments)
-    assert (answer.status, answer.out) == (2, "")
-    assert words in answer.err or re.search(words, answer.err)
-    assert "Input should" not in answer.err
-    first, second = answer.err.splitlines()
+def test_wrong_usage_is_reported_in_two_lines_with_status_2(gazelle, arguments, words, tmp_path):
+    result = gazelle(*arguments)
+    assert (result.status, result.out) == (2, "")
+    assert words in result.err or re.search(words, result.err)
+    assert "Input should" not in result.err
+    first, second = result.err.splitlines()
     assert first.startswith("gazelle: ")
     assert second.startswith("  fix: see gazelle")
     assert list(tmp_path.iterdir()) == []
@@ -118,7 +118,7 @@ def test_ctrl_c_while_loading_ends_with_status_130_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_mistake_of_gazelles_own_keeps_its_traceback(gazelle, monkeypatch):
+def test_a_bug_of_gazelle_keeps_its_traceback(gazelle, monkeypatch):
     monkeypatch.setattr(training, "load", lambda *arguments, **options: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         gazelle("train", "digits")
@@ -131,17 +131,17 @@ def test_a_warning_is_one_line_on_stderr(gazelle, monkeypatch, digits_run):
         raise OSError(28, "No space left on device", "disk")
 
     monkeypatch.setattr(evaluating, "evaluate", measure)
-    answer = gazelle("evaluate", digits_run)
+    result = gazelle("evaluate", digits_run)
     assert (
-        answer.err
-        == "gazelle: warning: mind the gap\ngazelle: No space left on device: disk\n  fix: make"
-        " room on the disk\n"
+        result.err
+        == "gazelle: warning: mind the gap\ngazelle: No space left on device: disk\n  fix: free"
+        " some disk space\n"
     )
-    assert answer.status == 1
+    assert result.status == 1
 
 
 def test_help_is_shown_without_loading_jax_or_any_other_heavy_package():
-    """The modules of the command itself load none; `gazelle/__init__.py` is left out of the account."""
+    """The modules of the command load none; `gazelle/__init__.py` is not counted."""
     program = f"""
 import sys, types
 package = types.ModuleType("gazelle")
@@ -149,8 +149,8 @@ package.__path__ = [{os.path.dirname(package.__file__)!r}]
 sys.modules["gazelle"] = package
 from gazelle.cli.main import main
 status = main(["train", "--help"])
-heavy = {{"jax", "numpy", "matplotlib", "sklearn", "h5py", "PIL", "rich", "gazelle._core.variable"}} & set(sys.modules)
-print(sorted(heavy), file=sys.stderr)
+heavy = {{"jax", "numpy", "matplotlib", "sklearn", "h5py", "PIL", "rich", "gazelle._core.variable"}}
+print(sorted(heavy & set(sys.modules)), file=sys.stderr)
 sys.exit(status)
 """
     done = in_a_process(program=program)
@@ -159,7 +159,7 @@ sys.exit(status)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
-def test_every_screen_gets_what_it_can_show(encoding, digits_run):
+def test_the_output_suits_the_encoding_of_the_terminal(encoding, digits_run):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, "summary", str(digits_run)],
         capture_output=True,
@@ -172,10 +172,10 @@ def test_every_screen_gets_what_it_can_show(encoding, digits_run):
     assert out.startswith('Model: "sequential')
 
 
-def test_names_cannot_command_the_terminal(gazelle):
-    answer = gazelle("train", "a\x1b]0;b\x07\u202ec")
-    assert "\x1b" not in answer.err
-    assert "called a\\x1b]0;b\\x07\\u202ec." in answer.err
+def test_names_cannot_control_the_terminal(gazelle):
+    result = gazelle("train", "a\x1b]0;b\x07\u202ec")
+    assert "\x1b" not in result.err
+    assert "called a\\x1b]0;b\\x07\\u202ec." in result.err
 
 
 def test_a_refusal_in_a_process_of_its_own_has_no_traceback(tmp_path):
@@ -187,7 +187,7 @@ def test_a_refusal_in_a_process_of_its_own_has_no_traceback(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a pipe that is closed early")
-def test_a_reader_that_has_had_enough_is_no_error(digits_run):
+def test_a_reader_that_stops_early_is_not_an_error(digits_run):
     program = (
         "import os; os.close(1); r, w = os.pipe(); os.close(r); assert w == 1 or os.dup2(w, 1);"
         f" {PROGRAM}"

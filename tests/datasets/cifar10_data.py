@@ -1,4 +1,4 @@
-"""The CIFAR-10 images of the shared folder in the official binary layout, converted once for the tests."""
+"""Converts the CIFAR-10 images of the shared folder to the official binary layout, for tests."""
 
 import io
 import os
@@ -11,16 +11,15 @@ import numpy as np
 ARCHIVE = Path(__file__).resolve().parents[3] / "shared" / "data" / "cifar10-images.tar.xz"
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TRAIN = [f"data_batch_{i}.bin" for i in range(1, 6)]
-ROWS = 10_000  # images a file
+ROWS = 10_000  # images per file
 SEED = 0
 
 
 def binary_folder(cache_dir: Path, archive: Path = ARCHIVE, rows: int = ROWS) -> Path:
-    """The folder `cifar-10-batches-bin` in `cache_dir`, made on the first call.
+    """Make the folder `cifar-10-batches-bin` in `cache_dir`, unless it is there, and return it.
 
-    `archive` holds `train/<class>/NNNN.jpg` and `test/<class>/NNNN.jpg`. The training images are
-    shuffled by a fixed seed. `rows` is for tests: images a file, where the archive holds fewer than
-    all.
+    `archive` contains `train/<class>/NNNN.jpg` and `test/<class>/NNNN.jpg`. The training images are
+    shuffled with a fixed seed. `rows` is the number of images per file; tests pass fewer.
     """
     folder = Path(cache_dir) / "cifar-10-batches-bin"
     size = rows * 3073
@@ -40,7 +39,7 @@ def binary_folder(cache_dir: Path, archive: Path = ARCHIVE, rows: int = ROWS) ->
 
 
 def _records(archive: Path, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Records of 3,073 bytes (label, red, green, blue) of the training and of the test images."""
+    """Records of 3,073 bytes (label, red, green, blue) of the training and the test images."""
     parts = {
         "train": np.empty((5 * rows, 3073), np.uint8),
         "test": np.empty((rows, 3073), np.uint8),

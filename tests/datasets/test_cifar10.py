@@ -1,4 +1,4 @@
-"""CIFAR-10 is read from every place it may be in, and damaged, wrong or hostile files are refused by name."""
+"""CIFAR-10 is found in every place; damaged, wrong or hostile files are refused by name."""
 
 import hashlib
 import importlib.util
@@ -29,12 +29,12 @@ def own_caches(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def made():
-    """Records as the official files hold them, and the arrays that they stand for."""
+    """Records in the layout of the official files, and their images and labels."""
     rng = np.random.default_rng(0)
     records = rng.integers(0, 256, (6, ROWS, 3073), np.uint8)
     records[:, :, 0] = rng.integers(0, 10, (6, ROWS))
     images = np.empty((6 * ROWS, 32, 32, 3), np.uint8)
-    for i, record in enumerate(records.reshape(-1, 3073)):  # the layout as the CIFAR page words it
+    for i, record in enumerate(records.reshape(-1, 3073)):  # the layout as the CIFAR page states it
         for channel in range(3):
             images[i, :, :, channel] = record[1 + 1024 * channel : 1025 + 1024 * channel].reshape(
                 32, 32
@@ -49,7 +49,7 @@ def archive(made, tmp_path_factory):
 
 @pytest.fixture
 def source(archive):
-    """The made archive in the place of the official one."""
+    """The made archive instead of the official one."""
     data = archive.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     return cifar10.Source(archive.as_uri(), digest, len(data), ROWS)
@@ -72,7 +72,7 @@ def write_archive(records, path, names=cifar10.FILES):
 
 
 def write_pickles(records, folder, payload=None):
-    """The Python version as Python 2 wrote it; the hashes of its files."""
+    """Write the Python version as Python 2 did; returns the hashes of its files."""
     folder.mkdir(parents=True)
     hashes = {}
     for name, part in zip(cifar10.Source().python_md5, records, strict=True):
@@ -88,7 +88,7 @@ def write_pickles(records, folder, payload=None):
 
 
 def as_python_2(data):
-    """The strings of a pickle of protocol 3 as Python 2's."""
+    """A pickle of protocol 3 with its bytes as strings of Python 2."""
     data = bytearray(data)
     for opcode, _, place in list(pickletools.genops(bytes(data))):
         data[place] = {"SHORT_BINBYTES": ord("U"), "BINBYTES": ord("T")}.get(
@@ -141,7 +141,7 @@ def test_an_archive_in_the_cache_is_read(made, source, archive, tmp_path):
     assert_made(cifar10.load_from(None, replace(source, url="file:///nowhere")), made)
 
 
-def test_a_folder_half_unpacked_by_a_killed_run_is_not_taken(made, source, tmp_path):
+def test_a_folder_half_unpacked_by_a_killed_run_is_not_used(made, source, tmp_path):
     folder = write_folder(made[0], tmp_path / "gazelle" / "datasets" / cifar10.FOLDER)
     (folder / "test_batch.bin").unlink()
     (folder / "data_batch_5.bin").write_bytes(b"half")
@@ -164,12 +164,10 @@ def test_the_pickles_of_the_test_are_those_that_python_2_wrote(made, tmp_path):
     np.testing.assert_array_equal(batch["data"], made[0][0][:, 1:])
 
 
-def test_a_changed_pickle_in_the_cache_of_keras_is_left_aside_with_a_warning(
-    made, source, tmp_path
-):
+def test_a_changed_pickle_in_the_cache_of_keras_is_ignored_with_a_warning(made, source, tmp_path):
     hashes = write_pickles(made[0], tmp_path / "keras" / "datasets" / "cifar-10-batches-py")
     source = replace(source, python_md5={**hashes, "data_batch_2": "0" * 32})
-    with pytest.warns(UserWarning, match=r"left aside[\s\S]*data_batch_2"):
+    with pytest.warns(UserWarning, match=r"is ignored[\s\S]*data_batch_2"):
         assert_made(cifar10.load_from(None, source), made)
 
 
@@ -193,7 +191,7 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("name", HARMFUL)
-def test_a_pickle_that_is_no_batch_is_refused_and_runs_nothing(
+def test_a_pickle_that_is_not_a_batch_is_refused_and_runs_nothing(
     name, made, source, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -204,7 +202,7 @@ def test_a_pickle_that_is_no_batch_is_refused_and_runs_nothing(
 
 
 @pytest.mark.parametrize("name", ["data_batch_3.bin", "test_batch.bin"])
-def test_a_missing_or_cut_file_is_named_with_both_sizes(name, made, source, tmp_path):
+def test_a_missing_or_truncated_file_is_named_with_both_sizes(name, made, source, tmp_path):
     file = write_folder(made[0], tmp_path) / name
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(
@@ -217,7 +215,7 @@ def test_a_missing_or_cut_file_is_named_with_both_sizes(name, made, source, tmp_
         cifar10.load_from(tmp_path, source)
 
 
-def test_a_label_that_is_no_class_is_refused(made, source, tmp_path):
+def test_a_label_that_is_not_a_class_is_refused(made, source, tmp_path):
     records = made[0].copy()
     records[2, 5, 0] = 10
     with pytest.raises(DataError, match=r"data_batch_3.bin[\s\S]*received: 10"):
@@ -244,7 +242,7 @@ def test_an_archive_with_another_hash_or_size_is_refused(made, source, archive, 
 
 
 @pytest.mark.parametrize("case", ["missing member", "no tar", "cut gzip"])
-def test_an_archive_of_the_right_hash_that_is_no_such_archive_is_refused(
+def test_a_file_of_the_right_hash_that_is_not_such_an_archive_is_refused(
     case, made, source, archive, tmp_path
 ):
     path = tmp_path / "a.tar.gz"
@@ -287,10 +285,8 @@ def test_the_converter_of_the_images_writes_the_official_layout(source, tmp_path
     (x_train, y_train), (x_test, y_test) = cifar10.load_from(folder, source)
     np.testing.assert_array_equal(np.bincount(y_train[:, 0]), [10] * 10)
     np.testing.assert_array_equal(np.bincount(y_test[:, 0]), [2] * 10)
-    for x, y in (
-        (x_train, y_train),
-        (x_test, y_test),
-    ):  # red says the class, green and blue are 255 less and 0
+    # The red value tells the class; green is 255 minus red, and blue is 0.
+    for x, y in ((x_train, y_train), (x_test, y_test)):
         np.testing.assert_allclose(x[:, 3, 4, 0], colors[y[:, 0]], atol=3)
         np.testing.assert_allclose(x[:, 3, 4, 1], 255 - colors[y[:, 0]], atol=3)
     assert np.any(np.diff(y_train[:, 0].astype(int)) < 0)

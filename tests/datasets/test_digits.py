@@ -26,9 +26,8 @@ def test_both_parts_together_are_scikit_learns_digits():
 def test_each_digit_has_the_same_share_in_both_parts():
     (_, y_train), (_, y_test) = digits.load_data(test_split=0.25)
     shares = np.bincount(y_test) / np.bincount(np.concatenate([y_train, y_test]))
-    assert (
-        np.abs(shares - 0.25).max() <= 0.5 / 174 + 1e-9
-    )  # rounding: half an image of the rarest digit's 174
+    rounding = 0.5 / 174  # half an image of the rarest digit, which has 174
+    assert np.abs(shares - 0.25).max() <= rounding + 1e-9
 
 
 def test_the_split_follows_the_seed():
@@ -37,11 +36,11 @@ def test_the_split_follows_the_seed():
     assert not np.array_equal(first, other)
 
 
-def test_the_classes_come_mixed():
+def test_the_classes_are_shuffled():
     (_, y_train), _ = digits.load_data()
     assert len(np.unique(y_train[:100])) == 10
 
 
-def test_a_split_that_is_no_share_is_refused():
+def test_a_split_that_is_not_a_share_is_refused():
     with pytest.raises(ArgumentError, match="test_split"):
         digits.load_data(test_split=1.5)

@@ -1,1 +1,1 @@
-"""Data: feeds of batches, and the checks before training."""
+"""Data: feeds of batches, windows on the device, and the checks before training."""

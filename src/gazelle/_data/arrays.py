@@ -1,4 +1,4 @@
-"""Arrays before training: one-hot labels, unit rows, padded sequences, a split in two."""
+"""Preparing arrays: one-hot labels, normalized rows, padded sequences, a split in two."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 
 class ClassIndexError(ArgumentError, IndexError):
-    """A class number outside the classes."""
+    """A label outside the range of classes."""
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
-    """One row of zeros with a single one (at the class number) for every label.
+    """Convert class numbers to one-hot rows.
 
     Example:
         >>> to_categorical([0, 2], 3).tolist()
@@ -28,34 +28,20 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
 
     Args:
         x: Whole numbers from 0 to `num_classes` - 1, `(n,)`, `(n, 1)` or any other shape.
-        num_classes: Number of classes; the largest label plus 1 when None.
+        num_classes: Number of classes; None for the largest label plus 1.
 
     Returns:
         float64, `(n, num_classes)` for `(n,)` and `(n, 1)`, `(..., num_classes)` for other shapes.
 
     Raises:
-        ClassIndexError: A label that is negative or not below `num_classes` (an `ArgumentError` and
-            an `IndexError`).
-        ArgumentError: Labels that are no whole numbers.
+        ClassIndexError: A label is negative or not below `num_classes` (an `ArgumentError` and an
+            `IndexError`).
+        ArgumentError: Labels are not whole numbers.
     """
-    given = np.asarray(x)
-    if given.dtype.kind not in "biuf" or (
-        given.dtype.kind == "f" and not np.array_equal(given, np.trunc(given))
-    ):
-        raise ArgumentError(
-            "to_categorical needs whole numbers as labels.",
-            expected="class numbers 0, 1, 2, ...",
-            received=(
-                f"dtype {given.dtype}"
-                if given.dtype.kind not in "f"
-                else f"for one {given[given % 1 != 0].flat[0]}"
-            ),
-            fix=(
-                "number the classes first: classes, labels = np.unique(labels, return_inverse=True)"
-            ),
-        )
-    labels = given.astype(np.int64)
-    shape = labels.shape[:-1] if labels.ndim > 1 and labels.shape[-1] == 1 else labels.shape
+    labels = _as_whole_numbers(x)
+    shape = labels.shape
+    if labels.ndim > 1 and shape[-1] == 1:
+        shape = shape[:-1]
     flat = labels.ravel()
     if num_classes is None:
         num_classes = int(flat.max()) + 1 if flat.size else 0
@@ -64,10 +50,10 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     outside = np.flatnonzero((flat < 0) | (flat >= num_classes))
     if outside.size:
         raise ClassIndexError(
-            "to_categorical got a label outside the classes.",
+            "to_categorical got a label outside the range of classes.",
             expected=f"labels from 0 to {num_classes - 1}",
             received=f"{flat[outside[0]]} at position {outside[0]} ({outside.size} such labels)",
-            fix="labels that begin with 1: subtract 1; else raise num_classes",
+            fix="subtract 1 if the labels start at 1; otherwise increase num_classes",
         )
     rows = np.zeros((flat.size, num_classes))
     rows[np.arange(flat.size), flat] = 1.0
@@ -75,18 +61,18 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
 
 
 def normalize(x: Any, axis: int = -1, order: float = 2) -> Any:
-    """`x` divided by its norm along `axis`; rows of zeros stay zeros.
+    """Divide `x` by its norm along `axis`; rows of zeros stay zeros.
 
     Args:
-        x: An array; of one axis it counts as one row, `(1, n)`.
-        axis: The axis that a norm is taken over.
-        order: Which norm: 2, 1, `np.inf` or another number above 0.
+        x: An array. `(n,)` is treated as one row, `(1, n)`.
+        axis: Axis along which the norm is computed.
+        order: Order of the norm: 2, 1, `np.inf` or another positive number.
 
     Returns:
-        An array like `x` (a JAX array for a JAX array); float for integers.
+        An array like `x` (a JAX array for a JAX array); integers become floats.
 
     Raises:
-        ArgumentError: `order` is no number above 0.
+        ArgumentError: `order` is not a positive number.
     """
     if not isinstance(order, numbers.Real) or not order > 0:
         raise ArgumentError(
@@ -108,21 +94,21 @@ def pad_sequences(
     truncating: str = "pre",
     value: Any = 0.0,
 ) -> np.ndarray:
-    """Sequences of different lengths as one array, the short ones filled up, the long ones cut.
+    """Pad or truncate sequences to the same length and stack them into one array.
 
     Args:
-        sequences: A list of sequences; their elements are numbers or arrays of one shape.
-        maxlen: Length of the result; that of the longest sequence when None.
+        sequences: A list of sequences, whose elements are numbers or arrays of the same shape.
+        maxlen: Length of the result; None for the length of the longest sequence.
         dtype: Type of the result; `object` for strings.
-        padding: Where to fill up, `"pre"` or `"post"`.
-        truncating: Where to cut, `"pre"` or `"post"`.
-        value: What to fill up with.
+        padding: Where to pad short sequences: at the beginning (`"pre"`) or end (`"post"`).
+        truncating: Where to cut long sequences: at the beginning (`"pre"`) or end (`"post"`).
+        value: Padding value.
 
     Returns:
         `(sequences, maxlen, ...)`.
 
     Raises:
-        ArgumentError: An argument has an unknown value, or an element is no sequence.
+        ArgumentError: An argument has an unknown value, or an element is not a sequence.
         ShapeError: Elements have different shapes.
     """
     one_of("padding", padding, ("pre", "post"), "pad_sequences")
@@ -132,7 +118,7 @@ def pad_sequences(
         maxlen = max(map(len, items), default=0)
     if isinstance(value, str) and np.dtype(dtype).kind not in "OUS":
         raise ArgumentError(
-            "pad_sequences cannot fill up numbers with a string.",
+            "pad_sequences cannot pad numbers with a string.",
             expected=f"a value of dtype {dtype}",
             received=repr(value),
             fix="pass dtype=object",
@@ -146,12 +132,14 @@ def pad_sequences(
         elements = np.asarray(kept, dtype=dtype)
         if elements.shape[1:] != inner:
             raise ShapeError(
-                f"The elements of sequence {i} have another shape than those before.",
+                f"The elements of sequence {i} differ in shape from those before.",
                 expected=inner,
                 received=elements.shape[1:],
             )
-        place = slice(maxlen - len(elements), None) if padding == "pre" else slice(len(elements))
-        result[i, place] = elements
+        if padding == "pre":
+            result[i, maxlen - len(elements) :] = elements
+        else:
+            result[i, : len(elements)] = elements
     return result
 
 
@@ -165,8 +153,8 @@ def split_dataset(
 ) -> tuple[Any, Any]:
     """Split arrays in two along their first axis.
 
-    Unlike Keras, which returns `tf.data` data sets, this returns what it was given: arrays for
-    arrays, a tuple for a tuple, a dict for a dict.
+    Unlike Keras, which returns `tf.data` datasets, this returns the structure that it was given:
+    arrays for arrays, a tuple for a tuple, a dict for a dict.
 
     Example:
         >>> (x, y), (x_val, y_val) = split_dataset((np.zeros((10, 3)), np.zeros(10)), left_size=0.8)
@@ -174,37 +162,63 @@ def split_dataset(
         (8, 2)
 
     Args:
-        dataset: An array, or arrays of one length in tuples, lists and dicts.
-        left_size: Rows of the left part: a count (int) or a share (float, 0 to 1).
-        right_size: The same of the right part, whose rows come from the end; the rest when None.
-        shuffle: Whether rows are drawn at random; otherwise the parts are views, in order.
-        seed: Makes the draw repeatable; None goes by NumPy's global state.
-        preferred_backend: Taken for Keras's sake.
+        dataset: An array, or arrays of the same length in tuples, lists and dicts.
+        left_size: Size of the left part: a number of rows (int) or a share (float, 0 to 1).
+        right_size: Size of the right part, which is taken from the end; None for the remaining
+            rows.
+        shuffle: Whether to shuffle the rows first. Otherwise the parts are views, in order.
+        seed: Seed of the shuffling; None for NumPy's global random state.
+        preferred_backend: Ignored; accepted for compatibility with Keras.
 
     Returns:
         `(left, right)`.
 
     Raises:
-        ArgumentError: No size, a size out of range, or sizes that are more than the whole.
-        ArgumentTypeError: `dataset` holds something that is no array.
+        ArgumentError: No size, a size out of range, or sizes that exceed the data.
+        ArgumentTypeError: `dataset` holds something that is not an array.
         ShapeError: The arrays have different lengths.
     """
     arrays = jax.tree.map(_rows, dataset, is_leaf=_is_plain_list)
     lengths = sorted({len(array) for array in jax.tree.leaves(arrays)})
     if len(lengths) != 1:
         raise ShapeError(
-            "split_dataset needs arrays of one length.",
-            expected="as many rows in each",
+            "split_dataset needs arrays of the same length.",
+            expected="the same number of rows in each",
             received=f"lengths {lengths}",
         )
     total = lengths[0]
     left, right = _sizes(total, left_size, right_size)
-    if not shuffle:
-        parts = slice(0, left), slice(total - right, total)
-    else:
-        order = (np.random if seed is None else np.random.RandomState(seed)).permutation(total)
-        parts = order[:left], order[total - right :]
-    return tuple(jax.tree.map(lambda array, part=part: array[part], arrays) for part in parts)  # pyright: ignore
+    left_rows: Any = slice(0, left)
+    right_rows: Any = slice(total - right, total)
+    if shuffle:
+        generator = np.random if seed is None else np.random.RandomState(seed)
+        order = generator.permutation(total)
+        left_rows, right_rows = order[left_rows], order[right_rows]
+    return (
+        jax.tree.map(lambda array: array[left_rows], arrays),
+        jax.tree.map(lambda array: array[right_rows], arrays),
+    )
+
+
+def _as_whole_numbers(x: Any) -> np.ndarray:
+    """Labels as int64."""
+    given = np.asarray(x)
+    kind = given.dtype.kind
+    received = ""
+    if kind not in "biuf":
+        received = f"dtype {given.dtype}"
+    elif kind == "f" and not np.array_equal(given, np.trunc(given)):
+        received = f"for example {given[given % 1 != 0].flat[0]}"
+    if received:
+        raise ArgumentError(
+            "to_categorical needs whole numbers as labels.",
+            expected="class numbers 0, 1, 2, ...",
+            received=received,
+            fix=(
+                "number the classes first: classes, labels = np.unique(labels, return_inverse=True)"
+            ),
+        )
+    return given.astype(np.int64)
 
 
 def _as_sequence(item: Any, position: int) -> Any:
@@ -213,12 +227,13 @@ def _as_sequence(item: Any, position: int) -> Any:
             "`sequences` must be a list of iterables.",
             expected="sequences of numbers",
             received=f"{item!r} at position {position}",
-            fix="wrap a single sequence into a list",
+            fix="wrap a single sequence in a list",
         )
     return item if hasattr(item, "__getitem__") else list(item)
 
 
 def _is_plain_list(node: Any) -> bool:
+    """Whether a node is a list of numbers, which is one array and not a structure of arrays."""
     return isinstance(node, list) and bool(node) and all(np.ndim(item) == 0 for item in node)
 
 
@@ -230,22 +245,25 @@ def _rows(leaf: Any) -> Any:
             expected="arrays, or tuples, lists and dicts of arrays",
             received=type(leaf).__name__,
             fix=(
-                "pass dataset.x and dataset.y of an image data set; gather the batches of a"
-                " PyDataset first"
+                "for an image data set pass dataset.x and dataset.y; for a PyDataset concatenate"
+                " its batches first"
             ),
         )
     return array
 
 
 def _sizes(total: int, left: float | None, right: float | None) -> tuple[int, int]:
-    """Rows left and right."""
+    """Number of rows in the left and right part."""
     if left is None and right is None:
         raise ArgumentError(
             "split_dataset needs a size.", expected="left_size or right_size", received="neither"
         )
-    first = 0 if left is None else _count(total, left, "left_size")
-    second = total - first if right is None else _count(total, right, "right_size")
-    first = total - second if left is None else first
+    first = None if left is None else _count(total, left, "left_size")
+    second = None if right is None else _count(total, right, "right_size")
+    if first is None:
+        first = total - (second or 0)
+    if second is None:
+        second = total - first
     if first + second > total or min(first, second) < 1:
         raise ArgumentError(
             "split_dataset: the sizes do not fit the data.",

@@ -1,4 +1,4 @@
-"""Batches by number: the base class of data that a user serves batch by batch, and images in memory."""
+"""Datasets: `PyDataset`, which serves batches by number, and `ImageDataset`, images in memory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from gazelle._core.errors import ArgumentError
 
 
 class PyDataset:
-    """Data served batch by batch. Subclass it and define `__getitem__` and `__len__` (or `num_batches`).
+    """Base class of data that is served batch by batch.
 
-    `fit`, `evaluate` and `predict` take an instance. Data that fits into memory trains faster as
-    arrays.
+    A subclass defines `__getitem__`, and `__len__` or `num_batches`. `fit`, `evaluate` and
+    `predict` accept an instance. Data that fits into memory trains faster as arrays.
 
     Example:
         >>> class Rows(PyDataset):
@@ -27,12 +27,12 @@ class PyDataset:
         ...         return np.zeros((32, 4)), np.zeros((32, 1))
 
     Args:
-        workers: Taken for Keras's sake.
-        use_multiprocessing: Taken for Keras's sake.
-        max_queue_size: Taken for Keras's sake.
+        workers: Ignored; accepted for compatibility with Keras.
+        use_multiprocessing: Ignored; accepted for compatibility with Keras.
+        max_queue_size: Ignored; accepted for compatibility with Keras.
 
     Raises:
-        ArgumentError: An unknown argument, or one that is no positive int.
+        ArgumentError: An unknown argument, or `workers` or `max_queue_size` is not a positive int.
     """
 
     def __init__(
@@ -45,13 +45,10 @@ class PyDataset:
         """See the class."""
         if kwargs:
             raise ArgumentError(
-                f"{type(self).__name__} got arguments that PyDataset does not know.",
+                f"{type(self).__name__} got arguments that PyDataset does not have.",
                 expected="workers, use_multiprocessing, max_queue_size",
                 received=", ".join(kwargs),
-                fix=(
-                    "take further arguments in your own __init__ and do not hand them on to"
-                    " super().__init__"
-                ),
+                fix="accept them in your own __init__ and do not pass them to super().__init__",
             )
         self.workers = positive_int("workers", workers, "PyDataset")
         self.use_multiprocessing = use_multiprocessing
@@ -60,20 +57,20 @@ class PyDataset:
     def __getitem__(self, index: int) -> Any:
         """The batch with this number: `x`, `(x, y)` or `(x, y, sample_weight)`."""
         raise NotImplementedError(
-            f"{type(self).__name__} needs __getitem__(self, index), which returns a batch."
+            f"{type(self).__name__} must define __getitem__(self, index), which returns a batch."
         )
 
     @property
     def num_batches(self) -> int | None:
-        """Number of batches in an epoch; None for data without end."""
+        """Number of batches in an epoch; None for endless data."""
         if hasattr(self, "__len__"):
             return len(self)  # pyright: ignore[reportArgumentType]
         raise NotImplementedError(
-            f"{type(self).__name__} needs __len__(self) or the property num_batches."
+            f"{type(self).__name__} must define __len__(self) or the property num_batches."
         )
 
     def __iter__(self) -> Iterator[Any]:
-        """The batches of one epoch, in order (without end where `num_batches` is None)."""
+        """The batches of one epoch, in order (endless if `num_batches` is None)."""
         count = self.num_batches
         for index in itertools.count() if count is None else range(count):
             yield self[index]
@@ -89,20 +86,20 @@ Sequence = PyDataset  # its name in Keras 2
 
 
 class ImageDataset(PyDataset):
-    """Images in memory. `fit`, `evaluate` and `predict` take it, and it gives its batches one after the other.
+    """Images in memory, for `fit`, `evaluate` and `predict`; iterating over it gives batches.
 
-    The order is fixed (drawn once, when the folder was read), so `predict(dataset)` goes with
-    `dataset.y`. A batch is float32, as Keras's is; `x` holds the bytes, from which training makes
-    floats on the device.
+    The order is fixed (it was drawn when the folder was read), so the rows of `predict(dataset)`
+    match `dataset.y`. Batches are float32, as in Keras; `x` holds the bytes, which training
+    converts to floats on the device.
 
     Attributes:
         x: uint8, `(n, height, width, channels)`.
-        y: Labels, `(n,)` int32, `(n, 1)` float32 or `(n, classes)` float32 by `label_mode`; None
-            without labels.
-        class_names: Name of each class, in the order of the labels.
+        y: Labels, `(n,)` int32, `(n, 1)` float32 or `(n, classes)` float32, depending on
+            `label_mode`; None without labels.
+        class_names: Name of each class, in the order of the labels; None without labels.
         file_paths: File of each image.
-        batch_size: Images a batch.
-        shuffle: Whether training may put the images into a new order each epoch.
+        batch_size: Images per batch; None for single images.
+        shuffle: Whether training may shuffle the images before each epoch.
     """
 
     def __init__(
@@ -124,24 +121,25 @@ class ImageDataset(PyDataset):
         self.shuffle = shuffle
 
     def __len__(self) -> int:
-        """Number of batches (of images, where `batch_size` is None)."""
+        """Number of batches (of images if `batch_size` is None)."""
         return math.ceil(len(self.x) / (self.batch_size or 1))
 
     def __getitem__(self, index: int) -> Any:
-        """Batch number `index`: `(x, y)`, or `x` without labels; a single image where `batch_size` is None."""
+        """Batch number `index`: `(x, y)`, or `x` without labels.
+
+        It is a single image if `batch_size` is None.
+        """
         if not -len(self) <= index < len(self):
-            raise IndexError(f"There are {len(self)} batches, and no number {index}.")
+            raise IndexError(f"Batch index {index} is out of range for {len(self)} batches.")
         index %= len(self)
-        rows: Any = (
-            index
-            if self.batch_size is None
-            else slice(index * self.batch_size, (index + 1) * self.batch_size)
-        )
+        rows: Any = index
+        if self.batch_size is not None:
+            rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
         x = self.x[rows].astype(np.float32)
         return x if self.y is None else (x, self.y[rows])
 
     def __repr__(self) -> str:
-        """How many images, how large, how many classes."""
+        """Number of images, their shape and the number of classes."""
         return (
             f"<ImageDataset of {len(self.x)} images {self.x.shape[1:]},"
             f" {len(self.class_names or ())} classes>"
@@ -149,10 +147,10 @@ class ImageDataset(PyDataset):
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """A batch as `train_step` gets it: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+    """Pack a batch into a tuple: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
 
     Args:
-        x: Inputs. Lists and tuples are wrapped into a tuple, so that they stay one thing.
+        x: Inputs. A list or tuple of inputs is wrapped in a tuple, `(x,)`.
         y: Targets or None.
         sample_weight: Weights or None.
     """
@@ -162,10 +160,13 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """`(x, y, sample_weight)` of a batch, None for what it lacks.
+    """Unpack a batch into `(x, y, sample_weight)`, with None for missing parts.
+
+    Args:
+        data: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
 
     Raises:
-        ArgumentError: A tuple of more than three.
+        ArgumentError: A tuple of another length.
     """
     if isinstance(data, list):
         data = tuple(data)
@@ -174,8 +175,8 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
     if not 1 <= len(data) <= 3:
         raise ArgumentError(
             "Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`.",
-            expected="a tuple of one to three",
-            received=f"a tuple of {len(data)}",
+            expected="a tuple of length 1 to 3",
+            received=f"a tuple of length {len(data)}",
             fix="put several inputs into a list or dict: ([x1, x2], y)",
         )
     x, y, sample_weight = (*data, None, None)[:3]

@@ -1,7 +1,11 @@
-"""Feeds: what fit, evaluate and predict draw their batches from.
+"""Feeds: where fit, evaluate and predict get their batches.
 
-An `ArrayFeed` holds whole arrays; `windows.py` says how they come to the device. A `StreamFeed`
-draws batch after batch from a generator, a `PyDataset` or any other iterable.
+An `ArrayFeed` holds whole arrays; `windows.py` brings them to the device. A `StreamFeed` draws
+batches one by one from a generator, a `PyDataset` or any other iterable. `as_feed` makes the one
+that fits what the user passed.
+
+"Structure" below means what users may pass as `x`, `y` or `sample_weight`: an array, or arrays in
+lists, tuples and dicts.
 """
 
 from __future__ import annotations
@@ -23,7 +27,8 @@ from gazelle._data.dataset import ImageDataset, PyDataset, unpack_x_y_sample_wei
 from gazelle._data.memory import aligned_cast
 
 DEFAULT_BATCH_SIZE = 32
-_MOST = 2**31 - 1  # programs count samples and steps with int32
+_LARGEST_INT32 = 2**31 - 1  # programs count samples and steps with int32
+_END = object()  # of an iterator; None would be a batch that somebody forgot to return
 
 
 class ArrayFeed:
@@ -33,16 +38,17 @@ class ArrayFeed:
         x: Inputs: an array, or a list or dict of arrays, each `(samples, ...)`.
         y: Targets in the same forms, or None.
         sample_weight: Weights in the same forms, or None.
-        batch_size: Samples a batch; 32, or `ceil(samples / steps)` where `steps` is given, when
-            None.
-        steps: Steps an epoch, or None for all.
-        shuffle: True to draw the samples in a new order each epoch, `"batch"` to reorder within
-            batches only.
-        label: A word before `x` and `y` in error texts: `"validation "`.
+        batch_size: Samples per batch. None means `ceil(samples / steps)` if `steps` is given, else
+            32.
+        steps: Steps per epoch; None for all batches.
+        shuffle: True to shuffle the samples before each epoch, `"batch"` to shuffle them within
+            each batch only.
+        label: Prefix of `x` and `y` in error messages, such as `"validation "`.
 
     Raises:
-        DataError: No data, or arrays of different lengths.
-        ArgumentError: `batch_size` or `steps` is no int > 0.
+        DataError: No data, or data that is not numeric.
+        ShapeError: The arrays have different lengths.
+        ArgumentError: `batch_size` or `steps` is not a positive int.
     """
 
     def __init__(
@@ -57,59 +63,60 @@ class ArrayFeed:
         label: str = "",
     ):
         self.columns = column_names(x)
-        self.x = _numeric(f"{label}x", x)
-        self.y = _numeric(f"{label}y", y)
-        self.sample_weight = _numeric(f"{label}sample_weight", sample_weight)
-        named = {}
-        for name, part in (
-            (f"{label}x", self.x),
-            (f"{label}y", self.y),
-            (f"{label}sample_weight", self.sample_weight),
-        ):
-            named |= named_leaves(name, part)
-        check_lengths(named)
-        self.samples = len(next(iter(named.values())))
+        (self.x, self.y, self.sample_weight), arrays = _checked(label, x, y, sample_weight)
+        self.samples = len(next(iter(arrays.values())))
         self.steps = None if steps is None else _positive("steps_per_epoch", steps)
-        given = batch_size
+        self._given_batch_size = batch_size
         if batch_size is None:
             batch_size = DEFAULT_BATCH_SIZE if steps is None else math.ceil(self.samples / steps)
         self.batch_size = _positive("batch_size", batch_size)
-        self._given_batch_size = given
         self.shuffle = shuffle
         self.full_batches, self.tail = divmod(self.samples, self.batch_size)
         self.batches = self.full_batches + (self.tail > 0)
 
     @property
     def spec(self) -> tuple[Any, Any, Any]:
-        """Symbolic x, y and sample_weight: shapes with None for the samples' axis, and the dtypes on the device."""
+        """Symbolic x, y and sample_weight.
+
+        Shapes have None for the samples' axis; dtypes are those on the device.
+        """
         return map_structure(_spec, (self.x, self.y, self.sample_weight))
 
     def on_device(self) -> Any:
-        """`(x, y, sample_weight)` as JAX arrays. Bytes stay bytes, other floats become floatx."""
+        """`(x, y, sample_weight)` as JAX arrays of the device's types, see `device_dtype`."""
         return map_structure(to_device, (self.x, self.y, self.sample_weight))
 
     def order(self) -> np.ndarray | None:
-        """The samples' order for a new pass: ints `(samples,)`, or None for the order of the arrays."""
+        """Draw the order of the samples for a new pass.
+
+        It comes from NumPy's global generator, which `set_random_seed` seeds, as in Keras.
+
+        Returns:
+            Ints `(samples,)`, or None for the order of the arrays.
+        """
         if self.shuffle is False or self.shuffle is None:
             return None
         if self.shuffle == "batch":
             ends = [*range(0, self.samples, self.batch_size), self.samples]
-            pieces = [np.random.permutation(np.arange(a, b)) for a, b in itertools.pairwise(ends)]  # noqa: NPY002
-            return np.concatenate(pieces)
-        return np.random.permutation(self.samples)  # noqa: NPY002 (seeded by set_random_seed, as Keras's)
+            batches = [np.arange(start, stop) for start, stop in itertools.pairwise(ends)]
+            return np.concatenate([np.random.permutation(batch) for batch in batches])  # noqa: NPY002
+        return np.random.permutation(self.samples)  # noqa: NPY002
 
     def split(
         self, fraction: float, *, batch_size: int | None = None, steps: int | None = None
     ) -> tuple[ArrayFeed, ArrayFeed]:
-        """The first `1 - fraction` of the samples to train on and the last `fraction` to validate on.
+        """Split off the last `fraction` of the samples for validation.
 
         Args:
-            fraction: Share of the validation, between 0 and 1.
-            batch_size: Samples a step of validation; as given for training when None.
-            steps: Steps of a validation; all when None.
+            fraction: Share of the validation data, between 0 and 1.
+            batch_size: Samples per validation step; None for the batch size of training.
+            steps: Validation steps; None for all.
+
+        Returns:
+            `(training, validation)`.
 
         Raises:
-            ArgumentError: One side would be empty.
+            ArgumentError: `fraction` is out of range, or one side would be empty.
         """
         is_number = isinstance(fraction, int | float | np.number) and not isinstance(fraction, bool)
         if not is_number or not 0 < fraction < 1:
@@ -126,41 +133,46 @@ class ArrayFeed:
                 received=f"{self.samples} samples, split at {at}",
             )
 
-        def part(rows: slice) -> Any:
-            return map_structure(
-                lambda a: None if a is None else a[rows], (self.x, self.y, self.sample_weight)
-            )
-
         given = self._given_batch_size
-        return (
-            ArrayFeed(
-                *part(slice(0, at)), batch_size=given, steps=self.steps, shuffle=self.shuffle
-            ),
-            ArrayFeed(
-                *part(slice(at, None)),
-                batch_size=batch_size or given or DEFAULT_BATCH_SIZE,
-                steps=steps,
-            ),
+        training = ArrayFeed(
+            *self._rows(slice(0, at)), batch_size=given, steps=self.steps, shuffle=self.shuffle
         )
+        validation = ArrayFeed(
+            *self._rows(slice(at, None)),
+            batch_size=batch_size or given or DEFAULT_BATCH_SIZE,
+            steps=steps,
+        )
+        return training, validation
 
     def batch(self, index: int, order: np.ndarray | None) -> Any:
-        """Batch number `index` as `(x, y, sample_weight)`."""
+        """Batch number `index` of a pass in this order, as `(x, y, sample_weight)`."""
         rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        pick: Any = rows if order is None else order[rows]
+        return self._rows(rows if order is None else order[rows])
+
+    def _rows(self, rows: slice | np.ndarray) -> Any:
+        """These rows of every array, as `(x, y, sample_weight)`."""
         return map_structure(
-            lambda a: None if a is None else a[pick], (self.x, self.y, self.sample_weight)
+            lambda array: None if array is None else array[rows],
+            (self.x, self.y, self.sample_weight),
         )
 
 
 class StreamFeed:
-    """Batches from a generator, a `PyDataset` or another iterable of `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+    """Batches from a generator, a `PyDataset` or another iterable.
+
+    A batch is `(x,)`, `(x, y)` or `(x, y, sample_weight)`. The first batch is drawn at once, since
+    its shapes are needed to build and compile the model.
 
     Args:
         source: The iterable.
-        steps: Steps an epoch; None for as many as there are.
+        steps: Steps per epoch; None for as many as there are.
         shuffle: Whether a `PyDataset` gives its batches in a new order each epoch.
-        label: A word before `x` and `y` in error texts.
-        replay: Whether a generator's batches are kept, to be given again when a pass starts anew.
+        label: Prefix of `x` and `y` in error messages, such as `"validation "`.
+        replay: Whether to keep a generator's batches, so that `begin_epoch(anew=True)` can start
+            from the first one again.
+
+    Raises:
+        DataError: The source is empty, or a batch is not numeric.
     """
 
     def __init__(
@@ -187,19 +199,20 @@ class StreamFeed:
         )
         self._iterator: Iterator[Any] | None = None
         self._replay = replay and not self._repeatable
-        self._kept: list[Any] = []
-        self._waiting: list[Any] = []  # batches that were drawn already
-        self._begun = False
+        self._kept: list[Any] = []  # for replay
+        self._waiting: list[Any] = []  # batches that are drawn but not yet returned
+        self._begun = False  # whether the first epoch has begun only to draw its first batch
         self._weigh: Callable[[Any], Any] | None = None
         self.drawn = 0  # batches so far
-        self.first = self._peek()
+        self.first = self._draw_first()
 
     @property
     def spec(self) -> tuple[Any, Any, Any]:
-        """Symbolic x, y and sample_weight of the first batch, None for the samples' axis."""
+        """Symbolic x, y and sample_weight of the first batch, with None for the samples' axis."""
         return map_structure(_spec, self.first)
 
-    def _peek(self) -> Any:
+    def _draw_first(self) -> Any:
+        """Begin the first epoch and draw its first batch, which `next_batch` will return."""
         self.begin_epoch()
         batch = self.next_batch()
         if batch is None:
@@ -216,11 +229,10 @@ class StreamFeed:
         """Start an epoch.
 
         Args:
-            anew: Whether to start from the first batch where that is possible. Otherwise a source
-                goes on where the last epoch left it, as long as `steps` are counted and it has
-                batches left.
+            anew: Whether to start from the first batch if that is possible. Otherwise a source with
+                `steps` continues where the last epoch stopped, as long as it has batches left.
         """
-        if self._begun:  # with the first batch, whose shape was looked at
+        if self._begun:  # by `_draw_first`
             self._begun = False
             return
         if self.indexed:
@@ -240,10 +252,11 @@ class StreamFeed:
         if self._waiting:
             return self._waiting.pop(0)
         if self._iterator is None:
-            self._iterator = self._indices() if self.indexed else iter(self.source)
+            self._iterator = self._dataset_batches() if self.indexed else iter(self.source)
         item = next(self._iterator, _END)
         if item is _END:
-            self._iterator = None if self._repeatable else self._iterator
+            if self._repeatable:
+                self._iterator = None
             return None
         self.drawn += 1
         if item is None:
@@ -255,14 +268,8 @@ class StreamFeed:
             )
         if isinstance(item, list) and not self.indexed:
             item = tuple(item)
-        x, y, weight = unpack_x_y_sample_weight(item)
-        names = (f"{self.label}x", f"{self.label}y", f"{self.label}sample_weight")
-        parts = [_numeric(name, part) for name, part in zip(names, (x, y, weight), strict=True)]
-        named = {}
-        for name, part in zip(names, parts, strict=True):
-            named |= named_leaves(name, part)
-        check_lengths(named)
-        batch = tuple(map_structure(_taken, part) for part in parts)
+        parts, _ = _checked(self.label, *unpack_x_y_sample_weight(item))
+        batch: Any = tuple(map_structure(_copied, part) for part in parts)
         if self._weigh is not None:
             batch = self._weigh(batch)
         if self._replay:
@@ -272,31 +279,30 @@ class StreamFeed:
     def weigh(self, weights_of: Callable[[Any, Any], Any]) -> None:
         """Give every batch the sample weights `weights_of(y, sample_weight)`."""
 
-        def weighed(batch: Any) -> Any:
+        def weigh(batch: Any) -> Any:
             x, y, sample_weight = batch
             return x, y, weights_of(y, sample_weight)
 
-        self._weigh = weighed
-        self.first, *self._waiting = [weighed(batch) for batch in (self.first, *self._waiting)]
+        self._weigh = weigh
+        self.first = weigh(self.first)
+        self._waiting = [weigh(batch) for batch in self._waiting]
 
-    def _indices(self) -> Iterator[Any]:
+    def _dataset_batches(self) -> Iterator[Any]:
+        """The batches of a `PyDataset` for one epoch, without end if it has no length."""
         count = self.batches
         if count is None:
-            return (self.source[i] for i in itertools.count())
+            return (self.source[index] for index in itertools.count())
         order = np.arange(count)
         if self.shuffle:
             order = np.random.permutation(count)  # noqa: NPY002
-        return (self.source[int(i)] for i in order)
+        return (self.source[int(index)] for index in order)
 
 
-_END = object()  # of an iterator; None is a batch that somebody forgot to return
-
-
-def _taken(array: Any) -> Any:
-    """A batch's array as it is at this moment: a generator may write the next batch into the same memory."""
-    return (
-        aligned_cast(array, device_dtype(array.dtype)) if isinstance(array, np.ndarray) else array
-    )
+def _copied(array: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
+    """A copy of a batch's array: a generator may write the next batch into the same memory."""
+    if isinstance(array, np.ndarray):
+        return aligned_cast(array, device_dtype(array.dtype))
+    return array
 
 
 Feed = ArrayFeed | StreamFeed
@@ -312,12 +318,22 @@ def as_feed(
     shuffle: bool | str = False,
     label: str = "",
 ) -> Feed:
-    """A feed for whatever fit, evaluate and predict accept as `x`.
+    """Make a feed from whatever fit, evaluate and predict accept as `x`.
+
+    Args:
+        x: Arrays, an image data set, a `PyDataset`, a generator or another iterable of batches.
+        y: Targets, for arrays only.
+        sample_weight: Weights, for arrays only.
+        batch_size: See `ArrayFeed`.
+        steps: Steps per epoch; None for all.
+        shuffle: See `ArrayFeed` and `StreamFeed`.
+        label: Prefix of `x` and `y` in error messages, such as `"validation "`.
 
     Raises:
-        ArgumentError: `y` or `sample_weight` beside a generator or dataset, which brings its own.
-        DataError: Empty data or lengths that differ.
-        ArgumentTypeError: Something that is no data.
+        ArgumentError: `y` or `sample_weight` with a generator or dataset, which brings its own.
+        DataError: Empty data.
+        ShapeError: The arrays have different lengths.
+        ArgumentTypeError: Something that is not data.
     """
     if isinstance(x, ImageDataset) and y is None and sample_weight is None:
         size = batch_size or x.batch_size
@@ -329,9 +345,9 @@ def as_feed(
             if value is not None:
                 raise ArgumentError(
                     f"When providing `x` as a generator or dataset, `{name}` should not be passed.",
-                    expected=f"{name} as a part of what `x` gives",
+                    expected=f"{name} as part of the batches that `x` gives",
                     received=f"{name} of type {type(value).__name__}",
-                    fix="give tuples (x, y, sample_weight) from the generator",
+                    fix="yield tuples (x, y, sample_weight) from the generator",
                 )
         return StreamFeed(x, steps=steps, shuffle=shuffle, label=label)
     if x is None or isinstance(x, str | bytes):
@@ -346,18 +362,21 @@ def as_feed(
 
 
 def is_stream(x: Any) -> bool:
-    """Whether `x` gives batches one by one (generator, `PyDataset`, loader) rather than being data itself."""
+    """Whether `x` gives batches one by one (generator, `PyDataset`, loader) and is not data."""
     if isinstance(x, PyDataset):
         return True
-    if isinstance(x, list | tuple | dict | str | bytes | np.ndarray | jax.Array) or hasattr(
-        x, "__array__"
-    ):
+    if isinstance(x, list | tuple | dict | str | bytes | np.ndarray | jax.Array):
+        return False
+    if hasattr(x, "__array__"):
         return False
     return hasattr(x, "__next__") or (hasattr(x, "__iter__") and not hasattr(x, "shape"))
 
 
 def named_leaves(name: str, structure: Any) -> dict[str, Any]:
-    """The arrays of a structure by a name for error texts: `x`, `x[0]`, `x['age']`; None is left out."""
+    """The arrays of a structure by their names in error messages: `x`, `x[0]`, `x['age']`.
+
+    Leaves that are None are left out.
+    """
     if structure is None:
         return {}
     if isinstance(structure, dict):
@@ -372,8 +391,8 @@ def named_leaves(name: str, structure: Any) -> dict[str, Any]:
     return found
 
 
-def to_device(array: Any) -> Any:
-    """An array on the device: 64-bit integers become 32-bit, floats become floatx, bytes stay; None stays None."""
+def to_device(array: np.ndarray | jax.Array | None) -> jax.Array | None:
+    """Put an array on the device, in the device's type; returns None for None."""
     if array is None:
         return None
     dtype = device_dtype(array.dtype)
@@ -382,28 +401,45 @@ def to_device(array: Any) -> Any:
     return array if array.dtype == dtype else array.astype(dtype)
 
 
-def device_dtype(dtype: Any) -> Any:
-    """The type that data of `dtype` has on the device."""
+def device_dtype(dtype: Any) -> np.dtype:
+    """The type that data of `dtype` has on the device.
+
+    Floats become the default float type, 64-bit integers become 32-bit, other types stay.
+    """
     if jax.numpy.issubdtype(dtype, np.floating):
         return np.dtype(jax.numpy.dtype(floatx()))
     return np.dtype(jax.dtypes.canonicalize_dtype(dtype))
 
 
-def _spec(array: Any) -> KerasTensor | None:
+def _spec(array: np.ndarray | jax.Array | None) -> KerasTensor | None:
     if array is None:
         return None
     return KerasTensor((None, *array.shape[1:]), device_dtype(array.dtype), name="data")
 
 
+def _checked(
+    label: str, x: Any, y: Any, sample_weight: Any
+) -> tuple[tuple[Any, Any, Any], dict[str, Any]]:
+    """Numeric `(x, y, sample_weight)` of equal lengths, and their arrays by name."""
+    parts = {"x": x, "y": y, "sample_weight": sample_weight}
+    parts = {name: _numeric(f"{label}{name}", part) for name, part in parts.items()}
+    arrays: dict[str, Any] = {}
+    for name, part in parts.items():
+        arrays |= named_leaves(f"{label}{name}", part)
+    check_lengths(arrays)
+    return (parts["x"], parts["y"], parts["sample_weight"]), arrays
+
+
 def _numeric(name: str, structure: Any) -> Any:
-    """Every leaf as a numeric array; lists of numbers are one array, lists of arrays stay lists."""
+    """A structure with numeric arrays as leaves.
+
+    A list of numbers becomes one array, a list of arrays stays a list.
+    """
     if structure is None:
         return None
     if isinstance(structure, dict):
         return {key: _numeric(f"{name}[{key!r}]", value) for key, value in structure.items()}
-    if isinstance(structure, list | tuple) and any(
-        getattr(item, "shape", ()) != () or isinstance(item, dict) for item in structure
-    ):
+    if isinstance(structure, list | tuple) and any(map(_holds_arrays, structure)):
         return type(structure)(_numeric(f"{name}[{i}]", item) for i, item in enumerate(structure))
     array = as_numeric(name, structure)
     if array.ndim == 0:
@@ -413,18 +449,29 @@ def _numeric(name: str, structure: Any) -> Any:
     return array
 
 
+def _holds_arrays(item: Any) -> bool:
+    """Whether an item of a list is an array, or a dict of arrays, rather than a number or row."""
+    return getattr(item, "shape", ()) != () or isinstance(item, dict)
+
+
 def _positive(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 < int(value) <= _MOST:
+    is_int = hasattr(value, "__index__") and not isinstance(value, bool)
+    if not is_int or not 0 < int(value) <= _LARGEST_INT32:
         raise ArgumentError(
             f"{name} must be a positive integer.",
-            expected=f"an int from 1 to {_MOST:,}",
+            expected=f"an int from 1 to {_LARGEST_INT32:,}",
             received=repr(value),
         )
     return int(value)
 
 
 def warn_out_of_data(done: int, wanted: int | None) -> None:
-    """Warn that the data ended before `wanted` steps; None where not even one was there."""
+    """Warn that the data ended early.
+
+    Args:
+        done: Steps that were run.
+        wanted: Steps that were asked for; None if it is not known.
+    """
     warnings.warn(
         "Your input ran out of data; interrupting training. Make sure that your dataset or"
         " generator can generate at least `steps_per_epoch * epochs` batches (expected"

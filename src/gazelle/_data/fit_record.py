@@ -1,4 +1,4 @@
-"""Fit: what one call of `fit` records of itself."""
+"""Fit: the record of one call of `fit`."""
 
 from __future__ import annotations
 
@@ -7,37 +7,35 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Fit:
-    """What one call of `fit` records of itself. Epochs count from 1, as `fit` prints them.
+    """The record of one call of `fit`. Epochs count from 1, as `fit` prints them.
 
     Args:
-        started: When it began, ISO 8601, UTC.
-        seconds: How long it took, with compiling and validation.
-        rows: Rows that were trained on; None where they came from a generator.
-        batch_size: Rows a step; None where they came from a generator.
-        steps: Steps an epoch, None where unknown.
-        shuffle: Whether each epoch had an order of its own.
-        validation: Where validation data came from: `"validation_split"`, `"validation_data"`, or
+        started: Time of the start, ISO 8601, UTC.
+        seconds: Duration, including compilation and validation.
+        rows: Rows of training data; None for a generator.
+        batch_size: Rows per step; None for a generator.
+        steps: Steps per epoch; None if unknown.
+        shuffle: Whether the rows were shuffled before each epoch.
+        validation: Source of the validation data: `"validation_split"`, `"validation_data"`, or
             empty.
-        validation_rows: Rows that were validated on; None where unknown or none.
+        validation_rows: Rows of validation data; None if unknown or none.
         initial_epoch: Epochs that were counted as done before.
         epochs: Number of the last epoch that was asked for.
-        done: How many epochs were run by this call.
-        learning_rates: The learning rate at the beginning of each epoch; empty where it is not
-            known.
-        ended: Why training ended, a sentence.
-        weights: Whose weights the model was left with: `"last"` (epoch), `"epoch"` (see
-            `weights_epoch`), `"average"` (moving averages), or empty where a callback of the user's
-            own may have set others.
-        weights_epoch: The epoch whose weights were put back; None unless `weights` is `"epoch"`.
-        monitor: The figure by which that epoch was chosen.
-        continued: Whether it began with the weights that the call before it had left; None for a
+        done: Number of epochs that this call ran.
+        learning_rates: Learning rate at the beginning of each epoch; empty if unknown.
+        ended: Why training ended, as a sentence.
+        weights: Which weights the model was left with: `"last"` (of the last epoch), `"epoch"` (of
+            `weights_epoch`), `"average"` (moving averages), or empty if one of the user's own
+            callbacks may have set others.
+        weights_epoch: Epoch whose weights were restored; None unless `weights` is `"epoch"`.
+        monitor: Name of the figure by which that epoch was chosen.
+        continued: Whether it began with the weights that the previous call had left; None for the
             first call.
-        label_counts: Rows of each class in the training data; empty where the targets hold no
-            classes.
-        validation_label_counts: The same of the validation data.
-        sample: Digests of up to 128 training rows, evenly spread, by which they can be known again.
-        validation_sample: The same of the validation data.
-        seed: What `set_random_seed` was last called with; None if it was not called.
+        label_counts: Rows of each class in the training data; empty if the targets are not classes.
+        validation_label_counts: The same for the validation data.
+        sample: Digests of up to 128 training rows, evenly spread, to recognize them later.
+        validation_sample: The same for the validation data.
+        seed: Seed of the last call of `set_random_seed`; None if it was not called.
     """
 
     started: str = ""

@@ -1,4 +1,4 @@
-"""Digests of rows, by which data can be known again, and counts of class labels."""
+"""Digests of rows, by which data is recognized again, and counts of class labels."""
 
 from __future__ import annotations
 
@@ -12,72 +12,98 @@ from gazelle._core.symbolic import leaves
 
 MOST_SAMPLED = 128
 _MOST_CLASSES = 10_000
-_PIECE = 4096  # rows at a time
+_ROWS_AT_A_TIME = 4096
 
 
 def sample_digests(x: Any) -> list[str]:
-    """Digests of up to 128 rows, evenly spread over the data; empty where it is not in NumPy arrays.
+    """Digests of up to 128 rows, evenly spread over the data.
 
     Args:
         x: An array, or a list or dict of arrays, with the rows along the first axis.
+
+    Returns:
+        One digest per row; empty if the data is not in NumPy arrays.
     """
     arrays = _arrays(x)
     rows = len(arrays[0]) if arrays else 0
-    places = np.unique(np.linspace(0, rows - 1, MOST_SAMPLED).astype(np.int64)) if rows else []
+    if not rows:
+        return []
+    places = np.unique(np.linspace(0, rows - 1, MOST_SAMPLED).astype(np.int64))
     return list(_digests(arrays, places))
 
 
 def share_known(sample: list[str], x: Any) -> float | None:
-    """The share of sampled rows that are among the rows of `x`; None where it cannot be told."""
+    """The share of sampled rows that are among the rows of `x`.
+
+    Args:
+        sample: Digests from `sample_digests`.
+        x: Data in the same form.
+
+    Returns:
+        A number from 0 to 1, or None if there is no sample or `x` is not in NumPy arrays.
+    """
     arrays = _arrays(x)
     if not sample or not arrays:
         return None
     wanted, rows = set(sample), len(arrays[0])
     found: set[str] = set()
-    for begin in range(0, rows, _PIECE):
-        found |= wanted & set(_digests(arrays, np.arange(begin, min(begin + _PIECE, rows))))
+    for start in range(0, rows, _ROWS_AT_A_TIME):
+        places = np.arange(start, min(start + _ROWS_AT_A_TIME, rows))
+        found |= wanted & set(_digests(arrays, places))
     return len(found) / len(wanted)
 
 
 def label_counts(y: Any) -> list[int]:
-    """Rows of each class; empty where `y` holds no classes: whole numbers `(rows,)` or `(rows, 1)`, or one-hot rows."""
+    """Rows of each class.
+
+    Args:
+        y: Targets. Whole numbers `(rows,)` or `(rows, 1)` and one-hot rows are classes.
+
+    Returns:
+        One count per class; empty if `y` does not hold classes.
+    """
     if not isinstance(y, np.ndarray) or y.size == 0:
         return []
     if y.ndim == 2 and y.shape[1] > 1:
-        one_hot = (
-            y.shape[1] <= _MOST_CLASSES
-            and np.array_equal(y, y.astype(bool))
-            and (y.sum(axis=1) == 1).all()
-        )
-        return [int(count) for count in y.sum(axis=0, dtype=np.float64)] if one_hot else []
+        return y.sum(axis=0, dtype=np.float64).astype(np.int64).tolist() if _is_one_hot(y) else []
     if y.size != len(y) or y.dtype.kind not in "iubf":
         return []
     low, high = y.min(), y.max()
-    if not 0 <= low <= high < _MOST_CLASSES:  # also where it is NaN
+    if not 0 <= low <= high < _MOST_CLASSES:  # NaN fails this too
         return []
-    whole = y.reshape(-1).astype(np.int64)
-    return np.bincount(whole).tolist() if np.array_equal(whole, y.reshape(-1)) else []
+    flat = y.reshape(-1)
+    labels = flat.astype(np.int64)
+    return np.bincount(labels).tolist() if np.array_equal(labels, flat) else []
+
+
+def _is_one_hot(y: np.ndarray) -> bool:
+    if y.shape[1] > _MOST_CLASSES or not np.array_equal(y, y.astype(bool)):
+        return False
+    return bool((y.sum(axis=1) == 1).all())
 
 
 def _arrays(x: Any) -> list[np.ndarray]:
-    arrays = leaves({key: x[key] for key in sorted(x, key=str)} if isinstance(x, dict) else x)
-    return (
-        arrays
-        if arrays and all(isinstance(array, np.ndarray) and array.ndim for array in arrays)
-        else []
-    )
+    """The arrays in `x`, those of a dict by sorted keys; empty if one is not a NumPy array."""
+    if isinstance(x, dict):
+        x = {key: x[key] for key in sorted(x, key=str)}
+    arrays = leaves(x)
+    if all(isinstance(array, np.ndarray) and array.ndim for array in arrays):
+        return arrays
+    return []
 
 
-def _digests(arrays: list[np.ndarray], places: Any) -> Iterable[str]:
-    """One digest a row. Numbers are brought to float32 first, so that the same row of another type has the same one."""
-    if not len(places):
-        return
+def _digests(arrays: list[np.ndarray], places: np.ndarray) -> Iterable[str]:
+    """One digest per row.
+
+    Numbers are converted to float32 first, so that a row has the same digest in every type.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         parts = [
             np.ascontiguousarray(array[places], dtype=np.float32).reshape(len(places), -1)
             for array in arrays
         ]
-    block = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
-    content, width = block.tobytes(), block.strides[0] if block.size else 0
-    for begin in range(0, len(content), max(1, width)):
-        yield hashlib.blake2b(content[begin : begin + width], digest_size=8).hexdigest()
+    table = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+    content = table.tobytes()
+    width = table.strides[0] if table.size else 0
+    for start in range(0, len(content), max(1, width)):
+        yield hashlib.blake2b(content[start : start + width], digest_size=8).hexdigest()

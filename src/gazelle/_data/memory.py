@@ -1,24 +1,24 @@
-"""Arrays at addresses that the device can use in place: on a CPU, sending them costs no copy."""
+"""Aligned arrays: on a CPU, XLA can use them in place, so that sending them costs no copy."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-_ALIGNMENT = 64  # bytes: what XLA asks of a buffer that it is to use where it is
+_ALIGNMENT = 64  # bytes; XLA uses a host buffer in place only if it is aligned to this
 
 
-def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+def aligned_empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.ndarray:
     """Like `np.empty`, with the first element at a multiple of 64 bytes.
 
     Args:
-        shape: The array's shape.
-        dtype: Its type.
+        shape: Shape of the array.
+        dtype: Type of the array.
 
     Returns:
-        An array in C order.
+        An uninitialized array in C order.
     """
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
@@ -28,12 +28,15 @@ def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 
 def is_aligned(array: np.ndarray) -> bool:
-    """Whether the device can use the array where it is: in C order, the first element at a multiple of 64 bytes."""
+    """Whether the array is in C order with its first element at a multiple of 64 bytes."""
     return array.flags.c_contiguous and array.ctypes.data % _ALIGNMENT == 0
 
 
-def aligned_cast(array: np.ndarray, dtype: Any) -> np.ndarray:
-    """The values as another type, in an aligned array; floats that do not fit become infinite."""
+def aligned_cast(array: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
+    """Copy an array into an aligned one of another type.
+
+    Floats that are too large for the new type become infinite.
+    """
     out = aligned_empty(array.shape, dtype)
     with np.errstate(over="ignore"):
         np.copyto(out, array, casting="unsafe")

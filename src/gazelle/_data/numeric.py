@@ -1,7 +1,7 @@
-"""Arrays from what users bring (arrays, tables, tensors, lists); what cannot be trained on is refused with its place.
+"""Conversion of user data (arrays, tables, tensors, lists) to numeric arrays.
 
-Rows and columns in messages are counted from 0. Large arrays are looked at in pieces, so that no
-copy of them is made.
+Data that cannot be trained on is refused, with the place of the first bad value. Rows and columns
+in messages count from 0. Large arrays are checked in pieces, so that no copy of them is made.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ import numpy as np
 from gazelle._core.dtypes import floatx, is_float
 from gazelle._core.errors import ArgumentTypeError, DataError
 
-_PIECE = 1 << 18  # elements looked at in one go
-_FEW = 1 << 12
+_PIECE = 1 << 18  # elements that are checked at a time
+_FEW = 1 << 12  # elements in an array that counts as small
 
 
 def as_numeric(name: str, value: Any) -> np.ndarray | jax.Array:
-    """`value` as an array of real numbers that fit the types used on the device.
+    """Convert `value` to an array of real numbers that the device's types can hold.
 
-    64-bit integers stay as they are when 32 bits can hold them, float64 when the default float type
-    can; objects that are all numbers become int64 or float64. NaN and infinity pass: see
-    `check_finite`.
+    Only the values must fit: int64 data stays int64 if 32 bits can hold it, and float64 data stays
+    float64 if the default float type can. Object arrays of numbers become int64 or float64. NaN and
+    infinity are accepted here; see `check_finite`.
 
     Args:
-        name: What `value` is called in messages: `x`, `y`, `validation x`.
+        name: Name of `value` in messages: `x`, `y`, `validation x`.
         value: A NumPy or JAX array, a table (anything with `to_numpy()`), an object with
             `__array__` (a tensor on the CPU), or a nested list of numbers.
 
     Returns:
-        The array; the same object where nothing had to be done.
+        The array; the same object if it needs no conversion.
 
     Raises:
-        ArgumentTypeError: `value` is no data at all, or sparse.
+        ArgumentTypeError: `value` is not data, or it is a sparse matrix.
         DataError: It is empty, or holds text, dates, missing values or numbers that are too large.
     """
     array = value if isinstance(value, jax.Array) else _as_array(name, value)
@@ -48,7 +48,7 @@ def as_numeric(name: str, value: Any) -> np.ndarray | jax.Array:
             f"{name} is empty.",
             expected="at least one row",
             received=f"shape {tuple(array.shape)}",
-            fix="check how the data was loaded and split",
+            fix="check how the data is loaded and split",
         )
     columns = column_names(value)
     if isinstance(array, np.ndarray):
@@ -65,9 +65,11 @@ def as_numeric(name: str, value: Any) -> np.ndarray | jax.Array:
 
 
 def column_names(value: Any) -> list[str] | None:
-    """The names of a table's columns; None for what is no table."""
+    """The names of a table's columns; None if `value` is not a table."""
     columns = getattr(value, "columns", None)
-    return None if columns is None or callable(columns) else [str(column) for column in columns]
+    if columns is None or callable(columns):
+        return None
+    return [str(column) for column in columns]
 
 
 def check_finite(
@@ -76,17 +78,17 @@ def check_finite(
     """Refuse NaN and infinity.
 
     Args:
-        name: What the array is called in messages.
-        array: Numbers; integers pass at once.
+        name: Name of the array in messages.
+        array: Numbers; integers are always finite.
         column_names: Names of the columns of a 2-D array, or None.
 
     Raises:
-        DataError: A value is NaN or infinite; the message says how many, where the first one is and
-            in which columns.
+        DataError: A value is NaN or infinite. The message tells how many there are, where the first
+            one is and in which columns they are.
     """
     if not is_float(array.dtype):
         return
-    # Looking for a zero byte is much faster than `all` where there are few numbers, as in a batch.
+    # For a small array, such as a batch, searching for a zero byte is much faster than `all`.
     if array.size <= _FEW and b"\0" not in np.isfinite(np.asarray(array)).tobytes():
         return
     count = nans = 0
@@ -94,10 +96,10 @@ def check_finite(
     hit = np.zeros(array.shape[1] if array.ndim == 2 else 0, bool)
     for start, piece in pieces(array):
         with np.errstate(all="ignore"):
-            if np.isfinite(piece.sum()):  # a sum is finite only if all its terms are
+            if np.isfinite(piece.sum()):  # a finite sum means finite terms
                 continue
         bad = ~np.isfinite(piece)
-        if not bad.any():  # finite terms, but their sum is too large
+        if not bad.any():  # the terms are finite, only their sum is too large
             continue
         if not count:
             index = np.unravel_index(int(bad.argmax()), bad.shape)
@@ -108,23 +110,22 @@ def check_finite(
             hit |= bad.any(axis=0)
     if not count:
         return
-    where = [
+    columns = [
         repr(column_names[i]) if column_names else str(i) for i in np.flatnonzero(hit).tolist()
     ]
-    columns = (
-        f", in columns {', '.join(where[:5])}{' ...' if len(where) > 5 else ''}"
-        if len(where) > 1
-        else ""
-    )
-    one = "1 value that is" if count == 1 else f"{count:,} values that are"
+    where = ""
+    if len(columns) > 1:
+        where = f", in columns {', '.join(columns[:5])}"
+        where += " ..." if len(columns) > 5 else ""
+    values = "1 value that is" if count == 1 else f"{count:,} values that are"
     raise DataError(
-        f"{name} holds {one} not finite ({nans:,} NaN, {count - nans:,} infinite).",
+        f"{name} holds {values} not finite ({nans:,} NaN, {count - nans:,} infinite).",
         expected="finite numbers",
-        received=f"first {first}{columns}",
+        received=f"first {first}{where}",
         fix=(
-            "leave out the rows without a target: keep = np.isfinite(y); x[keep], y[keep]"
+            "drop the rows without a target: keep = np.isfinite(y); x[keep], y[keep]"
             if is_target(name)
-            else "fill the gaps (np.nan_to_num, or the column's mean) or leave out these rows"
+            else "replace these values (np.nan_to_num, or the column's mean) or drop the rows"
         ),
     )
 
@@ -132,15 +133,18 @@ def check_finite(
 def check_range(
     name: str, array: np.ndarray | jax.Array, columns: Sequence[str] | None = None
 ) -> None:
-    """Refuse numbers that turn into others on the device: integers past 32 bits, floats past the default float type.
+    """Refuse numbers that the device's types cannot hold.
+
+    These are integers of more than 32 bits, and floats above the largest value of the default float
+    type.
 
     Args:
-        name: What the array is called in messages.
+        name: Name of the array in messages.
         array: Real numbers.
         columns: Names of the columns of a 2-D array, or None.
 
     Raises:
-        DataError: The first such number and its place.
+        DataError: The array holds such a number; the message shows the first one and its place.
     """
     if is_float(array.dtype):
         target = jnp.dtype(floatx())
@@ -154,8 +158,8 @@ def check_range(
             return
         low, high = int(np.iinfo(target).min), int(np.iinfo(target).max)
         fix = (
-            "for a quantity: .astype('float32'); for ids: number them with np.unique(...,"
-            " return_inverse=True)"
+            "for a quantity use .astype('float32'); for ids use np.unique(...,"
+            " return_inverse=True), which numbers them"
         )
     for start, piece in pieces(array):
         with np.errstate(all="ignore"):
@@ -168,9 +172,9 @@ def check_range(
             raise DataError(
                 f"{name} holds a number that {target} cannot hold.",
                 expected=(
-                    f"numbers from {low:,} to {high:,}"
-                    if not is_float(target)
-                    else f"numbers up to {high:.3g}"
+                    f"numbers up to {high:.3g}"
+                    if is_float(target)
+                    else f"numbers from {low:,} to {high:,}"
                 ),
                 received=f"{piece[index]} at {place((index[0] + start, *index[1:]), columns)}",
                 fix=fix,
@@ -178,11 +182,16 @@ def check_range(
 
 
 def pieces(array: np.ndarray | jax.Array) -> Iterator[tuple[int, np.ndarray]]:
-    """The array along its first axis in pieces on the host: (number of the first row, rows)."""
-    if isinstance(array, jax.Array) and not array.is_fully_addressable:
-        return  # lies on other machines too
-    if isinstance(array, jax.Array) and all(device.platform == "cpu" for device in array.devices()):
-        array = np.asarray(array)  # the same memory
+    """Yield an array in pieces along its first axis, as NumPy arrays.
+
+    Yields:
+        (number of the first row, rows of the piece).
+    """
+    if isinstance(array, jax.Array):
+        if not array.is_fully_addressable:
+            return  # a part of it is on other machines
+        if all(device.platform == "cpu" for device in array.devices()):
+            array = np.asarray(array)  # shares the memory
     if array.ndim == 0:
         yield 0, np.asarray(array)[None]
         return
@@ -196,15 +205,14 @@ def place(index: Sequence[Any], columns: Sequence[str] | None = None) -> str:
     row, *rest = (int(i) for i in index)
     if not rest:
         return f"row {row}"
-    if len(rest) == 1:
-        return (
-            f"row {row}, column {columns[rest[0]]!r}" if columns else f"row {row}, column {rest[0]}"
-        )
-    return f"row {row}, position {tuple(rest)}"
+    if len(rest) > 1:
+        return f"row {row}, position {tuple(rest)}"
+    column = repr(columns[rest[0]]) if columns else rest[0]
+    return f"row {row}, column {column}"
 
 
 def is_target(name: str) -> bool:
-    """Whether a name in messages stands for targets."""
+    """Whether a name in messages means targets."""
     return re.search(r"\by\b", name) is not None
 
 
@@ -228,14 +236,16 @@ def _as_array(name: str, value: Any) -> np.ndarray:
         if hasattr(value, "__array__") or isinstance(value, list | tuple | numbers.Real):
             return np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
-        ragged = isinstance(value, list | tuple)
+        expected = "data in main memory that NumPy can read"
+        fix = "for a tensor use .detach().cpu().numpy()"
+        if isinstance(value, list | tuple):
+            expected = "rows of equal length"
+            fix = "make all rows the same length"
         raise DataError(
-            f"{name} cannot become an array.",
-            expected=(
-                "rows of one length" if ragged else "data in the main memory that NumPy can read"
-            ),
+            f"{name} cannot be converted to an array.",
+            expected=expected,
             received=f"{type(value).__name__}: {' '.join(str(error).split())[:120]}",
-            fix="make all rows equally long" if ragged else "for a tensor: .detach().cpu().numpy()",
+            fix=fix,
         ) from None
     raise ArgumentTypeError(
         f"Unrecognized data type: {name}={str(value)[:60]!r} (of type {type(value).__name__}).",
@@ -244,13 +254,13 @@ def _as_array(name: str, value: Any) -> np.ndarray:
     )
 
 
-def _is_real(dtype: Any) -> bool:
+def _is_real(dtype: np.dtype) -> bool:
     real = (jnp.floating, jnp.integer, jnp.bool_)
     return any(jnp.issubdtype(dtype, kind) for kind in real) and dtype != jax.dtypes.float0
 
 
 def _from_objects(name: str, array: np.ndarray, columns: Sequence[str] | None) -> np.ndarray:
-    """Objects that are all numbers as int64 or float64; else the first that is none is refused."""
+    """Convert objects that are all numbers to int64 or float64; refuse others."""
     number = (numbers.Real, np.bool_, Decimal)
     kinds = set(map(type, array.flat))
     if all(issubclass(kind, number) for kind in kinds):
@@ -272,18 +282,18 @@ def _from_objects(name: str, array: np.ndarray, columns: Sequence[str] | None) -
     nested = hasattr(item, "__len__")
     raise DataError(
         f"{name} holds something that is not a number.",
-        expected="numbers" if not nested else "rows of one length",
+        expected="rows of equal length" if nested else "numbers",
         received=f"{str(item)[:40]!r} of type {type(item).__name__} at {place(index, columns)}",
-        fix="stack the arrays: np.stack(list(...))" if nested else "turn it into a number first",
+        fix="stack the arrays: np.stack(list(...))" if nested else "convert it to a number first",
     )
 
 
-def _refuse_kind(name: str, array: Any, columns: Sequence[str] | None) -> None:
-    """Raise the error for an array whose dtype is none of the real numbers'."""
+def _refuse_kind(name: str, array: np.ndarray | jax.Array, columns: Sequence[str] | None) -> None:
+    """Raise the error for an array whose dtype is not one of real numbers."""
     index = (0,) * array.ndim
     kind = array.dtype.kind
     if kind in "UST":
-        raise _text(name, array, columns)
+        raise _text(name, np.asarray(array), columns)
     if kind in "Mm":
         raise _dates(name, array[index], index, columns)
     if kind == "c":
@@ -291,33 +301,31 @@ def _refuse_kind(name: str, array: Any, columns: Sequence[str] | None) -> None:
             f"{name} holds complex numbers.",
             expected="real numbers",
             received=f"{array[index]} at {place(index, columns)}",
-            fix="give real and imaginary part as two columns: np.stack([z.real, z.imag], axis=-1)",
+            fix="use the real and imaginary parts as columns: np.stack([z.real, z.imag], axis=-1)",
         )
     raise DataError(
         f"{name} holds records or another type that is not numeric.",
         expected="numbers",
         received=f"dtype {array.dtype}",
-        fix="make one plain array of it: numpy.lib.recfunctions.structured_to_unstructured",
+        fix="convert it with numpy.lib.recfunctions.structured_to_unstructured",
     )
 
 
 def _text(name: str, array: np.ndarray, columns: Sequence[str] | None) -> DataError:
-    """The error for an array with text in it: it shows the first text that is no number, if there is one."""
+    """The error for an array that holds text.
+
+    It shows the first text that is not a number, if there is one.
+    """
     texts = [(at, item) for at, item in enumerate(array.flat) if isinstance(item, str | bytes)]
-    numberless = next(((at, item) for at, item in texts if not _is_number(item)), None)
-    at, item = numberless or texts[0]
-    if numberless is None:
-        fix = "these are numbers written as text: convert them with .astype('float32')"
-    elif any(
-        not isinstance(item, str | bytes) or _is_number(item) for item in _column_of(array, at)
-    ):
+    words = [(at, item) for at, item in texts if not _is_number(item)]
+    at, item = words[0] if words else texts[0]
+    if not words:
+        fix = "these are numbers stored as text: convert them with .astype('float32')"
+    elif any(_is_number(other) for other in _column_of(array, at)):
         fix = (
-            "find out what this text stands for. A missing value becomes NaN with"
-            " pandas.to_numeric(column, "
-        )
-        fix += (
-            "errors='coerce') and is then filled or left out; encode a category with"
-            " pandas.factorize"
+            "find out what this text means. If it marks a missing value, convert it to NaN with"
+            " pandas.to_numeric(column, errors='coerce') and fill or drop it; if it is a category,"
+            " encode it with pandas.factorize"
         )
     elif is_target(name):
         fix = "encode text as numbers: classes, y = np.unique(y, return_inverse=True)"
@@ -333,13 +341,16 @@ def _text(name: str, array: np.ndarray, columns: Sequence[str] | None) -> DataEr
 
 
 def _column_of(array: np.ndarray, at: int) -> np.ndarray:
-    """The column in which element number `at` of an array is; the whole array unless it is a table."""
+    """The column of element number `at` in a 2-D array; all elements of another array."""
     return array[:, at % array.shape[1]] if array.ndim == 2 else array.ravel()
 
 
-def _is_number(text: Any) -> bool:
+def _is_number(item: Any) -> bool:
+    """Whether an item is a number or anything else but text, or text that reads as a number."""
+    if not isinstance(item, str | bytes):
+        return True
     try:
-        float(text)
+        float(item)
     except ValueError:
         return False
     return True
@@ -351,7 +362,7 @@ def _dates(name: str, item: Any, index: Sequence[Any], columns: Sequence[str] | 
         expected="numbers",
         received=f"{item} at {place(index, columns)}",
         fix=(
-            "turn them into numbers, for example days since a first day: (t - t.min()) /"
+            "convert them to numbers, for example days since the first date: (t - t.min()) /"
             " np.timedelta64(1, 'D')"
         ),
     )
@@ -362,7 +373,7 @@ def _missing(
 ) -> DataError:
     return DataError(
         f"{name} has missing values.",
-        expected="a number in every place",
+        expected="a number everywhere",
         received=f"{item} at {place(index, columns)}",
-        fix="leave out these rows (dropna) or fill the gaps (fillna, filled)",
+        fix="drop these rows (dropna) or fill the gaps (fillna, filled)",
     )

@@ -1,10 +1,19 @@
-"""Windows: which part of a feed's arrays is on the device, and in which order it lies there.
+"""Windows: which part of a feed's arrays is on the device, and in which order.
 
-On a CPU the device's memory is the host's. What is trained on in a new order is gathered there a
-window of some megabytes at a time, converted on the way: a batch is then a slice of memory that is
-still in the processor's cache, the whole data is never copied, and data that is mapped from a file
-is read as it is needed. Elsewhere arrays that fit into a share of the device's free memory are sent
-once and gathered on the device, and larger ones come in windows too.
+There are two ways to the device, and `on_device` chooses one:
+
+- `Resident`: the whole arrays are on the device. On a CPU they are used in place if they are read
+  in their own order and already have the device's type and alignment. On an accelerator, data that
+  fits into a share of its free memory is sent once and shuffled there.
+- `Window`: two buffers that hold some batches each. The samples are gathered into a buffer in the
+  order of the pass, so that a program reads its batches as plain slices.
+
+On a CPU the device's memory is the host's memory, and a window of a few megabytes is enough: a
+batch is then a slice that is still in the processor's cache, the data is never copied as a whole,
+and a memory-mapped file is read only as it is needed.
+
+Both ways are used alike: `begin(order)` starts a pass, `piece(batch)` returns the batches from a
+given number on, and `prepare(batch)` gets the next ones ready while a program runs.
 """
 
 from __future__ import annotations
@@ -20,76 +29,81 @@ from gazelle._data.feeds import ArrayFeed, device_dtype, to_device
 from gazelle._data.memory import aligned_empty, is_aligned
 
 WINDOW_BYTES = 8 << 20
-LARGEST_WINDOW_BYTES = 64 << 20  # with batches so large that fewer than four fit into the former
+LARGEST_WINDOW_BYTES = 64 << 20  # limit for batches so large that four do not fit into WINDOW_BYTES
 ACCELERATOR_WINDOW_BYTES = 256 << 20
 _SHARE = 0.5  # of an accelerator's free memory that data may take
-_PIECE_BYTES = 1 << 20  # gathered and converted at a time
+_GATHER_BYTES = 1 << 20  # gathered and converted at a time
+_EMPTY = -1  # `_Buffer.first` of a buffer that holds no batches
+_UNLIMITED = 1 << 62
 
 
 class Piece(NamedTuple):
-    """Batches that are on the device."""
+    """Consecutive batches that are on the device."""
 
     data: Any  # (x, y, sample_weight)
-    order: np.ndarray | None  # of the samples in `data`; None for their own
+    order: np.ndarray | None  # of the samples in `data`; None for their own order
     row: int  # where the first of the batches begins, in `order` or `data`
-    batches: int  # how many whole ones follow one another from there
-    tail: bool  # whether the shorter last batch follows these
-    holds_tail: bool  # whether `data` has room for it behind them
+    batches: int  # number of whole batches from there on
+    tail: bool  # whether the shorter last batch follows them
+    holds_tail: bool  # whether `data` has room for the shorter last batch
 
 
 def on_device(feed: ArrayFeed) -> Resident | Window:
-    """The way in which this feed's arrays come to the device that programs run on now."""
-    parts = [array for array in leaves((feed.x, feed.y, feed.sample_weight)) if array is not None]
+    """Choose how a feed's arrays come to the current device."""
+    arrays = [array for array in leaves((feed.x, feed.y, feed.sample_weight)) if array is not None]
     if jax.default_backend() == "cpu":
         in_order = feed.shuffle is False or feed.shuffle is None
-        if in_order and all(_used_in_place(array) for array in parts):
+        if in_order and all(_usable_in_place(array) for array in arrays):
             return Resident(feed)
         return Window(feed, WINDOW_BYTES)
-    size = sum(array.size * device_dtype(array.dtype).itemsize for array in parts)
+    size = sum(array.size * device_dtype(array.dtype).itemsize for array in arrays)
     if size <= _SHARE * _free_memory():
         return Resident(feed)
     return Window(feed, ACCELERATOR_WINDOW_BYTES)
 
 
 class _Source:
-    """What both ways share: the feed, the order of the pass, and its shorter last batch."""
+    """What both ways share: the feed, the order of the pass and its shorter last batch."""
 
     def __init__(self, feed: ArrayFeed):
         self.feed = feed
-        self._source = (feed.x, feed.y, feed.sample_weight)
+        self._arrays = (feed.x, feed.y, feed.sample_weight)
         self._order: np.ndarray | None = None
-        self._last: Any = None  # the last batch of the data's own order
+        self._last_in_order: Any = None  # the shorter last batch of the data's own order
 
     @property
     def kind(self) -> Hashable:
-        """What tells data of this kind, as programs see it, from others, whatever the number of samples."""
-        arrays = leaves(self._source)
+        """A key that is equal for data that programs cannot tell apart.
+
+        The number of samples is not part of it.
+        """
         kinds = tuple(
             None if array is None else (array.shape[1:], device_dtype(array.dtype))
-            for array in arrays
+            for array in leaves(self._arrays)
         )
         return type(self).__name__, self.feed.batch_size, kinds
 
     @property
     def size(self) -> int:
-        """Of a piece: whole batches, or samples."""
+        """Size of a piece: whole batches or samples, see the subclasses."""
         raise NotImplementedError
 
     def last_batch(self) -> Any:
         """The shorter last batch of the pass, `(x, y, sample_weight)` on the device."""
-        if self._order is None and self._last is not None:
-            return self._last
+        in_order = self._order is None
+        if in_order and self._last_in_order is not None:
+            return self._last_in_order
         batch = map_structure(to_device, self.feed.batch(self.feed.full_batches, self._order))
-        self._last = batch if self._order is None else None
+        self._last_in_order = batch if in_order else None
         return batch
 
 
 class Resident(_Source):
-    """The whole arrays, where they are or sent once.
+    """The whole arrays, used in place or sent to the device once.
 
-    What is used in its own order is one piece or, where it is not `exact`, comes in pieces of a
-    power of two of batches, the last of which overlaps the one before: so a program for it is found
-    again when the data has grown.
+    Data that is read in its own order is one piece if `exact` is true. Otherwise it comes in pieces
+    of a power of two of batches, the last of which overlaps the one before. So data that has grown
+    a little can use the programs that are compiled already.
     """
 
     exact = True
@@ -97,66 +111,89 @@ class Resident(_Source):
     def __init__(self, feed: ArrayFeed):
         super().__init__(feed)
         self._whole: Any = None  # on the device
-        self._pieces: dict[
-            tuple[int, bool], Any
-        ] = {}  # on the device, by their first batch, and with the tail or not
+        # Pieces on the device, by (number of the first batch, whether the tail is included).
+        self._pieces: dict[tuple[int, bool], Any] = {}
 
     @property
-    def _batches(self) -> int:
-        """Whole batches in a piece."""
+    def _piece_batches(self) -> int:
+        """Whole batches in a piece: all of them, or the largest power of two that fits."""
         full = self.feed.full_batches
-        return full if self.exact else 1 << max(full.bit_length() - 1, 0)
+        if self.exact:
+            return full
+        return 1 << max(full.bit_length() - 1, 0)
 
     @property
     def size(self) -> int:
-        """Whole batches in a piece, or samples where there is no whole batch."""
-        return self._batches if self.feed.full_batches else self.feed.samples
+        """Whole batches in a piece, or samples if there is no whole batch."""
+        return self._piece_batches if self.feed.full_batches else self.feed.samples
 
     @property
     def whole(self) -> bool:
         """Whether a pass is one piece."""
-        return self._batches == self.feed.full_batches
+        return self._piece_batches == self.feed.full_batches
 
     def begin(self, order: np.ndarray | None, *, busy: bool = False) -> None:
-        """Start a pass over the data in this order of the samples, None for their own."""
+        """Start a pass over the data.
+
+        Args:
+            order: Order of the samples, ints `(samples,)`, or None for their own order.
+            busy: Not used here; see `Window.begin`.
+        """
         self._order = None if order is None else order.astype(np.int32)
 
     def piece(self, batch: int, *, with_tail: bool = True) -> Piece:
-        """The batches from number `batch` on.
+        """Return the batches from number `batch` on.
 
         Args:
-            batch: Its number.
-            with_tail: Whether the data is to have room for the shorter last batch.
+            batch: Number of the batch.
+            with_tail: Whether the data must include the shorter last batch.
         """
-        feed, size = self.feed, self.feed.batch_size
+        feed = self.feed
         if self._order is not None or not feed.full_batches:
-            if self._whole is None:
-                self._whole = map_structure(to_device, self._source)
-            return Piece(
-                self._whole,
-                self._order,
-                batch * size,
-                feed.full_batches - batch,
-                feed.tail > 0,
-                True,
-            )
-        first = min(batch // self._batches * self._batches, feed.full_batches - self._batches)
+            return self._whole_from(batch)
+        size = feed.batch_size
+        # The last piece ends with the last whole batch and may overlap the piece before it.
+        last_first = feed.full_batches - self._piece_batches
+        first = min(batch // self._piece_batches * self._piece_batches, last_first)
+        stop = first + self._piece_batches
         key = first, with_tail
         if key not in self._pieces:
-            rows = slice(first * size, (first + self._batches) * size + with_tail * feed.tail)
+            rows = slice(first * size, stop * size + with_tail * feed.tail)
             self._pieces[key] = map_structure(
-                lambda a: None if a is None else to_device(a[rows]), self._source
+                lambda array: None if array is None else to_device(array[rows]), self._arrays
             )
-        stop = first + self._batches
-        tail = feed.tail > 0 and stop == feed.full_batches
-        return Piece(self._pieces[key], None, (batch - first) * size, stop - batch, tail, with_tail)
+        return Piece(
+            data=self._pieces[key],
+            order=None,
+            row=(batch - first) * size,
+            batches=stop - batch,
+            tail=feed.tail > 0 and stop == feed.full_batches,
+            holds_tail=with_tail,
+        )
 
     def prepare(self, batch: int) -> None:
-        """Get ready for number `batch`."""
+        """Do nothing: the data is on the device already."""
+
+    def _whole_from(self, batch: int) -> Piece:
+        """The batches from number `batch` on, in the order of the pass, out of the whole data."""
+        feed = self.feed
+        if self._whole is None:
+            self._whole = map_structure(to_device, self._arrays)
+        return Piece(
+            data=self._whole,
+            order=self._order,
+            row=batch * feed.batch_size,
+            batches=feed.full_batches - batch,
+            tail=feed.tail > 0,
+            holds_tail=True,
+        )
 
 
 class Window(_Source):
-    """Two buffers of equal shape that hold some batches each; one is filled while a program reads the other.
+    """Two buffers of equal shape that hold some batches each.
+
+    One is filled while a program reads the other. The second is made when it is first needed: data
+    that fits into one window never needs it.
 
     Args:
         feed: The data.
@@ -165,47 +202,53 @@ class Window(_Source):
 
     def __init__(self, feed: ArrayFeed, limit: int):
         super().__init__(feed)
-        arrays = [array for array in leaves(self._source) if array is not None]
-        bytes_a_row = sum(_row_size(array) * device_dtype(array.dtype).itemsize for array in arrays)
-        batch_bytes = max(1, bytes_a_row * feed.batch_size)
-        few = min(4, LARGEST_WINDOW_BYTES // batch_bytes)
-        most = max(1, few, limit // batch_bytes)
-        self._batches = min(feed.full_batches, most)
-        self._rows = _buffer_rows(feed, most)
-        self._current: _Buffer | None = None
-        self._other: _Buffer | None = (
-            None  # small data, whose passes each fit into one window, never needs it
+        arrays = [array for array in leaves(self._arrays) if array is not None]
+        sample_bytes = sum(
+            _row_size(array) * device_dtype(array.dtype).itemsize for array in arrays
         )
+        batch_bytes = max(1, sample_bytes * feed.batch_size)
+        large = min(4, LARGEST_WINDOW_BYTES // batch_bytes)
+        most = max(1, large, limit // batch_bytes)
+        self._window_batches = min(feed.full_batches, most)
+        self._samples = _buffer_samples(feed, most)
+        self._current: _Buffer | None = None
+        self._other: _Buffer | None = None
 
     @property
     def size(self) -> int:
-        """Samples that the memory of a piece is made for."""
-        return self._rows
+        """Samples that the buffer of a piece has room for."""
+        return self._samples
 
     @property
     def whole(self) -> bool:
         """Whether a pass is one piece."""
-        return self._batches == self.feed.full_batches
+        return self._window_batches == self.feed.full_batches
 
     def begin(self, order: np.ndarray | None, *, busy: bool = False) -> None:
-        """Start a pass over the data in this order of the samples, None for their own.
+        """Start a pass over the data.
 
         Args:
-            order: The order.
-            busy: Whether a program may still be reading the last piece.
+            order: Order of the samples, ints `(samples,)`, or None for their own order.
+            busy: Whether a program may still be reading the last piece. Its buffer is then not the
+                first to be filled again.
         """
         unchanged = order is None and self._order is None
         self._order = order
         if unchanged:
-            return
+            return  # the buffers hold what this pass will read
         if busy:
             self._current, self._other = self._other, self._current
         for buffer in (self._current, self._other):
             if buffer is not None:
-                buffer.first = -1
+                buffer.first = _EMPTY
 
     def piece(self, batch: int, *, with_tail: bool = True) -> Piece:
-        """The batches from number `batch` on, as far as the window reaches; it always has room for the last one."""
+        """Return the batches from number `batch` to the end of the window.
+
+        Args:
+            batch: Number of the batch.
+            with_tail: Not used here: a window always has room for the shorter last batch.
+        """
         feed = self.feed
         if self._current is None or not self._holds(self._current, batch):
             if self._other is not None and self._other.first == batch:
@@ -213,79 +256,105 @@ class Window(_Source):
             else:
                 self._current = self._filled(self._current, batch)
         first = self._current.first
-        stop = min(first + self._batches, feed.full_batches)
-        tail = feed.tail > 0 and stop == feed.full_batches
+        stop = min(first + self._window_batches, feed.full_batches)
         return Piece(
-            self._current.data, None, (batch - first) * feed.batch_size, stop - batch, tail, True
+            data=self._current.data,
+            order=None,
+            row=(batch - first) * feed.batch_size,
+            batches=stop - batch,
+            tail=feed.tail > 0 and stop == feed.full_batches,
+            holds_tail=True,
         )
 
     def prepare(self, batch: int) -> None:
-        """Fill the buffer that no program reads from number `batch` on, unless that is on the device already."""
+        """Fill the free buffer from number `batch` on, unless the current one holds that batch."""
         if self._current is None or not self._holds(self._current, batch):
             self._other = self._filled(self._other, batch)
 
     def _filled(self, buffer: _Buffer | None, batch: int) -> _Buffer:
+        """`buffer` (a new one for None) with the batches from number `batch` on in it."""
         feed = self.feed
-        start, stop = batch * feed.batch_size, (batch + self._batches) * feed.batch_size
+        start = batch * feed.batch_size
+        stop = (batch + self._window_batches) * feed.batch_size
         if stop >= feed.full_batches * feed.batch_size:
-            stop = feed.samples
-        buffer = buffer or _Buffer(self._source, self._rows)
-        buffer.fill(
-            self._source, slice(start, stop) if self._order is None else self._order[start:stop]
-        )
+            stop = feed.samples  # the shorter last batch comes along
+        if buffer is None:
+            buffer = _Buffer(self._arrays, self._samples)
+        rows = slice(start, stop) if self._order is None else self._order[start:stop]
+        buffer.fill(self._arrays, rows)
         buffer.first = batch
         return buffer
 
     def _holds(self, buffer: _Buffer, batch: int) -> bool:
         """Whether a batch is in a buffer: the shorter last one lies behind the last whole one."""
-        stop = buffer.first + self._batches
-        return 0 <= buffer.first <= batch < stop + (stop >= self.feed.full_batches)
+        if buffer.first == _EMPTY:
+            return False
+        stop = buffer.first + self._window_batches
+        if stop >= self.feed.full_batches:
+            stop += 1
+        return buffer.first <= batch < stop
 
 
 class _Buffer:
     """Memory for one window, and the arrays that programs are given for it.
 
-    On a CPU these arrays are that memory itself: filling it anew is all that it takes. The loop has
-    read the results of the programs before, so none of them reads it any more.
+    On a CPU these arrays share that memory, so filling it is enough to replace their content. That
+    is safe: the loop has waited for the results of every program that was given this buffer, so
+    none of them is still reading it.
+
+    Args:
+        arrays: What the buffer is for, `(x, y, sample_weight)`.
+        samples: Samples that it has room for.
     """
 
-    def __init__(self, source: Any, rows: int):
-        self.first = -1  # number of the first batch in it; -1 for none
-        self._memory = map_structure(lambda array: _room_for(array, rows), source)
+    def __init__(self, arrays: Any, samples: int):
+        self.first = _EMPTY  # number of the first batch in it
+        self._memory = map_structure(lambda array: _room_for(array, samples), arrays)
         self.data: Any = jax.device_put(self._memory)
         pairs = zip(jax.tree.leaves(self._memory), jax.tree.leaves(self.data), strict=True)
         self._in_place = jax.default_backend() == "cpu" and all(
             array.unsafe_buffer_pointer() == memory.ctypes.data for memory, array in pairs
         )
 
-    def fill(self, source: Any, rows: np.ndarray | slice) -> None:
-        """Gather the rows of each array."""
-        for array, memory in zip(leaves(source), leaves(self._memory), strict=True):
+    def fill(self, arrays: Any, rows: np.ndarray | slice) -> None:
+        """Gather these rows of each array."""
+        count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        for array, memory in zip(leaves(arrays), leaves(self._memory), strict=True):
             if array is not None:
-                count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
                 gather(np.asarray(array), rows, memory[:count])
         if not self._in_place:
             self.data = jax.block_until_ready(jax.device_put(self._memory))
 
 
 def gather(array: np.ndarray, rows: np.ndarray | slice, out: np.ndarray) -> None:
-    """Write `array[rows]` into `out`, converted to its type; floats that do not fit become infinite."""
+    """Write `array[rows]` into `out`, converted to the type of `out`.
+
+    Floats that are too large for that type become infinite.
+
+    Args:
+        array: `(samples, ...)`.
+        rows: Ints `(n,)`, or a slice of n rows.
+        out: `(n, ...)`.
+    """
     if isinstance(rows, slice):
         with np.errstate(over="ignore"):
             np.copyto(out, array[rows], casting="unsafe")
-    elif array.dtype == out.dtype and array.flags.c_contiguous:
-        np.take(
-            array, rows, axis=0, out=out, mode="clip"
-        )  # with "raise" NumPy would gather into a buffer of its own
-    else:
-        step = max(1, _PIECE_BYTES // max(1, _row_size(array) * array.itemsize))
-        with np.errstate(over="ignore"):
-            for at in range(0, len(rows), step):
-                out[at : at + step] = array[rows[at : at + step]]
+        return
+    if array.dtype == out.dtype and array.flags.c_contiguous:
+        # With mode="raise" NumPy would gather into a temporary array first.
+        np.take(array, rows, axis=0, out=out, mode="clip")
+        return
+    step = max(1, _GATHER_BYTES // max(1, _row_size(array) * array.itemsize))
+    with np.errstate(over="ignore"):
+        for start in range(0, len(rows), step):
+            out[start : start + step] = array[rows[start : start + step]]
 
 
-def _buffer_rows(feed: ArrayFeed, most: int) -> int:
-    """Samples that a buffer has room for: few different numbers, so that programs are found again as data grows.
+def _buffer_samples(feed: ArrayFeed, most: int) -> int:
+    """Samples that a buffer has room for.
+
+    The number of batches is rounded up to a power of two. That gives few different sizes, so that
+    data that has grown can use the programs that are compiled already.
 
     Args:
         feed: The data.
@@ -298,32 +367,33 @@ def _buffer_rows(feed: ArrayFeed, most: int) -> int:
 
 
 def _power_of_two(number: int) -> int:
-    """The next power of two, `number` itself included."""
+    """The smallest power of two that is not below `number`."""
     return 1 << max(number - 1, 0).bit_length()
 
 
-def _row_size(array: Any) -> int:
-    """Numbers in one sample."""
+def _row_size(array: np.ndarray | jax.Array) -> int:
+    """Number of elements in one sample."""
     return int(np.prod(array.shape[1:], dtype=np.int64))
 
 
-def _room_for(array: Any, rows: int) -> np.ndarray | None:
-    return (
-        None
-        if array is None
-        else aligned_empty((rows, *array.shape[1:]), device_dtype(array.dtype))
-    )
+def _room_for(array: np.ndarray | jax.Array | None, samples: int) -> np.ndarray | None:
+    """Memory for `samples` samples of an array, in the device's type."""
+    if array is None:
+        return None
+    return aligned_empty((samples, *array.shape[1:]), device_dtype(array.dtype))
 
 
-def _used_in_place(array: Any) -> bool:
-    """Whether the CPU's programs can use an array where it is."""
-    if isinstance(array, jax.Array):
-        return array.dtype == device_dtype(array.dtype)
-    return array.dtype == device_dtype(array.dtype) and is_aligned(array)
+def _usable_in_place(array: np.ndarray | jax.Array) -> bool:
+    """Whether programs on a CPU can use an array where it is."""
+    if array.dtype != device_dtype(array.dtype):
+        return False
+    return isinstance(array, jax.Array) or is_aligned(array)
 
 
 def _free_memory() -> int:
-    """Bytes that the accelerator has left; without limit where it does not tell."""
+    """Free bytes of the accelerator; unlimited if it does not report them."""
     stats = jax.local_devices()[0].memory_stats() or {}
     limit = stats.get("bytes_limit")
-    return limit - stats.get("bytes_in_use", 0) if limit else 1 << 62
+    if not limit:
+        return _UNLIMITED
+    return limit - stats.get("bytes_in_use", 0)

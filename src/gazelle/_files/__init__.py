@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, read with care, downloaded, unpacked."""
+"""Files: atomic writing, safe reading, downloading and unpacking."""

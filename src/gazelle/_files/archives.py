@@ -1,4 +1,4 @@
-"""Unpacking tar and zip archives without trusting them: plain files with plain names, or nothing at all."""
+"""Safe unpacking of untrusted tar and zip archives: plain files with plain names, or nothing."""
 
 from __future__ import annotations
 
@@ -17,63 +17,73 @@ from typing import IO
 
 from gazelle._core.errors import DataError
 
-_DAMAGE = (
-    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, zlib.error),
-    *(EOFError, NotImplementedError, RuntimeError),
+_DAMAGE_ERRORS = (  # what reading a damaged archive may raise
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
 )
 _MAX_FILES = 1_000_000
-_MAX_RATIO = 200  # unpacked bytes to packed ones; text packs about 10 to 1
-_ALWAYS_FINE = 64 << 20  # bytes; so small that the ratio does not matter
+_MAX_RATIO = 200  # of unpacked to packed bytes; for text it is about 10
+_ALWAYS_ALLOWED = 64 << 20  # unpacked bytes, whatever the ratio
 
 
 def unpack(archive: Path, folder: Path, archive_format: str = "auto") -> None:
-    """Unpack all of `archive` into `folder`, which is replaced; on any error `folder` is left as it was.
+    """Unpack an archive into `folder`, which is replaced. On an error, `folder` is left unchanged.
 
     Args:
-        archive: A tar (also gzip, bzip2, xz) or zip file.
-        folder: The folder to make.
+        archive: A tar file (also with gzip, bzip2 or xz) or a zip file.
+        folder: The folder to create.
         archive_format: `"tar"`, `"zip"` or `"auto"`.
 
     Raises:
-        DataError: It is no such archive, is damaged, or holds a link, a device, a name that leads
-            out of the folder, the same name twice, or far more bytes than an honest archive of its
-            size.
+        DataError: The file is not such an archive or is damaged. Or it contains a link, a device, a
+            path outside the folder, the same name twice, or far more bytes than usual for its size.
     """
     if archive_format == "auto":
         archive_format = "zip" if zipfile.is_zipfile(archive) else "tar"
-    budget = max(_ALWAYS_FINE, archive.stat().st_size * _MAX_RATIO)
+    members = _zip_files(archive) if archive_format == "zip" else _tar_files(archive)
     temporary = folder.with_name(f".tmp-{secrets.token_hex(4)}-{folder.name}")
     temporary.mkdir(parents=True)
     try:
-        seen: set[str] = set()
-        for name, source in _zip_files(archive) if archive_format == "zip" else _tar_files(archive):
-            place = temporary / _safe(name, archive)
-            key = os.path.normcase(place).casefold()
-            if key in seen or len(seen) >= _MAX_FILES:
-                raise _refusal(
-                    archive,
-                    f"the name {name!r} twice" if key in seen else f"more than {_MAX_FILES} files",
-                )
-            seen.add(key)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with place.open("wb") as target:
-                while chunk := source.read(1 << 20):
-                    budget -= len(chunk)
-                    if budget < 0:
-                        raise _refusal(archive, f"more than {_MAX_RATIO} times its own size")
-                    target.write(chunk)
+        _write_members(members, archive, temporary)
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(temporary, folder)
-    except _DAMAGE as error:
+    except _DAMAGE_ERRORS as error:
         raise DataError(
-            f"Could not unpack {archive}: it is damaged, cut off or no archive.",
-            expected=f"a whole {archive_format} archive",
+            f"Could not unpack {archive}: it is damaged, incomplete or not an archive.",
+            expected=f"a complete {archive_format} archive",
             received=error,
-            fix="delete it and fetch it again",
+            fix="delete it and download it again",
         ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_members(members: Iterator[tuple[str, IO[bytes]]], archive: Path, folder: Path) -> None:
+    """Write the files of an archive into a folder, within limits on their number and size."""
+    bytes_left = max(_ALWAYS_ALLOWED, archive.stat().st_size * _MAX_RATIO)
+    seen: set[str] = set()
+    for name, source in members:
+        path = folder / _safe(name, archive)
+        key = os.path.normcase(path).casefold()  # some file systems ignore case
+        if key in seen:
+            raise _refusal(archive, f"the name {name!r} twice")
+        if len(seen) >= _MAX_FILES:
+            raise _refusal(archive, f"more than {_MAX_FILES} files")
+        seen.add(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as target:
+            while chunk := source.read(1 << 20):
+                bytes_left -= len(chunk)
+                if bytes_left < 0:
+                    raise _refusal(archive, f"more than {_MAX_RATIO} times its own size")
+                target.write(chunk)
 
 
 def _tar_files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
@@ -87,8 +97,9 @@ def _tar_files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
             if source is None:
                 raise _refusal(archive, f"{member.name!r}, which has no content")
             yield member.name, source
+        # Read to the end, where the checksum of the compressed file is.
         while tar.fileobj is not None and tar.fileobj.read(1 << 20):
-            pass  # to the end, where the packer's checksum is
+            pass
 
 
 def _zip_files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
@@ -104,20 +115,24 @@ def _zip_files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def _safe(name: str, archive: Path) -> str:
-    """A member's name, when it stays within the folder."""
+    """The name of a member as a relative path; a name that leads out of the folder is refused."""
     parts = name.split("/")
-    parts = parts[1:] if parts[0] == "." else parts
-    if len(name) > 1000 or any(
-        part in ("", ".", "..") or any(c in part for c in "\\:\0") for part in parts
-    ):
+    if parts[0] == ".":
+        parts = parts[1:]
+    if len(name) > 1000 or not all(map(_is_plain, parts)):
         raise _refusal(archive, f"the name {name[:100]!r}, which is not safe")
     return os.path.join(*parts)
+
+
+def _is_plain(part: str) -> bool:
+    """Whether a part of a path is an ordinary name on every system."""
+    return part not in ("", ".", "..") and not any(letter in part for letter in "\\:\0")
 
 
 def _refusal(archive: Path, what: str) -> DataError:
     return DataError(
         f"{archive} is not unpacked: it holds {what}.",
-        expected="plain files with different, plain names inside the archive's folder",
+        expected="plain files with unique, plain names inside the archive's folder",
         received=what,
-        fix="get the archive from a source that you trust; if this is one, unpack it by hand",
+        fix="get the archive from a source that you trust; if it is one, unpack it by hand",
     )

@@ -1,4 +1,4 @@
-"""Fetching a file: into a temporary one, checked, then renamed, so that a killed download is never taken for a file."""
+"""Downloads: into a temporary file that is checked and renamed, so that no partial file remains."""
 
 from __future__ import annotations
 
@@ -19,14 +19,8 @@ from gazelle._files.writing import atomic_path, cache_folder
 
 _CHUNK = 1 << 20  # bytes
 _TIMEOUT = 60.0  # seconds without a byte
-_DISK_ERRORS = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EACCES,
-    errno.EROFS,
-)  # no fault of the network
-_DIGITS = {32: "md5", 64: "sha256", 128: "sha512"}
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
+_ALGORITHMS = {32: "md5", 64: "sha256", 128: "sha512"}  # by the number of hexadecimal digits
 
 
 def get_file(
@@ -42,27 +36,27 @@ def get_file(
     cache_dir: str | os.PathLike[str] | None = None,
     force_download: bool = False,
 ) -> str:
-    """The path of a file on this machine, fetched from `origin` unless it is there already.
+    """Download a file unless it is in the cache already, and return its path.
 
     Args:
-        fname: Name to keep the file under, without folders; the last part of `origin` when None.
-        origin: Where it comes from, `https://`, `http://` or `file://`.
-        untar: An older word for `extract`.
-        md5_hash: An older word for `file_hash`.
-        file_hash: What its hash must be, hexadecimal digits. Give it: it is the only proof that
-            this is the file.
-        cache_subdir: Folder within the cache.
-        hash_algorithm: `"md5"`, `"sha256"`, `"sha512"`, or `"auto"`, which goes by the number of
+        fname: Name of the file in the cache, without folders; None for the last part of `origin`.
+        origin: URL of the file: `https://`, `http://` or `file://`.
+        untar: Deprecated name of `extract`.
+        md5_hash: Deprecated name of `file_hash`.
+        file_hash: Expected hash of the file, as hexadecimal digits. Pass it if you can: only the
+            hash proves that the file is the right one.
+        cache_subdir: Subfolder of the cache.
+        hash_algorithm: `"md5"`, `"sha256"`, `"sha512"`, or `"auto"` to infer it from the number of
             digits.
-        extract: Whether to unpack a tar or zip archive; the folder's path is returned then.
-        archive_format: `"auto"`, `"tar"`, `"zip"`, or None for not unpacking.
-        cache_dir: The cache; Gazelle's own when None.
-        force_download: Fetch it even if it is there.
+        extract: Whether to unpack a tar or zip archive and return the path of the folder.
+        archive_format: `"auto"`, `"tar"`, `"zip"`, or None not to unpack.
+        cache_dir: The cache folder; None for Gazelle's own.
+        force_download: Whether to download the file even if it is in the cache.
 
     Raises:
-        ArgumentError: No origin, or a name that leads out of the folder.
-        DownloadError: It could not be fetched.
-        DataError: What came has another hash, or is a damaged or unsafe archive.
+        ArgumentError: There is no origin, or the name leads out of the folder.
+        DownloadError: The file could not be downloaded.
+        DataError: The file has another hash, or is a damaged or unsafe archive.
     """
     if not origin:
         raise ArgumentError(
@@ -72,7 +66,7 @@ def get_file(
     name = fname or os.path.basename(urllib.parse.unquote(urllib.parse.urlsplit(origin).path))
     if name in ("", ".", "..") or any(letter in name for letter in "/\\:\0"):
         raise ArgumentError(
-            "get_file: the file's name must be a plain name without folders.",
+            "get_file: the file name must be a plain name without folders.",
             expected="fname='data.csv'",
             received=repr(name),
             fix="pass fname; for a folder pass cache_subdir",
@@ -97,19 +91,19 @@ def get_file(
 def fetch(
     url: str, target: Path, hashes: Mapping[str, str], *, size: int | None = None, advice: str = ""
 ) -> None:
-    """Fetch `url` into the file `target`, whole and checked or not at all.
+    """Download `url` to the file `target`, which is written only if it is complete and checked.
 
     Args:
         url: `https://`, `http://` or `file://`.
-        target: The file to make; its folder is made too.
-        hashes: Hexadecimal digits by algorithm: `{"sha256": "c4a3..."}`.
-        size: What its size must be, bytes.
-        advice: What to do when there is no way to fetch it.
+        target: The file to create; its folder is created too.
+        hashes: Expected hashes by algorithm, as hexadecimal digits: `{"sha256": "c4a3..."}`.
+        size: Expected size in bytes; None if unknown.
+        advice: What to do if the download fails, for the message.
 
     Raises:
         ArgumentError: Another kind of URL.
-        DownloadError: No network, no such file, a connection that broke off.
-        DataError: What came is not the file that was meant.
+        DownloadError: There is no network or no such file, or the connection was lost.
+        DataError: The file that came does not have the expected size or hash.
     """
     from http.client import HTTPException
     from urllib.error import URLError
@@ -131,35 +125,42 @@ def fetch(
                 announced = source.headers.get("Content-Length")
                 received = _copy(source, file, int(announced) if announced else size, target.name)
             if announced and received != int(announced):
-                raise URLError(f"the connection broke off after {received} of {announced} bytes")
+                raise URLError(f"the connection was lost after {received} of {announced} bytes")
         except (OSError, HTTPException) as error:
             if getattr(error, "errno", None) in _DISK_ERRORS:
-                raise
+                raise  # not the network's fault
             raise DownloadError(
                 f"Could not download {url}.",
                 expected=f"the file {target.name}" + (f" of {size} bytes" if size else ""),
                 received=getattr(error, "reason", None) or error,
                 fix=advice
-                or f"check the address and the network, or put the file there yourself: {target}",
+                or f"check the URL and the network, or save the file yourself as {target}",
             ) from None
-        check(temporary, hashes, size=size, name=f"The file that came from {url}", advice=advice)
+        check(temporary, hashes, size=size, name=f"The file from {url}", advice=advice)
 
 
 def check(
     path: Path, hashes: Mapping[str, str], *, size: int | None, name: str, advice: str = ""
 ) -> None:
-    """Compare a file's size and hashes with what they must be.
+    """Check the size and the hashes of a file.
+
+    Args:
+        path: The file.
+        hashes: Expected hashes by algorithm, as hexadecimal digits.
+        size: Expected size in bytes; None if unknown.
+        name: Name of the file in messages, as the beginning of a sentence.
+        advice: What to do if a check fails, for the message.
 
     Raises:
-        DataError: They differ; the text holds both.
+        DataError: A check fails. The message shows the expected and the found value.
     """
     found = path.stat().st_size
     if size is not None and found != size:
         raise DataError(
-            f"{name} has the wrong size: it is damaged, cut off or another file.",
+            f"{name} has the wrong size: it is damaged, incomplete or another file.",
             expected=f"{size} bytes",
             received=f"{found} bytes{_web_page(path)}",
-            fix=advice or "delete it and fetch it again",
+            fix=advice or "delete it and download it again",
         )
     if wrong := mismatch(path, hashes):
         algorithm, digest = wrong
@@ -167,12 +168,12 @@ def check(
             f"{name} has the wrong hash: it is damaged or another file.",
             expected=f"{algorithm} {hashes[algorithm]}",
             received=f"{algorithm} {digest}{_web_page(path)}",
-            fix=advice or "delete it and fetch it again, or correct the hash",
+            fix=advice or "delete it and download it again, or correct the hash",
         )
 
 
 def mismatch(path: Path, hashes: Mapping[str, str]) -> tuple[str, str] | None:
-    """The first algorithm whose hash of the file is another, and that hash; None when all agree."""
+    """The first algorithm whose hash of the file differs, and that hash; None if all match."""
     for algorithm, expected in hashes.items():
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, algorithm).hexdigest()
@@ -182,25 +183,28 @@ def mismatch(path: Path, hashes: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def _algorithm(digest: str, algorithm: str) -> str:
-    one_of("hash_algorithm", algorithm, ("auto", *_DIGITS.values()), "get_file")
-    found = _DIGITS.get(len(digest)) if algorithm == "auto" else algorithm
-    if found is None:
+    """The algorithm of a digest; `"auto"` infers it from the number of digits."""
+    one_of("hash_algorithm", algorithm, ("auto", *_ALGORITHMS.values()), "get_file")
+    if algorithm != "auto":
+        return algorithm
+    if len(digest) not in _ALGORITHMS:
         raise ArgumentError(
             "get_file: file_hash has an unknown length.",
-            expected="32 (md5) or 64 (sha256) digits",
+            expected="32 (md5), 64 (sha256) or 128 (sha512) digits",
             received=repr(digest),
         )
-    return found
+    return _ALGORITHMS[len(digest)]
 
 
 def _web_page(path: Path) -> str:
+    """A remark for messages if a file is a web page, such as a login form, else nothing."""
     with path.open("rb") as file:
         start = file.read(64).lstrip().lower()
     return "; it is a web page" if start.startswith((b"<!doctype html", b"<html")) else ""
 
 
 def _copy(source: Any, file: IO[bytes], total: int | None, name: str) -> int:
-    """Copy a stream into a file; the number of bytes."""
+    """Copy a stream to a file and return the number of bytes."""
     copied = 0
     with _progress(name, total) as advance:
         while chunk := source.read(_CHUNK):
@@ -212,7 +216,7 @@ def _copy(source: Any, file: IO[bytes], total: int | None, name: str) -> int:
 
 @contextmanager
 def _progress(name: str, total: int | None) -> Iterator[Any]:
-    """A bar on a terminal, one plain line elsewhere."""
+    """A progress bar on a terminal; one plain line elsewhere."""
     if sys.stderr is None or not sys.stderr.isatty():
         say(f"Downloading {name}" + (f" ({total / 1e6:.1f} MB)" if total else ""), sys.stderr)
         yield lambda count: None

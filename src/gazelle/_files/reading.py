@@ -1,4 +1,4 @@
-"""Reading files that may be anything: regular files only, at most so many bytes."""
+"""Safe reading of untrusted files: regular files only, up to a size limit."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 @contextmanager
 def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a regular file for reading; a pipe, device or folder is refused and never waited for.
+    """Open a regular file for reading; links are followed.
 
-    A link is followed.
+    A pipe, device or folder is refused: reading it could block or never end.
 
     Raises:
         OSError: There is no such file, it cannot be read, or it is not a regular file.
@@ -22,15 +22,16 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     _refuse_irregular(os.stat(path).st_mode, path)
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags), "rb") as file:
-        _refuse_irregular(os.fstat(file.fileno()).st_mode, path)  # it may have been exchanged since
+        # Checked again, since the file may have been replaced in the meantime.
+        _refuse_irregular(os.fstat(file.fileno()).st_mode, path)
         yield file
 
 
 def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
-    """The content of a regular file of at most `most` bytes.
+    """Read a regular file of at most `most` bytes.
 
     Raises:
-        OSError: It cannot be read, is not a regular file, or is larger.
+        OSError: The file cannot be read, is not a regular file, or is larger.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -38,13 +39,18 @@ def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
             raise OSError(errno.EFBIG, f"{size:,} bytes, more than {most:,}", os.fspath(path))
         content = file.read(size + 1)
     if len(content) > size:
-        raise OSError(errno.EFBIG, "a file that grows while it is read", os.fspath(path))
+        raise OSError(errno.EFBIG, "the file grew while it was read", os.fspath(path))
     return content
 
 
 def _refuse_irregular(mode: int, path: str | os.PathLike[str]) -> None:
     if stat.S_ISREG(mode):
         return
-    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
-    kind = next((words for check, words in kinds if check(mode)), "a device")
+    kind = "a device"
+    if stat.S_ISDIR(mode):
+        kind = "a folder"
+    elif stat.S_ISFIFO(mode):
+        kind = "a pipe"
+    elif stat.S_ISSOCK(mode):
+        kind = "a socket"
     raise OSError(errno.EINVAL, f"{kind}, not a regular file", os.fspath(path))

@@ -1,7 +1,12 @@
-"""Writing files so that a crash leaves the old one or the new one; the folder where Gazelle keeps what it fetched."""
+"""Atomic writing: after a crash, a file is either the old one or the new one. And the cache folder.
+
+Everything is first written under a temporary name beside its target and then renamed. Temporary
+names hold the machine and the process, so that what a killed process has left is found and removed.
+"""
 
 from __future__ import annotations
 
+import glob
 import os
 import platform
 import secrets
@@ -18,39 +23,35 @@ from gazelle._core.errors import ArgumentError
 
 _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 _DRAFT = "draft"
+_STALE_AFTER = 24 * 3600.0  # seconds without a change, for a temporary file of another machine
 _temporaries: set[Path] = set()  # what this process is writing to now
-_STALE_AFTER = (
-    24 * 3600.0
-)  # seconds; a temporary file of another machine that nobody wrote to for so long is litter
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it takes the place of `path` when the block ends well.
+    """Give a temporary path to write to, which replaces `path` when the block ends.
 
-    The temporary name has the ending of `path`'s name, for writers that go by it. Whatever happens,
-    `path` is either what it was or what the block wrote, whole: the data is on the disk before the
-    name changes. An error in the block removes the temporary file. A link is followed. The folder
-    must exist.
+    Whatever happens, `path` is either unchanged or has all that the block wrote: the data is on the
+    disk before the file is renamed. If the block raises, the temporary file is removed. The
+    temporary name ends like `path`, for writers that infer the format from it. Links are followed.
+    The folder must exist.
 
     Example:
         >>> with atomic_path("figures.json") as temporary:
         ...     temporary.write_text("{}")
 
     Args:
-        path: The file to make or replace.
+        path: The file to create or replace.
 
     Yields:
         The path to write to.
 
     Raises:
-        OSError: The folder is missing, the disk is full, ...; `path` is then untouched.
+        OSError: The folder is missing, the disk is full, ...; `path` is then unchanged.
     """
     target = Path(os.path.realpath(path))
-    _sweep(target)
-    temporary = target.with_name(
-        f"{_prefix(os.getpid())}{secrets.token_hex(4)}-{target.name[-50:]}"
-    )
+    _remove_leftovers(target)
+    temporary = target.with_name(f"{_prefix()}{target.name[-50:]}")
     _temporaries.add(temporary)
     try:
         yield temporary
@@ -64,43 +65,42 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
     finally:
         _temporaries.discard(temporary)
-    if os.name == "posix":  # other systems have no handle of a folder to flush
+    if os.name == "posix":  # other systems cannot flush a folder
         _sync(target.parent)
 
 
 def check_writable(path: str | os.PathLike[str], *, makes_folders: bool = True) -> None:
-    """Refuse a path at which no file could be written, before the work whose result is to go there. Leaves nothing.
+    """Check that a file can be written later, before the work whose result it will hold.
 
     Args:
-        path: The file to come; one that is there may be replaced.
-        makes_folders: Whether missing folders will be made.
+        path: The file to write; an existing file may be replaced.
+        makes_folders: Whether missing folders will be created.
 
     Raises:
-        ArgumentError: It is a folder, lies in what is no folder, or may not be written.
+        ArgumentError: The path is a folder, is not inside a folder, or is not writable.
     """
     target = Path(path)
     folder = target.parent
-    while makes_folders and not os.path.lexists(folder) and folder != folder.parent:
-        folder = folder.parent
+    if makes_folders:
+        while not os.path.lexists(folder) and folder != folder.parent:
+            folder = folder.parent
     problem = fix = None
     if target.is_dir():
-        problem, fix = "it is a folder", "name a file in it"
+        problem, fix = "it is a folder", "pass a file in it"
     elif not folder.is_dir():
-        problem, fix = f"{str(folder)!r} is not a folder", "make the folder, or name another one"
+        problem, fix = f"{str(folder)!r} is not a folder", "create the folder, or pass another one"
     elif target.exists() and not os.access(target, os.W_OK):
-        problem, fix = "this user may not change it", "change its permissions, or name another file"
+        problem, fix = "this user may not change it", "change its permissions, or pass another file"
     else:
         try:
             tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
-            problem, fix = (
-                f"{error.strerror} in {str(folder)!r}",
-                "change its permissions, or name another place",
-            )
+            problem = f"{error.strerror} in {str(folder)!r}"
+            fix = "change its permissions, or pass another path"
     if problem is not None:
         raise ArgumentError(
             f"The file {str(path)!r} cannot be written: {problem}.",
-            expected="a file in a folder that can be written to",
+            expected="a file in a writable folder",
             received=repr(str(path)),
             fix=fix,
         )
@@ -108,21 +108,25 @@ def check_writable(path: str | os.PathLike[str], *, makes_folders: bool = True) 
 
 @contextmanager
 def draft_folder(root: str | os.PathLike[str]) -> Iterator[Path]:
-    """A new hidden folder in `root` to fill and rename; what is left of it at the end of the block is removed.
+    """Create a hidden folder in `root`, which the block fills and renames.
 
-    `root` is made if missing, and removed again if the block leaves it empty. Drafts whose process
-    was killed are removed as well.
+    A folder that was not renamed is removed when the block ends. `root` is created if it is
+    missing, and removed again if the block leaves it empty. Drafts of killed processes are removed
+    as well.
+
+    Yields:
+        The folder to fill.
 
     Raises:
-        OSError: The folder cannot be made.
+        OSError: The folder cannot be created.
     """
     root = Path(root)
     made = [folder for folder in (root, *root.parents) if not folder.exists()]
-    draft = root / f"{_prefix(os.getpid())}{secrets.token_hex(4)}-{_DRAFT}"
+    draft = root / f"{_prefix()}{_DRAFT}"
     _temporaries.add(draft)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        _sweep(root / _DRAFT)
+        _remove_leftovers(root / _DRAFT)
         draft.mkdir()
         yield draft
         if os.name == "posix":
@@ -131,30 +135,37 @@ def draft_folder(root: str | os.PathLike[str]) -> Iterator[Path]:
         _remove(draft)
         _temporaries.discard(draft)
         for folder in made:
-            with suppress(OSError):  # it stays if it holds something
+            with suppress(OSError):  # it is not empty
                 folder.rmdir()
 
 
 def remove_temporaries() -> None:
-    """Remove what this process is writing to: for one that ends without ado."""
+    """Remove everything that this process is writing to, before the process is ended abruptly."""
     for path in [*_temporaries]:
         _remove(path)
-        with suppress(OSError):  # the folder of runs, if it is empty
+        with suppress(OSError):  # the folder of runs is not empty
             if path.name.endswith(f"-{_DRAFT}"):
                 path.parent.rmdir()
 
 
 def _remove(path: Path) -> None:
+    """Remove a file or folder if possible."""
     with suppress(OSError):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def cache_folder(*parts: str) -> Path:
-    """The folder for fetched and compiled things, not made yet; `parts` are folders within it.
+    """The folder for downloaded and compiled files; it may not exist yet.
 
-    It is `$GAZELLE_HOME` where that is set, else `gazelle` in the platform's cache folder:
+    It is `$GAZELLE_HOME` if that is set, else `gazelle` in the platform's cache folder:
     `$XDG_CACHE_HOME` or `~/.cache` on Linux, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on
     Windows.
+
+    Args:
+        *parts: Names of nested folders in it.
     """
     if home := os.environ.get("GAZELLE_HOME"):
         return Path(home).expanduser().joinpath(*parts)
@@ -167,12 +178,13 @@ def cache_folder(*parts: str) -> Path:
     return base.joinpath("gazelle", *parts)
 
 
-def _prefix(pid: int | str) -> str:
-    return f".tmp-{_HOST}-{pid}-"
+def _prefix() -> str:
+    """The beginning of a new temporary name of this process."""
+    return f".tmp-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}-"
 
 
 def _sync(path: Path) -> None:
-    """Wait until what was written to a file (or which names a folder holds) is on the disk."""
+    """Wait until the content of a file, or the list of names of a folder, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
@@ -180,24 +192,19 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sweep(target: Path) -> None:
+def _remove_leftovers(target: Path) -> None:
     """Remove temporary files and folders for `target` whose writers were killed."""
     now = time.time()
-    for litter in target.parent.glob(f".tmp-*-*-*-{_escaped(target.name[-50:])}"):
+    for leftover in target.parent.glob(f".tmp-*-*-*-{glob.escape(target.name[-50:])}"):
         with suppress(OSError):
-            _, host, pid, _ = litter.name.split("-", 3)
-            if (
-                host == _HOST and not _alive(int(pid))
-            ) or now - litter.stat().st_mtime > _STALE_AFTER:
-                shutil.rmtree(litter) if litter.is_dir() else litter.unlink()
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+            _, host, pid, _ = leftover.name.split("-", 3)
+            is_orphan = host == _HOST and not _alive(int(pid))
+            if is_orphan or now - leftover.stat().st_mtime > _STALE_AFTER:
+                _remove(leftover)
 
 
 def _alive(pid: int) -> bool:
-    if os.name != "posix":  # asking would end the process there
+    if os.name != "posix":  # elsewhere os.kill would end the process
         return True
     try:
         os.kill(pid, 0)

@@ -1,4 +1,4 @@
-"""Pictures, drawn by matplotlib from plain data: curves, networks, confusion, calibration, regressions."""
+"""Charts, drawn with matplotlib from plain data: curves, networks, confusions, calibration, ..."""
 
 from gazelle._plots.calibration import FEWEST, calibration
 from gazelle._plots.compared import compared

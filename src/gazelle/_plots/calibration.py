@@ -1,4 +1,4 @@
-"""Calibration: how often the model is right when it says how sure it is (Guo et al. 2017, arXiv 1706.04599)."""
+"""The reliability diagram: accuracy against confidence (Guo et al. 2017, arXiv 1706.04599)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FEWEST = 20  # answers from which a share of right ones is drawn
+FEWEST = 20  # predictions; no accuracy is drawn for fewer
 
 
 def calibration(bins: Sequence[Mapping[str, Any]], *, palette: Palette = LIGHT) -> Figure:
-    """Draw the share of right answers against confidence, and below it how many answers had that confidence.
+    """Draw the share of right predictions against confidence, and the number of predictions below.
 
     Args:
-        bins: Intervals of confidence, each with `low`, `high`, `count`, and `confidence` and
-            `accuracy` (means, in [0, 1], None where `count` is 0), and `interval`, the ends of the
-            interval of `accuracy`. Of an interval with fewer than 20 answers only the bar is drawn.
-        palette: The colours.
+        bins: Intervals of confidence, each with `low`, `high`, `count`, `confidence` and `accuracy`
+            (means, in [0, 1], None if `count` is 0), and `interval`, the confidence interval of
+            `accuracy`. For fewer than 20 predictions only the bar is drawn.
+        palette: The colors.
 
     Returns:
         A matplotlib figure.
     """
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import PercentFormatter
 
-    rows = max(1, sum(b["count"] for b in bins))
     with drawing():
         figure = new_figure(420, 430, palette)
         upper = place(figure, 58, 34, 22, 142)
@@ -38,55 +37,69 @@ def calibration(bins: Sequence[Mapping[str, Any]], *, palette: Palette = LIGHT) 
             axes.set_xlim(0, 1)
             axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        upper.set_ylim(0, 1)
-        upper.plot(
-            [0, 1],
-            [0, 1],
-            color=palette.muted,
-            linewidth=1.1,
-            linestyle=(0, (3, 2.5)),
-            label="perfectly calibrated",
-        )
-        _points(upper, [b for b in bins if b["count"] >= FEWEST], palette)
-        upper.set_ylabel("answers that are right", fontsize=TEXT)
-        upper.set_xticklabels([])
-        handles, labels = upper.get_legend_handles_labels()
-        upper.legend(
-            handles[::-1],
-            labels[::-1],
-            loc="lower left",
-            bbox_to_anchor=(-0.015, 1.01),
-            ncols=2,
-            frameon=False,
-            borderaxespad=0.2,
-            labelcolor=palette.ink,
-            fontsize=TEXT,
-        )
-        lower.bar(
-            [b["low"] for b in bins],
-            [b["count"] / rows for b in bins],
-            [0.94 * (b["high"] - b["low"]) for b in bins],
-            align="edge",
-            color=palette.muted,
-            alpha=0.45,
-        )
-        for b in bins:
-            text = (
-                f"{b['count']:,} answers of {100 * b['low']:.0f}% to {100 * b['high']:.0f}%"
-                " confidence"
-            )
-            hover(lower, text, b["low"], 0, b["high"], lower.get_ylim()[1])
-        lower.set_xlabel("confidence of the model", fontsize=TEXT)
-        lower.set_ylabel("share", fontsize=TEXT)
-        lower.yaxis.set_major_locator(MaxNLocator(nbins=3, prune="lower"))
+        _accuracies(upper, bins, palette)
+        _counts(lower, bins, palette)
     return figure
 
 
+def _accuracies(axes: Axes, bins: Sequence[Mapping[str, Any]], palette: Palette) -> None:
+    """The upper part: accuracy against confidence."""
+    axes.set_ylim(0, 1)
+    axes.plot(
+        [0, 1],
+        [0, 1],
+        color=palette.muted,
+        linewidth=1.1,
+        linestyle=(0, (3, 2.5)),
+        label="perfectly calibrated",
+    )
+    _points(axes, [bin_ for bin_ in bins if bin_["count"] >= FEWEST], palette)
+    axes.set_ylabel("right predictions", fontsize=TEXT)
+    axes.set_xticklabels([])
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(
+        handles[::-1],
+        labels[::-1],
+        loc="lower left",
+        bbox_to_anchor=(-0.015, 1.01),
+        ncols=2,
+        frameon=False,
+        borderaxespad=0.2,
+        labelcolor=palette.ink,
+        fontsize=TEXT,
+    )
+
+
+def _counts(axes: Axes, bins: Sequence[Mapping[str, Any]], palette: Palette) -> None:
+    """The lower part: how often each confidence occurs."""
+    from matplotlib.ticker import MaxNLocator
+
+    rows = max(1, sum(bin_["count"] for bin_ in bins))
+    axes.bar(
+        [bin_["low"] for bin_ in bins],
+        [bin_["count"] / rows for bin_ in bins],
+        [0.94 * (bin_["high"] - bin_["low"]) for bin_ in bins],
+        align="edge",
+        color=palette.muted,
+        alpha=0.45,
+    )
+    for bin_ in bins:
+        text = (
+            f"{bin_['count']:,} predictions with {100 * bin_['low']:.0f}% to"
+            f" {100 * bin_['high']:.0f}% confidence"
+        )
+        hover(axes, text, bin_["low"], 0, bin_["high"], axes.get_ylim()[1])
+    axes.set_xlabel("confidence of the model", fontsize=TEXT)
+    axes.set_ylabel("share", fontsize=TEXT)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=3, prune="lower"))
+
+
 def _points(axes: Axes, bins: Sequence[Mapping[str, Any]], palette: Palette) -> None:
+    """The accuracy of each bin with its confidence interval."""
     if not bins:
         return
-    x, y = [b["confidence"] for b in bins], [b["accuracy"] for b in bins]
-    intervals = [b.get("interval") or (b["accuracy"], b["accuracy"]) for b in bins]
+    x, y = [bin_["confidence"] for bin_ in bins], [bin_["accuracy"] for bin_ in bins]
+    intervals = [bin_.get("interval") or (bin_["accuracy"], bin_["accuracy"]) for bin_ in bins]
     axes.vlines(
         x,
         [low for low, _ in intervals],
@@ -107,9 +120,9 @@ def _points(axes: Axes, bins: Sequence[Mapping[str, Any]], palette: Palette) -> 
         markeredgewidth=1,
         label="this model",
     )
-    for b in bins:
+    for bin_ in bins:
         text = (
-            f"{100 * b['accuracy']:.1f}% of {b['count']:,} answers right, at"
-            f" {100 * b['confidence']:.1f}% confidence"
+            f"{100 * bin_['accuracy']:.1f}% of {bin_['count']:,} predictions right, at"
+            f" {100 * bin_['confidence']:.1f}% confidence"
         )
-        hover(axes, text, b["confidence"], b["accuracy"])
+        hover(axes, text, bin_["confidence"], bin_["accuracy"])

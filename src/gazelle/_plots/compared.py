@@ -1,4 +1,4 @@
-"""One figure of several trainings on the same axes."""
+"""A chart of one figure in several trainings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gazelle._core.errors import DataError
-from gazelle._plots.curves import thin
+from gazelle._plots.curves import hover_points, scale_y, thin
 from gazelle._plots.style import (
     LIGHT,
     TEXT,
@@ -16,11 +16,9 @@ from gazelle._plots.style import (
     drawing,
     dress,
     fit_text,
-    hover,
     make_room,
     new_figure,
     place,
-    plain,
 )
 
 if TYPE_CHECKING:
@@ -28,18 +26,17 @@ if TYPE_CHECKING:
 
 MOST_LINES = 9
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.6)))
-_HOVERED = 25  # points of a line that say their numbers
-_LOG_FROM = 40.0
+_HOVERED = 25  # points of a line that show their numbers on hover
 
 
 def compared(
     lines: Mapping[str, tuple[Sequence[int], Sequence[float]]], *, palette: Palette = LIGHT
 ) -> Figure:
-    """Draw the course of one figure in several runs.
+    """Draw one figure of several runs against the epoch.
 
     Args:
-        lines: Epochs and values of each run, by its name; at most nine are drawn.
-        palette: The colours.
+        lines: Epochs and values of each run by name; at most nine runs are drawn.
+        palette: The colors.
 
     Returns:
         A matplotlib figure.
@@ -47,49 +44,44 @@ def compared(
     Raises:
         DataError: No run has a finite value.
     """
-    from matplotlib.ticker import MaxNLocator, NullFormatter
+    from matplotlib.ticker import MaxNLocator
 
     finite = {}
     for name, (epochs, values) in list(lines.items())[:MOST_LINES]:
         points = np.asarray(values, np.float64)
-        if np.isfinite(points).any():
-            finite[name] = (np.asarray(epochs)[np.isfinite(points)], points[np.isfinite(points)])
+        is_finite = np.isfinite(points)
+        if is_finite.any():
+            finite[name] = np.asarray(epochs)[is_finite], points[is_finite]
     if not finite:
         raise DataError(
             "There are no curves to compare.",
             expected="finite values",
             received=f"{len(lines)} runs",
         )
-    colours = (palette.accent, palette.second, palette.muted)
-    every = np.concatenate([values for _, values in finite.values()])
+    colors = (palette.accent, palette.second, palette.muted)
     with drawing():
         figure = new_figure(640, 300 + 18 * len(finite), palette)
         axes = place(figure, 58, 14, 18, 50 + 18 * len(finite))
         dress(axes, palette)
-        if every.min() > 0 and every.max() / every.min() > _LOG_FROM:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(plain)
-            axes.yaxis.set_minor_formatter(NullFormatter())
+        scale_y(axes, np.concatenate([values for _, values in finite.values()]))
         for index, (name, (epochs, values)) in enumerate(finite.items()):
             x, y = thin(epochs, values)
-            dash, colour = _DASHES[index // len(colours)], colours[index % len(colours)]
-            marker = "o" if len(x) == 1 else ""
-            label = fit_text(name, 480, TEXT)
             axes.plot(
                 x,
                 y,
-                color=colour,
-                linestyle=dash,
+                color=colors[index % len(colors)],
+                linestyle=_DASHES[index // len(colors)],
                 linewidth=1.8,
-                marker=marker,
-                label=label,
+                marker="o" if len(x) == 1 else "",
+                label=fit_text(name, 480, TEXT),
                 clip_on=False,
             )
-            for i in np.unique(np.linspace(0, len(x) - 1, _HOVERED).astype(int)):
-                hover(axes, f"{name}, epoch {x[i]:g}: {plain(float(f'{y[i]:.4g}'))}", x[i], y[i])
+            hover_points(axes, f"{name}, ", x, y, _HOVERED)
         axes.set_xlabel("epoch")
-        first, last = (end(end(epochs) for epochs, _ in finite.values()) for end in (min, max))
-        axes.set_xlim(first - 0.5 * (first == last), last + 0.5 * (first == last))
+        first = min(epochs.min() for epochs, _ in finite.values())
+        last = max(epochs.max() for epochs, _ in finite.values())
+        margin = 0.5 if first == last else 0.0
+        axes.set_xlim(first - margin, last + margin)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
         axes.legend(
             loc="upper left",

@@ -1,4 +1,4 @@
-"""The confusion matrix as a picture: one row for each true class, one column for each answer."""
+"""The chart of a confusion matrix: one row per true class, one column per predicted class."""
 
 from __future__ import annotations
 
@@ -24,44 +24,47 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_NUMBERED = 20  # classes up to which each cell has its number
-MOST_NAMED = 40  # classes up to which rows and columns have their names
-_SIDE = 340.0  # of the matrix itself, pixels
-_LEAST, _MOST = (30.0, 15.0), 92.0  # of a cell with and without a number, pixels
-_MIXTURE = (24, 132, 138)  # for the picture of very many classes: seen on white and on black
+MOST_NUMBERED = 20  # classes for which each cell shows its number
+MOST_NAMED = 40  # classes for which rows and columns have names
+_SIDE = 340.0  # usual side of the matrix, pixels
+_LEAST_NUMBERED, _LEAST_PLAIN = 30.0, 15.0  # side of a cell with and without a number, pixels
+_LARGEST = 92.0  # side of a cell, pixels
+_MANY_COLOR = (24, 132, 138)  # for very many classes: visible on white and on black
 
 
 def confusion(matrix: Any, class_names: Sequence[str], *, palette: Palette = LIGHT) -> Figure:
-    """Draw a confusion matrix; each row's shade is the share of that true class.
+    """Draw a confusion matrix; the shade of a cell is its share of the true class.
 
     Args:
-        matrix: `matrix[i][j]` rows of class i were taken for class j, `(classes, classes)`.
+        matrix: `matrix[i][j]`: rows of class i that were predicted as class j, `(classes,
+            classes)`.
         class_names: Names of the classes.
-        palette: The colours.
+        palette: The colors.
 
     Returns:
         A matplotlib figure.
 
     Raises:
-        DataError: The matrix is not square, or has another number of classes than there are names.
+        DataError: The shape of the matrix does not match the number of names.
     """
     counts = np.asarray(matrix)
     classes = len(class_names)
     if counts.shape != (classes, classes) or not classes:
         raise DataError(
-            "The confusion matrix does not fit the class names.",
+            "The confusion matrix does not match the class names.",
             expected=f"shape ({classes}, {classes})",
             received=f"shape {counts.shape}",
         )
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     with drawing():
-        names = (
-            [fit_text(str(name), 96, TEXT) for name in class_names] if classes <= MOST_NAMED else []
-        )
-        margin = max((text_width(name, TEXT) for name in names), default=0) + 36
-        cell = min(max(_SIDE / classes, _LEAST[classes > MOST_NUMBERED] if names else 0.0), _MOST)
+        names = []
+        if classes <= MOST_NAMED:
+            names = [fit_text(str(name), 96, TEXT) for name in class_names]
+        widest = max((text_width(name, TEXT) for name in names), default=0)
+        margin = widest + 36
+        cell = _cell_side(classes)
         side = cell * classes
-        upright = max((text_width(name, TEXT) for name in names), default=0) > cell - 6
+        upright = widest > cell - 6
         top = margin if upright else 52.0
         figure = new_figure(margin + side + 8, top + side + 8, palette)
         axes = place(figure, margin, top, 8, 8)
@@ -72,35 +75,36 @@ def confusion(matrix: Any, class_names: Sequence[str], *, palette: Palette = LIG
         axes.set_facecolor("none")
         if names:
             _cells(axes, counts, share, cell, palette)
+            _hovers(axes, counts, share, class_names)
         else:
-            rgba = np.zeros((classes, classes, 4), np.uint8)
-            rgba[..., :3] = _MIXTURE
-            rgba[..., 3] = np.round(255 * np.sqrt(share))
-            axes.imshow(
-                rgba, extent=(0, classes, classes, 0), interpolation="nearest", aspect="auto"
-            )
+            _image(axes, share)
         _names(axes, names, upright, palette)
-        if classes <= MOST_NAMED:
-            for i, j in zip(*np.nonzero(counts), strict=True):
-                text = (
-                    f"{class_names[i]}, taken for {class_names[j]}"
-                    if i != j
-                    else f"{class_names[i]}, right"
-                )
-                hover(
-                    axes,
-                    f"{text}: {counts[i, j]:,} ({100 * share[i, j]:.1f}% of the class)",
-                    j,
-                    i,
-                    j + 1,
-                    i + 1,
-                )
     return figure
+
+
+def _cell_side(classes: int) -> float:
+    """Side of a cell in pixels."""
+    least = 0.0
+    if classes <= MOST_NUMBERED:
+        least = _LEAST_NUMBERED
+    elif classes <= MOST_NAMED:
+        least = _LEAST_PLAIN
+    return min(max(_SIDE / classes, least), _LARGEST)
+
+
+def _image(axes: Axes, share: np.ndarray) -> None:
+    """The matrix of very many classes as an image, one pixel per cell."""
+    classes = len(share)
+    rgba = np.zeros((classes, classes, 4), np.uint8)
+    rgba[..., :3] = _MANY_COLOR
+    rgba[..., 3] = np.round(255 * np.sqrt(share))
+    axes.imshow(rgba, extent=(0, classes, classes, 0), interpolation="nearest", aspect="auto")
 
 
 def _cells(
     axes: Axes, counts: np.ndarray, share: np.ndarray, cell: float, palette: Palette
 ) -> None:
+    """The matrix as rectangles, with numbers if there are few classes."""
     from matplotlib.patches import Rectangle
 
     classes = len(counts)
@@ -108,12 +112,10 @@ def _cells(
     size = min(TEXT + 1, cell * 0.36)
     for i in range(classes):
         for j in range(classes):
-            alpha, strong = _shade(float(share[i, j]), i == j)
-            face: Any = (
-                (palette.accent if i == j else palette.second, alpha)
-                if counts[i, j]
-                else (palette.muted, 0.07)
-            )
+            alpha, is_strong = _shade(float(share[i, j]), i == j)
+            face: Any = (palette.muted, 0.07)
+            if counts[i, j]:
+                face = (palette.accent if i == j else palette.second, alpha)
             axes.add_patch(
                 Rectangle((j + gap, i + gap), 1 - 2 * gap, 1 - 2 * gap, fc=face, ec="none")
             )
@@ -127,23 +129,32 @@ def _cells(
                     ha="center",
                     va="center_baseline",
                     fontsize=round(fitted, 1),
-                    color=palette.surface if strong else palette.ink,
+                    color=palette.surface if is_strong else palette.ink,
                 )
 
 
-def _shade(share: float, right: bool) -> tuple[float, bool]:
-    """Strength of a cell's colour, and whether its number must be light.
+def _hovers(axes: Axes, counts: np.ndarray, share: np.ndarray, names: Sequence[str]) -> None:
+    """What each cell shows on hover."""
+    for i, j in zip(*np.nonzero(counts), strict=True):
+        text = f"{names[i]}, right" if i == j else f"{names[i]}, predicted as {names[j]}"
+        text += f": {counts[i, j]:,} ({100 * share[i, j]:.1f}% of the class)"
+        hover(axes, text, j, i, j + 1, i + 1)
 
-    Strengths from 0.5 to 0.85, on which neither dark nor light numbers can be read well, are left
-    out.
+
+def _shade(share: float, right: bool) -> tuple[float, bool]:
+    """Opacity of a cell's color, and whether its number must be light.
+
+    Opacities from 0.5 to 0.85 are not used, since neither dark nor light numbers are legible on
+    them.
     """
-    turn = 0.7 if right else 0.4  # mistakes are rarer: their shade rises faster
+    turn = 0.7 if right else 0.4  # mistakes are rarer, so their color becomes strong earlier
     if share >= turn:
         return round(0.85 + 0.15 * (share - turn) / (1 - turn), 2), True
     return round(0.1 + 0.38 * share / turn, 2), False
 
 
 def _names(axes: Axes, names: Sequence[str], upright: bool, palette: Palette) -> None:
+    """The names of rows and columns."""
     places = np.arange(len(names)) + 0.5
     axes.tick_params(length=0, pad=5, labelsize=TEXT, colors=palette.ink)
     axes.xaxis.tick_top()

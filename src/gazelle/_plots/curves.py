@@ -1,4 +1,4 @@
-"""The course of a training: each figure against the epoch, training and validation on the same axes."""
+"""Training curves: each figure against the epoch, with training and validation on the same axes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RATES = ("learning_rate", "lr")
-MOST_HOVERED = 50  # points of a line that say their numbers
+MOST_HOVERED = 50  # points of a line that show their numbers on hover
 _SHORT = {
     word: word.upper() for word in ("mae", "mse", "rmse", "mape", "msle", "auc", "r2", "pr", "roc")
 }
@@ -36,10 +36,10 @@ _LONG = {
     "mean_squared_error": "MSE",
     "root_mean_squared_error": "RMSE",
 }
-MOST_POINTS = 400  # on one line; more cannot be told apart
+MOST_POINTS = 400  # on one line; more would not be visible
 PANEL = (400, 264)  # width and height of one panel, pixels
 _LEFT = 52.0  # left of the axes, pixels
-_LOG_FROM = 40.0  # largest by smallest value from which the axis is logarithmic
+_LOG_FROM = 40.0  # ratio of the largest to the smallest value for a logarithmic axis
 
 
 def curves(
@@ -53,38 +53,44 @@ def curves(
     titles: bool = True,
     palette: Palette = LIGHT,
 ) -> Figure:
-    """Draw one panel for each figure of a training: the training's line, the validation's, the best epoch marked.
+    """Draw the figures of a training, one panel each, with the best epoch marked.
 
     Args:
-        history: A list of one number an epoch under each name; `val_x` belongs to `x`.
-        epochs: Numbers of the epochs; 1, 2, 3, ... when None.
-        names: What to draw, in this order; the loss first and then all the rest when None.
-        best: The epoch to mark; that of `best_epoch` when None.
-        best_label: What the mark is called.
-        starts: Epochs with which later calls of `fit` began; a thin line stands before each.
-        titles: Whether each panel is headed by its name.
-        palette: The colours.
+        history: Name -> one number per epoch; `val_x` is drawn together with `x`.
+        epochs: Numbers of the epochs; None for 1, 2, 3, ...
+        names: Names of the figures to draw, in order; None for all, the loss first.
+        best: The epoch to mark; None for that of `best_epoch`.
+        best_label: Label of the mark.
+        starts: First epochs of later calls of `fit`; a thin line is drawn before each.
+        titles: Whether each panel has its name as a title.
+        palette: The colors.
 
     Returns:
         A matplotlib figure; `figure.savefig("curves.png")` writes it.
 
     Raises:
-        DataError: There is nothing to draw, or a list has not one value an epoch.
+        DataError: There is nothing to draw, or a list does not have one value per epoch.
     """
     count = max((len(values) for values in history.values()), default=0)
     epochs = list(range(1, count + 1)) if epochs is None else list(epochs)
     names = panel_names(history) if names is None else list(names)
     wrong = {name: len(values) for name, values in history.items() if len(values) != len(epochs)}
-    if not names or not epochs or wrong:
+    if wrong:
         raise DataError(
-            "There are no curves to draw." if not wrong else "A curve has not one value an epoch.",
-            expected=(
-                f"lists of {len(epochs)} numbers" if wrong else "a history of at least one epoch"
-            ),
-            received=wrong or dict.fromkeys(history, 0),
+            "A curve does not have one value per epoch.",
+            expected=f"lists of {len(epochs)} numbers",
+            received=wrong,
             fix="call fit first",
         )
-    best = best_epoch(history, epochs) if best is None else best
+    if not names or not epochs:
+        raise DataError(
+            "There are no curves to draw.",
+            expected="a history of at least one epoch",
+            received=dict.fromkeys(history, 0),
+            fix="call fit first",
+        )
+    if best is None:
+        best = best_epoch(history, epochs)
     columns = min(len(names), 2)
     rows = math.ceil(len(names) / columns)
     head = 34 if titles else 12
@@ -117,42 +123,53 @@ def curves(
 
 
 def best_epoch(history: Mapping[str, Sequence[float]], epochs: Sequence[int]) -> int | None:
-    """The epoch of the lowest validation loss, of the lowest loss without validation; None where neither is finite."""
+    """The epoch with the lowest validation loss, or without validation the lowest loss.
+
+    Returns None if that loss is missing or never finite.
+    """
     values = history.get("val_loss", history.get("loss"))
     if values is None or len(values) != len(epochs):
         return None
     array = np.asarray(values, np.float64)
-    if not np.isfinite(array).any():
+    finite = np.isfinite(array)
+    if not finite.any():
         return None
-    return int(epochs[int(np.nanargmin(np.where(np.isfinite(array), array, np.nan)))])
+    return int(epochs[int(np.argmin(np.where(finite, array, np.inf)))])
 
 
 def panel_names(history: Mapping[str, Sequence[float]]) -> list[str]:
-    """The figures of a history that get a panel: the loss, accuracies, then the rest in their own order."""
+    """The figures of a history that get a panel: the loss, accuracies, then the others."""
     names = list(dict.fromkeys(name.removeprefix("val_") for name in history))
     names = [name for name in names if name not in ("epoch", *RATES, "time", "seconds")]
-    return sorted(names, key=lambda name: 0 if name == "loss" else 1 if "acc" in name else 2)
+
+    def rank(name: str) -> int:
+        if name == "loss":
+            return 0
+        return 1 if "acc" in name else 2
+
+    return sorted(names, key=rank)
 
 
 def label_of(name: str) -> str:
-    """A figure's name as a heading: `sparse_categorical_accuracy` becomes `Sparse categorical accuracy`.
+    """The name of a figure as a heading: `binary_accuracy` becomes `Binary accuracy`.
 
-    What has a usual short name is called by it: `mae` is `MAE`, `root_mean_squared_error` ends in
-    `(RMSE)`.
+    Usual short names are used: `mae` becomes `MAE`, `root_mean_squared_error` ends in `(RMSE)`.
     """
-    words = [_SHORT.get(word, word) for word in name.split("_") if word]
-    text = " ".join(words)
+    text = " ".join(_SHORT.get(word, word) for word in name.split("_") if word)
+    text = text[:1].upper() + text[1:]
     long = _LONG.get(name.removeprefix("val_"))
-    return text[:1].upper() + text[1:] + (f" ({long})" if long else "")
+    return f"{text} ({long})" if long else text
 
 
 def thin(x: Any, y: Any, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """At most `most` points of a line that look like all: of each stretch the lowest and the highest one stay.
+    """Reduce a line to at most `most` points that look the same.
+
+    Of each stretch of the line, the lowest and the highest point are kept.
 
     Args:
-        x: Places, `(points,)`, rising.
+        x: Increasing positions, `(points,)`.
         y: Values, `(points,)`; NaN leaves a gap.
-        most: How many points may stay.
+        most: Largest number of points.
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if len(x) <= most:
@@ -177,57 +194,89 @@ def _panel(
     best_label: str,
     palette: Palette,
 ) -> None:
-    from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
-
+    """Draw one figure, and its validation if there is one."""
     dress(axes, palette)
     lines = [(key, history[key]) for key in (name, f"val_{name}") if key in history]
-    every = np.concatenate([np.asarray(values, np.float64) for _, values in lines])
-    every = every[np.isfinite(every)]
-    if every.size and every.min() > 0 and every.max() / every.min() > _LOG_FROM:
+    scale_y(axes, np.concatenate([np.asarray(values, np.float64) for _, values in lines]))
+    for key, values in lines:
+        label = "validation" if key.startswith("val_") else "training"
+        is_main = label == "validation" or len(lines) == 1
+        _line(axes, epochs, values, "" if name in RATES else label, is_main, palette)
+    _scales(axes, epochs, palette)
+    if best is not None and best in epochs and len(epochs) > 1 and name not in RATES:
+        _mark(axes, lines[-1][1], epochs, best, best_label, palette)
+    if axes.get_legend_handles_labels()[0]:
+        _legend(axes, palette)
+
+
+def scale_y(axes: Axes, values: np.ndarray) -> None:
+    """Make the y axis logarithmic if the values are positive and differ a lot."""
+    from matplotlib.ticker import NullFormatter
+
+    finite = values[np.isfinite(values)]
+    if finite.size and finite.min() > 0 and finite.max() / finite.min() > _LOG_FROM:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(plain)
         axes.yaxis.set_minor_formatter(NullFormatter())
-    for key, values in lines:
-        validation = key.startswith("val_")
-        first = validation or len(lines) == 1
-        points = np.asarray(values, np.float64)
-        there = np.isfinite(
-            points
-        )  # a figure may be missing in some epochs: its line goes on to the next
-        x, y = thin(np.asarray(epochs)[there], points[there])
-        sparse = there.sum() < len(epochs) or len(x) == 1
-        axes.plot(
-            x,
-            y,
-            color=palette.accent if first else palette.second,
-            linewidth=2.0 if first else 1.5,
-            linestyle="-" if first else (0, (4, 1.6)),
-            marker="o" if sparse and len(x) <= MOST_HOVERED else "",
-            markersize=6 if len(x) == 1 else 4,
-            solid_capstyle="round",
-            solid_joinstyle="round",
-            label=None if name in RATES else "validation" if validation else "training",
-            clip_on=False,
-        )
-        kind = "" if name in RATES else "validation, " if validation else "training, "
-        for i in np.unique(np.linspace(0, len(x) - 1, MOST_HOVERED).astype(int)) if len(x) else []:
-            hover(axes, f"{kind}epoch {x[i]:g}: {plain(float(f'{y[i]:.4g}'))}", x[i], y[i])
-    alone = len(epochs) == 1
+
+
+def hover_points(axes: Axes, prefix: str, x: np.ndarray, y: np.ndarray, most: int) -> None:
+    """Let up to `most` points of a line show their numbers on hover."""
+    if not len(x):
+        return
+    for i in np.unique(np.linspace(0, len(x) - 1, most).astype(int)):
+        hover(axes, f"{prefix}epoch {x[i]:g}: {plain(float(f'{y[i]:.4g}'))}", x[i], y[i])
+
+
+def _line(
+    axes: Axes,
+    epochs: Sequence[int],
+    values: Sequence[float],
+    label: str,
+    is_main: bool,
+    palette: Palette,
+) -> None:
+    """Draw one line; a figure that is missing in some epochs has dots."""
+    points = np.asarray(values, np.float64)
+    finite = np.isfinite(points)
+    x, y = thin(np.asarray(epochs)[finite], points[finite])
+    has_dots = (finite.sum() < len(epochs) or len(x) == 1) and len(x) <= MOST_HOVERED
+    axes.plot(
+        x,
+        y,
+        color=palette.accent if is_main else palette.second,
+        linewidth=2.0 if is_main else 1.5,
+        linestyle="-" if is_main else (0, (4, 1.6)),
+        marker="o" if has_dots else "",
+        markersize=6 if len(x) == 1 else 4,
+        solid_capstyle="round",
+        solid_joinstyle="round",
+        label=label or None,
+        clip_on=False,
+    )
+    hover_points(axes, f"{label}, " if label else "", x, y, MOST_HOVERED)
+
+
+def _scales(axes: Axes, epochs: Sequence[int], palette: Palette) -> None:
+    """Set the limits and ticks of the axes."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    first, last = epochs[0], epochs[-1]
     axes.set_xlabel("epoch")
+    if len(epochs) == 1:
+        axes.set_xlim(first - 0.5, last + 0.5)
+        axes.xaxis.set_major_locator(FixedLocator([first]))
+    else:
+        axes.set_xlim(first, last)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     if axes.get_yscale() == "log":
         corner = {"transform": axes.transAxes, "ha": "right", "va": "top"}
         axes.text(0.99, 0.98, "logarithmic", color=palette.muted, fontsize=TEXT - 1, **corner)
-    first, last = epochs[0], epochs[-1]
-    axes.set_xlim(first - (0.5 if alone else 0), last + (0.5 if alone else 0))
-    axes.xaxis.set_major_locator(
-        FixedLocator([first]) if alone else MaxNLocator(nbins=7, integer=True)
-    )
-    if axes.get_yscale() == "linear":
+    else:
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    if best in epochs and not alone and name not in RATES:
-        _mark(axes, lines[-1][1], epochs, int(best or 0), best_label, palette)
-    if not axes.get_legend_handles_labels()[0]:
-        return
+
+
+def _legend(axes: Axes, palette: Palette) -> None:
     legend = axes.legend(
         loc="lower left",
         bbox_to_anchor=(-0.012, 1.0),
@@ -250,7 +299,7 @@ def _mark(
     label: str,
     palette: Palette,
 ) -> None:
-    """A dot on the line and a thin line down at the best epoch."""
+    """Mark the best epoch with a dot and a vertical line."""
     height = values[list(epochs).index(best)]
     axes.axvline(best, color=palette.muted, linewidth=0.9, linestyle=(0, (1.5, 2)))
     if math.isfinite(height):

@@ -1,4 +1,4 @@
-"""The drawing of a network: layers as boxes with name, type, shape and parameters, arrows between them, no graphviz."""
+"""The drawing of a network: layers as boxes with name, type, shape and parameters, and arrows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gazelle._core.errors import ArgumentError, DataError
-from gazelle._plots.layering import Layout, Place, lay_out
+from gazelle._plots.layering import Place, lay_out
 from gazelle._plots.style import (
     LIGHT,
     TEXT,
@@ -29,21 +29,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_DRAWN = 200  # layers
-MOST_PASSED = 1000  # rows that the arrows pass
+MOST_PASSED = 1000  # rows that all arrows pass together
+# Lengths in pixels:
 BOX_HEIGHT = 46.0
 ROW_GAP = 26.0
-_GAP = 22.0
-_LANE = 14.0
-_EDGE = 10.0  # free border of the drawing
-_NARROWEST, _WIDEST = 232.0, 400.0
-_PAD = 12.0
+_GAP = 22.0  # between boxes of a row
+_LANE = 14.0  # width for an arrow that passes a row
+_EDGE = 10.0  # margin of the drawing
+_NARROWEST, _WIDEST = 232.0, 400.0  # boxes
+_PAD = 12.0  # left and right of the text in a box
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def network(
     description: Mapping[str, Any], path: str | os.PathLike[str], *, dpi: int = 144
 ) -> Path:
-    """Write the drawing of a network as a file of its own; arguments and errors are those of `network_file`."""
+    """Write the drawing of a network to a file; see `network_file`."""
     path = Path(path)
     path.write_bytes(network_file(description, path, dpi=dpi))
     return path
@@ -52,25 +53,25 @@ def network(
 def network_file(
     description: Mapping[str, Any], path: str | os.PathLike[str], *, dpi: int = 144
 ) -> bytes:
-    """The drawing of a network as the content of a file.
+    """The content of a file with the drawing of a network.
 
     Args:
-        description: What `network.json` holds: `{"layers": [...]}`, each layer with `name` and
-            `type` and, where known, `output_shapes`, `parameters`, `units`, `activation`,
-            `trainable` and `inbound` (names of layers that stand before it).
-        path: The file's name, which ends in `.svg` or `.png`.
-        dpi: Dots per inch of a PNG; 72 draws one pixel a unit.
+        description: The content of `network.json`: `{"layers": [...]}`, each layer with `name` and
+            `type` and, if known, `output_shapes`, `parameters`, `units`, `activation`, `trainable`
+            and `inbound` (names of layers before it).
+        path: The file name, which ends in `.svg` or `.png`.
+        dpi: Dots per inch of a PNG; 72 for one dot per pixel of the SVG.
 
     Raises:
-        ArgumentError: `path` ends otherwise.
-        DataError: `description` has no layers, the same name twice, or an arrow from a layer that
-            comes later.
+        ArgumentError: `path` has another extension.
+        DataError: There are no layers, two with the same name, or a layer with a later one as
+            input.
     """
     path = Path(path)
     ending = path.suffix.lower()
     if ending not in (".svg", ".png"):
         raise ArgumentError(
-            "A network is drawn as SVG or PNG.",
+            "A network can only be drawn as SVG or PNG.",
             expected="a file name that ends in .svg or .png",
             received=str(path),
             fix=f"use {path.with_suffix('.svg').name!r}",
@@ -84,9 +85,8 @@ def network_figure(description: Mapping[str, Any], palette: Palette = LIGHT) -> 
     layers = list(description.get("layers", ()))
     inbound = _checked(layers)
     with drawing():
-        widths = {
-            layer["name"]: width for layer, width in zip(layers, _widths(layers), strict=True)
-        }
+        names = [layer["name"] for layer in layers]
+        widths = dict(zip(names, _widths(layers), strict=True))
         layout = lay_out(inbound, widths, _GAP, _LANE)
         rows = len(layout.rows)
         width = layout.width + 2 * _EDGE
@@ -98,31 +98,42 @@ def network_figure(description: Mapping[str, Any], palette: Palette = LIGHT) -> 
         axes.set_ylim(height, 0)
         for chain in layout.arrows:
             _arrow(axes, chain, palette)
-        _boxes(axes, layout, {layer["name"]: layer for layer in layers}, palette)
+        by_name = dict(zip(names, layers, strict=True))
+        for row in layout.rows:
+            for place in row:
+                if place.name is not None:
+                    _box(axes, place, by_name[place.name], palette)
     return figure
 
 
 def can_be_drawn(layers: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a network is small enough for a drawing: at most 200 layers, and arrows that pass few rows."""
-    rank: dict[str, int] = {}
-    rows = 0
-    for layer in layers[: MOST_DRAWN + 1]:
-        sources = [rank[source] for source in layer.get("inbound") or [] if source in rank]
-        rank[layer["name"]] = 1 + max(sources, default=-1)
-        rows += sum(rank[layer["name"]] - source for source in sources)
-    return 0 < len(layers) <= MOST_DRAWN and rows <= MOST_PASSED
+    """Whether a network is small enough for a drawing.
+
+    It may have at most 200 layers, and its arrows may pass at most 1,000 rows.
+    """
+    if not 0 < len(layers) <= MOST_DRAWN:
+        return False
+    row_of: dict[str, int] = {}
+    passed = 0
+    for layer in layers:
+        sources = [row_of[source] for source in layer.get("inbound") or [] if source in row_of]
+        row = 1 + max(sources, default=-1)
+        row_of[layer["name"]] = row
+        passed += sum(row - source for source in sources)
+    return passed <= MOST_PASSED
 
 
 def shape_text(shapes: Sequence[Sequence[int | None]]) -> str:
-    """Output shapes without the batch axis: `[[None, 32, 32, 3]]` is 32 by 32 by 3, several stand side by side."""
-    return ", ".join(
-        f" {TIMES} ".join("?" if n is None else f"{n:,}" for n in shape[1:]) or "1"
-        for shape in shapes
-    )
+    """Output shapes in words, without the batch axis: 32 by 32 by 3 for `[[None, 32, 32, 3]]`."""
+    texts = []
+    for shape in shapes:
+        sizes = ["?" if size is None else f"{size:,}" for size in shape[1:]]
+        texts.append(f" {TIMES} ".join(sizes) or "1")
+    return ", ".join(texts)
 
 
 def _checked(layers: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """The inbound names of each layer, in order."""
+    """The names of the inputs of each layer, in order of computation."""
     inbound: dict[str, list[str]] = {}
     for layer in layers:
         name: str = layer["name"]
@@ -131,7 +142,7 @@ def _checked(layers: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
         if name in inbound or unknown:
             raise DataError(
                 f"The layer {name!r} cannot be drawn.",
-                expected="unique names, each layer after those that feed it",
+                expected="unique names, and each layer after its inputs",
                 received=f"inbound {unknown}" if unknown else f"two layers called {name!r}",
             )
         inbound[name] = sources
@@ -145,106 +156,82 @@ def _checked(layers: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def _size(layer: Mapping[str, Any]) -> int:
-    """How wide a layer is: its units, or the numbers that it gives out."""
+    """The size of a layer: its units, or the number of elements of its largest output."""
     if layer.get("units"):
         return int(layer["units"])
     shapes = layer.get("output_shapes") or [[]]
-    return max(1, *(math.prod(n or 1 for n in shape[1:]) for shape in shapes))
+    return max(1, *(math.prod(size or 1 for size in shape[1:]) for shape in shapes))
 
 
 def _widths(layers: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Widths of the boxes: by the logarithm of the layer's size, the widest layer gets the widest box."""
-    largest = max(math.log2(1 + _size(layer)) for layer in layers)
-    return [
-        round(_NARROWEST + (_WIDEST - _NARROWEST) * (math.log2(1 + _size(layer)) / largest) ** 2)
-        for layer in layers
-    ]
+    """Widths of the boxes, which grow with the logarithm of the size of the layer."""
+    sizes = [math.log2(1 + _size(layer)) for layer in layers]
+    largest = max(sizes)
+    return [round(_NARROWEST + (_WIDEST - _NARROWEST) * (size / largest) ** 2) for size in sizes]
 
 
-def _boxes(
-    axes: Axes, layout: Layout, layers: Mapping[str, Mapping[str, Any]], palette: Palette
-) -> None:
+def _box(axes: Axes, place: Place, layer: Mapping[str, Any], palette: Palette) -> None:
+    """Draw the box of a layer, with its text and what it shows on hover."""
     from matplotlib.patches import FancyBboxPatch
 
-    for row in layout.rows:
-        for place in row:
-            if place.name is None:
-                continue
-            layer = layers[place.name]
-            left, top = _EDGE + place.x - place.width / 2, _top(place)
-            weighty = bool(layer.get("parameters"))
-            frozen = weighty and not layer.get("trainable", True)
-            style = "round,pad=0,rounding_size=7"
-            common = {"boxstyle": style, "linewidth": 1.2, "mutation_aspect": 1.0}
-            axes.add_patch(  # covers the arrows that end here
-                FancyBboxPatch(
-                    (left, top), place.width, BOX_HEIGHT, fc=palette.surface, ec="none", **common
-                )
-            )
-            axes.add_patch(
-                FancyBboxPatch(
-                    (left, top),
-                    place.width,
-                    BOX_HEIGHT,
-                    linestyle=(0, (3, 2)) if frozen else "-",
-                    fc=(palette.accent, 0.10) if weighty else (palette.muted, 0.05),
-                    ec=palette.accent if weighty else palette.muted,
-                    **common,
-                )
-            )
-            _label(axes, layer, left, top, place.width, palette)
-            words = [
-                str(layer["name"]),
-                str(layer["type"]),
-                shape_text(layer.get("output_shapes") or []),
-            ]
-            words.append(f"{int(layer.get('parameters') or 0):,} parameters")
-            hover(
-                axes,
-                ", ".join(filter(None, words)),
-                left,
-                top,
-                left + place.width,
-                top + BOX_HEIGHT,
-            )
+    left, top = _EDGE + place.x - place.width / 2, _top(place)
+    has_weights = bool(layer.get("parameters"))
+    is_frozen = has_weights and not layer.get("trainable", True)
+    style = "round,pad=0,rounding_size=7"
+    common = {"boxstyle": style, "linewidth": 1.2, "mutation_aspect": 1.0}
+    background = FancyBboxPatch(  # hides the arrows below the tinted box
+        (left, top), place.width, BOX_HEIGHT, fc=palette.surface, ec="none", **common
+    )
+    box = FancyBboxPatch(
+        (left, top),
+        place.width,
+        BOX_HEIGHT,
+        linestyle=(0, (3, 2)) if is_frozen else "-",
+        fc=(palette.accent, 0.10) if has_weights else (palette.muted, 0.05),
+        ec=palette.accent if has_weights else palette.muted,
+        **common,
+    )
+    axes.add_patch(background)
+    axes.add_patch(box)
+    _label(axes, layer, left, top, place.width, palette)
+    words = [str(layer["name"]), str(layer["type"])]
+    if shape := shape_text(layer.get("output_shapes") or []):
+        words.append(shape)
+    words.append(f"{int(layer.get('parameters') or 0):,} parameters")
+    hover(axes, ", ".join(words), left, top, left + place.width, top + BOX_HEIGHT)
 
 
 def _label(
     axes: Axes, layer: Mapping[str, Any], left: float, top: float, width: float, palette: Palette
 ) -> None:
-    """Name and shape on the first line, type and parameters on the second."""
+    """Write name and shape in the first line, type and parameters in the second."""
     kind = str(layer["type"])
     if layer.get("activation") and layer["activation"] != "linear":
         kind += f" · {layer['activation']}"
     count = int(layer.get("parameters") or 0)
-    weights = f"{count:,} param{'s' if count != 1 else ''}" if count else ""
-    if count and not layer.get("trainable", True):
-        weights = f"frozen · {weights}"
-    lines = (
-        (
-            str(layer["name"]),
-            shape_text(layer.get("output_shapes") or []),
-            palette.ink,
-            "bold",
-            TEXT,
-            top + 16,
-        ),
-        (kind, weights, palette.muted, "normal", TEXT - 1, top + 32.5),
+    weights = ""
+    if count:
+        weights = f"{count:,} param{'s' if count != 1 else ''}"
+        if not layer.get("trainable", True):
+            weights = f"frozen · {weights}"
+    shape = shape_text(layer.get("output_shapes") or [])
+    lines = (  # text on the left, text on the right, and y, color, weight and size of the former
+        (str(layer["name"]), shape, top + 16, palette.ink, "bold", TEXT),
+        (kind, weights, top + 32.5, palette.muted, "normal", TEXT - 1),
     )
-    room = width - 2 * _PAD
-    for text, figures, colour, weight, size, y in lines:
-        figures = fit_text(figures, 0.66 * room, TEXT - 1)
-        text = fit_text(
-            text, room - text_width(figures, TEXT - 1) - (10 if figures else 0), size, weight
-        )
+    available = width - 2 * _PAD
+    for text, remark, y, color, weight, size in lines:
+        remark = fit_text(remark, 0.66 * available, TEXT - 1)
+        taken = text_width(remark, TEXT - 1) + 10 if remark else 0.0
+        text = fit_text(text, available - taken, size, weight)
         axes.text(
-            left + _PAD, y, text, color=colour, weight=weight, fontsize=size, va="center_baseline"
+            left + _PAD, y, text, color=color, weight=weight, fontsize=size, va="center_baseline"
         )
-        if figures:
+        if remark:
             axes.text(
                 left + width - _PAD,
                 y,
-                figures,
+                remark,
                 color=palette.muted,
                 fontsize=TEXT - 1,
                 ha="right",
@@ -253,11 +240,15 @@ def _label(
 
 
 def _top(place: Place) -> float:
+    """The y of the upper edge of a place."""
     return _EDGE + place.row * (BOX_HEIGHT + ROW_GAP)
 
 
 def _arrow(axes: Axes, chain: Sequence[Place], palette: Palette) -> None:
-    """A line through the places of `chain`: curves in the gaps between rows, straight past the boxes of a row."""
+    """Draw an arrow through the places of a chain.
+
+    It is curved in the gaps between rows and straight where it passes a row.
+    """
     from matplotlib.patches import PathPatch, Polygon
     from matplotlib.path import Path as Curve
 

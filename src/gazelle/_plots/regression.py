@@ -1,4 +1,4 @@
-"""Pictures of a regression: what was predicted against what is true, and what is left over (residuals)."""
+"""Charts of a regression: predictions against true values, and residuals."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 1500
 _SIZE = (440, 360)
-_HOVERED = 40  # dots that say their numbers
+_HOVERED = 40  # dots that show their numbers on hover
 _LEFT = 64.0  # left of the axes, pixels
 
 
 def predicted_against_true(y_true: Any, y_pred: Any, *, palette: Palette = LIGHT) -> Figure:
-    """Draw one dot a row, the truth to the right and the prediction upwards; right answers lie on the line.
+    """Draw the prediction of each row against its true value; right predictions are on the line.
 
     Args:
         y_true: Targets, any shape.
         y_pred: Predictions of the same shape.
-        palette: The colours.
+        palette: The colors.
 
     Returns:
-        A matplotlib figure; of more than 1,500 rows a fixed choice is drawn.
+        A matplotlib figure; of more than 1,500 rows a random but fixed selection is drawn.
 
     Raises:
-        DataError: The shapes differ or nothing is finite.
+        DataError: The shapes differ, or no values are finite.
     """
     true, predicted = _pairs(y_true, y_pred)
     low, high = _limits(np.concatenate([true, predicted]))
@@ -52,14 +52,10 @@ def predicted_against_true(y_true: Any, y_pred: Any, *, palette: Palette = LIGHT
         axes.plot(
             [low, high], [low, high], color=palette.muted, linewidth=1.1, linestyle=(0, (3, 2.5))
         )
-        _dots(axes, *_few(true, predicted), palette)
-        for i in _farthest(true, predicted):
-            hover(
-                axes,
-                f"true {plain(float(true[i]))}, predicted {plain(float(predicted[i]))}",
-                true[i],
-                predicted[i],
-            )
+        _dots(axes, *_selection(true, predicted), palette)
+        for i in _largest_errors(true, predicted):
+            text = f"true {plain(float(true[i]))}, predicted {plain(float(predicted[i]))}"
+            hover(axes, text, true[i], predicted[i])
         axes.set_xlim(low, high)
         axes.set_ylim(low, high)
         make_room(axes, _LEFT, 36)
@@ -67,21 +63,20 @@ def predicted_against_true(y_true: Any, y_pred: Any, *, palette: Palette = LIGHT
 
 
 def residuals(y_true: Any, y_pred: Any, *, palette: Palette = LIGHT) -> Figure:
-    """Draw the error (prediction minus truth) of each row against the prediction; see `predicted_against_true`."""
+    """Draw the error (prediction minus true value) of each row against its prediction.
+
+    The arguments are those of `predicted_against_true`.
+    """
     true, predicted = _pairs(y_true, y_pred)
     errors = predicted - true
     with drawing():
         figure = new_figure(*_SIZE, palette)
-        axes = _axes(figure, palette, "predicted value", "prediction \N{MINUS SIGN} truth")
+        axes = _axes(figure, palette, "predicted value", "predicted \N{MINUS SIGN} true value")
         axes.axhline(0, color=palette.muted, linewidth=1.1, linestyle=(0, (3, 2.5)))
-        _dots(axes, *_few(predicted, errors), palette)
-        for i in _farthest(true, predicted):
-            hover(
-                axes,
-                f"predicted {plain(float(predicted[i]))}, off by {plain(float(errors[i]))}",
-                predicted[i],
-                errors[i],
-            )
+        _dots(axes, *_selection(predicted, errors), palette)
+        for i in _largest_errors(true, predicted):
+            text = f"predicted {plain(float(predicted[i]))}, off by {plain(float(errors[i]))}"
+            hover(axes, text, predicted[i], errors[i])
         axes.set_xlim(*_limits(predicted))
         most = max(float(np.abs(errors).max()), 1e-12) * 1.08
         axes.set_ylim(-most, most)
@@ -99,10 +94,12 @@ def _axes(figure: Figure, palette: Palette, x: str, y: str) -> Axes:
 
 
 def _pairs(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
-    true, predicted = (np.asarray(values, np.float64).reshape(-1) for values in (y_true, y_pred))
+    """The finite pairs of true and predicted values, each `(rows,)`."""
+    true = np.asarray(y_true, np.float64).reshape(-1)
+    predicted = np.asarray(y_pred, np.float64).reshape(-1)
     if true.shape != predicted.shape:
         raise DataError(
-            "y_true and y_pred differ in shape.",
+            "y_true and y_pred have different shapes.",
             expected=str(np.shape(y_true)),
             received=str(np.shape(y_pred)),
         )
@@ -116,31 +113,36 @@ def _pairs(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     return true[finite], predicted[finite]
 
 
-def _few(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _selection(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A random but fixed selection of the points, if there are many."""
     if len(x) <= MOST_POINTS:
         return x, y
     chosen = np.sort(np.random.default_rng(0).choice(len(x), MOST_POINTS, replace=False))
     return x[chosen], y[chosen]
 
 
-def _farthest(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Places of the largest errors, whose numbers can be read."""
+def _largest_errors(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Numbers of the rows with the largest errors, which show their values on hover."""
     return np.argsort(-np.abs(predicted - true), kind="stable")[:_HOVERED]
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:
+    """Limits of an axis, with a margin."""
     low, high = float(values.min()), float(values.max())
-    room = 0.04 * (high - low) or max(abs(high), 1.0) * 0.1
-    return low - room, high + room
+    margin = 0.04 * (high - low) or max(abs(high), 1.0) * 0.1
+    return low - margin, high + margin
 
 
 def _dots(axes: Axes, x: np.ndarray, y: np.ndarray, palette: Palette) -> None:
-    """All dots in one path, strokes of hardly any length with round ends: a tenth of the bytes of markers."""
+    """Draw dots as one path of very short strokes with round ends.
+
+    As SVG this takes a tenth of the bytes of markers.
+    """
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
     points = np.repeat(np.stack([x, y], axis=1), 2, axis=0)
-    points[1::2, 0] += 1e-5 * (np.ptp(x) or 1.0)  # Agg leaves out strokes of no length at all
+    points[1::2, 0] += 1e-5 * (np.ptp(x) or 1.0)  # Agg does not draw strokes of length 0
     codes = np.tile([Path.MOVETO, Path.LINETO], len(x))
     width = 5.0 if len(x) < 400 else 3.6
     axes.add_patch(

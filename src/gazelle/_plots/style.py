@@ -1,4 +1,4 @@
-"""How all pictures look: colours by role, figures in pixels, SVG small enough to stand inside a page."""
+"""The style of all charts: colors by role, sizes in pixels, and SVG small enough for pages."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 FONTS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 DPI = 72  # one unit of an SVG is one pixel
-_HOVER = "gazelle_hover"  # attribute of a figure: the places that say something
-_REACH = 7.0  # pixels around a point that belong to it
 TEXT = 12.0  # size of all small text, pixels
+_HOVER = "gazelle_hover"  # attribute of a figure: the texts to show on hover, and where
+_REACH = 7.0  # radius around a point in which its text is shown, pixels
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours by role, each `#rrggbb`.
+    """Colors by role, each `#rrggbb`.
 
     Args:
         ink: Text.
-        muted: Text and lines of second rank.
+        muted: Less important text and lines.
         rule: Grids and frames.
-        surface: What the picture stands on.
+        surface: Background.
         accent: The first series.
         second: The second series.
     """
@@ -44,20 +44,19 @@ class Palette:
 
 
 LIGHT = Palette()
-# Colours that nobody else uses: `inline` replaces each by the page's own property, which follows
-# light and dark.
+# Placeholders: `inline` replaces each by a CSS property of the page, which follows light and dark
+# mode. The colors are chosen so that they do not occur otherwise.
 PAGE = Palette("#010a01", "#020b02", "#030c03", "#040d04", "#050e05", "#060f06")
 
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Within the block matplotlib draws as this module wants, whatever the user has set."""
+    """Use this module's settings of matplotlib within the block, instead of the user's."""
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="Glyph .* missing from"
-        )  # the browser has the letter
+        # The font of the browser has the glyph.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(
             {
@@ -85,21 +84,22 @@ def _picture_class() -> type[Figure]:
     from matplotlib.figure import Figure
 
     class Picture(Figure):
-        """A figure that a notebook shows without any setting of matplotlib's."""
+        """A figure that notebooks show without matplotlib's own settings."""
 
         def _repr_png_(self) -> bytes:
             buffer = io.BytesIO()
             self.savefig(buffer, format="png", dpi=2 * DPI)
             return buffer.getvalue()
 
-        def __reduce__(self) -> Any:  # the class itself cannot be found by its name
+        def __reduce__(self) -> Any:
+            # Pickled as a plain Figure: this local class cannot be imported by its name.
             return Figure, (), super().__getstate__()
 
     return Picture
 
 
 def place(figure: Figure, left: float, top: float, right: float, bottom: float) -> Axes:
-    """Axes with the given distances from the figure's edges, in pixels."""
+    """Add axes with the given distances from the edges of the figure, in pixels."""
     width, height = figure.get_size_inches() * DPI
     box = (
         left / width,
@@ -111,7 +111,13 @@ def place(figure: Figure, left: float, top: float, right: float, bottom: float) 
 
 
 def make_room(axes: Axes, room: float, extra: float) -> None:
-    """Narrow `axes` from the left where its tick labels and `extra` pixels need more than the `room` there is."""
+    """Move the left edge of axes to the right if the tick labels need it.
+
+    Args:
+        axes: The axes.
+        room: Pixels to the left of the axes.
+        extra: Pixels that are needed there in addition to the tick labels.
+    """
     low, high = sorted(axes.get_ylim())
     ticks = [tick for tick in axes.yaxis.get_major_locator()() if low <= tick <= high]
     more = max((text_width(plain(tick), TEXT) for tick in ticks), default=0.0) + extra - room
@@ -123,7 +129,7 @@ def make_room(axes: Axes, room: float, extra: float) -> None:
 
 
 def dress(axes: Axes, palette: Palette, *, grid: str = "y") -> None:
-    """Quiet axes: no frame but the base line, a faint grid, muted ticks."""
+    """Style axes: only a base line instead of a frame, a faint grid, muted ticks."""
     axes.set_facecolor("none")
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
@@ -140,7 +146,7 @@ def dress(axes: Axes, palette: Palette, *, grid: str = "y") -> None:
 
 
 def plain(value: float, _: Any = None) -> str:
-    """A number beside an axis: `0.25`, `20,000`, `1.5e10`."""
+    """Format the number of a tick: `0.25`, `20,000`, `1.5e10`."""
     if value and not 1e-4 < abs(value) < 1e7:
         mantissa, exponent = f"{value:.2e}".split("e")
         text = f"{float(mantissa):g}e{int(exponent)}"
@@ -150,15 +156,15 @@ def plain(value: float, _: Any = None) -> str:
 
 
 def hover(axes: Axes, text: str, left: Any, low: Any, right: Any = None, high: Any = None) -> None:
-    """Say `text` where the pointer rests on a point, or on the box from (left, low) to (right, high); needs no script.
+    """Show a text when the pointer is on a point or a box; this needs no script.
 
     Args:
-        axes: Where the place is.
-        text: What to say.
-        left: Place in the axes' own numbers.
-        low: Place in the axes' own numbers.
-        right: End of a box; a point when None.
-        high: End of a box.
+        axes: The axes, in whose data coordinates the other arguments are.
+        text: The text.
+        left: x of the point, or of the left edge of the box.
+        low: y of the point, or of one edge of the box.
+        right: x of the right edge of the box; None for a point.
+        high: y of the other edge of the box.
     """
     figure = axes.get_figure(root=True)
     vars(figure).setdefault(_HOVER, []).append(
@@ -167,12 +173,12 @@ def hover(axes: Axes, text: str, left: Any, low: Any, right: Any = None, high: A
 
 
 def to_svg(figure: Figure) -> str:
-    """A figure as an SVG document of its own, the same text for the same figure."""
+    """Convert a figure to an SVG document; the result is deterministic."""
     return _declare(_svg(figure))
 
 
 def to_png(figure: Figure, dpi: int = 2 * DPI) -> bytes:
-    """A figure as PNG."""
+    """Convert a figure to PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     buffer = io.BytesIO()
@@ -184,17 +190,18 @@ def to_png(figure: Figure, dpi: int = 2 * DPI) -> bytes:
 
 
 def inline(figure: Figure, label: str, prefix: str) -> str:
-    """A figure drawn with `PAGE` as an `<svg>` element for a page that defines `--ink`, `--muted` and so on.
+    """Convert a figure to an `<svg>` element of a page.
 
     Args:
-        figure: The figure.
-        label: What the picture shows, for screen readers.
-        prefix: Starts each id, so that several pictures can stand in one page.
+        figure: The figure, drawn with the palette `PAGE`. The page must define the CSS properties
+            `--ink`, `--muted` and so on.
+        label: What the figure shows, for screen readers.
+        prefix: Prefix of all ids, so that a page can have several figures.
     """
     from html import escape
 
     svg = _svg(figure)
-    svg = re.sub(r"<[^>]*>", lambda tag: _page_colours(tag.group()), svg)
+    svg = re.sub(r"<[^>]*>", lambda tag: _page_colors(tag.group()), svg)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     width, height = figure.get_size_inches() * DPI
     head = (
@@ -205,7 +212,7 @@ def inline(figure: Figure, label: str, prefix: str) -> str:
 
 
 def _svg(figure: Figure) -> str:
-    """The `<svg>` element as matplotlib writes it, without what no picture needs."""
+    """The `<svg>` element that matplotlib writes, without metadata and unused ids, with hovers."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.StringIO()
@@ -228,7 +235,7 @@ def _svg(figure: Figure) -> str:
 
 
 def _hovers(figure: Figure) -> str:
-    """Unseen shapes with titles, which browsers show beside the pointer."""
+    """Invisible shapes with titles, which browsers show as tooltips."""
     from html import escape
 
     height = figure.get_size_inches()[1] * DPI
@@ -242,20 +249,18 @@ def _hovers(figure: Figure) -> str:
             )
             continue
         x1, y1 = axes.transData.transform(end)
-        place = (
+        box = (
             f'x="{min(x, x1):.0f}" y="{height - max(y, y1):.0f}" width="{abs(x1 - x):.0f}"'
             f' height="{abs(y1 - y):.0f}"'
         )
-        shapes.append(f"<rect {place}>{title}</rect>")
-    return (
-        f'<g fill="transparent" stroke="none" pointer-events="all">{"".join(shapes)}</g>'
-        if shapes
-        else ""
-    )
+        shapes.append(f"<rect {box}>{title}</rect>")
+    if not shapes:
+        return ""
+    return f'<g fill="transparent" stroke="none" pointer-events="all">{"".join(shapes)}</g>'
 
 
 def _short(tag: str) -> str:
-    """A tag with numbers of two decimals and no line breaks; pictures within pictures stay."""
+    """A tag without line breaks, with two decimals in numbers; embedded images are unchanged."""
     if "base64" in tag:
         return tag
     tag = re.sub(r"(\d\.\d\d)\d+", r"\1", tag)
@@ -268,14 +273,14 @@ def _short(tag: str) -> str:
     )
 
 
-def _page_colours(tag: str) -> str:
+def _page_colors(tag: str) -> str:
     for role in ("ink", "muted", "rule", "surface", "accent", "second"):
         tag = tag.replace(getattr(PAGE, role), f"var(--{role})")
     return tag.replace("'DejaVu Sans'", "var(--sans)")
 
 
 def _declare(svg: str) -> str:
-    """An `<svg>` element as a document: the namespaces that a file needs, text in the reader's own letters."""
+    """Make an `<svg>` element a document: with its namespace, and fonts of the reader's system."""
     svg = svg.replace("'DejaVu Sans'", FONTS.replace('"', "'"))
     if 'xmlns="' not in svg[:400]:
         svg = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
@@ -283,7 +288,7 @@ def _declare(svg: str) -> str:
 
 
 def fit_text(text: str, width: float, size: float, weight: str = "normal") -> str:
-    """`text`, cut short with an ellipsis where it is wider than `width` pixels."""
+    """Cut a text that is wider than `width` pixels, with an ellipsis."""
     if text_width(text, size, weight) <= width:
         return text
     low, high = 0, len(text)
@@ -297,7 +302,7 @@ def fit_text(text: str, width: float, size: float, weight: str = "normal") -> st
 
 
 def text_width(text: str, size: float, weight: str = "normal") -> float:
-    """Width of a line in DejaVu Sans, which is as wide as any usual screen font, in pixels."""
+    """Width of a text in pixels, in DejaVu Sans, which is as wide as any usual screen font."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 

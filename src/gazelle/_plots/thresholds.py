@@ -1,4 +1,4 @@
-"""Two classes: what each threshold gives, as a ROC curve (Fawcett 2006) and as precision against recall."""
+"""Curves over the threshold for two classes: ROC (Fawcett 2006), and precision against recall."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gazelle._plots.style import LIGHT, TEXT, Palette, drawing, dress, hover, new_figure, place
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_HOVERED = 40
@@ -21,18 +22,18 @@ def roc_curve(
     *,
     palette: Palette = LIGHT,
 ) -> Figure:
-    """Draw the share of positives that are found against the share of negatives that are taken for positives.
+    """Draw the true positive rate against the false positive rate.
 
     Args:
         x: False positive rates.
         y: True positive rates.
-        thresholds: The threshold of each point, None for above all.
-        palette: The colours.
+        thresholds: The threshold of each point; None for one above all values.
+        palette: The colors.
 
     Returns:
-        A matplotlib figure; the dashed line is what guessing gives.
+        A matplotlib figure; the dashed line is the result of guessing.
     """
-    names = ("negatives taken for positives", "positives found")
+    names = ("false positive rate", "true positive rate")
     return _draw(x, y, thresholds, names, [(0, 1), (0, 1)], palette)
 
 
@@ -49,11 +50,11 @@ def precision_recall_curve(
     Args:
         x: Recalls.
         y: Precisions.
-        thresholds: The threshold of each point, None for above all.
-        share: Share of the positive class: the precision of guessing, the dashed line.
-        palette: The colours.
+        thresholds: The threshold of each point; None for one above all values.
+        share: Share of the positive class. This is the precision of guessing, the dashed line.
+        palette: The colors.
     """
-    names = ("positives found (recall)", "right among them (precision)")
+    names = ("recall", "precision")
     return _draw(x, y, thresholds, names, [(0, 1), (share, share)], palette)
 
 
@@ -76,30 +77,34 @@ def _draw(
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             axis.set_major_locator(MultipleLocator(0.2))
-        axes.tick_params(axis="x", pad=8)  # so that the two zeros do not meet
+        axes.tick_params(axis="x", pad=8)  # keeps the two zeros apart
         axes.plot(*guess, color=palette.muted, linewidth=1.1, linestyle=(0, (3, 2.5)))
         axes.plot(x, y, color=palette.accent, linewidth=2.0, solid_joinstyle="round", clip_on=False)
         _mark(axes, x, y, thresholds, palette)
         step = max(1, len(x) // MOST_HOVERED)
         for i in range(0, len(x), step):
-            cut = "" if thresholds[i] is None else f" at threshold {thresholds[i]:.3f}"
-            hover(
-                axes, f"{names[1]} {100 * y[i]:.1f}%, {names[0]} {100 * x[i]:.1f}%{cut}", x[i], y[i]
-            )
+            text = f"{names[1]} {100 * y[i]:.1f}%, {names[0]} {100 * x[i]:.1f}%"
+            if thresholds[i] is not None:
+                text += f" at threshold {thresholds[i]:.3f}"
+            hover(axes, text, x[i], y[i])
         axes.set_xlabel(names[0], fontsize=TEXT)
         axes.set_ylabel(names[1], fontsize=TEXT)
     return figure
 
 
 def _mark(
-    axes: object, x: Sequence[float], y: Sequence[float], thresholds: Sequence, palette: Palette
+    axes: Axes,
+    x: Sequence[float],
+    y: Sequence[float],
+    thresholds: Sequence[float | None],
+    palette: Palette,
 ) -> None:
-    """A dot where the threshold is one half, if a point is near."""
-    known = [(abs(cut - _HALF), i) for i, cut in enumerate(thresholds) if cut is not None]
-    if not known:
+    """Draw a dot at the point whose threshold is closest to 0.5."""
+    distances = [(abs(cut - _HALF), i) for i, cut in enumerate(thresholds) if cut is not None]
+    if not distances:
         return
-    _, i = min(known)
-    axes.plot(  # type: ignore[attr-defined]
+    _, i = min(distances)
+    axes.plot(
         [x[i]],
         [y[i]],
         marker="o",

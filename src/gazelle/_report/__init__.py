@@ -1,1 +1,1 @@
-"""A report: a trained model and its data become a run folder and one HTML page."""
+"""Reports: run folders of trained models, and their HTML pages."""

@@ -1,4 +1,4 @@
-"""What a report needs, looked at before any work is spent."""
+"""Checks of everything that a report needs, before any work is done."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from gazelle.models.trainer import require_compiled
 
 
 def check_packages() -> None:
-    """Refuse to begin where a package is missing that only the end would ask for.
+    """Check that all packages are installed, also those that are only needed at the end.
 
     Raises:
-        PackageError: It names the packages.
+        PackageError: A package is missing. The message names all that are.
     """
     need("A report", "matplotlib", "sklearn", "PIL")
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:
-    """Make the folder and see that files can be written into it.
+    """Create the folder if it is missing, and check that it is writable.
 
     Raises:
-        OSError: It cannot be made or written.
-        ArgumentError: There is a file in its place.
+        OSError: It cannot be created or written to.
+        ArgumentError: It is a file.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise ArgumentError(
-            f"The report needs a folder, and {folder} is a file.",
-            fix="name another folder, or remove the file",
+            f"The report needs a folder, but {folder} is a file.",
+            fix="pass another folder, or remove the file",
         )
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
@@ -42,13 +42,13 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
 
 
 def check_model(model: Any, x: Any, y: Any, class_names: list[str]) -> None:
-    """Refuse what cannot be reported.
+    """Check that a report can be made of a model and its data.
 
     Raises:
         StateError: The model is not compiled.
-        ArgumentError: It has several outputs.
-        DataError: Class names that do not fit the model.
-        ShapeError: Another number of rows than targets.
+        ArgumentError: The model has several outputs.
+        DataError: The class names do not match the model.
+        ShapeError: The number of rows is not the number of targets.
     """
     require_compiled(model)
     outputs: list[Any] = getattr(model, "outputs", None) or [None]
@@ -58,25 +58,25 @@ def check_model(model: Any, x: Any, y: Any, class_names: list[str]) -> None:
     if y is None or (rows is not None and rows != len(y)):
         raise ShapeError(
             "Inputs and targets of the report have different numbers of rows.",
-            expected="a target for each row",
+            expected="one target per row",
             received=f"{rows} rows and {'no' if y is None else len(y)} targets",
             fix="pass the x and y that belong together",
         )
-    last = outputs[0].shape[-1] if outputs[0] is not None and len(outputs[0].shape) == 2 else None
-    if class_names and last is not None:
-        check_names(class_names, 2 if last == 1 else last)
+    shape = None if outputs[0] is None else outputs[0].shape
+    if class_names and shape is not None and len(shape) == 2 and shape[-1] is not None:
+        check_names(class_names, 2 if shape[-1] == 1 else shape[-1])
 
 
 def check_names(names: list[str], count: int) -> None:
-    """Refuse class names of another number than there are classes.
+    """Check the number of class names; no names are allowed too.
 
     Raises:
-        DataError: The numbers differ.
+        DataError: It is not the number of classes.
     """
     if names and len(names) != count:
         raise DataError(
-            "class_names does not fit the model.",
-            expected=f"{count} names, one for each class",
+            "class_names does not match the model.",
+            expected=f"{count} names, one per class",
             received=f"{len(names)} names",
             fix="list the classes in the order of their numbers",
         )
@@ -89,16 +89,19 @@ def several_outputs(received: str) -> ArgumentError:
         expected="one output",
         received=received,
         fix=(
-            "report on a model of one of them: gazelle.Model(model.inputs, model.outputs[0]),"
-            " compiled"
+            "compile a model with one of the outputs and report on it:"
+            " gazelle.Model(model.inputs, model.outputs[0])"
         ),
     )
 
 
 def _rows(x: Any) -> int | None:
-    parts: Any = (
-        list(x.values()) if isinstance(x, dict) else x if isinstance(x, list | tuple) else [x]
-    )
+    """The number of rows of inputs; None if it is unknown."""
+    parts = [x]
+    if isinstance(x, dict):
+        parts = list(x.values())
+    elif isinstance(x, list | tuple):
+        parts = list(x)
     first: Any = parts[0] if parts else None
     if hasattr(first, "shape"):
         return int(np.shape(first)[0]) if len(first.shape) else None

@@ -7,26 +7,26 @@ from typing import Any
 
 
 def columns(history: Any) -> tuple[list[int], dict[str, list[float]]]:
-    """Numbers of the epochs, from 1, and the figures of each.
+    """Arrange the figures of a history in columns, with one value per epoch.
 
-    A figure that was not taken in every epoch (`validation_freq`) is NaN in the others. A `History`
-    that `fit` has filled knows which, and the epochs of earlier calls of `fit` too; of a dict the
-    places are found by counting.
+    A figure that was not computed in every epoch (`validation_freq`) is NaN in the others. The
+    `History` of a `fit` records which epochs these are, and those of earlier calls of `fit`; for a
+    dict they are inferred from the number of values.
 
     Args:
-        history: What `fit` returned, a dict of lists as its `history` is, or None.
+        history: The return value of `fit`, a dict of lists like its `history`, or None.
 
     Returns:
-        The numbers and the columns; both empty without a history.
+        Numbers of the epochs, from 1, and the columns by name; both empty without a history.
     """
     if history is None:
         return [], {}
-    if hasattr(history, "course") and (course := history.course())[0]:
-        return course
-    figures: dict[str, list[float]] = {
-        name: [float(value) for value in values]
-        for name, values in (history if isinstance(history, dict) else history.history).items()
-    }
+    if hasattr(history, "course"):
+        epochs, columns_of_fits = history.course()
+        if epochs:
+            return epochs, columns_of_fits
+    lists = history if isinstance(history, dict) else history.history
+    figures = {name: [float(value) for value in values] for name, values in lists.items()}
     rows = max(map(len, figures.values()), default=0)
     epochs = [int(number) + 1 for number in getattr(history, "epoch", [])]
     if len(epochs) != rows:  # several calls of fit in one history
@@ -35,7 +35,7 @@ def columns(history: Any) -> tuple[list[int], dict[str, list[float]]]:
 
 
 def _spread(values: list[float], epochs: list[int]) -> list[float]:
-    """Values of every n-th epoch in their places; where no n fits, at the end."""
+    """Put the values of every n-th epoch in their places; if no n fits, at the end."""
     missing = len(epochs) - len(values)
     if not missing:
         return values

@@ -1,4 +1,4 @@
-"""What a model's outputs and targets mean: classes or numbers, probabilities, class numbers."""
+"""The meaning of outputs and targets: classes or numbers, probabilities, class numbers."""
 
 from __future__ import annotations
 
@@ -23,51 +23,54 @@ _CLASSES = (
 
 
 def is_classifier(model: Any) -> bool:
-    """Whether a compiled model names classes: its loss is one for classes, or its last layer is a softmax."""
+    """Whether a compiled model predicts classes.
+
+    That is so if its loss is one for classes, or its last layer is a softmax.
+    """
     if loss_name(model) in _CLASSES:
         return True
     return _last_activation(model) == "softmax"
 
 
 def is_multi_label(model: Any, y: Any, outputs: np.ndarray) -> bool:
-    """Whether each row may have several labels: a loss of yes and no for each of several outputs.
+    """Whether each row may have several labels.
 
-    Rows of exactly one label each, and a softmax, mean classes.
+    That is so for a binary loss over several outputs. A softmax, or rows of exactly one label each,
+    mean classes instead.
     """
     array = np.asarray(y)
-    if (
-        loss_name(model) not in _BINARY
-        or outputs.ndim != 2
-        or outputs.shape[1] < 2
-        or array.shape != outputs.shape
-    ):
+    if loss_name(model) not in _BINARY or _last_activation(model) == "softmax":
         return False
-    if _last_activation(model) == "softmax" or array.dtype.kind not in "iufb":
+    if outputs.ndim != 2 or outputs.shape[1] < 2 or array.shape != outputs.shape:
         return False
-    return bool(np.isin(array, (0, 1)).all()) and not (array.sum(axis=1) == 1).all()
+    if array.dtype.kind not in "iufb" or not np.isin(array, (0, 1)).all():
+        return False
+    return not (array.sum(axis=1) == 1).all()
 
 
 def loss_name(model: Any) -> str:
-    """The name of a compiled model's loss function: `"mean_squared_error"`, also where it was given as `"mse"`."""
+    """The full name of a compiled model's loss function, such as `"mean_squared_error"`."""
     loss = losses.get(_only_loss(model))
-    found = getattr(loss, "function", loss)
-    return str(getattr(found, "__name__", type(found).__name__)) if found is not None else ""
+    function = getattr(loss, "function", loss)
+    if function is None:
+        return ""
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
-def wants_scores(model: Any) -> bool:
-    """Whether the loss takes scores, not probabilities: `from_logits=True`."""
+def takes_logits(model: Any) -> bool:
+    """Whether the loss takes logits instead of probabilities (`from_logits=True`)."""
     return bool(getattr(_only_loss(model), "from_logits", False))
 
 
 def as_probabilities(model: Any, outputs: Any) -> np.ndarray:
-    """A classifier's outputs as probabilities.
+    """Convert a classifier's outputs to probabilities.
 
-    Scores (`from_logits=True`) go through sigmoid or softmax, by the loss; the answers of a hinge
-    loss, -1 to 1, are brought to 0 to 1.
+    Logits (`from_logits=True`) go through a sigmoid or softmax, depending on the loss. The outputs
+    for a hinge loss, -1 to 1, are scaled to 0 to 1.
 
     Args:
         model: A compiled classifier.
-        outputs: What `predict` gave, `(rows,)` or `(rows, classes)`.
+        outputs: The return value of `predict`, `(rows,)` or `(rows, classes)`.
 
     Returns:
         float32, of the same shape.
@@ -78,33 +81,34 @@ def as_probabilities(model: Any, outputs: Any) -> np.ndarray:
         return (np.clip(values, -1, 1) + 1) / 2
     if name == "categorical_hinge":
         return _softmax(values)
-    if not wants_scores(model):
+    if not takes_logits(model):
         return values
     return _sigmoid(values) if name in _BINARY else _softmax(values)
 
 
 def class_numbers(y: Any) -> np.ndarray:
-    """Targets as class numbers `(rows,)`, int64.
+    """Convert targets to class numbers `(rows,)`, int64.
 
     Args:
-        y: Numbers `(rows,)` or `(rows, 1)`, or a row of shares of the classes for each (one-hot)
-            `(rows, classes)`. -1, as hinge losses take it, counts as 0.
+        y: Class numbers `(rows,)` or `(rows, 1)`, or one-hot rows or probabilities `(rows,
+            classes)`. The label -1 of hinge losses becomes 0.
 
     Raises:
-        DataError: Targets that are no class numbers, such as several labels in one row.
+        DataError: The targets are not classes, such as several labels in one row.
     """
     array = np.asarray(y)
     if array.ndim == 2 and array.shape[1] > 1:
         values = array.astype(np.float64)
         if not np.allclose(values.sum(axis=1), 1.0, atol=1e-3):
+            sums = values.sum(axis=1)
             raise DataError(
-                "A report needs one class for each row.",
+                "A report needs one class per row.",
                 expected="class numbers, or one-hot rows, whose sum is 1",
                 received=(
-                    f"rows of {array.shape[1]} numbers with sums from {values.sum(1).min():g} to "
-                    f"{values.sum(1).max():g}"
+                    f"rows of {array.shape[1]} numbers with sums from {sums.min():g} to"
+                    f" {sums.max():g}"
                 ),
-                fix='several labels a row need loss="binary_crossentropy" and targets of 0 and 1',
+                fix='several labels per row need loss="binary_crossentropy" and targets of 0 and 1',
             )
         return values.argmax(axis=1)
     if array.ndim not in (1, 2) or array.dtype.kind not in "iufb":
@@ -117,12 +121,10 @@ def class_numbers(y: Any) -> np.ndarray:
     whole = np.nan_to_num(flat).astype(np.int64)
     if not np.array_equal(whole, flat):
         raise DataError(
-            "The targets are not classes: a loss for classes was compiled.",
+            "The targets are not classes, but the model was compiled with a loss for classes.",
             expected="whole numbers",
             received=f"numbers such as {flat[whole != flat][0]:g}",
-            fix=(
-                'compile with a loss for numbers, such as "mse", if the model is to predict numbers'
-            ),
+            fix='if the model predicts numbers, compile it with a loss for numbers, such as "mse"',
         )
     return np.where(whole == -1, 0, whole)
 
@@ -135,18 +137,20 @@ def _last_activation(model: Any) -> str:
 
 
 def _only_loss(model: Any) -> Any:
-    """The loss as compiled, out of its list or dict if it stands in one."""
+    """The loss that was passed to `compile`, taken out of a list or dict with one entry."""
     loss = model.loss
     if isinstance(loss, dict) and len(loss) == 1 and "class_name" not in loss:
         return next(iter(loss.values()))
-    return loss[0] if isinstance(loss, list | tuple) and len(loss) == 1 else loss
+    if isinstance(loss, list | tuple) and len(loss) == 1:
+        return loss[0]
+    return loss
 
 
-def _sigmoid(scores: np.ndarray) -> np.ndarray:
-    shrunk = np.exp(-np.abs(scores))  # never above 1, so that nothing overflows
-    return np.where(scores >= 0, 1, shrunk) / (1 + shrunk)
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    small = np.exp(-np.abs(logits))  # at most 1, so that it cannot overflow
+    return np.where(logits >= 0, 1, small) / (1 + small)
 
 
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""A trained model and the data it is measured on become a run folder."""
+"""Recording: a run folder is written for a trained model and its test data."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from gazelle._plots.network import can_be_drawn
 from gazelle._plots.network import network as draw_network
 from gazelle._report import figures, runs, schema
 from gazelle._report.checks import check_model
+from gazelle._report.evaluation import Evaluation, evaluate
 from gazelle._report.history_columns import columns
-from gazelle._report.measuring import Measured, measure
-from gazelle._report.predictions import loss_name, wants_scores
+from gazelle._report.predictions import loss_name, takes_logits
 from gazelle._report.rows import parts_of, seen_before, worst_rows
 from gazelle._report.schema import Scalar
 from gazelle.models import Functional, Sequential, describe
 
 NOT_RECORDED = "not recorded"
-_LEFT_OUT = ("name", "learning_rate")  # of an optimizer's arguments: told elsewhere
+_LISTED_ELSEWHERE = ("name", "learning_rate")  # arguments of an optimizer
 
 
 @dataclass
 class RunDetails:
-    """What a run folder tells beside the model and its figures.
+    """What a user tells about a run, besides the model and its data.
 
     Args:
-        title: Headline of the report; made from `data` when empty.
-        question: What the network is to find out, a sentence or two.
+        title: Title of the report; if empty, it is made from `data`.
+        question: The question that the network answers, in one or two sentences.
         data: Name of the data set.
-        class_names: Names of the classes in the order of their numbers; their numbers when empty.
+        class_names: Names of the classes in the order of their numbers; if empty, their numbers.
         splits: `{"train": y, "validation": y, "test": y}`: the targets of each part, for its size
-            and class shares. Parts that are not given are told as `fit` recorded them.
-        settings: Name and value of each setting, in the order to show; they go before what the
-            model tells itself.
+            and class shares. Other parts are reported as `fit` recorded them.
+        settings: Name and value of each setting, in the order to show. They come before, and
+            override, those of the model.
         durations: Seconds of each stage: `load`, `train`; `evaluate` is added.
-        started: Start of the training, ISO 8601; as `fit` recorded it when empty.
-        stop_reason: Why training ended; empty when all epochs were run.
+        started: Start of the training, ISO 8601; if empty, as `fit` recorded it.
+        stop_reason: Why training ended; empty if all epochs were run.
     """
 
     title: str = ""
@@ -64,10 +64,10 @@ class RunDetails:
 
 @dataclass
 class NewRun:
-    """A run folder in the making.
+    """A run folder that is being written.
 
     Args:
-        folder: Where to write; after the block of `new_folder` the finished run folder.
+        folder: The folder to write to; after the block of `new_folder`, the finished run folder.
     """
 
     folder: Path
@@ -75,13 +75,16 @@ class NewRun:
 
 @contextmanager
 def new_folder(root: str | os.PathLike[str], name: str) -> Iterator[NewRun]:
-    """A new run folder `root/name` (`name-2`, ... where there is one), whole or not there.
+    """Create a run folder `root/name`, or `name-2`, ... if that exists.
 
-    The block writes into a hidden folder, which gets its name when the block has ended well; else
+    The block writes to a hidden folder, which is renamed when the block ends. If the block raises,
     nothing is left.
 
+    Yields:
+        The new run.
+
     Raises:
-        OSError: The folder cannot be made.
+        OSError: The folder cannot be created.
     """
     with draft_folder(root) as draft:
         new = NewRun(draft)
@@ -95,23 +98,24 @@ def record(
     y_test: Any,
     *,
     history: Any = None,
-    facts: RunDetails | None = None,
+    details: RunDetails | None = None,
     folder: str | os.PathLike[str],
 ) -> Path:
-    """Write a run folder: model, weights, history, network, predictions, sample images, metrics and, last, config.
+    """Evaluate a model and write a run folder.
 
-    Nothing is written before everything is measured. Each file is whole or absent; a folder with
-    `config.json` has all. The architecture of a subclassed model is code, so only its weights are
-    kept.
+    The folder contains the model, weights, history, network, predictions, sample images, metrics
+    and the configuration. Nothing is written before the evaluation is complete. Each file is
+    complete or absent, and `config.json` is written last. The architecture of a subclassed model is
+    code, so only its weights are kept.
 
     Args:
         model: A compiled model with one output.
-        x_test: Inputs to measure it on, `(rows, ...)`.
+        x_test: Inputs to evaluate it on, `(rows, ...)`.
         y_test: Targets: class numbers `(rows,)` or `(rows, 1)`, one-hot `(rows, classes)`, or
             numbers `(rows, ...)`.
-        history: What `fit` returned, or None.
-        facts: What else to tell.
-        folder: The folder, made if missing.
+        history: The return value of `fit`, or None.
+        details: What the user tells about the run.
+        folder: The folder; it is created if it is missing.
 
     Returns:
         The folder.
@@ -119,23 +123,23 @@ def record(
     Raises:
         ArgumentError: The model has several outputs, or one that is neither classes nor numbers.
         StateError: The model is not compiled.
-        DataError: Targets that do not fit the model, or predictions that are not finite.
-        OSError: The folder cannot be written.
+        DataError: The targets do not match the model, or predictions are not finite.
+        OSError: The folder cannot be written to.
     """
-    facts = facts or RunDetails()
-    check_model(model, x_test, y_test, facts.class_names)
-    measured = measure(model, x_test, y_test, facts.class_names)
-    config = _config(model, x_test, history, facts, measured)
+    details = details or RunDetails()
+    check_model(model, x_test, y_test, details.class_names)
+    evaluation = evaluate(model, x_test, y_test, details.class_names)
+    config = _config(model, x_test, history, details, evaluation)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder, model, x_test, history, measured, config)
+    _write(folder, model, x_test, history, evaluation, config)
     return folder
 
 
 def _write(
-    folder: Path, model: Any, x: Any, history: Any, measured: Measured, config: schema.RunConfig
+    folder: Path, model: Any, x: Any, history: Any, evaluation: Evaluation, config: schema.RunConfig
 ) -> None:
-    """All files of a run, `config.json` last."""
+    """Write all files of a run, `config.json` last."""
     epochs, curves = columns(history)
     if _has_architecture(model):
         runs.write_text(folder / runs.MODEL, model.to_json(indent=1))
@@ -143,138 +147,138 @@ def _write(
     if epochs:
         runs.write_history(folder, curves, epochs)
     _write_network(folder, model)
-    classifies = config.task != "regression"
-    outputs = measured.outputs.astype(np.float16) if classifies else measured.outputs
-    runs.write_predictions(folder, measured.labels, outputs)
+    labels, outputs = evaluation.labels, evaluation.outputs
+    are_probabilities = config.task != "regression"
+    runs.write_predictions(
+        folder, labels, outputs.astype(np.float16) if are_probabilities else outputs
+    )
     if config.task == "classification" and _are_images(x):
-        runs.write_samples(
-            folder, figures.choose_samples(_showable(x), measured.labels, measured.outputs)
-        )
-    if (worst := worst_rows(x, measured)) is not None:
+        runs.write_samples(folder, figures.choose_samples(_showable(x), labels, outputs))
+    worst = worst_rows(x, evaluation)
+    if worst is not None:
         runs.write_worst_rows(folder, worst)
-    runs.write_metrics(folder, measured.metrics)
+    runs.write_metrics(folder, evaluation.metrics)
     runs.write_config(folder, config)
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
-    found = {"python": platform.python_version(), "gazelle": __version__}
+    """Versions of the packages that results depend on."""
+    versions = {"python": platform.python_version(), "gazelle": __version__}
     for name in ("jax", "jaxlib", "numpy"):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "unknown"
-    return found
+            versions[name] = "unknown"
+    return versions
 
 
 def device() -> str:
-    """What the numbers are computed on: `"cpu (x86_64, 2 cores)"`, `"NVIDIA H100 80GB HBM3"`."""
+    """The device that JAX uses: `"cpu (x86_64, 2 cores)"`, `"NVIDIA H100 80GB HBM3"`."""
     devices = jax.devices()
     kind = devices[0].device_kind
     if devices[0].platform == "cpu":
-        return f"{kind} ({platform.machine()}, {cores()} {'core' if cores() == 1 else 'cores'})"
+        count = cores()
+        return f"{kind} ({platform.machine()}, {count} {'core' if count == 1 else 'cores'})"
     return kind if len(devices) == 1 else f"{len(devices)} x {kind}"
 
 
 def _config(
-    model: Any, x: Any, history: Any, facts: RunDetails, measured: Measured
+    model: Any, x: Any, history: Any, details: RunDetails, evaluation: Evaluation
 ) -> schema.RunConfig:
+    """The content of `config.json`."""
     fits: list[schema.Fit] = list(getattr(history, "fits", []))
-    told = {**_recorded_settings(fits), **_settings(model, fits)}
-    settings = {**facts.settings, **{k: v for k, v in told.items() if k not in facts.settings}}
+    settings = dict(details.settings)
+    for name, value in {**_fit_settings(fits), **_model_settings(model, fits)}.items():
+        settings.setdefault(name, value)
     seen = seen_before(fits, x)
     durations = {"train": sum(fit.seconds for fit in fits)} if fits else {}
     return schema.RunConfig(
-        title=facts.title or f"A network for {facts.data}",
-        task=measured.task,
-        data=facts.data,
-        splits=parts_of(facts.splits, fits, seen, measured),
-        question=facts.question,
+        title=details.title or f"A network for {details.data}",
+        task=evaluation.task,
+        data=details.data,
+        splits=parts_of(details.splits, fits, seen, evaluation),
+        question=details.question,
         input_shape=[int(n) for n in np.shape(x)[1:]] if _is_one_array(x) else [],
-        class_names=measured.class_names,
+        class_names=evaluation.class_names,
         settings={name: _scalar(value) for name, value in settings.items()},
         versions=versions(),
         device=device(),
-        started=facts.started or (fits[0].started if fits else ""),
-        durations={**durations, **facts.durations, "evaluate": measured.seconds},
-        stop_reason=facts.stop_reason,
+        started=details.started or (fits[0].started if fits else ""),
+        durations={**durations, **details.durations, "evaluate": evaluation.seconds},
+        stop_reason=details.stop_reason,
         fits=[replace(fit, sample=[], validation_sample=[]) for fit in fits],
         weights_changed=history.weights_changed() if hasattr(history, "weights_changed") else None,
         seen=seen,
-        target_names=measured.target_names,
+        target_names=evaluation.target_names,
     )
 
 
-def _recorded_settings(fits: list[schema.Fit]) -> dict[str, Any]:
-    """What the last fit recorded of itself; "not recorded" where nothing was."""
+def _fit_settings(fits: list[schema.Fit]) -> dict[str, Any]:
+    """The settings of training that `fit` recorded; "not recorded" without a record."""
     if not fits:
         return dict.fromkeys(("batch_size", "epochs", "seed"), NOT_RECORDED)
-    last = fits[-1]
+    batch_size = fits[-1].batch_size
     seeds = {fit.seed for fit in fits}
     return {
-        "batch_size": (
-            last.batch_size if last.batch_size is not None else "as the generator gives them"
-        ),
+        "batch_size": "as in the generator" if batch_size is None else batch_size,
         "epochs": " + ".join(str(fit.done) for fit in fits),
         "seed": seeds.pop() if len(seeds) == 1 and None not in seeds else "not set",
     }
 
 
-def _settings(model: Any, fits: list[schema.Fit]) -> dict[str, Any]:
-    """What the model tells of its training: loss, optimizer and the optimizer's arguments, the rate as it began."""
+def _model_settings(model: Any, fits: list[schema.Fit]) -> dict[str, Any]:
+    """The settings of training that the model knows: loss, optimizer and its arguments."""
     optimizer = model.optimizer
     config = optimizer.get_config()
-    told = {
-        k: v
-        for k, v in config.items()
-        if k not in _LEFT_OUT and (k != "ema_momentum" or config.get("use_ema"))
-    }
-    rate = config.get("learning_rate")
-    loss = loss_name(model)
-    found = {
-        "loss": f"{loss} (from_logits)" if wants_scores(model) else loss or "none",
+    arguments = {name: config[name] for name in config if name not in _LISTED_ELSEWHERE}
+    if not config.get("use_ema"):
+        arguments.pop("ema_momentum", None)
+    loss = loss_name(model) or "none"
+    settings = {
+        "loss": f"{loss} (from_logits)" if takes_logits(model) else loss,
         "optimizer": type(optimizer).__name__,
-        **_told_rate(rate, fits),
-        "optimizer arguments": _listed(told) or "none",
+        **_learning_rate(config.get("learning_rate"), fits),
+        "optimizer arguments": _listed(arguments) or "none",
         "engine": kernel.status().text,
     }
     if not _has_architecture(model):
-        found["model file"] = (
-            f"none: {type(model).__name__} is a class of its own; its weights are in {runs.WEIGHTS}"
+        settings["model file"] = (
+            f"none: {type(model).__name__} is a subclass of Model; its weights are in"
+            f" {runs.WEIGHTS}"
         )
+    return settings
+
+
+def _learning_rate(rate: Any, fits: list[schema.Fit]) -> dict[str, Any]:
+    """The learning rate in the first epoch and, if it changed, in the last.
+
+    Args:
+        rate: The learning rate in the optimizer's config.
+        fits: The records of all calls of `fit`.
+    """
+    if isinstance(rate, dict):  # a schedule
+        return {"learning_rate": f"{rate['class_name']}({_listed(rate['config'])})"}
+    rates = [_scalar(np.float32(value)) for fit in fits for value in fit.learning_rates]
+    if not rates:
+        recorded = {} if fits else {"learning_rate": NOT_RECORDED}
+        return {**recorded, "learning_rate now": rate}
+    found = {"learning_rate": rates[0]}
+    if len(set(rates)) > 1:
+        found["learning_rate in the last epoch"] = rates[-1]
     return found
 
 
-def _told_rate(rate: Any, fits: list[schema.Fit]) -> dict[str, Any]:
-    """The learning rate at the beginning and, where it changed, at the end."""
-    if isinstance(rate, dict):
-        return {"learning_rate": f"{rate['class_name']}({_listed(rate['config'])})"}
-    rates = [_scalar(np.float32(value)) for fit in fits for value in fit.learning_rates]
-    if not rates:  # nothing says what it was in the training
-        return (
-            {"learning_rate": NOT_RECORDED, "learning_rate now": rate}
-            if not fits
-            else {"learning_rate now": rate}
-        )
-    changed = len(set(rates)) > 1
-    return {
-        "learning_rate": rates[0],
-        **({"learning_rate in the last epoch": rates[-1]} if changed else {}),
-    }
-
-
 def _listed(arguments: dict[str, Any]) -> str:
-    """Arguments as `beta_1=0.9, beta_2=0.999`, less those that are switched off."""
-    kept = {
-        name: value
+    """Arguments as `beta_1=0.9, beta_2=0.999`, without those that are None or False."""
+    return ", ".join(
+        f"{name}={_scalar(value)}"
         for name, value in arguments.items()
         if name != "name" and value not in (None, False)
-    }
-    return ", ".join(f"{name}={_scalar(value)}" for name, value in kept.items())
+    )
 
 
 def _scalar(value: Any) -> Scalar:
-    """A setting as JSON holds it; numbers without the tail that float32 gives them."""
+    """A setting as a JSON value; a float32 number without its rounding error."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if hasattr(value, "item") and np.size(value) == 1:
@@ -286,13 +290,14 @@ def _scalar(value: Any) -> Scalar:
 
 
 def _has_architecture(model: Any) -> bool:
-    """Whether the model's config says all: a subclass is code, which no file holds."""
+    """Whether the config of the model is its architecture; that of a subclass is code."""
     return type(model) in (Sequential, Functional)
 
 
 def _write_network(folder: Path, model: Any) -> None:
+    """Write the description and the drawing of the layers."""
     description = describe(model)
-    if not description["layers"]:  # a subclass that computes with variables of its own
+    if not description["layers"]:  # a subclass that has no layers, only variables
         return
     layers = [schema.LayerInfo(**layer) for layer in description["layers"]]
     rows = len(model.operations if hasattr(model, "operations") else model.layers)
@@ -315,11 +320,13 @@ def _are_images(x: Any) -> bool:
 
 
 def _showable(images: Any) -> np.ndarray:
-    """Images for the page: bytes of a small range (digits: 0 to 16) and floats that go below 0 are stretched."""
+    """Images to show: bytes of a small range (digits: 0 to 16) and negative floats are rescaled."""
     array = np.asarray(images)
     if not array.size:
         return array
     low, high = float(array.min()), float(array.max())
     if array.dtype == np.uint8:
         return array if high > 127 or high == 0 else array.astype(np.float32) / high
-    return (array.astype(np.float32) - low) / (high - low) if low < 0 and high > low else array
+    if low < 0 and high > low:
+        return (array.astype(np.float32) - low) / (high - low)
+    return array

@@ -1,4 +1,4 @@
-"""Recording: a trained model becomes a run folder and a report."""
+"""The function `gazelle.report`: a run folder and a report of a trained model."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def report(
     settings: dict[str, Any] | None = None,
     folder: str | os.PathLike[str] | None = None,
 ) -> Path:
-    """Measure a trained model and write a run folder with a report: one HTML page that needs nothing else.
+    """Evaluate a trained model and write a run folder with a report.
 
-    Whether the answers are classes or numbers is read off the loss and the last layer. All else in
-    the folder (history, metrics, predictions, model, weights) are files that other programs read
-    too.
+    The report is a single, self-contained HTML page. The loss and the last layer determine whether
+    the predictions are classes or numbers. The other files of the folder (history, metrics,
+    predictions, model, weights) can be read by other programs too.
 
     Args:
         model: A compiled, trained model with one output: `Sequential`, functional or subclassed.
-        x_test: Inputs to measure it on, `(rows, ...)`; images are shown in the report.
+        x_test: Inputs to evaluate it on, `(rows, ...)`; images are shown in the report.
         y_test: Targets: class numbers `(rows,)` or `(rows, 1)`, one-hot `(rows, classes)`, or
             numbers `(rows, ...)`.
-        history: What `fit` returned, for the curves; the model's last history when None.
+        history: The return value of `fit`, for the curves; None for the model's last history.
         y_train: Targets of the training data, for its size and class shares.
         class_names: Names of the classes in the order of their numbers.
-        title: Headline.
-        question: What the network is to find out.
+        title: Title of the report.
+        question: The question that the network answers.
         data: Name of the data set.
         settings: Further settings to list: names and plain values.
-        folder: Where to write; a new folder in `runs/`, called after `data`, when None.
+        folder: Folder to write to; None for a new folder in `runs/`, named after `data`.
 
     Returns:
         The path of `report.html`.
@@ -55,8 +55,8 @@ def report(
         ArgumentError: The model has several outputs.
         StateError: The model is not compiled.
         PackageError: matplotlib, scikit-learn or pillow is not installed.
-        DataError: Predictions that are not finite, or targets that do not fit them.
-        OSError: The folder cannot be written.
+        DataError: Predictions are not finite, or the targets do not match them.
+        OSError: The folder cannot be written to.
 
     Example:
         >>> import gazelle, numpy as np
@@ -66,33 +66,35 @@ def report(
     check_packages()
     check_model(model, x_test, y_test, names)
     history = history if history is not None else model.history
-    facts = RunDetails(
+    splits = {"test": y_test} if y_train is None else {"train": y_train, "test": y_test}
+    details = RunDetails(
         title=title,
         question=question,
         data=data,
         class_names=names,
-        splits={**({"train": y_train} if y_train is not None else {}), "test": y_test},
+        splits=splits,
         settings=dict(settings or {}),
         stop_reason=_stop_reason(history),
     )
-    if folder is not None and Path(folder).exists():
+
+    def write(target: str | os.PathLike[str]) -> Path:
+        record(model, x_test, y_test, history=history, details=details, folder=target)
+        return write_report(Path(target))
+
+    if folder is None:
+        with new_folder("runs", data) as made:
+            write(made.folder)
+        return ShownFile(made.folder / REPORT)
+    if Path(folder).exists():
         check_folder(folder)
-        return ShownFile(
-            write_report(record(model, x_test, y_test, history=history, facts=facts, folder=folder))
-        )
-    if folder is not None:
-        with draft_folder(Path(folder).parent) as draft:
-            write_report(record(model, x_test, y_test, history=history, facts=facts, folder=draft))
-            return ShownFile(draft.rename(folder) / REPORT)
-    with new_folder("runs", data) as made:
-        write_report(
-            record(model, x_test, y_test, history=history, facts=facts, folder=made.folder)
-        )
-    return ShownFile(made.folder / REPORT)
+        return ShownFile(write(folder))
+    with draft_folder(Path(folder).parent) as draft:
+        write(draft)
+        return ShownFile(draft.rename(folder) / REPORT)
 
 
 def _stop_reason(history: Any) -> str:
-    """A sentence where fewer epochs were run than `fit` was asked for, and why, if that was recorded."""
+    """Why fewer epochs were run than `fit` was asked for, as a sentence; empty if all were run."""
     asked = (getattr(history, "params", None) or {}).get("epochs")
     done = getattr(history, "epoch", None)
     if not asked or not done or done[-1] + 1 >= asked:

@@ -1,4 +1,4 @@
-"""What the files of a run folder hold: plain dataclasses, one for each file and its parts."""
+"""The content of the files of a run folder, as plain dataclasses."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Split:
 
 @dataclass
 class Seen:
-    """Whether the rows of the report were met in training, as far as digests of some rows can tell.
+    """Whether the rows of the report were seen in training, according to digests of some rows.
 
     Args:
-        train: Share of the sampled training rows that are among the report's rows; None where it is
-            not known.
-        validation: The same of the validation rows of the last fit.
-        sampled: How many training rows were sampled.
+        train: Share of the sampled training rows that are among the rows of the report; None if
+            unknown.
+        validation: The same for the validation rows of the last fit.
+        sampled: Number of sampled training rows.
     """
 
     train: float | None = None
@@ -45,29 +45,29 @@ class Seen:
 
 @dataclass
 class RunConfig:
-    """`config.json`: what was asked, of which data, with which settings, where and when.
+    """`config.json`: the data and settings of a run, and where and when it was made.
 
     Args:
-        title: Headline of the report.
+        title: Title of the report.
         task: `"classification"`, `"multilabel"` or `"regression"`.
         data: Name of the data set.
         splits: The parts of the data, training first.
-        question: One or two sentences: what the network is to find out.
+        question: The question that the network answers, in one or two sentences.
         input_shape: Shape of one row without the batch axis: `[32, 32, 3]`.
         class_names: Names of the classes (or labels) in the order of their numbers; empty for
             regression.
-        settings: Name and value of each setting, in the order in which they are to be shown. Usual
-            names: `optimizer`, `learning_rate`, `batch_size`, `epochs`, `loss`, `seed`.
+        settings: Name and value of each setting, in the order to show. Usual names: `optimizer`,
+            `learning_rate`, `batch_size`, `epochs`, `loss`, `seed`.
         versions: Version of each package: `gazelle`, `jax`, `numpy`, `python`.
         device: The machine in words: `"cpu (2 cores)"`.
         started: Start of the training, ISO 8601.
         durations: Seconds of each stage: `load`, `compile`, `train`, `evaluate`.
-        stop_reason: Why training ended, a sentence; empty when all epochs were run.
-        fits: What each call of `fit` recorded, in order; empty where nothing was.
+        stop_reason: Why training ended, as a sentence; empty if all epochs were run.
+        fits: The record of each call of `fit`, in order; empty without records.
         weights_changed: Whether weights were set after the last `fit` (`load_weights`,
-            `set_weights`); None where it is not known.
-        seen: Whether the report's rows were met in training.
-        target_names: Names of the numbers that a regression predicts; empty where they have none.
+            `set_weights`); None if unknown.
+        seen: Whether the rows of the report were seen in training.
+        target_names: Names of the numbers that a regression predicts; empty without names.
     """
 
     title: str
@@ -89,8 +89,11 @@ class RunConfig:
     target_names: list[str] = field(default_factory=list)
 
     def split(self, name: str) -> Split | None:
-        """The part of the data called `name`, None where there is none."""
-        return next((split for split in self.splits if split.name == name), None)
+        """The part of the data with this name; None if there is none."""
+        for split in self.splits:
+            if split.name == name:
+                return split
+        return None
 
 
 @dataclass
@@ -103,11 +106,10 @@ class LayerInfo:
         output_shapes: Shape of each output with the batch axis, None for an unknown size: `[[None,
             10]]`.
         parameters: Number of weights.
-        units: Width of the layer, None where the layer has no such number.
-        activation: Name of its activation; None for none and for linear.
+        units: Width of the layer; None if it has none.
+        activation: Name of its activation; None for no activation or a linear one.
         trainable: Whether training changes its weights.
-        inbound: Names of the layers whose outputs it takes; each of them stands before it in the
-            list.
+        inbound: Names of the layers whose outputs it takes; they come before it in the list.
     """
 
     name: str
@@ -126,11 +128,10 @@ class NetworkInfo:
 
     Args:
         name: Name of the model.
-        layers: One entry for each call of a layer (a shared layer has one for each call, names made
-            unique).
-        parameters: All weights.
-        trainable_parameters: Weights that training changes.
-        rows: How many layers `summary` lists; None where unknown.
+        layers: One entry per call of a layer. A shared layer has several, with unique names.
+        parameters: Number of all weights.
+        trainable_parameters: Number of weights that training changes.
+        rows: Number of layers that `summary` lists; None if unknown.
     """
 
     name: str
@@ -142,7 +143,7 @@ class NetworkInfo:
 
 @dataclass
 class ClassScores:
-    """Figures of one class, each score in [0, 1]; `support` is the number of test rows of the class."""
+    """Figures of one class: scores in [0, 1], and `support`, its number of test rows."""
 
     name: str
     precision: float
@@ -162,7 +163,15 @@ class Average:
 
 @dataclass
 class CalibrationBin:
-    """Test rows whose confidence lies in (`low`, `high`]: their number, mean confidence and share of right answers."""
+    """Test rows with a confidence in (`low`, `high`].
+
+    Args:
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+        count: Number of rows.
+        confidence: Mean confidence; None without rows.
+        accuracy: Share of right predictions; None without rows.
+    """
 
     low: float
     high: float
@@ -173,7 +182,7 @@ class CalibrationBin:
 
 @dataclass
 class Curve:
-    """Points of a curve, thinned, each with the threshold from which on a row counts as positive."""
+    """Points of a curve, each with the threshold above which a row counts as positive."""
 
     x: list[float]
     y: list[float]
@@ -182,7 +191,15 @@ class Curve:
 
 @dataclass
 class Cut:
-    """What a threshold costs: rows of the positive class found and missed, of the other one raised and passed."""
+    """The confusion matrix at one threshold.
+
+    Args:
+        threshold: Probability from which on a row counts as positive.
+        found: True positives.
+        missed: False negatives.
+        raised: False positives (false alarms).
+        passed: True negatives.
+    """
 
     threshold: float
     found: int
@@ -193,15 +210,14 @@ class Cut:
 
 @dataclass
 class TwoClasses:
-    """What can be said of two classes beside the scores; the second class is the positive one.
+    """Further figures for two classes, of which the second is the positive one.
 
     Args:
-        auc: Area under the ROC curve; None where only one class occurs.
-        average_precision: Area under the precision-recall curve; None where the positive class does
-            not occur.
-        roc: False positive rate against true positive rate.
-        precision_recall: Recall against precision.
-        cuts: Thresholds from 0.1 to 0.9, and what each costs.
+        auc: Area under the ROC curve; None if only one class occurs.
+        average_precision: Area under the precision-recall curve; None if only one class occurs.
+        roc: False positive rate (x) and true positive rate (y).
+        precision_recall: Recall (x) and precision (y).
+        cuts: Confusion matrices at the thresholds 0.1 to 0.9.
     """
 
     auc: float | None
@@ -217,18 +233,18 @@ class ClassificationMetrics:
 
     Args:
         rows: Number of test rows.
-        loss: The test loss, None where unknown or not finite.
-        accuracy: Share of right answers.
-        chance: Accuracy of always naming the commonest class of the test rows.
+        loss: The test loss; None if unknown or not finite.
+        accuracy: Share of right predictions.
+        chance: Accuracy of always predicting the most common class of the test rows.
         classes: Figures of each class.
-        macro: Plain mean over the classes.
-        weighted: Mean over the classes weighted by support.
-        confusion: `confusion[i][j]` rows of class i were taken for class j.
+        macro: Mean over the classes.
+        weighted: Mean over the classes, weighted by support.
+        confusion: `confusion[i][j]`: rows of class i that were predicted as class j.
         calibration: Ten bins of confidence.
-        ece: Expected calibration error: mean distance between confidence and accuracy over the
+        ece: Expected calibration error: mean difference between confidence and accuracy over the
             bins.
-        two_classes: Of two classes: curves and thresholds.
-        compiled: The user's own metrics by name, as `evaluate` gives them; None where not finite.
+        two_classes: Curves and thresholds, for two classes only.
+        compiled: The metrics of `compile` by name, as `evaluate` returns them; None if not finite.
     """
 
     rows: int
@@ -248,9 +264,10 @@ class ClassificationMetrics:
 
 @dataclass
 class LabelScores:
-    """Figures of one label of several, each in [0, 1].
+    """Figures of one of several labels: scores in [0, 1] and two numbers of rows.
 
-    `support` is the number of rows that have it, `named` of those to which the model gives it.
+    `support` is the number of rows that have the label, `named` that of rows for which the model
+    predicts it.
     """
 
     name: str
@@ -265,18 +282,20 @@ class LabelScores:
 
 @dataclass
 class MultiLabelMetrics:
-    """`metrics.json` where each row may have several labels; a label counts as named from 0.5 on.
+    """`metrics.json` of a task with several labels per row.
+
+    A label is predicted if its probability is at least 0.5.
 
     Args:
         rows: Number of rows.
-        loss: The loss, None where unknown or not finite.
-        exact: Share of rows of which all labels are right.
-        accuracy: Share of right answers over all labels.
-        baseline: The same, always giving each label's commoner answer.
+        loss: The loss; None if unknown or not finite.
+        exact: Share of rows with all labels right.
+        accuracy: Share of right predictions over all labels.
+        baseline: The same for always predicting the more common value of each label.
         labels: Figures of each label.
-        macro: Plain mean over the labels.
-        micro: Over all answers together.
-        compiled: The user's own metrics by name.
+        macro: Mean over the labels.
+        micro: Scores over all predictions together.
+        compiled: The metrics of `compile` by name, as `evaluate` returns them; None if not finite.
     """
 
     rows: int
@@ -293,7 +312,7 @@ class MultiLabelMetrics:
 
 @dataclass
 class TargetScores:
-    """Figures of one of several numbers that are predicted; see `RegressionMetrics`."""
+    """Figures of one of several predicted numbers; see `RegressionMetrics`."""
 
     name: str
     mae: float
@@ -309,16 +328,16 @@ class RegressionMetrics:
 
     Args:
         rows: Number of test rows.
-        loss: The test loss, None where unknown or not finite.
+        loss: The test loss; None if unknown or not finite.
         mae: Mean absolute error.
         rmse: Root of the mean squared error.
         r2: Share of the target's variance that the predictions explain, at most 1; None for fewer
             than two rows.
-        baseline_rmse: RMSE of always answering the mean of the test targets.
-        baseline_mae: MAE of always answering their median.
-        targets: Number of numbers that are predicted for each row.
-        each: Figures of each of several targets; empty for one.
-        compiled: The user's own metrics by name, as `evaluate` gives them; None where not finite.
+        baseline_rmse: RMSE of always predicting the mean of the test targets.
+        baseline_mae: MAE of always predicting their median.
+        targets: Number of targets per row.
+        each: Figures of each target; empty for a single one.
+        compiled: The metrics of `compile` by name, as `evaluate` returns them; None if not finite.
     """
 
     rows: int
@@ -336,7 +355,7 @@ class RegressionMetrics:
 
 @dataclass
 class WorstRow:
-    """A row with its place (from 0), the name of its index, and the values of its columns as text."""
+    """A row of a table: its number (from 0), its index label, and its cells as text."""
 
     place: int
     index: str
@@ -345,7 +364,7 @@ class WorstRow:
 
 @dataclass
 class WorstRows:
-    """`worst_rows.json`: rows of a table on which the model was most wrong, worst first.
+    """`worst_rows.json`: the rows of a table with the largest errors, largest first.
 
     Args:
         columns: Names of the columns.
@@ -361,7 +380,7 @@ Metrics = ClassificationMetrics | MultiLabelMetrics | RegressionMetrics
 
 @dataclass
 class Predictions:
-    """The answers for the test rows.
+    """`predictions.npz`: the predictions for the test rows.
 
     Args:
         labels: Classes `(rows,)` int32, or the targets of a regression, float32 `(rows,)` or
@@ -376,16 +395,15 @@ class Predictions:
 
 @dataclass
 class Samples:
-    """Pictures to show, uint8 `(count, height, width)` or `(count, height, width, 3)`, with what is known of each.
+    """`samples.npz`: sample images, uint8 `(count, height, width)` or `(count, height, width, 3)`.
 
     Args:
-        images: Some pictures of each class.
+        images: Some images of each class.
         labels: Their classes, `(count,)`.
-        wrong_images: The pictures on which the model was wrong and most sure of itself, worst
-            first.
+        wrong_images: The most confident mistakes, most confident first.
         wrong_labels: Their true classes.
-        wrong_predictions: The classes that the model named.
-        wrong_confidences: The probabilities that it gave to these, in [0, 1].
+        wrong_predictions: Their predicted classes.
+        wrong_confidences: The probabilities of the predicted classes, in [0, 1].
     """
 
     images: np.ndarray

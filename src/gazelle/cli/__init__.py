@@ -1,4 +1,4 @@
-"""The command line: one file a command."""
+"""The command line `gazelle`: one module per command."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ def start(arguments: Sequence[str] | None = None) -> int:
     """Run the command `gazelle`; see `gazelle.cli.main`.
 
     Args:
-        arguments: What stands behind `gazelle` on the command line; that itself when None.
+        arguments: The arguments after `gazelle`; None for those of the process.
 
     Returns:
-        The exit status; 1 where a package is missing that the command line needs.
+        The exit status; 1 if a package is missing that the command line needs.
     """
     from gazelle._core.console import say
     from gazelle._core.errors import PackageError

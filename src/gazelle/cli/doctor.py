@@ -1,4 +1,4 @@
-"""gazelle doctor: what Gazelle runs with here, and what is amiss with it."""
+"""gazelle doctor: what Gazelle runs with on this machine, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from gazelle._core.machine import cores
 from gazelle._core.packages import INSTALL, OPTIONAL
 
 _CORE = ("jax", "jaxlib", "numpy", "scipy", "h5py", "rich")
-_LEFT = 12  # columns for what a line is about
+_LEFT = 12  # columns for the subject of a line
 _WIDTH = 79
-_AGAIN = "pip install --force-reinstall jax jaxlib"
+_REINSTALL = "pip install --force-reinstall jax jaxlib"
 
 
 @dataclass
 class Findings:
-    """What was found.
+    """The results of the examination.
 
     Args:
-        lines: What a line is about and what it says, in the order to show.
-        faults: What is damaged or does not fit, each with what mends it.
-        hints: What could be better, each with how.
+        lines: (subject, text) of each line, in the order to show.
+        problems: (problem, fix) of everything that is damaged or incompatible.
+        hints: (hint, fix) of everything that could be better.
     """
 
     lines: list[tuple[str, str]] = field(default_factory=list)
-    faults: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
     hints: list[tuple[str, str]] = field(default_factory=list)
 
 
 def version_line() -> str:
-    """One line: the version and the engine."""
+    """The version and the engine in one line."""
     from gazelle._engine import kernel
 
-    _leave_the_gpu_alone()
+    _do_not_reserve_gpu_memory()
     return f"gazelle {gazelle.__version__} ({kernel.status().text})"
 
 
 def examine() -> Findings:
-    """Look at everything that Gazelle needs; nothing is changed."""
-    _leave_the_gpu_alone()
+    """Examine everything that Gazelle needs, without changing anything."""
+    _do_not_reserve_gpu_memory()
     found = Findings()
     found.lines.append(
         ("gazelle", f"{gazelle.__version__} in {_short(Path(gazelle.__file__).parent)}")
@@ -65,75 +65,74 @@ def examine() -> Findings:
 
 
 def text(found: Findings) -> str:
-    """The findings as lines of at most 79 characters; paths and commands are not broken."""
-    lines = [_entry(f"{name:{_LEFT}}", said) for name, said in found.lines]
-    for title, pairs in (("to mend", found.faults), ("hint", found.hints)):
-        for said, fix in pairs:
-            lines += ["", _entry(f"{title}: ", said), f"  fix: {fix}"]
-    verdict = (
-        f"{_counted(len(found.faults), 'thing')} to mend." if found.faults else "Everything works."
-    )
+    """The findings in lines of at most 79 characters; paths and commands are not broken."""
+    lines = [_entry(f"{subject:{_LEFT}}", words) for subject, words in found.lines]
+    for title, pairs in (("problem", found.problems), ("hint", found.hints)):
+        for words, fix in pairs:
+            lines += ["", _entry(f"{title}: ", words), f"  fix: {fix}"]
+    verdict = "Everything works."
+    if found.problems:
+        verdict = f"{_counted(len(found.problems), 'problem')} found."
     return "\n".join([*lines, "", verdict])
 
 
 def _packages(found: Findings) -> None:
-    """Versions of the packages, and which are missing or too old."""
-    needed = _requirements()
-    said = []
-    for name in _CORE:
-        number = _installed(name)
-        said.append(f"{name} {number or 'missing'}")
-        if number is None:
-            found.faults.append((f"{name} is not installed", f"pip install {name}"))
-    found.lines.append(("packages", ", ".join(said)))
+    """Report the versions of the packages, and which are missing or incompatible."""
+    core = {name: _installed(name) for name in _CORE}
     optional = {name: _installed(name) for name in OPTIONAL.values()}
-    found.lines.append(
-        (
-            "optional",
-            ", ".join(f"{name} {number or 'missing'}" for name, number in optional.items()),
-        )
-    )
-    if missing := [name for name, number in optional.items() if number is None]:
+    found.lines.append(("packages", _versions(core)))
+    found.lines.append(("optional", _versions(optional)))
+    for name, number in core.items():
+        if number is None:
+            found.problems.append((f"{name} is not installed", f"pip install {name}"))
+    missing = [name for name, number in optional.items() if number is None]
+    if missing:
         found.hints.append(
             (f"reports, pictures and the command line need {', '.join(missing)}", INSTALL)
         )
-    for name, (least, refused) in needed.items():
+    for name, (least, refused) in _requirements().items():
         number = _installed(name)
         if number is not None and (_numbers(number) < _numbers(least) or number in refused):
             wanted = " and not ".join([f"{least} or newer", *refused])
-            found.faults.append(
+            found.problems.append(
                 (f"{name} is {number}; Gazelle needs {wanted}", f"pip install --upgrade {name}")
             )
 
 
+def _versions(installed: dict[str, str | None]) -> str:
+    return ", ".join(f"{name} {number or 'missing'}" for name, number in installed.items())
+
+
 def _jax(found: Findings) -> bool:
-    """Whether JAX computes, and on what."""
+    """Report the device that JAX uses; returns False if JAX does not start."""
     try:
         import jax
 
         from gazelle._report.record import device
 
-        right = int(jax.numpy.arange(4).sum()) == 6
+        is_right = int(jax.numpy.arange(4).sum()) == 6
         found.lines.append(("device", device()))
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
-        found.faults.append((f"JAX does not start ({type(error).__name__}: {first[:200]})", _AGAIN))
+        problem = f"JAX does not start ({type(error).__name__}: {first[:200]})"
+        found.problems.append((problem, _REINSTALL))
         return False
-    if not right:
-        found.faults.append(("JAX computes wrong numbers here", _AGAIN))
+    if not is_right:
+        found.problems.append(("JAX computes wrong numbers on this machine", _REINSTALL))
     if jax.default_backend() == "cpu":
-        there = shutil.which("nvidia-smi") is not None or Path("/dev/nvidia0").exists()
-        found.lines.append(
-            ("gpu", "an NVIDIA GPU is there, and JAX does not use it" if there else "none seen")
-        )
-        if there:
-            found.hints.append(
-                (
-                    "JAX does not use the GPU",
-                    "install JAX with CUDA, as JAX's installation page says",
-                )
-            )
+        _unused_gpu(found)
     return True
+
+
+def _unused_gpu(found: Findings) -> None:
+    """Report whether there is a GPU that JAX does not use."""
+    if shutil.which("nvidia-smi") is None and not Path("/dev/nvidia0").exists():
+        found.lines.append(("gpu", "none found"))
+        return
+    found.lines.append(("gpu", "there is an NVIDIA GPU, but JAX does not use it"))
+    found.hints.append(
+        ("JAX does not use the GPU", "install JAX with CUDA, see JAX's installation page")
+    )
 
 
 def _engine(found: Findings) -> None:
@@ -142,28 +141,27 @@ def _engine(found: Findings) -> None:
     from gazelle._engine import kernel
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it would say what stands here
+        warnings.simplefilter("ignore")  # it would repeat the lines below
         state = kernel.status()
     found.lines.append(("engine", state.text))
     if state.broken:
-        found.faults.append((state.text, state.fix))
+        found.problems.append((state.text, state.fix))
     elif state.fix:
         found.hints.append(("small networks train faster with the kernel", state.fix))
 
 
 def _folders(found: Findings) -> None:
-    """Where Gazelle keeps things: whether it can write there, and how much there is."""
+    """Report the folders of Gazelle: whether they are writable, and their size."""
     from gazelle._engine.compile_cache import compile_cache_folder
     from gazelle._files.writing import cache_folder
 
-    programs = compile_cache_folder()
     for name, folder, fix in (
         (
             "programs",
-            programs,
-            "set GAZELLE_COMPILE_CACHE to a folder that can be written, or to off",
+            compile_cache_folder(),
+            "set GAZELLE_COMPILE_CACHE to a writable folder, or to off",
         ),
-        ("datasets", cache_folder("datasets"), "set GAZELLE_HOME to a folder that can be written"),
+        ("datasets", cache_folder("datasets"), "set GAZELLE_HOME to a writable folder"),
     ):
         if folder is None:
             found.lines.append((name, "not kept (GAZELLE_COMPILE_CACHE is off)"))
@@ -171,11 +169,11 @@ def _folders(found: Findings) -> None:
         problem = _unwritable(folder)
         found.lines.append((name, f"{_short(folder)}, {problem or _size(folder)}"))
         if problem:
-            found.faults.append((f"the folder {_short(folder)} is {problem}", fix))
+            found.problems.append((f"the folder {_short(folder)} is {problem}", fix))
 
 
 def _unwritable(folder: Path) -> str:
-    """What keeps files from being written into a folder, or into the nearest one above it that is there."""
+    """Why a folder, or its nearest existing parent, cannot be written to; empty if it can."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
@@ -186,14 +184,15 @@ def _unwritable(folder: Path) -> str:
 
 
 def _size(folder: Path) -> str:
-    if not folder.exists():
-        return "empty"
+    """Number of files in a folder, and their size."""
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    return f"{_counted(len(sizes), 'file')}, {sum(sizes) / 1e6:,.1f} MB" if sizes else "empty"
+    if not sizes:
+        return "empty"
+    return f"{_counted(len(sizes), 'file')}, {sum(sizes) / 1e6:,.1f} MB"
 
 
 def _requirements() -> dict[str, tuple[str, list[str]]]:
-    """The least version of each package that Gazelle may need, and the versions that it refuses."""
+    """The oldest supported version of each package, and the versions that are excluded."""
     try:
         lines = requires("gazelle") or []
     except PackageNotFoundError:  # a source tree that is not installed
@@ -218,14 +217,14 @@ def _numbers(number: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", number)[:3])
 
 
-def _leave_the_gpu_alone() -> None:
-    """JAX would else take most of a GPU's memory as soon as it sees it."""
+def _do_not_reserve_gpu_memory() -> None:
+    """Keep JAX from reserving most of a GPU's memory as soon as it starts."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
-def _entry(head: str, said: str) -> str:
+def _entry(head: str, words: str) -> str:
     return textwrap.fill(
-        said,
+        words,
         _WIDTH,
         initial_indent=head,
         subsequent_indent=" " * len(head),

@@ -1,4 +1,4 @@
-"""The training's side of Ctrl-C: a training that is being prepared ends as well."""
+"""Ctrl-C in training: a signal that comes while the training is being prepared ends it as well."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from gazelle.cli.signals import Signals
 
 
 class Interrupt(Callback):
-    """Ends a training after the steps in progress when a signal has asked for it.
+    """Ends a training at its beginning if a signal has already asked for it.
 
     Args:
-        signals: What is heard.
+        signals: The signals of the command.
     """
 
     def __init__(self, signals: Signals) -> None:
@@ -20,5 +20,5 @@ class Interrupt(Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Stop at once if a signal came while the training was being prepared."""
-        if self.signals.asked:
+        if self.signals.stop_requested:
             self.model.stop_training = True

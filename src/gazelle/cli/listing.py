@@ -1,4 +1,4 @@
-"""gazelle list and gazelle compare: the runs of a folder, and some of them side by side."""
+"""gazelle list and gazelle compare: the runs of a folder, and runs side by side."""
 
 from __future__ import annotations
 
@@ -14,92 +14,101 @@ from gazelle._report import runs, schema
 
 _ABSENT = "-"
 _CELL = 28  # columns of a cell, at most
+_NUMBERS = {  # metrics to show, and their names in the table
+    "accuracy": "test accuracy",
+    "chance": "most common class alone",
+    "rmse": "test rmse",
+    "mae": "test mae",
+    "r2": "test r2",
+    "loss": "test loss",
+}
 
 
 def overview(root: Path) -> str:
-    """A line for each run of a folder, the newest first.
+    """A table with one line per run of a folder, newest first.
 
     Args:
         root: The folder of runs.
 
     Raises:
-        ArgumentError: There is no such folder, or it holds no runs.
+        ArgumentError: There is no such folder, or it has no runs.
     """
     folders = [path.parent for path in root.glob(f"[!.]*/{runs.CONFIG}")] if root.is_dir() else []
     if not folders:
+        received = "nothing at this path"
+        if root.is_dir():
+            received = "a folder without any"
+        elif root.exists():
+            received = "a file"
         raise ArgumentError(
             f"There are no runs in {shown(root)}.",
-            expected="run folders, as gazelle train makes them",
-            received=(
-                "a folder without any"
-                if root.is_dir()
-                else "a file"
-                if root.exists()
-                else "nothing there"
-            ),
+            expected="run folders, made by gazelle train",
+            received=received,
             fix="make one: gazelle train digits",
         )
     rows = []
     for folder in folders:
         try:
             config = runs.read_config(folder)
-            rows.append(
-                (config.started, [folder.name, config.data, _date(config.started), _result(folder)])
-            )
+            cells = [folder.name, config.data, _date(config.started), _result(folder)]
+            rows.append((config.started, cells))
         except DataError:
             rows.append(("", [folder.name, _ABSENT, _ABSENT, "damaged: see gazelle report"]))
     rows.sort(key=lambda row: (row[0], row[1]), reverse=True)
-    return _table(
-        [["run", "data", "begun (UTC)", "result on test data"], *(row for _, row in rows)]
-    )
+    head = ["run", "data", "started (UTC)", "result on test data"]
+    return _table([head, *(cells for _, cells in rows)])
 
 
 def comparison(folders: Sequence[Path]) -> str:
-    """The settings in which runs differ and their figures, a column for each run.
+    """A table of the settings in which runs differ and of their figures, one column per run.
 
     Args:
         folders: Run folders, two or more.
 
     Raises:
-        DataError: One of them is damaged.
+        DataError: A run is damaged.
     """
-    found = [(runs.read_config(folder), folder) for folder in folders]
-    settings = [_settings(config) for config, _ in found]
-    figures = [_figures(folder) for _, folder in found]
-    differing = [
-        name
-        for name in _names(settings)
-        if len({column.get(name, _ABSENT) for column in settings}) > 1
-    ]
+    configs = [runs.read_config(folder) for folder in folders]
+    settings = [_settings(config) for config in configs]
+    figures = [_figures(folder) for folder in folders]
     rows = [["", *(folder.name for folder in folders)]]
-    rows += [[name, *(column.get(name, _ABSENT) for column in settings)] for name in differing]
-    if not differing:
+    for name in _names(settings):
+        cells = [column.get(name, _ABSENT) for column in settings]
+        if len(set(cells)) > 1:
+            rows.append([name, *cells])
+    if len(rows) == 1:
         rows.append(["settings", *("the same" for _ in folders)])
     rows.append([""] * len(rows[0]))
-    rows += [[name, *(column.get(name, _ABSENT) for column in figures)] for name in _names(figures)]
-    text = _table(rows)
-    if len({(config.data, config.task) for config, _ in found}) > 1:
-        text += "\nThe runs were measured on different data: their figures do not compare."
-    elif len({tuple(s.rows for s in config.splits if s.name == "test") for config, _ in found}) > 1:
-        text += (
-            "\nThe runs were measured on different numbers of rows: their figures compare with"
+    for name in _names(figures):
+        rows.append([name, *(column.get(name, _ABSENT) for column in figures)])
+    return _table(rows) + _caution(configs)
+
+
+def _caution(configs: Sequence[schema.RunConfig]) -> str:
+    """A line below the table if the figures are not, or hardly, comparable."""
+    if len({(config.data, config.task) for config in configs}) > 1:
+        return "\nThe runs were evaluated on different data: their figures are not comparable."
+    tests = [config.split("test") for config in configs]
+    if len({None if test is None else test.rows for test in tests}) > 1:
+        return (
+            "\nThe runs were evaluated on different numbers of rows: compare their figures with"
             " care."
         )
-    return text
+    return ""
 
 
 def comparison_page(folders: Sequence[Path], path: Path) -> Path:
-    """Write the page that shows runs side by side.
+    """Write an HTML page that shows runs side by side.
 
     Args:
         folders: Run folders, two or more.
         path: The page to write.
 
     Returns:
-        The page.
+        The path of the page.
 
     Raises:
-        ArgumentError: The page cannot be written, or too many runs.
+        ArgumentError: The page cannot be written, or there are too many runs.
         DataError: A run is damaged.
     """
     from gazelle._report.pages import write_comparison
@@ -109,44 +118,48 @@ def comparison_page(folders: Sequence[Path], path: Path) -> Path:
 
 
 def _settings(config: schema.RunConfig) -> dict[str, str]:
-    told: dict[str, Any] = {
+    """The settings of a run, by name."""
+    settings: dict[str, Any] = {
         "data": config.data,
         "task": config.task,
         "input shape": config.input_shape,
     }
-    told |= {f"{split.name} rows": f"{split.rows:,}" for split in config.splits}
-    told |= {**config.settings, **config.versions, "device": config.device}
-    return {name: str(value) for name, value in told.items()}
+    for split in config.splits:
+        settings[f"{split.name} rows"] = f"{split.rows:,}"
+    settings |= {**config.settings, **config.versions, "device": config.device}
+    return {name: str(value) for name, value in settings.items()}
 
 
 def _figures(folder: Path) -> dict[str, str]:
-    """What came out, by name; times too."""
-    config = runs.read_config(folder)
-    epochs, _ = runs.read_history(folder) if (folder / runs.HISTORY).is_file() else ([], {})
-    told = {"epochs run": str(len(epochs))} if epochs else {}
-    told |= {
-        f"seconds to {stage}": f"{seconds:,.1f}" for stage, seconds in config.durations.items()
-    }
+    """The results of a run and its times, by name."""
+    figures: dict[str, str] = {}
+    if (folder / runs.HISTORY).is_file():
+        epochs, _ = runs.read_history(folder)
+        if epochs:
+            figures["epochs run"] = str(len(epochs))
+    for stage, seconds in runs.read_config(folder).durations.items():
+        figures[f"seconds to {stage}"] = f"{seconds:,.1f}"
     if not (folder / runs.METRICS).is_file():
-        return told
+        return figures
     metrics = runs.read_metrics(folder)
-    for name in ("accuracy", "chance", "rmse", "mae", "r2", "loss"):
-        value = getattr(metrics, name, None)
+    for key, name in _NUMBERS.items():
+        value = getattr(metrics, key, None)
         if isinstance(value, int | float):
-            told[f"test {name}" if name != "chance" else "commonest class alone"] = f"{value:.4f}"
+            figures[name] = f"{value:.4f}"
     if isinstance(metrics, schema.ClassificationMetrics):
-        told["test macro f1"] = f"{metrics.macro.f1:.4f}"
-    return told
+        figures["test macro f1"] = f"{metrics.macro.f1:.4f}"
+    return figures
 
 
 def _result(folder: Path) -> str:
-    figures = _figures(folder)
-    wanted = [
-        f"{name.removeprefix('test ')} {figures[name]}"
-        for name in figures
-        if name.startswith("test ")
+    """The first two figures on test data."""
+    prefix = "test "
+    figures = [
+        f"{name.removeprefix(prefix)} {value}"
+        for name, value in _figures(folder).items()
+        if name.startswith(prefix)
     ]
-    return ", ".join(wanted[:2]) or _ABSENT
+    return ", ".join(figures[:2]) or _ABSENT
 
 
 def _date(started: str) -> str:
@@ -158,11 +171,12 @@ def _names(columns: list[dict[str, str]]) -> list[str]:
 
 
 def _table(rows: list[list[str]]) -> str:
-    """Columns as wide as their longest cell; what is too long for the screen is cut."""
-    room = shutil.get_terminal_size((100, 24)).columns
+    """Lay rows out in columns; cells that are too long for the terminal are cut."""
+    available = shutil.get_terminal_size((100, 24)).columns
     cells = [[_cut(fitting(cell), _CELL) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    while sum(widths) + 2 * (len(widths) - 1) > room and max(widths) > 8:
+    gaps = 2 * (len(widths) - 1)
+    while sum(widths) + gaps > available and max(widths) > 8:
         widths[widths.index(max(widths))] -= 1
     lines = []
     for row in cells:

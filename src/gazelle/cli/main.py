@@ -1,9 +1,9 @@
-"""The command `gazelle`: its subcommands, their options, and how errors and Ctrl-C end it.
+"""The command `gazelle`: its subcommands, their options, and what happens on errors and Ctrl-C.
 
-What a command needs is imported when it runs, so that `gazelle --help` is quick.
+A command imports what it needs when it runs, so that `gazelle --help` is fast.
 
-Exit statuses: 0 fine, 1 refused (data, run folders, disks), 2 wrong usage, 128 and the number of a
-signal that was heard (130 for Ctrl-C).
+Exit statuses: 0 success, 1 failure (data, run folders, disks), 2 wrong usage, 128 plus the number
+of a signal (130 for Ctrl-C).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import typer
 from gazelle._core.console import going_on, lost, say, shown, write
 from gazelle.cli.options import Command, known, number, run_name, size, units, whole
 
-FINE, REFUSED, WRONG_USAGE = 0, 1, 2
+SUCCESS, FAILURE, WRONG_USAGE = 0, 1, 2
 
 
 app = typer.Typer(
     help="Train dense neural networks on images: from a folder to a trained network and a report.",
-    epilog="Begin with: gazelle train digits",
+    epilog="Start with: gazelle train digits",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -35,7 +35,9 @@ app = typer.Typer(
 
 Run = Annotated[
     Path,
-    typer.Argument(metavar="RUN", help="A run folder, runs/digits, or its name in runs/: digits."),
+    typer.Argument(
+        metavar="RUN", help="A run folder such as runs/digits, or its name in runs/: digits."
+    ),
 ]
 
 
@@ -69,8 +71,8 @@ def train(
         typer.Argument(
             metavar="DATA",
             help=(
-                "digits, cifar10, or a folder: one folder of images a class, or train/ and test/"
-                " with them inside."
+                "digits, cifar10, or a folder: with one subfolder of images per class, or with"
+                " train/ and test/ that have such subfolders."
             ),
         ),
     ],
@@ -85,7 +87,7 @@ def train(
         typer.Option(
             metavar="SHARE",
             parser=number(0, 0.95),
-            help="Share of hidden units dropped in training, 0 to 0.95.",
+            help="Share of hidden units to drop in training, 0 to 0.95.",
         ),
     ] = 0.0,
     optimizer: Annotated[
@@ -98,12 +100,14 @@ def train(
         ),
     ] = 0.0005,
     batch_size: Annotated[
-        int, typer.Option(metavar="N", parser=whole(1), help="Images in a step.")
+        int, typer.Option(metavar="N", parser=whole(1), help="Images per step.")
     ] = 32,
     epochs: Annotated[
         int | None,
         typer.Option(
-            metavar="N", parser=whole(1), help="Passes over the images; 10, for digits 40."
+            metavar="N",
+            parser=whole(1),
+            help="Passes over the images; default 10, for digits 40.",
         ),
     ] = None,
     patience: Annotated[
@@ -112,54 +116,59 @@ def train(
             metavar="N",
             parser=whole(1),
             help=(
-                "Stop after N epochs without improvement and keep the best weights. Watches"
-                " validation/, else a tenth"
-                " of the training images."
+                "Stop after N epochs without improvement and keep the best weights. Monitors the"
+                " loss on validation/, or else on a tenth of the training images."
             ),
         ),
     ] = None,
     image_size: Annotated[
         str | None,
-        typer.Option(metavar="HxW", help="Bring the images of a folder to this height and width."),
+        typer.Option(metavar="HxW", help="Resize the images of a folder to this height and width."),
     ] = None,
     test_share: Annotated[
         float | None,
         typer.Option(
             metavar="SHARE",
             parser=number(0.01, 0.9),
-            help="Share kept for testing where there is no test/, 0.01 to 0.9; 0.2.",
+            help="Share to keep for testing if there is no test/, 0.01 to 0.9; default 0.2.",
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(metavar="N", parser=whole(0, 2**32 - 1), help="Same seed, same network.")
+        int,
+        typer.Option(
+            metavar="N",
+            parser=whole(0, 2**32 - 1),
+            help="Random seed; the same seed gives the same network.",
+        ),
     ] = 0,
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the run folder; else the data's.")
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the run folder; default: that of the data."),
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run folders are made.")] = Path(
-        "runs"
-    ),
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder in which run folders are created.")
+    ] = Path("runs"),
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print the report's path only.")
+        bool, typer.Option("--quiet", "-q", help="Print only the path of the report.")
     ] = False,
 ) -> None:
     """Train a network on images and write a report.
 
-    The run folder (runs/DATA, runs/DATA-2, ...) holds the settings, the history, the figures, the
-    network with its weights, and report.html. Ctrl-C ends the training early: what was learned is
-    kept and reported, and the exit status is 130.
+    The run folder (runs/DATA, runs/DATA-2, ...) contains the settings, the history, the figures,
+    the network with its weights, and report.html. Ctrl-C ends the training early: the results so
+    far are kept and reported, and the exit status is 130.
     """
     layers, pixels = units(hidden), size(image_size, data)
     from gazelle import activations, optimizers
-    from gazelle.cli import train as room
-    from gazelle.cli.data import Reading
+    from gazelle.cli import train as command
+    from gazelle.cli.data import ReadOptions
 
     known("--optimizer", optimizer, optimizers.get)
     known("--activation", activation, activations.get)
-    settings = room.Settings(
+    settings = command.Settings(
         hidden=layers,
         activation=activation,
         dropout=dropout,
@@ -170,18 +179,17 @@ def train(
         patience=patience,
         seed=seed,
     )
-    reading = Reading(pixels, progress=not quiet and sys.stdout.isatty(), skip_bad=skip_bad)
-    verbose = 0 if quiet else 1
-    done = room.train(
+    progress = not quiet and sys.stdout.isatty()
+    result = command.train(
         data,
         settings,
         out=out,
         name=run_name(name),
-        reading=reading,
+        options=ReadOptions(pixels, progress=progress, skip_bad=skip_bad),
         test_share=test_share,
-        verbose=verbose,
+        verbose=0 if quiet else 1,
     )
-    say(shown(done.page) if quiet else room.closing(done))
+    say(shown(result.page) if quiet else command.closing(result))
 
 
 @app.command(cls=Command)
@@ -189,22 +197,20 @@ def evaluate(
     run: Run,
     data: Annotated[
         str | None,
-        typer.Argument(
-            metavar="DATA", help="As for train; if left out, the run's own test images."
-        ),
+        typer.Argument(metavar="DATA", help="As for train; default: the run's own test images."),
     ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")
     ] = False,
 ) -> None:
-    """Measure a trained network on images.
+    """Evaluate a trained network on images.
 
-    DATA may lack some of the network's classes. Its folder test/ is taken, or all images where
-    there is none.
+    DATA may lack some of the network's classes. Its folder test/ is used, or all images if there
+    is none.
     """
-    from gazelle.cli import evaluate as room
+    from gazelle.cli import evaluate as command
 
-    say(room.table(room.evaluate(run, data, skip_bad=skip_bad)))
+    say(command.table(command.evaluate(run, data, skip_bad=skip_bad)))
 
 
 @app.command(cls=Command)
@@ -214,26 +220,26 @@ def predict(
         list[Path], typer.Argument(metavar="IMAGE...", help="PNG, JPEG, GIF, BMP or WebP files.")
     ],
     top: Annotated[
-        int, typer.Option(metavar="N", parser=whole(1), help="How many classes to name for each.")
+        int, typer.Option(metavar="N", parser=whole(1), help="Number of classes to show per image.")
     ] = 3,
     invert: Annotated[
-        bool, typer.Option("--invert", help="Turn light into dark and dark into light first.")
+        bool, typer.Option("--invert", help="Invert the images first: light becomes dark.")
     ] = False,
 ) -> None:
-    """Name the classes of images.
+    """Predict the classes of images.
 
-    They are brought to the network's size and colours and should look like those that it was
-    trained on: for digits one light digit that fills a dark image. Pass --invert for dark ink on
-    white paper.
+    The images are converted to the network's size and colors. They should look like those that it
+    was trained on: for digits, one light digit that fills a dark image. Pass --invert for dark ink
+    on white paper.
     """
-    from gazelle.cli import predict as room
+    from gazelle.cli import predict as command
 
-    say(room.table(images, room.predict(run, images, invert=invert), top))
+    say(command.table(images, command.predict(run, images, invert=invert), top))
 
 
 @app.command(cls=Command)
 def report(run: Run) -> None:
-    """Write a run's report anew from the files of the run."""
+    """Write a run's report again, from the files of the run."""
     from gazelle._report.pages import write_report
     from gazelle.cli.run import open_run
 
@@ -242,8 +248,8 @@ def report(run: Run) -> None:
 
 @app.command(cls=Command)
 def summary(run: Run) -> None:
-    """Print the table of a run's layers."""
-    from gazelle._report.reading import read_model
+    """Print the table of a network's layers."""
+    from gazelle._report.saved_model import read_model
     from gazelle.cli.run import open_run
 
     read_model(open_run(run)).summary()
@@ -252,13 +258,13 @@ def summary(run: Run) -> None:
 @app.command("list", cls=Command)
 def list_(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Where the runs are; runs if left out.")
+        Path, typer.Argument(metavar="FOLDER", help="The folder of runs; default: runs.")
     ] = Path("runs"),
 ) -> None:
-    """List the runs of a folder, the newest first."""
-    from gazelle.cli import listing as room
+    """List the runs of a folder, newest first."""
+    from gazelle.cli import listing as command
 
-    say(room.overview(folder))
+    say(command.overview(folder))
 
 
 @app.command(cls=Command)
@@ -268,66 +274,70 @@ def compare(
         typer.Argument(metavar="RUN RUN...", help="Run folders, or their names in runs/."),
     ],
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page with curves instead.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write an HTML page with curves to FILE instead."),
     ] = None,
 ) -> None:
-    """Show runs side by side: the settings in which they differ, and their figures."""
-    from gazelle.cli import listing as room
+    """Compare the settings and figures of runs."""
+    from gazelle.cli import listing as command
     from gazelle.cli.run import open_run
 
     if len(given) < 2:
-        raise typer.BadParameter("two runs or more are needed", param_hint="'RUN RUN...'")
+        raise typer.BadParameter("two or more runs are needed", param_hint="'RUN RUN...'")
     folders = [open_run(run) for run in given]
     if html is None:
-        say(room.comparison(folders))
+        say(command.comparison(folders))
         return
-    say(f"Comparison: {shown(room.comparison_page(folders, html))}")
+    say(f"Comparison: {shown(command.comparison_page(folders, html))}")
 
 
 @app.command(cls=Command)
 def doctor() -> int:
-    """Say what Gazelle runs with: versions, engine, device, folders, packages.
+    """Show versions, engine, device, folders and problems.
 
-    The exit status is 1 where something is damaged or does not fit, 0 otherwise.
+    The exit status is 1 if something is damaged or incompatible, 0 otherwise.
     """
-    from gazelle.cli import doctor as room
+    from gazelle.cli import doctor as command
 
-    findings = room.examine()
-    say(room.text(findings))
-    return REFUSED if findings.faults else FINE
+    findings = command.examine()
+    say(command.text(findings))
+    return FAILURE if findings.problems else SUCCESS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        arguments: What stands behind `gazelle` on the command line; that itself when None.
+        arguments: The arguments after `gazelle`; None for those of the process. The process then
+            ends with the command, so that a signal may end it at once.
 
     Returns:
-        The exit status: 0 fine, 1 refused, 2 wrong usage, 128 and the number of a signal that was
-            heard.
+        The exit status: 0 success, 1 failure, 2 wrong usage, 128 plus the number of a signal.
     """
-    from gazelle.cli.signals import Ended, listening
+    from gazelle.cli.signals import Ended, handling
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     _open_streams()
-    with warnings.catch_warnings(), going_on(), listening(for_good=arguments is None) as signals:
+    with warnings.catch_warnings(), going_on(), handling(may_exit=arguments is None) as signals:
         warnings.showwarning = _show_warning
         try:
             status = app(given or ["--help"], prog_name="gazelle", standalone_mode=False)
-            status = _output_lost(status if isinstance(status, int) else FINE)
+            status = _status_of_output(status if isinstance(status, int) else SUCCESS)
         except Ended:
-            status = _tell(signals.words, REFUSED)
+            status = _fail(signals.words, FAILURE)
         except Exception as error:
-            # A module that is broken off while it is loaded, and others, turn what ends us into
-            # errors of their own.
-            status = _tell(signals.words, REFUSED) if signals.ending else _ended_by(error)
-        write("")  # what is still to be written, while going_on
+            # `Ended` may be turned into another error, for example where it interrupts the import
+            # of a module.
+            status = _fail(signals.words, FAILURE) if signals.ending else _status_of(error)
+        write("")  # writes what is still buffered
         return signals.status(status)
 
 
 def _open_streams() -> None:
-    """Give a program that was started without an output (`>&-`) one that leads nowhere, not to a file that it opens."""
+    """Open the null device for standard streams that are closed (`>&-`).
+
+    Otherwise the next file that is opened would get the number of the stream, and its output.
+    """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
@@ -338,41 +348,47 @@ def _open_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
-def _output_lost(status: int) -> int:
-    """Say that the output could not be written; a reader that has had enough (`| head`) is no error."""
+def _status_of_output(status: int) -> int:
+    """The exit status, after reporting output that could not be written.
+
+    A reader that stops early (`| head`) is not an error.
+    """
     error = lost()
     if error is None or isinstance(error, BrokenPipeError):
         return status
-    return _tell(f"the output could not be written: {error.strerror}", REFUSED)
+    return _fail(f"the output could not be written: {error.strerror}", FAILURE)
 
 
-def _ended_by(error: Exception) -> int:
-    """Say in a few lines what went wrong; a mistake of Gazelle's own keeps its traceback."""
-    if isinstance(error, typer.BadParameter.__mro__[1]):  # wrong usage of any kind
+def _status_of(error: Exception) -> int:
+    """Report an error in a few lines and return the exit status.
+
+    An error that is a bug of Gazelle is raised again, with its traceback.
+    """
+    usage_error = typer.BadParameter.__mro__[1]  # typer does not export the class itself
+    if isinstance(error, usage_error):
         context: Any = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "gazelle"
-        told = str(error.format_message()).rstrip(".")  # pyright: ignore[reportAttributeAccessIssue]
-        words = re.sub(r" \(Possible options: (.*)\)$", r"; did you mean \1?", told)
-        return _tell(f"{words}\n  fix: see {command} --help", WRONG_USAGE)
-    if isinstance(error, BrokenPipeError):  # the reader of the help has had enough
+        message = str(error.format_message()).rstrip(".")  # pyright: ignore[reportAttributeAccessIssue]
+        message = re.sub(r" \(Possible options: (.*)\)$", r"; did you mean \1?", message)
+        return _fail(f"{message}\n  fix: see {command} --help", WRONG_USAGE)
+    if isinstance(error, BrokenPipeError):  # the reader of the help text has stopped early
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FINE
+        return SUCCESS
     if isinstance(error, MemoryError):
-        return _tell(
-            "the memory is full\n  fix: use a smaller --image-size, or fewer images", REFUSED
-        )
+        return _fail("out of memory\n  fix: use a smaller --image-size, or fewer images", FAILURE)
     from gazelle._core.errors import GazelleError
 
     if isinstance(error, GazelleError):
-        return _tell(_for_a_terminal(str(error)), REFUSED)
+        return _fail(_for_command_line(str(error)), FAILURE)
     if isinstance(error, OSError) and error.strerror:
         place = f": {shown(error.filename)}" if error.filename is not None else ""
-        fix = "\n  fix: make room on the disk" if error.errno == errno.ENOSPC else ""
-        return _tell(f"{error.strerror}{place}{fix}", REFUSED)
+        fix = "\n  fix: free some disk space" if error.errno == errno.ENOSPC else ""
+        return _fail(f"{error.strerror}{place}{fix}", FAILURE)
     raise error
 
 
-def _tell(text: str, status: int) -> int:
+def _fail(text: str, status: int) -> int:
+    """Print an error and return the exit status."""
     lines = [line for line in text.splitlines() if line.strip()]
     say("gazelle: " + "\n".join(lines), sys.stderr)
     return status
@@ -382,11 +398,11 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     say(f"gazelle: warning: {message}", sys.stderr)
 
 
-# What the errors of the library advise, said for the command line.
+# Advice in the library's errors, and the same advice for the command line.
 _ADVICE = (
     (
-        r"pass image_size=\((\d+), (\d+)\) or another size to bring all to it",
-        r"add --image-size \1x\2, or another size",
+        r"pass image_size=\((\d+), (\d+)\) or another size to resize all images",
+        r"add --image-size \1x\2, or another size, to resize all images",
     ),
     (r"pass a smaller image_size", "add a smaller --image-size"),
     (
@@ -396,12 +412,12 @@ _ADVICE = (
     (r"pass skip_bad=True", "add --skip-bad"),
     (
         r"pass follow_links=True if its images belong to the data",
-        "put the folder itself in its place",
+        "replace the link with the folder itself",
     ),
 )
 
 
-def _for_a_terminal(text: str) -> str:
-    for pattern, words in _ADVICE:
-        text = re.sub(pattern, words, text)
+def _for_command_line(text: str) -> str:
+    for pattern, advice in _ADVICE:
+        text = re.sub(pattern, advice, text)
     return text

@@ -1,4 +1,4 @@
-"""What may stand behind options, and how help and wrong usage are told: in plain words, without types of Python."""
+"""Parsers of option values, and help texts without Python's types."""
 
 from __future__ import annotations
 
@@ -11,107 +11,107 @@ from typer.core import TyperCommand
 
 
 class Command(TyperCommand):
-    """A command whose help names its arguments as the usage line does."""
+    """A command whose help calls the arguments by the names in the usage line."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """`[OPTIONS] DATA`: what may be left out stands in brackets."""
-        names = [(str(param.metavar or param.name), param.required) for param in _arguments(self)]
-        return ["[OPTIONS]", *(name if required else f"[{name}]" for name, required in names)]
+        """The usage line, such as `[OPTIONS] DATA`; optional arguments are in brackets."""
+        pieces = ["[OPTIONS]"]
+        for param in self._arguments():
+            name = str(param.metavar or param.name)
+            pieces.append(name if param.required else f"[{name}]")
+        return pieces
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """The arguments and the options in two lists."""
+        """Write the list of arguments and the list of options."""
         arguments = [
-            (str(param.metavar or param.name), param.help or "") for param in _arguments(self)
+            (str(param.metavar or param.name), param.help or "") for param in self._arguments()
         ]
-        records = [
-            param.get_help_record(ctx)
-            for param in self.get_params(ctx)
-            if param.param_type_name == "option"
-        ]
-        for title, rows in (
-            ("Arguments", arguments),
-            ("Options", [record for record in records if record]),
-        ):
+        options = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if param.param_type_name == "option" and record:
+                options.append(record)
+        for title, rows in (("Arguments", arguments), ("Options", options)):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
 
-
-def _arguments(command: TyperCommand) -> list[Any]:
-    return [param for param in command.params if param.param_type_name == "argument"]
+    def _arguments(self) -> list[Any]:
+        return [param for param in self.params if param.param_type_name == "argument"]
 
 
 def whole(least: int, most: int | None = None) -> Callable[[Any], int]:
-    """Reads a whole number of a range."""
-    wanted = (
-        f"a whole number from {least} to {most}"
-        if most is not None
-        else f"a whole number, {least} or more"
-    )
+    """A parser of whole numbers from `least` to `most` (no limit for None)."""
+    expected = f"a whole number, {least} or more"
+    if most is not None:
+        expected = f"a whole number from {least} to {most}"
 
-    def read(text: Any) -> int:
+    def parse(text: Any) -> int:
         try:
             number = int(text)
         except ValueError:
-            raise typer.BadParameter(f"{text!r} is not {wanted}") from None
+            raise typer.BadParameter(f"{text!r} is not {expected}") from None
         if number < least or (most is not None and number > most):
-            raise typer.BadParameter(f"{text} is not {wanted}")
+            raise typer.BadParameter(f"{text} is not {expected}")
         return number
 
-    return read
+    return parse
 
 
 def number(least: float, most: float) -> Callable[[Any], float]:
-    """Reads a number of a range; `least` itself is none of it where `most` is infinite."""
-    open_ended = most == float("inf")
-    wanted = f"a number above {least:g}" if open_ended else f"a number from {least:g} to {most:g}"
+    """A parser of numbers from `least` to `most`, or above `least` if `most` is infinite."""
+    has_limit = most != float("inf")
+    expected = f"a number from {least:g} to {most:g}" if has_limit else f"a number above {least:g}"
 
-    def read(text: Any) -> float:
+    def parse(text: Any) -> float:
         try:
-            found = float(text)
+            value = float(text)
         except ValueError:
-            raise typer.BadParameter(f"{text!r} is not {wanted}") from None
-        if not (least < found < most if open_ended else least <= found <= most):
-            raise typer.BadParameter(f"{text} is not {wanted}")
-        return found
+            raise typer.BadParameter(f"{text!r} is not {expected}") from None
+        in_range = least <= value <= most if has_limit else least < value < most
+        if not in_range:
+            raise typer.BadParameter(f"{text} is not {expected}")
+        return value
 
-    return read
+    return parse
 
 
 def units(text: str) -> tuple[int, ...]:
-    """Reads `200,150`, the units of the hidden layers."""
+    """Parse the units of the hidden layers, such as `200,150`."""
     parts = [part.strip() for part in text.split(",")] if text.strip() else []
-    if not all(re.fullmatch("[0-9]+", part) and 0 < int(part) <= 1_000_000 for part in parts):
+    if not all(_is_whole(part, 1_000_000) for part in parts):
         found = re.findall("[0-9]+", text)
         advice = f"; did you mean {','.join(found)}?" if len(found) > 1 else ""
         raise typer.BadParameter(
-            f"{text!r} is not a list of whole numbers with commas between them, such as"
-            f" 200,150{advice}",
+            f"{text!r} is not a list of whole numbers separated by commas, such as 200,150{advice}",
             param_hint="'--hidden'",
         )
     return tuple(int(part) for part in parts)
 
 
 def size(text: str | None, data: str) -> tuple[int, int] | None:
-    """Reads `32x32`, height and width."""
+    """Parse a height and a width, such as `32x32`."""
     if text is None:
         return None
     if data in ("digits", "cifar10"):
         raise typer.BadParameter(
-            f"the images of {data} have one size already", param_hint="'--image-size'"
+            f"the images of {data} all have the same size already", param_hint="'--image-size'"
         )
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(
-        re.fullmatch("[0-9]+", part) and 0 < int(part) <= 10_000 for part in parts
-    ):
+    if len(parts) != 2 or not all(_is_whole(part, 10_000) for part in parts):
         raise typer.BadParameter(
-            f"{text!r} is not a height x width such as 32x32", param_hint="'--image-size'"
+            f"{text!r} is not a height and width such as 32x32", param_hint="'--image-size'"
         )
     return int(parts[0]), int(parts[1])
 
 
+def _is_whole(text: str, most: int) -> bool:
+    """Whether a text is a whole number from 1 to `most`."""
+    return re.fullmatch("[0-9]+", text) is not None and 0 < int(text) <= most
+
+
 def run_name(name: str | None) -> str | None:
-    """A name that a folder can have as it is: no path, nothing that would be changed without a word."""
+    """Check that a run folder can have this name unchanged; a path is refused."""
     from gazelle._report.runs import folder_name
 
     if name is not None and folder_name(name) != name:
@@ -124,13 +124,18 @@ def run_name(name: str | None) -> str | None:
 
 
 def known(option: str, name: str, get: Callable[[str], Any]) -> str:
-    """A name that a room of the library knows."""
+    """Check that the library knows a name.
+
+    Args:
+        option: The option, for messages.
+        name: Its value.
+        get: Returns the object of that name, or raises an `UnknownNameError`.
+    """
     from gazelle._core.errors import UnknownNameError
 
     try:
         get(name)
     except UnknownNameError as error:
-        raise typer.BadParameter(
-            f"{name!r}: {str(error).rpartition('fix: ')[2]}", param_hint=f"'{option}'"
-        ) from None
+        advice = str(error).rpartition("fix: ")[2]
+        raise typer.BadParameter(f"{name!r}: {advice}", param_hint=f"'{option}'") from None
     return name

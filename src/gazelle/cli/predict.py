@@ -1,4 +1,4 @@
-"""gazelle predict: the classes of single images."""
+"""gazelle predict: predicted classes of single images."""
 
 from __future__ import annotations
 
@@ -17,70 +17,70 @@ from gazelle._report import figures
 from gazelle._report.predictions import as_probabilities
 from gazelle.cli.run import ImageRun, open_image_run
 
-_PATH = 40  # columns for a file's name, at most
+_PATH = 40  # columns for the name of a file, at most
+
+Ranking = list[tuple[str, float]]  # classes of an image and their probabilities, most likely first
 
 
-def predict(
-    given: Path, files: list[Path], *, invert: bool = False
-) -> list[list[tuple[str, float]]]:
-    """The classes of images, each with its probability, the likeliest first.
+def predict(given: Path, files: list[Path], *, invert: bool = False) -> list[Ranking]:
+    """Predict the classes of images.
 
     Args:
         given: The run folder.
-        files: Images of any size and mode; they are brought to the network's.
-        invert: Whether to turn light into dark first.
+        files: Images of any size and mode; they are converted to those of the network.
+        invert: Whether to invert the images first.
+
+    Returns:
+        The classes of each image with their probabilities, most likely first.
 
     Raises:
-        GazelleError: No run folder, or a file that is no image.
+        GazelleError: There is no such run, or a file is not an image.
     """
     run = open_image_run(given)
     pixels = np.stack([img_to_array(image) for image in _opened(files, run)])
-    pixels = 255 - pixels if invert else pixels
+    if invert:
+        pixels = 255 - pixels
     if run.largest != 255:
         pixels = pixels * np.float32(run.largest / 255)
     outputs = run.model.predict(pixels.reshape(len(files), *run.config.input_shape), verbose=0)
     names = run.config.class_names
-    answers = []
-    for row in figures.two_columns(as_probabilities(run.model, outputs)):
-        answers.append(
-            [(names[place], float(row[place])) for place in np.argsort(-row, kind="stable")]
-        )
-    return answers
+    rankings = []
+    for probabilities in figures.two_columns(as_probabilities(run.model, outputs)):
+        order = np.argsort(-probabilities, kind="stable")
+        rankings.append([(names[label], float(probabilities[label])) for label in order])
+    return rankings
 
 
 def _opened(files: list[Path], run: ImageRun) -> list[Any]:
-    """The images, in the network's size and colours; all that cannot be read are named at once."""
-    mode = "grayscale" if run.grey else "rgb"
+    """Open images in the network's size and colors; one error names all that cannot be read."""
+    mode = "grayscale" if run.gray else "rgb"
     images, errors, transparent = [], [], 0
     for file in files:
         try:
             with opened(file) as image:
-                picture, laid = decoded(image, mode, file)
+                picture, was_transparent = decoded(image, mode, file)
         except DataError as error:
             errors.append(error)
             continue
         images.append(resized(picture, run.size, "bilinear", "stretch"))
-        transparent += laid
+        transparent += was_transparent
     if errors:
-        raise all_bad(errors, len(files), fix="name image files only")
+        raise all_bad(errors, len(files), fix="pass only image files")
     if transparent:
         warnings.warn(f"{transparent_words(transparent, len(files))}.", stacklevel=3)
     return images
 
 
-def table(files: list[Path], answers: list[list[tuple[str, float]]], top: int) -> str:
-    """A line for each image: its file and its likeliest classes, in columns."""
-    answered = [[(fitting(name), share) for name, share in answer[:top]] for answer in answers]
-    names = [fitting(file) for file in files]
-    left = min(max(map(len, names)), _PATH)
-    widths = [
-        max(len(answer[place][0]) for answer in answered) for place in range(len(answered[0]))
-    ]
+def table(files: list[Path], rankings: list[Ranking], top: int) -> str:
+    """A table with one line per image: its file and its most likely classes."""
+    files_shown = [fitting(file) for file in files]
+    left = min(max(map(len, files_shown)), _PATH)
+    best = [[(fitting(name), share) for name, share in ranking[:top]] for ranking in rankings]
+    widths = [max(len(name) for name, _ in column) for column in zip(*best, strict=True)]
     lines = []
-    for name, answer in zip(names, answered, strict=True):
-        cells = [
-            f"{label:{width}} {share:6.1%}"
-            for (label, share), width in zip(answer, widths, strict=True)
-        ]
-        lines.append(f"{name:{left}}  " + "  ".join(cells))
+    for file, ranking in zip(files_shown, best, strict=True):
+        cells = [f"{file:{left}}"]
+        for (name, share), width in zip(ranking, widths, strict=True):
+            cells.append(f"{name:{width}} {share:6.1%}")
+        lines.append("  ".join(cells))
     return "\n".join(lines)

@@ -1,9 +1,10 @@
-"""Ctrl-C, SIGTERM and SIGHUP while a command runs: what was learned is kept, or nothing is left, at every moment.
+"""Ctrl-C, SIGTERM and SIGHUP: at every moment, either the results are kept or nothing is left.
 
-A signal can fall anywhere, also where an exception that its handler raises is thrown away
-(callbacks of the garbage collector, `__del__`) or turned into another (a module of C that is being
-loaded). So the handler of a process that is to end removes its temporary files and ends it. Where
-`main` was called from Python it has to raise; what is thrown away is raised again.
+A signal can come at any moment, also when an exception that its handler raises is discarded
+(callbacks of the garbage collector, `__del__`) or turned into another one (the import of a C
+extension). So in a process of its own the handler does not raise: it removes the temporary files
+and ends the process. If `main` was called from Python it has to raise; an exception that Python has
+discarded is then raised again.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-_AGAIN_AFTER = 0.05  # seconds until an exception that Python threw away is raised again
-_WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "the terminal has closed"}
+_AGAIN_AFTER = 0.05  # seconds until an exception that Python has discarded is raised again
+_WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "the terminal was closed"}
 
 
 class Ended(BaseException):
@@ -25,134 +26,133 @@ class Ended(BaseException):
 
 
 class Signals:
-    """What has been heard, and what is to happen then.
+    """The signals that a command has received, and how it reacts to them.
 
-    Until `keep` is called a signal ends the command at once. From then on the first one asks the
-    work to end in its own time, and the second one ends the command at once. After `finish` they
-    are only noted.
+    Until `keep` is called, a signal ends the command at once. After that, the first signal asks the
+    work to stop, and the second one ends the command at once. After `finish`, signals are only
+    recorded.
+
+    Args:
+        may_exit: Whether to end the process at once, instead of raising `Ended`.
     """
 
-    def __init__(self, for_good: bool = False) -> None:
-        self._for_good = for_good
-        self.first = 0  # number of the first signal, 0 for none
+    def __init__(self, may_exit: bool = False) -> None:
+        self._may_exit = may_exit
         self._stop: Callable[[], None] | None = None
-        self._asked = self._ending = self._lost = self._finished = False
+        self._finished = False
+        self._discarded = False  # whether Python has discarded `Ended`
+        self.first = 0  # number of the first signal, 0 for none
+        self.stop_requested = False  # whether a signal has asked the work to stop
+        self.ending = False  # whether a signal is ending the command at once
 
     @property
     def words(self) -> str:
-        """What to say of it."""
-        return (
-            _WORDS.get(signal.Signals(self.first).name, "interrupted")
-            if self.first
-            else "interrupted"
-        )
+        """What has happened, for a message."""
+        if not self.first:
+            return "interrupted"
+        return _WORDS.get(signal.Signals(self.first).name, "interrupted")
 
     def status(self, otherwise: int) -> int:
-        """The exit status: 128 and the number of the signal (130 for Ctrl-C), or what it is `otherwise`."""
+        """The exit status: 128 plus the number of the signal (130 for Ctrl-C), or `otherwise`."""
         return 128 + self.first if self.first else otherwise
 
-    @property
-    def asked(self) -> bool:
-        """Whether work that is kept was asked to end."""
-        return self._asked
-
-    @property
-    def ending(self) -> bool:
-        """Whether the command is being ended at once."""
-        return self._ending
-
     def keep(self, stop: Callable[[], None]) -> None:
-        """From here on there is something to keep.
+        """Declare that from now on there are results to keep.
 
         Args:
-            stop: Asks the work to end; called by the first signal.
+            stop: Asks the work to stop; the first signal calls it.
         """
-        self._refuse_lost()
+        self._raise_if_ending()
         self._stop = stop
 
     def finish(self) -> None:
-        """From here on all is done: no signal can undo it."""
-        self._refuse_lost()
+        """Declare that the results are complete: signals no longer have an effect."""
+        self._raise_if_ending()
         self._finished = True
 
-    def hear(self, number: int, frame: Any) -> None:
-        """The handler."""
+    def close(self) -> None:
+        """Ignore all further signals, since the command has ended."""
+        self._finished = True
+
+    def handle(self, number: int, frame: Any) -> None:
+        """The signal handler."""
         self.first = self.first or number
-        again, self._lost = self._lost, False
-        if self._finished or (self._ending and not again):
+        again, self._discarded = self._discarded, False
+        if self._finished or (self.ending and not again):
             return
-        if self._stop is not None and not self._asked and not self._ending:
-            self._asked = True
+        if self._stop is not None and not self.stop_requested and not self.ending:
+            self.stop_requested = True
             self._stop()
             return
-        self._ending = True
-        if self._for_good:
-            self._leave()
+        self.ending = True
+        if self._may_exit:
+            self._exit()
         raise Ended
 
-    def _leave(self) -> None:
-        """End the process here and now, nothing left behind."""
+    def raise_again(self) -> None:
+        """Send the first signal again in a moment, since Python has discarded `Ended`."""
+        self._discarded = True
+        threading.Timer(_AGAIN_AFTER, os.kill, (os.getpid(), self.first)).start()
+
+    def _exit(self) -> None:
+        """Remove temporary files and end the process at once."""
         files = sys.modules.get("gazelle._files.writing")
         if files is not None:
             files.remove_temporaries()
         with suppress(OSError):
-            if os.isatty(2):
-                os.write(
-                    2, b"\r\x1b[K\x1b[?25h"
-                )  # the live line goes, the cursor of a bar comes back
+            if os.isatty(2):  # clear the progress line and show the cursor again
+                os.write(2, b"\r\x1b[K\x1b[?25h")
             os.write(2, f"gazelle: {self.words}\n".encode())
         os._exit(self.status(0))
 
-    def _refuse_lost(self) -> None:
-        if self._ending:
+    def _raise_if_ending(self) -> None:
+        """Raise `Ended` if it was raised before but got lost."""
+        if self.ending:
             raise Ended
-
-    def thrown_away(self, number: int) -> None:
-        """Python has thrown our exception away: hear the signal once more, in a moment."""
-        self._lost = True
-        threading.Timer(_AGAIN_AFTER, os.kill, (os.getpid(), number)).start()
 
 
 _current = Signals()
 
 
 def current() -> Signals:
-    """Those of the command that runs; outside of one they hear nothing."""
+    """The signals of the running command; without a command, they receive nothing."""
     return _current
 
 
 @contextmanager
-def listening(for_good: bool = False) -> Iterator[Signals]:
-    """Within the block (in the main thread) signals are heard; one that is to be ignored (`nohup`) stays so.
+def handling(may_exit: bool = False) -> Iterator[Signals]:
+    """Handle signals within the block, if it runs in the main thread.
+
+    A signal that is ignored already (`nohup`) stays ignored.
 
     Args:
-        for_good: Whether the process ends after the block, or at once by a signal; signals are
-            ignored after it.
+        may_exit: Whether the process ends after the block. A signal may then end it at once, and
+            signals are ignored after the block.
     """
     global _current
-    _current = signals = Signals(for_good)
+    _current = signals = Signals(may_exit)
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
     known = [getattr(signal, name) for name in _WORDS if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in known}
-    wanted = {number: old for number, old in before.items() if old not in (signal.SIG_IGN, None)}
+    handled = {number: old for number, old in before.items() if old not in (signal.SIG_IGN, None)}
     hook = sys.unraisablehook
 
-    def notice(unraisable: Any) -> None:
-        if unraisable.exc_type is not Ended:
-            hook(unraisable)
+    def catch_ended(unraisable: Any) -> None:
+        if unraisable.exc_type is Ended:
+            signals.raise_again()
         else:
-            signals.thrown_away(signals.first)
+            hook(unraisable)
 
-    sys.unraisablehook = notice
-    for number in wanted:
-        signal.signal(number, signals.hear)
+    sys.unraisablehook = catch_ended
+    for number in handled:
+        signal.signal(number, signals.handle)
     try:
         yield signals
     finally:
-        signals._finished = True
-        for number, old in wanted.items():
-            signal.signal(number, signal.SIG_IGN if for_good else old)
+        signals.close()
+        for number, old in handled.items():
+            signal.signal(number, signal.SIG_IGN if may_exit else old)
         sys.unraisablehook = hook
         _current = Signals()

@@ -20,31 +20,31 @@ from gazelle._report import runs, schema
 from gazelle._report.checks import check_packages
 from gazelle._report.pages import write_report
 from gazelle._report.record import RunDetails, new_folder, record
-from gazelle.cli.data import Images, Reading, divide, load
+from gazelle.cli.data import Images, ReadOptions, divide, load
 from gazelle.cli.interrupt import Interrupt
 from gazelle.cli.signals import Signals, current
 from gazelle.config.session import set_random_seed
 from gazelle.layers import Dense, Dropout, Flatten, Input, Rescaling
 from gazelle.models import Sequential
 
-_WATCHED_SHARE = 0.1  # of the training images, set aside to tell when to stop
-_PAGES = 8_000_000  # bytes that a run folder takes beside the weights, at most
+_VALIDATION_SHARE = 0.1  # of the training images, to tell when to stop
+_REPORT_BYTES = 8_000_000  # that a run folder needs besides the weights, at most
 
 
 @dataclass
 class Settings:
-    """What a person may set; the defaults are the article's.
+    """The settings of a training.
 
     Args:
         hidden: Units of the hidden layers.
         activation: Activation of the hidden layers.
-        dropout: Share of hidden units dropped while training, 0 to 1.
+        dropout: Share of hidden units to drop in training, 0 to 1.
         optimizer: Name of the optimizer.
         learning_rate: Its learning rate, > 0.
-        batch_size: Images a step.
-        epochs: Passes over the training images; the data set's own default when None.
-        patience: Stop when the validation loss has not improved for so many epochs; never when
-            None.
+        batch_size: Images per step.
+        epochs: Passes over the training images; None for the default of the data set.
+        patience: Number of epochs without an improvement of the validation loss after which
+            training stops; None never to stop early.
         seed: Seed of the weights, the order of the images and their division.
     """
 
@@ -60,11 +60,11 @@ class Settings:
 
 
 @dataclass
-class Trained:
-    """What came of it.
+class TrainResult:
+    """The result of a training.
 
     Args:
-        page: The report.
+        page: Path of the report.
         interrupted: Whether a signal ended the training.
     """
 
@@ -78,58 +78,61 @@ def train(
     *,
     out: Path,
     name: str | None = None,
-    reading: Reading | None = None,
+    options: ReadOptions | None = None,
     test_share: float | None = None,
     verbose: int = 1,
-) -> Trained:
-    """Train a network on what `source` names and write a run folder.
+) -> TrainResult:
+    """Train a network on the data that `source` names, and write a run folder.
 
-    A first signal (Ctrl-C, SIGTERM) ends the training; what was learned is measured and written all
-    the same.
+    The first signal (Ctrl-C, SIGTERM) ends the training early. The network is then still evaluated
+    and written.
 
     Args:
         source: `cifar10`, `digits` or a folder of images.
         settings: How to train.
-        out: Where run folders are made.
-        name: Name of the run folder; the data's when None.
-        reading: How the images of a folder are read.
-        test_share: Share kept for testing where the data has no test images; 0.2 when None.
-        verbose: 0 prints nothing, 1 the data, the network and a live line an epoch.
+        out: Folder in which to create the run folder.
+        name: Name of the run folder; None for that of the data.
+        options: How to read the images of a folder.
+        test_share: Share to keep for testing if the data has no test images; None for 0.2.
+        verbose: 0 prints nothing, 1 the data, the network and a progress line per epoch.
 
     Raises:
-        GazelleError: Data or settings that cannot be used, or a training that diverged.
-        OSError: `out` cannot be written.
+        GazelleError: The data or the settings cannot be used, or the training diverged.
+        OSError: `out` cannot be written to.
     """
     check_packages()
-    signals, reading = current(), reading or Reading()
+    signals, options = current(), options or ReadOptions()
     set_random_seed(settings.seed)
     started, begun = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-    images = load(source, reading, test_share=test_share, seed=settings.seed)
+    images = load(source, options, test_share=test_share, seed=settings.seed)
     if settings.patience is not None and images.validation is None:
-        images = _with_watched(images, settings.seed)
+        images = _with_validation(images, settings.seed)
     loaded = time.perf_counter()
     model = build(images, settings)
-    _check_room(out, model)
+    _check_disk(out, model)
     if verbose:
         say(describe(images))
         model.summary()
     signals.keep(lambda: setattr(model, "stop_training", True))
     history = _fit(model, images, settings, signals, verbose)
-    interrupted = signals.asked
-    facts = _facts(images, settings, reading, started)
-    facts.durations = {"load": loaded - begun, "train": time.perf_counter() - loaded}
-    facts.stop_reason = _stop_reason(
+    interrupted = signals.stop_requested
+    details = _details(images, settings, options, started)
+    details.durations = {"load": loaded - begun, "train": time.perf_counter() - loaded}
+    details.stop_reason = _stop_reason(
         history, _epochs(images, settings), interrupted, settings.patience
     )
     with new_folder(out, name or Path(source).expanduser().resolve().name) as made:
-        record(model, *images.test, history=history, facts=facts, folder=made.folder)
+        record(model, *images.test, history=history, details=details, folder=made.folder)
         write_report(made.folder)
         signals.finish()
-    return Trained(made.folder / runs.REPORT, interrupted)
+    return TrainResult(made.folder / runs.REPORT, interrupted)
 
 
 def build(images: Images, settings: Settings) -> Any:
-    """The network, compiled: bytes are scaled to [0, 1] inside it, so that they stay bytes up to there."""
+    """Build and compile the network.
+
+    It scales pixels to [0, 1] itself, so that the images can stay bytes.
+    """
     model = Sequential(
         [Input(images.train[0].shape[1:]), Rescaling(1.0 / images.largest), Flatten()]
     )
@@ -146,7 +149,7 @@ def build(images: Images, settings: Settings) -> Any:
 
 def describe(images: Images) -> str:
     """The data in one line: `digits: 1,438 images to train, 359 to test; 8 x 8, 10 classes`."""
-    size = " x ".join(str(n) for n in images.train[0].shape[1:])
+    size = " x ".join(map(str, images.train[0].shape[1:]))
     parts = [f"{len(images.train[0]):,} images to train"]
     if images.validation is not None:
         parts.append(f"{len(images.validation[0]):,} to validate")
@@ -154,22 +157,26 @@ def describe(images: Images) -> str:
     return f"{shown(images.name)}: {', '.join(parts)}; {size}, {len(images.class_names)} classes"
 
 
-def closing(done: Trained) -> str:
-    """How it went: the accuracy and where the report is."""
-    metrics = runs.read_metrics(done.page.parent)
-    lines = ["Interrupted: this is the network as it was then."] if done.interrupted else []
+def closing(result: TrainResult) -> str:
+    """The last lines of the command: the accuracy and the path of the report."""
+    metrics = runs.read_metrics(result.page.parent)
+    lines = []
+    if result.interrupted:
+        lines.append("Interrupted: these are the results up to that moment.")
     if isinstance(metrics, schema.ClassificationMetrics):
         lines.append(
             f"Test accuracy {metrics.accuracy:.4f} on {metrics.rows:,} images "
-            f"(always the commonest class: {metrics.chance:.4f})"
+            f"(always guessing the most common class: {metrics.chance:.4f})"
         )
-    return "\n".join([*lines, f"Report: {shown(done.page)}"])
+    return "\n".join([*lines, f"Report: {shown(result.page)}"])
 
 
-def _fit(model: Any, images: Images, settings: Settings, signals: Signals, verbose: int) -> Any:
-    wanted: list[Any] = [Interrupt(signals), _EndOnNaN()]
+def _fit(
+    model: Any, images: Images, settings: Settings, signals: Signals, verbose: int
+) -> callbacks.History:
+    used: list[callbacks.Callback] = [Interrupt(signals), _StopOnNaN()]
     if settings.patience is not None:
-        wanted.append(
+        used.append(
             callbacks.EarlyStopping(
                 "val_loss", patience=settings.patience, restore_best_weights=True
             )
@@ -179,31 +186,31 @@ def _fit(model: Any, images: Images, settings: Settings, signals: Signals, verbo
         batch_size=settings.batch_size,
         epochs=_epochs(images, settings),
         validation_data=images.validation or images.test,
-        callbacks=wanted,
+        callbacks=used,
         verbose=verbose,
     )
     _refuse_divergence(model, history, settings)
     return history
 
 
-def _refuse_divergence(model: Any, history: Any, settings: Settings) -> None:
+def _refuse_divergence(model: Any, history: callbacks.History, settings: Settings) -> None:
+    """Refuse a training that has ended with a loss or weights that are not finite."""
     last = {
         name: values[-1] for name, values in history.history.items() if name in ("loss", "val_loss")
     }
-    if all(map(math.isfinite, last.values())) and all(
-        np.isfinite(weight).all() for weight in model.get_weights()
-    ):
+    weights_are_finite = all(np.isfinite(weight).all() for weight in model.get_weights())
+    if all(map(math.isfinite, last.values())) and weights_are_finite:
         return
     raise DataError(
         f"The training diverged in epoch {len(history.epoch)}.",
-        expected="a loss that falls",
+        expected="a decreasing loss",
         received=", ".join(f"{name} {value:.4g}" for name, value in last.items()),
         fix=f"use a smaller --learning-rate than {settings.learning_rate:g}",
     )
 
 
-class _EndOnNaN(callbacks.Callback):
-    """Ends a training that has diverged; the command says so itself."""
+class _StopOnNaN(callbacks.Callback):
+    """Stops a training that has diverged, without a message: `_refuse_divergence` reports it."""
 
     def on_progress(self, stage: str, step: int, logs: dict[str, Any] | None = None) -> None:
         if not math.isfinite((logs or {}).get("loss", 0.0)):
@@ -214,72 +221,78 @@ def _epochs(images: Images, settings: Settings) -> int:
     return settings.epochs or images.epochs
 
 
-def _with_watched(images: Images, seed: int) -> Images:
-    """The images with a tenth of those for training set aside, so that the test images do not tell when to stop."""
+def _with_validation(images: Images, seed: int) -> Images:
+    """Set a tenth of the training images aside for validation.
+
+    Otherwise the test images would decide when to stop.
+    """
     x, y = images.train
-    kept, aside = divide(y, _WATCHED_SHARE, seed)
-    if not len(aside):
+    kept, held_out = divide(y, _VALIDATION_SHARE, seed)
+    if not len(held_out):
         raise ArgumentError(
             "There are too few images to set some aside for --patience.",
             expected="two training images of some class",
             received=f"{len(y)} training images of {len(images.class_names)} classes",
-            fix="leave --patience out",
+            fix="leave out --patience",
         )
-    images.train, images.validation = (x[kept], y[kept]), (x[aside], y[aside])
+    images.train, images.validation = (x[kept], y[kept]), (x[held_out], y[held_out])
     return images
 
 
-def _check_room(out: Path, model: Any) -> None:
-    """Refuse a place for run folders that cannot take one before the training, not after it."""
-    needed = (
-        4 * sum(variable.size for variable in model.weights) * 3 + _PAGES
-    )  # the optimizer's state is kept too
+def _check_disk(out: Path, model: Any) -> None:
+    """Check before the training that a run folder can be written after it."""
+    weights = sum(variable.size for variable in model.weights)
+    needed = 4 * weights * 3 + _REPORT_BYTES  # float32, with two slots of the optimizer per weight
     try:
         with draft_folder(out) as draft:
             free = shutil.disk_usage(draft).free
     except (FileExistsError, NotADirectoryError):
         raise ArgumentError(
-            f"Run folders cannot be made in {shown(out)}.",
-            expected="a folder, or a path where one can be made",
-            received="a file, or a path through one",
-            fix="name a folder with --out",
+            f"Run folders cannot be created in {shown(out)}.",
+            expected="a folder, or a path where one can be created",
+            received="a file, or a path inside a file",
+            fix="pass a folder with --out",
         ) from None
     if free < needed:
         raise ArgumentError(
             f"The disk with {shown(out)} is too full for a run folder.",
             expected=f"{needed / 1e6:,.0f} MB",
             received=f"{free / 1e6:,.0f} MB free",
-            fix="make room, or name another folder with --out",
+            fix="free some space, or pass another folder with --out",
         )
 
 
-def _stop_reason(history: Any, epochs: int, interrupted: bool, patience: int | None) -> str:
+def _stop_reason(
+    history: callbacks.History, epochs: int, interrupted: bool, patience: int | None
+) -> str:
+    """Why training stopped early, as a sentence; empty if it did not."""
     done = len(history.epoch)
     if interrupted:
         return f"Interrupted in epoch {done} of {epochs}."
     if done < epochs:
         return (
-            f"Stopped after {done} of {epochs} epochs: the validation loss had not fallen for"
+            f"Stopped after {done} of {epochs} epochs: the validation loss had not improved for"
             f" {patience or 1}."
         )
     return ""
 
 
-def _facts(images: Images, settings: Settings, reading: Reading, started: str) -> RunDetails:
+def _details(images: Images, settings: Settings, options: ReadOptions, started: str) -> RunDetails:
+    """What the report tells about the run."""
     parts = {"train": images.train, "validation": images.validation, "test": images.test}
-    told = {
+    recorded = {
         "learning_rate": settings.learning_rate,
         "batch_size": settings.batch_size,
         "epochs": _epochs(images, settings),
         "patience": settings.patience,
-        "hidden units": ", ".join(str(n) for n in settings.hidden) or "none",
+        "hidden units": ", ".join(map(str, settings.hidden)) or "none",
         "activation": settings.activation,
         "dropout": settings.dropout,
         "seed": settings.seed,
         "source": images.source,
         "pixels": f"0 to {images.largest}",
         "test share": images.test_share,
-        "bad images": "left out" if reading.skip_bad else None,
+        "bad images": "left out" if options.skip_bad else None,
     }
     return RunDetails(
         title=f"{images.name}: which of {len(images.class_names)} classes?",
@@ -287,6 +300,6 @@ def _facts(images: Images, settings: Settings, reading: Reading, started: str) -
         data=images.name,
         class_names=images.class_names,
         splits={part: rows[1] for part, rows in parts.items() if rows is not None},
-        settings={name: value for name, value in told.items() if value is not None},
+        settings={name: value for name, value in recorded.items() if value is not None},
         started=started,
     )

@@ -1,4 +1,4 @@
-"""Settings that hold for the whole process, as `keras.config` has them."""
+"""Settings of the whole process, like `keras.config`."""
 
 from gazelle._core.dtypes import (
     dtype_policy,

@@ -1,4 +1,4 @@
-"""The session: one seed for everything, and a fresh start."""
+"""The session: seeding everything random, and starting afresh."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from gazelle._core.seeds import checked_seed, reset_shared
 
 
 def set_random_seed(seed: int) -> None:
-    """Seed Python's `random`, NumPy's global state and Gazelle's generator, so that a script repeats exactly.
+    """Seed Python's `random`, NumPy's global state and Gazelle's generator.
+
+    A script that calls it first gives the same results every time.
 
     Args:
         seed: An int from 0 to 2**32 - 1.
 
     Raises:
-        ArgumentError: `seed` is no such int.
+        ArgumentError: `seed` is not such an int.
     """
     seed = checked_seed(seed)
     random.seed(seed)
@@ -27,10 +29,10 @@ def set_random_seed(seed: int) -> None:
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Start automatic names (`dense`, `dense_1`, ...) and the generator of unseeded draws again.
+    """Reset automatic names (`dense`, `dense_1`, ...) and the generator of unseeded draws.
 
     Args:
-        free_memory: Whether to collect garbage at once, old models included.
+        free_memory: Whether to collect garbage at once, including old models.
     """
     reset_names()
     reset_shared()

@@ -1,4 +1,4 @@
-"""Switches that scripts written for Keras turn; Gazelle needs few of them and remembers the others."""
+"""Switches of `keras.config`. Those that Gazelle does not need are only remembered."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ _switches = _Switches()
 
 
 def backend() -> str:
-    """The engine: always `"jax"`."""
+    """The name of the backend, always `"jax"`."""
     return "jax"
 
 
 def image_data_format() -> str:
-    """The order of axes of images: always `"channels_last"`."""
+    """The order of an image's axes, always `"channels_last"`."""
     return "channels_last"
 
 
 def set_image_data_format(data_format: str) -> None:
-    """Accepts `"channels_last"`, the only order that Gazelle uses.
+    """Accept `"channels_last"`, the only order that Gazelle supports.
 
     Raises:
         ArgumentError: Another order.
     """
     if data_format != "channels_last":
         raise ArgumentError(
-            "Gazelle keeps images with their channels last.",
+            "Gazelle supports only images with their channels last.",
             expected="'channels_last'",
             received=repr(data_format),
-            fix="put the channels last: np.moveaxis(images, 1, -1)",
+            fix="move the channels to the end: np.moveaxis(images, 1, -1)",
         )
 
 
 def enable_interactive_logging() -> None:
-    """Remember that progress is to be shown, as it is anyway unless `verbose=0`."""
+    """Remember that progress is wanted; it is shown anyway, unless `verbose=0` is passed."""
     _switches.interactive_logging = True
 
 
 def disable_interactive_logging() -> None:
-    """Remember that no live progress is wanted; pass `verbose=0` or `verbose=2` to choose."""
+    """Remember that no progress is wanted; to turn it off, pass `verbose=0` or `verbose=2`."""
     _switches.interactive_logging = False
 
 
 def is_interactive_logging_enabled() -> bool:
-    """What the two functions before have set."""
+    """Whether interactive logging was enabled, as it is by default, or disabled."""
     return _switches.interactive_logging
 
 

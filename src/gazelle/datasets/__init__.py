@@ -1,4 +1,4 @@
-"""Data sets to begin with: CIFAR-10 and scikit-learn's digits."""
+"""Small data sets to start with: CIFAR-10 and scikit-learn's digits."""
 
 from gazelle.datasets import cifar10, digits
 

@@ -1,9 +1,9 @@
-"""CIFAR-10: 60,000 colour photographs of 32 x 32 pixels in ten classes.
+"""CIFAR-10: 60,000 color photographs of 32 x 32 pixels in ten classes.
 
-Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. The binary version is
-read: files of records, one label byte and then 1,024 red, 1,024 green and 1,024 blue bytes. No
-pickle is ever executed: Keras's own copy, which consists of pickles, is read with a reader that
-knows arrays only, and only if it is the official one.
+Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. This module reads the
+binary version: files of records, each of one label byte followed by 1,024 red, 1,024 green and
+1,024 blue bytes. No pickle is ever executed: Keras's copy, which consists of pickles, is used only
+if it is the official one, and is read with a reader that accepts nothing but arrays.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ Split = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Source:
-    """What the official files are.
+    """The official files.
 
     Attributes:
-        url: Address of the binary archive.
+        url: URL of the binary archive.
         sha256: Its hash.
         size: Its size in bytes.
-        rows: Images a file.
+        rows: Images per file.
         python_md5: Hashes of the files of the Python version, by name.
     """
 
@@ -77,30 +77,30 @@ class Source:
 
 
 def load_data(path: str | os.PathLike[str] | None = None) -> Split:
-    """The images and their labels.
+    """Load the images and their labels.
 
-    They are looked for in this order: `path`; the path in the environment variable
+    The data is searched for in this order: `path`; the path in the environment variable
     `GAZELLE_CIFAR10`; Gazelle's cache (`$GAZELLE_HOME` or the platform's cache folder, then
-    `datasets`); Keras's cache. Else the official archive (170 MB) is downloaded into Gazelle's
-    cache, once.
+    `datasets`); Keras's cache. If it is not found, the official archive (170 MB) is downloaded to
+    Gazelle's cache, once.
 
     Args:
-        path: The folder with `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin` (or the
-            folder that holds it), or the archive `cifar-10-binary.tar.gz`.
+        path: The folder with `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`, its
+            parent folder, or the archive `cifar-10-binary.tar.gz`.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: images uint8 `(50000, 32, 32, 3)` and `(10000, 32,
-        32, 3)`, labels uint8 `(50000, 1)` and `(10000, 1)`, which number `CLASS_NAMES`.
+        32, 3)`, labels uint8 `(50000, 1)` and `(10000, 1)`, which index `CLASS_NAMES`.
 
     Raises:
-        DataError: A file is missing, damaged, cut off or another one; it is named.
-        DownloadError: There is no copy and no way to download one.
+        DataError: A file is missing, damaged, incomplete or another file. The message names it.
+        DownloadError: There is no copy, and the download failed.
     """
     return load_from(path, Source())
 
 
 def load_from(path: str | os.PathLike[str] | None, source: Source) -> Split:
-    """`load_data` for any set of files of this layout."""
+    """Do what `load_data` does, for any set of files of this layout."""
     if given := path or os.environ.get(VARIABLE):
         return _given(Path(given).expanduser(), source)
     cache = cache_folder("datasets")
@@ -112,8 +112,8 @@ def load_from(path: str | os.PathLike[str] | None, source: Source) -> Split:
         return split
     archive = cache / ARCHIVE
     advice = (
-        f"download {ARCHIVE} with a browser and put it at {archive}, or set the environment"
-        f" variable {VARIABLE} to where it (or the unpacked folder) is"
+        f"download {ARCHIVE} with a browser and save it as {archive}, or set the environment"
+        f" variable {VARIABLE} to the path of the archive or the unpacked folder"
     )
     fetch(source.url, archive, {"sha256": source.sha256}, size=source.size, advice=advice)
     for name, data in _members(archive, source):
@@ -125,7 +125,7 @@ def load_from(path: str | os.PathLike[str] | None, source: Source) -> Split:
 
 
 def _given(path: Path, source: Source) -> Split:
-    """From where the user says."""
+    """Load the data from a path that the user has given."""
     if path.is_file():
         return _from_archive(path, source)
     if not path.is_dir():
@@ -135,33 +135,37 @@ def _given(path: Path, source: Source) -> Split:
             received="no such file or folder",
             fix=f"correct the path (argument path or environment variable {VARIABLE})",
         )
-    if (path / PYTHON_FOLDER).is_dir() or (path / "data_batch_1").is_file():
-        inner = path / PYTHON_FOLDER
-        return _from_python_folder(inner if inner.is_dir() else path, source)
-    if (
-        not (path / FOLDER).is_dir()
-        and not any((path / name).exists() for name in FILES)
-        and (path / ARCHIVE).is_file()
-    ):
+    python_folder = path / PYTHON_FOLDER
+    if python_folder.is_dir():
+        return _from_python_folder(python_folder, source)
+    if (path / "data_batch_1").is_file():
+        return _from_python_folder(path, source)
+    if (path / FOLDER).is_dir():
+        return _from_folder(path / FOLDER, source)
+    has_files = any((path / name).exists() for name in FILES)
+    if not has_files and (path / ARCHIVE).is_file():
         return _from_archive(path / ARCHIVE, source)
-    return _from_folder(path / FOLDER if (path / FOLDER).is_dir() else path, source)
+    return _from_folder(path, source)
+
+
+def _file_size(file: Path) -> int | None:
+    """Size of a file in bytes; None if there is none."""
+    return file.stat().st_size if file.is_file() else None
 
 
 def _complete(folder: Path, source: Source) -> bool:
-    size = source.rows * _RECORD
-    return all(
-        (folder / name).is_file() and (folder / name).stat().st_size == size for name in FILES
-    )
+    """Whether a folder has all files of the binary version in the right size."""
+    return all(_file_size(folder / name) == source.rows * _RECORD for name in FILES)
 
 
 def _from_folder(folder: Path, source: Source) -> Split:
     def read(name: str) -> tuple[np.ndarray, np.ndarray]:
         file = folder / name
-        size = file.stat().st_size if file.is_file() else None
+        size = _file_size(file)
         if size != source.rows * _RECORD:
+            problem = "missing" if size is None else "damaged, incomplete or another file"
             raise DataError(
-                f"The CIFAR-10 file {file} is"
-                f" {'missing' if size is None else 'damaged, cut off or another file'}.",
+                f"The CIFAR-10 file {file} is {problem}.",
                 expected=f"{source.rows * _RECORD} bytes",
                 received="no file" if size is None else f"{size} bytes",
                 fix=f"unpack {ARCHIVE} again",
@@ -173,8 +177,8 @@ def _from_folder(folder: Path, source: Source) -> Split:
 
 def _from_archive(archive: Path, source: Source) -> Split:
     advice = (
-        f"delete it and download {source.url} again; a home-made archive: unpack it and pass the"
-        " folder"
+        f"delete it and download {source.url} again; if you made the archive yourself, unpack it"
+        " and pass the folder"
     )
     check(
         archive,
@@ -184,23 +188,22 @@ def _from_archive(archive: Path, source: Source) -> Split:
         advice=advice,
     )
     members = dict(_members(archive, source))
-    return _assemble(
-        (_split_records(np.frombuffer(members.pop(name), np.uint8), archive) for name in FILES),
-        source,
-    )
+
+    def read(name: str) -> tuple[np.ndarray, np.ndarray]:
+        records = np.frombuffer(members.pop(name), np.uint8)  # popped to free its memory soon
+        return _split_records(records, archive)
+
+    return _assemble((read(name) for name in FILES), source)
 
 
 def _members(archive: Path, source: Source) -> Iterator[tuple[str, bytes]]:
-    """The six files of the archive, by exact name and size; nothing else in it is touched."""
+    """The six files of the archive, by exact name and size; everything else is skipped."""
     wanted = {f"{FOLDER}/{name}": name for name in FILES}
+    size = source.rows * _RECORD
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
-                if (
-                    member.isreg()
-                    and member.size == source.rows * _RECORD
-                    and member.name in wanted
-                ):
+                if member.isreg() and member.size == size and member.name in wanted:
                     file = tar.extractfile(member)
                     yield wanted.pop(member.name), file.read() if file else b""
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
@@ -209,8 +212,8 @@ def _members(archive: Path, source: Source) -> Iterator[tuple[str, bytes]]:
         ) from None
     if wanted:
         raise DataError(
-            f"The archive {archive} lacks a file.",
-            expected=f"{next(iter(wanted))} of {source.rows * _RECORD} bytes",
+            f"The archive {archive} is incomplete.",
+            expected=f"{next(iter(wanted))} of {size} bytes",
             received="no such member",
         )
 
@@ -233,32 +236,39 @@ def _checked_labels(labels: np.ndarray, file: Path) -> np.ndarray:
 
 
 def _assemble(batches: Iterator[tuple[np.ndarray, np.ndarray]], source: Source) -> Split:
-    """Six files, one in memory at a time, as the arrays that Keras gives."""
+    """Copy the pixels and labels of six files, one at a time, into the arrays that Keras returns.
+
+    Args:
+        batches: `(pixels, labels)` of the five training files and the test file, in this order.
+        source: The files.
+    """
     rows = source.rows
-    x_train, x_test = (
-        aligned_empty((5 * rows, 32, 32, 3), np.uint8),
-        aligned_empty((rows, 32, 32, 3), np.uint8),
-    )
-    y_train, y_test = np.empty((5 * rows, 1), np.uint8), np.empty((rows, 1), np.uint8)
-    places = [
-        (x_train[i * rows : (i + 1) * rows], y_train[i * rows : (i + 1) * rows]) for i in range(5)
-    ]
-    for (x, y), (pixels, labels) in zip((*places, (x_test, y_test)), batches, strict=True):
+    x_train = aligned_empty((5 * rows, 32, 32, 3), np.uint8)
+    x_test = aligned_empty((rows, 32, 32, 3), np.uint8)
+    y_train = np.empty((5 * rows, 1), np.uint8)
+    y_test = np.empty((rows, 1), np.uint8)
+    parts = [slice(i * rows, (i + 1) * rows) for i in range(5)]
+    targets = [(x_train[part], y_train[part]) for part in parts]
+    targets.append((x_test, y_test))
+    for (x, y), (pixels, labels) in zip(targets, batches, strict=True):
         _interleave(pixels.reshape(rows, 3, 32, 32), x)
         y[:, 0] = labels
     return (x_train, y_train), (x_test, y_test)
 
 
 def _interleave(planes: np.ndarray, images: np.ndarray) -> None:
-    """Colour planes `(n, 3, 32, 32)` into images `(n, 32, 32, 3)`; so many at a time as the processor's cache holds."""
-    for start in range(0, len(planes), 64):
-        some = slice(start, start + 64)
+    """Copy color planes `(n, 3, 32, 32)` to images `(n, 32, 32, 3)`."""
+    for start in range(0, len(planes), 64):  # as many as fit into the processor's cache
+        part = slice(start, start + 64)
         for channel in range(3):
-            images[some, :, :, channel] = planes[some, channel]
+            images[part, :, :, channel] = planes[part, channel]
 
 
 def _from_keras_cache(source: Source) -> Split | None:
-    """From the cache of Keras, where it keeps the Python version; None if it is not there or not the official one."""
+    """Load the data from Keras's cache, which holds the Python version.
+
+    Returns None if it is not there or not the official one.
+    """
     cache = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
     if _complete(cache / FOLDER, source):
         return _from_folder(cache / FOLDER, source)
@@ -268,21 +278,26 @@ def _from_keras_cache(source: Source) -> Split | None:
         try:
             return _from_python_folder(folder, source)
         except DataError as error:
-            warnings.warn(f"Keras's copy of CIFAR-10 is left aside. {error}", stacklevel=4)
+            warnings.warn(f"Keras's copy of CIFAR-10 is ignored. {error}", stacklevel=4)
     return None
 
 
 def _from_python_folder(folder: Path, source: Source) -> Split:
-    """From the official pickles, read without executing them."""
+    """Load the data from the official pickles, without executing them."""
 
     def read(name: str) -> tuple[np.ndarray, np.ndarray]:
         file = folder / name
-        if not file.is_file() or (wrong := mismatch(file, {"md5": source.python_md5[name]})):
+        md5 = source.python_md5[name]
+        problem = received = ""
+        if not file.is_file():
+            problem, received = "missing", "no file"
+        elif wrong := mismatch(file, {"md5": md5}):
+            problem, received = "damaged or another file", f"md5 {wrong[1]}"
+        if problem:
             raise DataError(
-                f"The CIFAR-10 file {file} is"
-                f" {'damaged or another file' if file.is_file() else 'missing'}.",
-                expected=f"md5 {source.python_md5[name]}",
-                received=f"md5 {wrong[1]}" if file.is_file() else "no file",
+                f"The CIFAR-10 file {file} is {problem}.",
+                expected=f"md5 {md5}",
+                received=received,
                 fix=f"delete the folder, or pass the binary version ({ARCHIVE})",
             )
         try:
@@ -308,7 +323,7 @@ def _from_python_folder(folder: Path, source: Source) -> Split:
 
 
 class _StandIn:
-    """Takes the place of a NumPy object while a pickle is read: it keeps what it is told and does nothing."""
+    """Stands for a NumPy object while a pickle is read: it keeps its arguments and does nothing."""
 
     def __init__(self, *args: Any):
         self.args = args
@@ -318,23 +333,19 @@ class _StandIn:
         self.state = state
 
     def array(self, shape: tuple[int, ...]) -> np.ndarray:
-        """The uint8 array that was meant, if it has this shape."""
+        """The pickled array, if it is uint8 and has this shape."""
         _, found, dtype, fortran_order, data = self.state
-        if (
-            found != shape
-            or dtype.args[0] not in (b"u1", "u1")
-            or fortran_order
-            or not isinstance(data, bytes)
-        ):
+        is_bytes = dtype.args[0] in (b"u1", "u1") and isinstance(data, bytes)
+        if found != shape or not is_bytes or fortran_order:
             raise ValueError(f"an array of shape {found}, not uint8 {shape}")
         return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Reads numbers, bytes, lists, dicts and arrays; whatever else a pickle asks for is refused."""
+    """Reads numbers, bytes, lists, dicts and arrays; anything else in a pickle is refused."""
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         modules = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
         if module_name in modules and global_name in ("_reconstruct", "ndarray", "dtype"):
             return _StandIn
-        raise pickle.UnpicklingError(f"it asks for {module_name}.{global_name}")
+        raise pickle.UnpicklingError(f"it refers to {module_name}.{global_name}")

@@ -1,4 +1,4 @@
-"""Handwritten digits of 8 x 8 pixels, 1,797 of them, which come with scikit-learn: no download."""
+"""1,797 handwritten digits of 8 x 8 pixels. They come with scikit-learn and need no download."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Split = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def load_data(test_split: float = 0.2, seed: int = 113) -> Split:
-    """The digits, split so that each digit has the same share in both parts.
+    """Load the digits, split so that each digit has the same share in both parts.
 
     Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
     Repository, 1998.
@@ -25,16 +25,16 @@ def load_data(test_split: float = 0.2, seed: int = 113) -> Split:
         ((1438, 8, 8), (359, 8, 8))
 
     Args:
-        test_split: Share of the images for testing, 0 to 1.
-        seed: Chooses and mixes them; the same seed gives the same split on every machine.
+        test_split: Share of the images for testing, between 0 and 1.
+        seed: Seed of the split and the shuffling. The result is the same on every machine.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: images uint8 `(n, 8, 8)` with values 0 to 16, labels
         uint8 `(n,)`.
 
     Raises:
-        PackageError: scikit-learn, which they come with, is not installed.
-        ArgumentError: `test_split` is no number from 0 to 1, or `seed` no int.
+        PackageError: scikit-learn is not installed.
+        ArgumentError: `test_split` is not a number between 0 and 1, or `seed` is not an int.
     """
     need("digits.load_data", "sklearn")
     from sklearn.datasets import load_digits
@@ -49,5 +49,6 @@ def load_data(test_split: float = 0.2, seed: int = 113) -> Split:
         count = round(test_split * len(rows))
         test.append(rows[:count])
         train.append(rows[count:])
-    train_rows, test_rows = (random.permutation(np.concatenate(part)) for part in (train, test))
+    train_rows = random.permutation(np.concatenate(train))
+    test_rows = random.permutation(np.concatenate(test))
     return (x[train_rows], y[train_rows]), (x[test_rows], y[test_rows])

@@ -1,4 +1,4 @@
-"""Helpers around models and data, as `keras.utils` has them. Only a door: each name comes from a room below."""
+"""Helpers for models and data, like `keras.utils`. All of them are defined in other packages."""
 
 from gazelle._core.dtypes import standardize_dtype
 from gazelle._core.registry import (

@@ -1,4 +1,4 @@
-"""A folder of images: found, mixed, split and labelled as Keras says; decoded as Pillow does; refused by name."""
+"""A folder of images: found, shuffled, split and labelled as in Keras; decoded as by Pillow."""
 
 import io
 import os
@@ -30,7 +30,7 @@ def picture(value, size=(6, 4)):
 
 @pytest.fixture
 def folder(tmp_path):
-    """cat: 3 images, dog: 5 (two of them one folder down); the red value says which."""
+    """cat: 3 images, dog: 5 (two of them in a subfolder); the red value tells them apart."""
     root = tmp_path / "images"
     for i, name in enumerate(
         ["cat/a.png", "cat/b.PNG", "cat/c.bmp", "dog/1.png", "dog/2.png", "dog/3.gif"]
@@ -40,15 +40,15 @@ def folder(tmp_path):
     (root / "dog" / "more").mkdir()
     picture(60).save(root / "dog" / "more" / "4.webp", lossless=True)
     picture(70).save(root / "dog" / "more" / "5.png")
-    for litter in (
+    for ignored in (
         "cat/notes.txt",
         "cat/.hidden.png",
         "dog/.cache/x.png",
         ".git/x.png",
         "loose.txt",
     ):
-        (root / litter).parent.mkdir(exist_ok=True)
-        (root / litter).write_bytes(b"x")
+        (root / ignored).parent.mkdir(exist_ok=True)
+        (root / ignored).write_bytes(b"x")
     return root
 
 
@@ -81,9 +81,7 @@ def test_batches_are_those_of_keras(folder):
     assert (len(single), single[0][0].shape) == (8, (4, 6, 3))
 
 
-def test_what_was_found_is_told_in_the_words_of_keras_and_without_a_bar_off_a_terminal(
-    folder, capsys
-):
+def test_what_was_found_is_printed_as_in_keras_without_a_bar_outside_a_terminal(folder, capsys):
     image_dataset_from_directory(
         folder, image_size=None, seed=1, validation_split=0.5, subset="both"
     )
@@ -97,7 +95,7 @@ def test_what_was_found_is_told_in_the_words_of_keras_and_without_a_bar_off_a_te
     assert capsys.readouterr().out == ""
 
 
-def test_mixing_keeps_image_label_and_file_together_and_follows_the_seed(folder):
+def test_shuffling_keeps_image_label_and_file_together_and_follows_the_seed(folder):
     arguments = {**PLAIN, "shuffle": True}
     dataset = image_dataset_from_directory(folder, seed=3, **arguments)
     assert sorted(reds(dataset)) == [0, 10, 20, 30, 40, 50, 60, 70]
@@ -208,7 +206,7 @@ def cut(file):
 
 @pytest.fixture
 def damaged(folder):
-    """105 images of cats, of which the first and 29 others cannot be read, and one dog of five."""
+    """103 images of cats, 30 of which cannot be read, and 5 of dogs, one of which cannot."""
     for i in range(100):
         picture(i).save(folder / "cat" / f"n{i:03}.png")
     files = [
@@ -274,10 +272,10 @@ def test_a_class_without_an_image_that_can_be_read_is_refused_though_bad_ones_ar
         image_dataset_from_directory(folder, **PLAIN, skip_bad=True)
 
 
-def test_transparent_images_are_laid_on_a_ground_and_counted(folder):
+def test_transparent_images_get_a_background_and_are_counted(folder):
     for name in ("cat/a.png", "dog/1.png"):
         Image.new("RGBA", (6, 4)).save(folder / name)
-    with pytest.warns(UserWarning, match="2 of 8 images are transparent: laid on white") as caught:
+    with pytest.warns(UserWarning, match="2 of 8 images are transparent: the background") as caught:
         dataset = image_dataset_from_directory(folder, **PLAIN)
     assert len(caught) == 1
     assert reds(dataset) == [255, 10, 20, 255, 40, 50, 60, 70]
@@ -292,7 +290,7 @@ def test_transparent_images_are_laid_on_a_ground_and_counted(folder):
 @pytest.mark.parametrize(
     "name", [".ipynb_checkpoints", "__MACOSX", ".git", "@eaDir", "dog/.ipynb_checkpoints"]
 )
-def test_hidden_folders_and_those_of_systems_are_no_part_of_the_data(name, folder):
+def test_hidden_and_system_folders_are_not_part_of_the_data(name, folder):
     (folder / name).mkdir(exist_ok=True)
     picture(99).save(folder / name / "copy.png")
     dataset = image_dataset_from_directory(folder, **PLAIN)
@@ -312,11 +310,11 @@ def test_a_folder_in_a_folder_is_refused_and_the_right_one_is_named(deep, folder
     with pytest.raises(DataError) as info:
         image_dataset_from_directory(outer, **PLAIN)
     assert "has no images of its own, only folders: it is not a class" in str(info.value)
-    assert f"fix: name {home} if" in str(info.value)
+    assert f"fix: pass {home} if" in str(info.value)
     assert image_dataset_from_directory(home, **PLAIN).class_names == ["cat", "dog"]
 
 
-def test_a_folder_that_may_not_be_read_is_refused_by_name_wherever_it_is(folder, monkeypatch):
+def test_a_folder_without_permission_is_refused_by_name_wherever_it_is(folder, monkeypatch):
     scandir = os.scandir
     for closed in (folder, folder / "dog", folder / "dog" / "more"):
 
@@ -331,7 +329,7 @@ def test_a_folder_that_may_not_be_read_is_refused_by_name_wherever_it_is(folder,
 
 
 @pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names are text there")
-def test_a_class_whose_name_is_no_text_is_refused_and_shown_safely(folder):
+def test_a_class_whose_name_is_not_text_is_refused_and_shown_safely(folder):
     (folder / "dog").rename(os.fsdecode(os.fsencode(folder) + b"/d\xf6g\x1b[31m"))
     with pytest.raises(DataError) as info:
         image_dataset_from_directory(folder, **PLAIN)
@@ -347,12 +345,10 @@ def test_a_pipe_among_the_images_is_a_bad_image(folder):
         image_dataset_from_directory(folder, **PLAIN)
 
 
-def test_images_of_kinds_that_are_not_read_are_told(folder):
+def test_images_of_unsupported_formats_are_reported(folder):
     for name in ("a.png", "b.PNG"):
         (folder / "cat" / name).rename((folder / "cat" / name).with_suffix(".TIFF"))
-    with pytest.warns(
-        UserWarning, match=r"Left out: 2 files of kinds that are not read \(\.tiff\)"
-    ):
+    with pytest.warns(UserWarning, match=r"Left out: 2 files of unsupported formats \(\.tiff\)"):
         assert len(image_dataset_from_directory(folder, **PLAIN).x) == 6
     (folder / "cat" / "c.bmp").rename(folder / "cat" / "c.heic")
     with pytest.raises(
@@ -361,11 +357,11 @@ def test_images_of_kinds_that_are_not_read_are_told(folder):
         image_dataset_from_directory(folder, **PLAIN)
 
 
-def test_a_folder_that_cannot_serve_is_refused(folder, tmp_path):
+def test_an_unsuitable_folder_is_refused(folder, tmp_path):
     with pytest.raises(DataError, match="There is no folder"):
         image_dataset_from_directory(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="holds no folders"):
+    with pytest.raises(DataError, match="has no subfolders"):
         image_dataset_from_directory(tmp_path / "empty")
     with pytest.raises(DataError, match="No images in"):
         image_dataset_from_directory(tmp_path / "empty", labels=None, label_mode=None)
@@ -409,15 +405,15 @@ def test_more_images_than_memory_holds_are_refused_before_decoding(folder):
         ({"interpolation": "cubic"}, "interpolation"),
         ({"batch_size": 0}, "batch_size"),
         ({"image_size": (32,)}, "image_size"),
-        ({"validation_split": 0.2}, "go together"),
-        ({"subset": "training"}, "go together"),
-        ({"validation_split": 2.0, "subset": "both"}, "not a share"),
+        ({"validation_split": 0.2}, "used together"),
+        ({"subset": "training"}, "used together"),
+        ({"validation_split": 2.0, "subset": "both"}, "must be a share"),
         ({"validation_split": 0.2, "subset": "test"}, "subset"),
         ({"validation_split": 0.2, "subset": "training"}, "seed is needed"),
         ({"validation_split": 0.01, "subset": "both"}, "without images"),
         ({"labels": [1, 2]}, "8 labels"),
-        ({"labels": None}, "do not go together"),
-        ({"labels": "folders"}, "do not go together"),
+        ({"labels": None}, "do not match"),
+        ({"labels": "folders"}, "do not match"),
         ({"class_names": ["cat"]}, "each once"),
         ({"class_names": ["cat"], "labels": [0] * 8}, "class_names needs"),
         ({"crop_to_aspect_ratio": True, "pad_to_aspect_ratio": True}, "Only one"),
@@ -429,7 +425,7 @@ def test_arguments_that_cannot_be_used_are_refused(arguments, text, folder):
         image_dataset_from_directory(folder, verbose=False, **arguments)
 
 
-def test_a_bar_is_drawn_on_a_terminal(folder, monkeypatch, capsys):
+def test_a_progress_bar_is_drawn_on_a_terminal(folder, monkeypatch, capsys):
     monkeypatch.setattr(module.sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     image_dataset_from_directory(folder, image_size=None)

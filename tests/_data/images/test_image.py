@@ -1,8 +1,10 @@
-"""Single images: as Keras opens, converts and writes them; what is damaged is named."""
+"""Single images: opened, converted and written as by Keras; damaged files are named."""
 
 import io
 import os
 import struct
+import subprocess
+import sys
 import zlib
 
 import keras
@@ -38,7 +40,7 @@ def test_load_img_equals_keras(png, color_mode, size, interpolation, keep):
 
 
 def strokes(value, mode):
-    """A bar of a value, 2 of 8 columns, on nothing, in one of the ways that files have to say "nothing"."""
+    """A bar in 2 of 8 columns on transparency, stored in one of the ways of image files."""
     pixels = np.zeros((8, 8, 4), np.uint8)
     pixels[:, 3:5] = (value, value, value, 255)
     image = Image.fromarray(pixels)
@@ -53,27 +55,27 @@ def strokes(value, mode):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "L", "RGB", "P"])
-@pytest.mark.parametrize(("value", "ground"), [(0, 255), (150, 255), (255, 0)])
+@pytest.mark.parametrize(("value", "background"), [(0, 255), (150, 255), (255, 0)])
 @pytest.mark.parametrize("color_mode", ["rgb", "grayscale"])
-def test_a_transparent_image_is_laid_on_white_and_white_strokes_on_black(
-    mode, value, ground, color_mode, tmp_path
+def test_a_transparent_image_gets_a_white_background_and_white_strokes_a_black_one(
+    mode, value, background, color_mode, tmp_path
 ):
     image, options = strokes(value, mode)
     image.save(tmp_path / "a.png", **options)
     found = np.asarray(load_img(tmp_path / "a.png", color_mode)).reshape(8, 8, -1)
-    expected = np.full((8, 8), ground)
+    expected = np.full((8, 8), background)
     expected[:, 3:5] = value
     np.testing.assert_array_equal(found, np.repeat(expected[..., None], found.shape[2], axis=2))
 
 
-def test_half_transparent_edges_are_mixed_with_the_ground(tmp_path):
+def test_half_transparent_edges_are_blended_with_the_background(tmp_path):
     pixels = np.zeros((4, 4, 4), np.uint8)
     pixels[:, 1, 3], pixels[:, 2, 3] = 128, 255
     Image.fromarray(pixels).save(tmp_path / "a.png")
     assert np.asarray(load_img(tmp_path / "a.png", "grayscale"))[0].tolist() == [255, 127, 0, 255]
 
 
-def test_an_image_with_nothing_to_see_is_white(tmp_path):
+def test_a_fully_transparent_image_is_white(tmp_path):
     Image.new("RGBA", (3, 3)).save(tmp_path / "a.png")
     assert np.asarray(load_img(tmp_path / "a.png")).min() == 255
 
@@ -84,12 +86,12 @@ def test_an_image_with_nothing_to_see_is_white(tmp_path):
     [
         (os.mkfifo, "a pipe, a device or a socket"),
         (lambda path: os.symlink("/dev/zero", path), "a pipe, a device or a socket"),
-        (os.mkdir, "name the images in it"),
-        (lambda path: os.symlink("nowhere", path), "a link to nothing"),
+        (os.mkdir, "pass the path of an image in it"),
+        (lambda path: os.symlink("nowhere", path), "a broken link"),
         (lambda path: None, "fix: check the path"),
     ],
 )
-def test_what_is_no_regular_file_is_refused_and_never_waited_for(make, words, tmp_path):
+def test_anything_but_a_regular_file_is_refused_and_never_waited_for(make, words, tmp_path):
     make(tmp_path / "a.png")
     with pytest.raises(DataError, match=words):
         load_img(tmp_path / "a.png")
@@ -101,9 +103,20 @@ def test_load_img_takes_an_open_file(png):
     )
 
 
+def test_only_the_plugins_of_the_supported_formats_are_loaded(png):
+    program = (
+        "import sys; from gazelle._data.images.decoding import opened; opened(sys.argv[1]);"
+        " print('PIL.WebPImagePlugin' in sys.modules, 'PIL.FliImagePlugin' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, png], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "False"]
+
+
 @pytest.mark.parametrize("data_format", [None, "channels_last", "channels_first"])
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
-def test_pictures_and_arrays_change_into_each_other_as_in_keras(mode, data_format):
+def test_pictures_and_arrays_are_converted_as_in_keras(mode, data_format):
     picture = Image.fromarray(PIXELS).convert(mode)
     array = img_to_array(picture, data_format)
     theirs = keras.utils.img_to_array(picture, data_format)
@@ -139,12 +152,12 @@ def test_save_img_writes_what_load_img_reads(tmp_path):
 
 
 @pytest.mark.parametrize(("shape", "text"), [((2, 2), "rank 3"), ((2, 2, 2), "channel number: 2")])
-def test_an_array_that_is_no_image_is_refused(shape, text):
+def test_an_array_that_is_not_an_image_is_refused(shape, text):
     with pytest.raises(ShapeError, match=text):
         array_to_img(np.ones(shape))
 
 
-def test_unknown_words_are_refused(png):
+def test_unknown_argument_values_are_refused(png):
     for arguments in ({"color_mode": "bgr"}, {"interpolation": "cubic"}):
         with pytest.raises(ArgumentError, match="unknown value"):
             load_img(png, **arguments)
@@ -153,7 +166,7 @@ def test_unknown_words_are_refused(png):
 
 
 def header_of(width, height):
-    """A PNG whose header promises so many pixels and whose body holds one line of them."""
+    """A PNG whose header declares this size but whose body holds a single line of pixels."""
 
     def chunk(kind, data):
         return (
@@ -181,7 +194,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_a_file_that_is_no_image_is_refused_by_name(name, tmp_path):
+def test_a_file_that_is_not_an_image_is_refused_by_name(name, tmp_path):
     (tmp_path / "bad.png").write_bytes(DAMAGED[name])
     with pytest.raises(DataError, match=r"bad\.png"):
         load_img(tmp_path / "bad.png")
@@ -191,7 +204,7 @@ def test_a_file_that_is_no_image_is_refused_by_name(name, tmp_path):
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_a_cut_image_is_refused_by_name(kind, share, tmp_path):
+def test_a_truncated_image_is_refused_by_name(kind, share, tmp_path):
     buffer = io.BytesIO()
     Image.fromarray(RNG.integers(0, 256, (40, 40, 3), np.uint8)).save(buffer, kind)
     data = buffer.getvalue()
@@ -208,7 +221,7 @@ def test_16_bits_are_scaled_to_8_and_not_clipped(tmp_path):
         assert picture[:, 0].tolist() == [0, 0, 1, 156, 255]
 
 
-def test_a_cameras_orientation_is_not_followed_as_in_keras(tmp_path):
+def test_the_orientation_of_a_camera_is_ignored_as_in_keras(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (20, 10)).save(tmp_path / "turned.jpg", exif=exif)

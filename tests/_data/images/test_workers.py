@@ -1,4 +1,4 @@
-"""Worker processes: they decode what this process would decode, fail as it would fail, and leave nothing behind."""
+"""Worker processes: they decode and fail as this process would, and leave nothing behind."""
 
 import os
 import signal
@@ -15,20 +15,20 @@ from PIL import Image, ImageFile
 
 from gazelle._core.errors import DataError
 from gazelle._data.images import workers as module
-from gazelle._data.images.decoding import Wanted
+from gazelle._data.images.decoding import ImageSpec
 from gazelle.utils import image_dataset_from_directory
 
 pytestmark = [
-    pytest.mark.skipif(os.name != "posix", reason="no workers elsewhere"),
+    pytest.mark.skipif(os.name != "posix", reason="workers need POSIX"),
     pytest.mark.filterwarnings("ignore:[0-9]+ of [0-9]+ images are transparent"),
 ]
-WANTED = Wanted(4, 4, "rgb", "bilinear", "stretch", "")
+SPEC = ImageSpec(4, 4, "rgb", "bilinear", "stretch", "")
 FILES = 400
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """400 images of many kinds and two sizes, made of noise."""
+    """400 images of noise, in many formats and two sizes."""
     rng = np.random.default_rng(0)
     (tmp_path / "a").mkdir()
     for i in range(FILES):
@@ -43,18 +43,18 @@ def folder(tmp_path):
 
 @pytest.fixture
 def two(monkeypatch):
-    """Two workers, although the files are few; gives those that were started."""
+    """Two workers even for few files; returns those that were started."""
     started = []
 
-    class Noted(module._Worker):
+    class Recorded(module._Worker):
         def __init__(self, line):
             super().__init__(line)
             started.append(self)
 
-    monkeypatch.setattr(module, "FILES_EACH", 1)
+    monkeypatch.setattr(module, "FILES_PER_WORKER", 1)
     monkeypatch.setattr(module, "cores", lambda: 2)
-    monkeypatch.setattr(module, "_BATCH_FILES", 20)
-    monkeypatch.setattr(module, "_Worker", Noted)
+    monkeypatch.setattr(module, "_GROUP_FILES", 20)
+    monkeypatch.setattr(module, "_Worker", Recorded)
     yield started
     assert all(worker.process.returncode is not None for worker in started)  # no zombies
 
@@ -135,7 +135,7 @@ def test_transparent_images_are_counted_the_same(folder, two):
 
 
 def warning_jpeg(path):
-    """A JPEG that pillow warns of: it says to be of several pictures, and their list is damaged."""
+    """A JPEG that pillow warns about: its list of several pictures is damaged."""
     Image.new("RGB", (6, 6), (9, 99, 200)).save(path)
     data, list_ = path.read_bytes(), b"MPF\0garbage!"
     path.write_bytes(
@@ -168,7 +168,7 @@ def end_at(number, how):
     def ending(self, pixels, files, at):
         if at == number:
             self.ready = (
-                self.answer.read(len(module.READY)) == module.READY if not self.ready else True
+                self.replies.read(len(module.READY)) == module.READY if not self.ready else True
             )
             self.process.send_signal(how)
             self.process.wait()
@@ -178,7 +178,7 @@ def end_at(number, how):
 
 
 @pytest.mark.parametrize("number", [0, 200])
-def test_when_a_worker_is_killed_this_process_does_its_share_and_says_so(
+def test_when_a_worker_is_killed_this_process_decodes_its_files_and_warns(
     number, folder, two, monkeypatch
 ):
     expected = read_by_threads(folder)
@@ -198,7 +198,7 @@ def test_when_a_worker_crashes_its_files_are_named(folder, two, monkeypatch):
 @pytest.mark.parametrize("executable", [None, "", "/nowhere/python3", "uwsgi", "mute"])
 def test_where_no_worker_can_be_started_threads_decode(executable, folder, two, monkeypatch):
     expected = read_by_threads(folder)
-    if executable == "mute":  # called like Python, and is none
+    if executable == "mute":  # named like Python, but is not
         executable = folder / "python3"
         executable.write_text("#!/bin/sh\nexit 3\n")
         executable.chmod(0o755)
@@ -213,14 +213,14 @@ def test_workers_are_started_for_many_files_on_more_than_one_core(monkeypatch):
     for cores in (1, 2, 4):
         monkeypatch.setattr(module, "cores", lambda cores=cores: cores)
         for files in (
-            module.FILES_EACH,
-            2 * module.FILES_EACH - 1,
-            2 * module.FILES_EACH,
-            3 * module.FILES_EACH,
+            module.FILES_PER_WORKER,
+            2 * module.FILES_PER_WORKER - 1,
+            2 * module.FILES_PER_WORKER,
+            3 * module.FILES_PER_WORKER,
         ):
-            crew = module._Crew(files, WANTED)
-            counts[cores, files // module.FILES_EACH] = (len(crew.workers), crew.size)
-            crew.close()
+            decoders = module._Decoders(files, SPEC)
+            counts[cores, files // module.FILES_PER_WORKER] = (len(decoders.workers), decoders.size)
+            decoders.close()
     assert counts == {
         (1, 1): (0, 1), (1, 2): (0, 1), (1, 3): (0, 1),
         (2, 1): (0, 2), (2, 2): (2, 2), (2, 3): (2, 2),
@@ -228,33 +228,33 @@ def test_workers_are_started_for_many_files_on_more_than_one_core(monkeypatch):
     }  # fmt: skip
 
 
-def test_progress_is_told_in_the_calling_thread(folder, two):
-    files, told = files_of(folder), []
-    x = np.empty((FILES, *WANTED.shape), np.uint8)
+def test_progress_is_reported_in_the_calling_thread(folder, two):
+    files, reported = files_of(folder), []
+    x = np.empty((FILES, *SPEC.shape), np.uint8)
     module.decode_all(
-        x, files, WANTED, lambda count: told.append((count, threading.current_thread()))
+        x, files, SPEC, lambda count: reported.append((count, threading.current_thread()))
     )
-    assert told == [(20, threading.current_thread())] * 20
+    assert reported == [(20, threading.current_thread())] * 20
 
 
 SCRIPT = """
 import sys, time
 from gazelle._data.images import workers as module
-from gazelle._data.images.decoding import Wanted
+from gazelle._data.images.decoding import ImageSpec
 import numpy as np
 
-workers, module.FILES_EACH, module._cores = [], 1, lambda: 2
-class Noted(module._Worker):
+workers, module.FILES_PER_WORKER, module.cores = [], 1, lambda: 2
+class Recorded(module._Worker):
     def __init__(self, line):
         super().__init__(line)
         workers.append(self)
-module._Worker = Noted
+module._Worker = Recorded
 def advance(count):
     print(*(worker.process.pid for worker in workers), flush=True)
     time.sleep(60)
 files = sys.argv[1:]
 x = np.empty((len(files), 4, 4, 3), np.uint8)
-module.decode_all(x, files, Wanted(4, 4, "rgb", "nearest", "stretch", ""), advance)
+module.decode_all(x, files, ImageSpec(4, 4, "rgb", "nearest", "stretch", ""), advance)
 """
 
 
@@ -271,7 +271,8 @@ def ended(pid):
 def test_workers_of_a_script_from_stdin_end_with_it(how, folder):
     script = subprocess.Popen(
         [sys.executable, "-", *files_of(folder)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
     )  # fmt: skip
     with script:
         script.stdin.write(SCRIPT)
@@ -280,14 +281,14 @@ def test_workers_of_a_script_from_stdin_end_with_it(how, folder):
         assert len(pids) == 2
         assert not any(ended(pid) for pid in pids)
         if how == signal.SIGINT:
-            os.killpg(script.pid, how)  # as a terminal does: to all
+            os.killpg(script.pid, how)  # to all processes, as a terminal does
         else:
             script.send_signal(how)
         errors = script.stderr.read()
     if how == signal.SIGINT:
         assert errors.count("Traceback") == 1
         assert errors.endswith("KeyboardInterrupt\n")
-    else:  # nobody ends the workers: they see that nobody asks
+    else:  # the workers end by themselves when no more requests can come
         until = time.monotonic() + 20
         while time.monotonic() < until and not all(ended(pid) for pid in pids):
             time.sleep(0.01)

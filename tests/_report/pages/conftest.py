@@ -1,4 +1,4 @@
-"""Run folders of synthetic and scikit-learn data, and a real browser to look at their pages."""
+"""Run folders of synthetic and scikit-learn data, and a real browser to show their pages."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def dense_chain(sizes, last="softmax"):
 
 
 def learning_curves(epochs, seed=0):
-    lot = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     x = np.arange(epochs) / max(epochs, 2) * 40
-    loss = 2.2 * np.exp(-x / 7) + 0.12 + 0.01 * lot.normal(size=epochs)
-    val_loss = 2.2 * np.exp(-x / 6) + 0.45 + 0.006 * x + 0.02 * lot.normal(size=epochs)
+    loss = 2.2 * np.exp(-x / 7) + 0.12 + 0.01 * rng.normal(size=epochs)
+    val_loss = 2.2 * np.exp(-x / 6) + 0.45 + 0.006 * x + 0.02 * rng.normal(size=epochs)
     return {
         "accuracy": list(np.clip(1 - 0.9 * np.exp(-x / 6) - 0.04, 0, 1)),
         "loss": list(np.abs(loss)),
@@ -59,8 +59,8 @@ def config(task, data, splits, names=(), **more):
         "title": f"{data}: what a small dense network makes of it",
         "question": "Can a network of fully connected layers tell what is in the data?",
         "settings": {
-            "optimizer": "adam", "learning_rate": 0.001, "batch_size": 32, "epochs": 40, "loss": "crossentropy",
-            "shuffle": True, "seed": 7,
+            "optimizer": "adam", "learning_rate": 0.001, "batch_size": 32, "epochs": 40,
+            "loss": "crossentropy", "shuffle": True, "seed": 7,
         },
         "versions": {"gazelle": "0.1.0", "jax": "0.10.2", "numpy": "2.4.6", "python": "3.11.7"},
         "device": "cpu (2 cores)",
@@ -83,9 +83,7 @@ def digits_run(tmp_path_factory):
     x, y = load_digits(return_X_y=True)
     train, test = slice(0, 1200), slice(1400, None)
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # 25 passes are too few to converge, so that mistakes remain
+        warnings.simplefilter("ignore")  # 25 epochs are too few to converge, so mistakes remain
         model = MLPClassifier((32,), max_iter=25, random_state=0).fit(x[train], y[train])
     probabilities = model.predict_proba(x[test])
     names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -108,10 +106,10 @@ def digits_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def cifar_run(tmp_path_factory):
-    """As large as CIFAR-10, noise for pictures (nothing makes it small), 1,000 epochs, a branching network."""
+    """As large as CIFAR-10: images of noise (incompressible), 1,000 epochs, a branching network."""
     folder = tmp_path_factory.mktemp("runs") / "cifar"
     folder.mkdir()
-    lot = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     names = [
         "airplane",
         "automobile",
@@ -124,11 +122,11 @@ def cifar_run(tmp_path_factory):
         "ship",
         "truck",
     ]
-    y = lot.integers(0, 10, 10_000)
-    logits = lot.normal(size=(10_000, 10)) + 1.6 * np.eye(10)[y]
+    y = rng.integers(0, 10, 10_000)
+    logits = rng.normal(size=(10_000, 10)) + 1.6 * np.eye(10)[y]
     probabilities = np.exp(1.3 * logits)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    images = lot.integers(0, 256, (10_000, 32, 32, 3), dtype=np.uint8)
+    images = rng.integers(0, 256, (10_000, 32, 32, 3), dtype=np.uint8)
     splits = [
         schema.Split("train", 50_000, [5000] * 10),
         schema.Split("validation", 5000, [2000, 1000, 500, 500, 500, 500, 0, 0, 0, 0]),
@@ -136,7 +134,7 @@ def cifar_run(tmp_path_factory):
     ]
     more = {
         "input_shape": [32, 32, 3],
-        "stop_reason": "Stopped early: the validation loss had not fallen for 20 epochs",
+        "stop_reason": "Stopped early: the validation loss had not improved for 20 epochs",
     }
     runs.write_config(folder, config("classification", "CIFAR-10", splits, names, **more))
     runs.write_history(folder, {**learning_curves(1000), "learning_rate": [0.001] * 1000})
@@ -171,9 +169,9 @@ def cifar_run(tmp_path_factory):
 def regression_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "prices"
     folder.mkdir()
-    lot = np.random.default_rng(1)
-    true = 200_000 * np.exp(0.4 * lot.normal(size=4000))
-    predicted = true * np.exp(0.15 * lot.normal(size=4000))
+    rng = np.random.default_rng(1)
+    true = 200_000 * np.exp(0.4 * rng.normal(size=4000))
+    predicted = true * np.exp(0.15 * rng.normal(size=4000))
     splits = [schema.Split("train", 16_000), schema.Split("test", 4000)]
     runs.write_config(folder, config("regression", "House prices", splits, input_shape=[8]))
     loss = 1e10 * np.exp(-np.arange(30) / 4.0) + 4e8
@@ -187,12 +185,12 @@ def regression_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def binary_run(tmp_path_factory):
-    """A table, two classes, one sigmoid output, names that try to break out of the page."""
+    """A table with two classes, one sigmoid output, and names that try to inject HTML."""
     folder = tmp_path_factory.mktemp("runs") / "binary"
     folder.mkdir()
-    lot = np.random.default_rng(2)
-    y = lot.integers(0, 2, 500)
-    probability = 1 / (1 + np.exp(-(3.0 * y - 1.5 + 1.5 * lot.normal(size=500))))
+    rng = np.random.default_rng(2)
+    y = rng.integers(0, 2, 500)
+    probability = 1 / (1 + np.exp(-(3.0 * y - 1.5 + 1.5 * rng.normal(size=500))))
     names = [
         "<script>alert(1)</script>",
         'a "quoted" & $long$ name of a class that is not going to fit',
@@ -214,7 +212,7 @@ def binary_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def bare_run(tmp_path_factory):
-    """Nothing but the configuration."""
+    """Only the configuration."""
     folder = tmp_path_factory.mktemp("runs") / "bare"
     folder.mkdir()
     runs.write_config(
@@ -240,9 +238,9 @@ def page_of():
 
 
 class Browser:
-    """A headless Chromium, spoken to through the pipe of its DevTools protocol."""
+    """A headless Chromium that is controlled through the pipe of its DevTools protocol."""
 
-    # The browser wants the ends of the pipe as its descriptors 3 and 4.
+    # The browser expects the ends of the pipe as its descriptors 3 and 4.
     _START = (
         "import os, sys; os.dup2(int(sys.argv[1]), 103); os.dup2(int(sys.argv[2]), 104);"
         " os.dup2(103, 3); os.dup2(104, 4); os.execv(sys.argv[3], sys.argv[3:])"
@@ -307,7 +305,7 @@ class Browser:
             self.events.append(answer)
 
     def open(self, page: Path, width: int, scheme: str, media: str = "screen") -> None:
-        """Show a page; `events` then holds what happened since."""
+        """Show a page and record its events in `events`."""
         self.events = []
         self.call(
             "Emulation.setDeviceMetricsOverride",

@@ -1,4 +1,4 @@
-"""The pages in a real browser, three widths, light and dark: no noise, no request, nothing cut or overlapping."""
+"""Pages in a real browser, three widths, light and dark: no messages, requests or overlaps."""
 
 import pytest
 
@@ -30,18 +30,21 @@ LAYOUT = r"""
     range.selectNodeContents(cell);
     const text = range.getBoundingClientRect(), frame = box(cell);
     if (text.width && (text.right > frame.right + near || text.left < frame.left - near
-        || text.bottom > frame.bottom + 6 || text.top < frame.top - 6)) wrong.push('wider than its box: ' + name(cell));
+        || text.bottom > frame.bottom + 6 || text.top < frame.top - 6))
+      wrong.push('wider than its box: ' + name(cell));
   }
   for (const found of document.querySelectorAll('body *')) {
     if (found.closest('.scroll, svg') && !found.matches('.scroll')) continue;
     const a = box(found);
-    if (a.width && (a.right > wide + near || a.left < -near)) wrong.push('beyond the screen: ' + name(found));
+    if (a.width && (a.right > wide + near || a.left < -near))
+      wrong.push('beyond the screen: ' + name(found));
   }
   const groups = 'main, section, .body, .panels, .tiles, .facts, .strips, .mistakes, .groups';
   for (const group of document.querySelectorAll(groups)) {
     const parts = [...group.children].filter(found => box(found).width && box(found).height);
     parts.forEach((part, index) => {
-      if (index && overlap(box(parts[index - 1]), box(part))) wrong.push(name(part) + ' overlaps the one before');
+      if (index && overlap(box(parts[index - 1]), box(part)))
+        wrong.push(name(part) + ' overlaps the one before');
     });
   }
   return wrong;
@@ -50,20 +53,23 @@ LAYOUT = r"""
 
 CONTRAST = r"""
 (() => {
-  const light = colour => {
-    const part = colour.match(/[\d.]+/g).slice(0, 3).map(Number).map(v => v / 255)
+  const light = color => {
+    const part = color.match(/[\d.]+/g).slice(0, 3).map(Number).map(v => v / 255)
       .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
     return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2];
   };
   const wrong = [];
-  for (const found of document.querySelectorAll('h1, h2, h3, p, dt, dd, td, th, a, small, b, summary, strong, span')) {
+  const texts = 'h1, h2, h3, p, dt, dd, td, th, a, small, b, summary, strong, span';
+  for (const found of document.querySelectorAll(texts)) {
     if (!found.textContent.trim()) continue;
     let behind = found;
     const clear = () => getComputedStyle(behind).backgroundColor === 'rgba(0, 0, 0, 0)';
     while (behind.parentElement && clear()) behind = behind.parentElement;
-    const a = light(getComputedStyle(found).color), b = light(getComputedStyle(behind).backgroundColor);
+    const a = light(getComputedStyle(found).color);
+    const b = light(getComputedStyle(behind).backgroundColor);
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) wrong.push(`${found.tagName} ${ratio.toFixed(2)}: ${found.textContent.slice(0, 40)}`);
+    const text = found.textContent.slice(0, 40);
+    if (ratio < 4.5) wrong.push(`${found.tagName} ${ratio.toFixed(2)}: ${text}`);
   }
   return wrong;
 })()
@@ -72,7 +78,7 @@ CONTRAST = r"""
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 768, 1440])
-def test_the_page_is_silent_whole_and_readable(browser, page_of, any_run, width, scheme):
+def test_the_page_is_silent_complete_and_readable(browser, page_of, any_run, width, scheme):
     page = page_of(any_run)
     browser.open(page, width, scheme)
     assert browser.evaluate(LAYOUT) == []
@@ -94,7 +100,7 @@ def test_the_page_is_silent_whole_and_readable(browser, page_of, any_run, width,
     assert [event for event in browser.events if event.get("method") in noise] == []
 
 
-def test_on_paper_the_page_is_whole_dark_on_white_and_without_controls(browser, page_of, any_run):
+def test_in_print_the_page_is_complete_dark_on_white_and_without_links(browser, page_of, any_run):
     browser.open(page_of(any_run), 690, "dark", media="print")  # A4 within its margins
     assert browser.evaluate(LAYOUT) == []
     assert browser.evaluate(CONTRAST) == []
@@ -104,7 +110,7 @@ def test_on_paper_the_page_is_whole_dark_on_white_and_without_controls(browser, 
     assert browser.evaluate("document.querySelector('nav').getBoundingClientRect().height") == 0
 
 
-def test_the_check_of_the_layout_finds_what_is_wrong(browser, tmp_path):
+def test_the_layout_check_finds_mistakes(browser, tmp_path):
     page = tmp_path / "bad.html"
     page.write_text(
         '<meta charset="utf-8"><body><p style="width:50px;white-space:nowrap">much wider than fifty'
@@ -123,7 +129,7 @@ def test_the_check_of_the_layout_finds_what_is_wrong(browser, tmp_path):
         assert words in found
 
 
-def test_the_policy_of_the_page_lets_no_request_out(browser, page_of, digits_run):
+def test_the_policy_of_the_page_blocks_requests(browser, page_of, digits_run):
     page = page_of(digits_run)
     browser.open(page, 768, "light")
     script = (

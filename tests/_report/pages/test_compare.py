@@ -9,11 +9,11 @@ from gazelle._core.errors import ArgumentError, DataError
 from gazelle._report import figures, pages, runs, schema
 
 
-def make(folder, lots, **settings):
+def make(folder, data_seed, **settings):
     folder.mkdir(parents=True)
-    lot = np.random.default_rng(lots)
+    rng = np.random.default_rng(data_seed)
     labels = np.arange(60) % 2
-    positive = np.clip(0.4 * labels + 0.6 * lot.random(60), 0, 1)
+    positive = np.clip(0.4 * labels + 0.6 * rng.random(60), 0, 1)
     splits = [schema.Split("train", 100), schema.Split("test", 60)]
     config = schema.RunConfig(
         "t", "classification", "toy", splits, class_names=["<a>", "b"], settings=settings
@@ -26,7 +26,7 @@ def make(folder, lots, **settings):
     return folder
 
 
-def test_figures_and_settings_that_differ_stand_side_by_side(tmp_path):
+def test_figures_and_settings_that_differ_are_side_by_side(tmp_path):
     one = make(tmp_path / "x" / "run", 0, seed=1, units=8, note="<script>")
     two = make(tmp_path / "y" / "run", 1, seed=1, units=16)
     text = pages.write_comparison([one, two], tmp_path / "comparison.html").read_text()
@@ -40,9 +40,9 @@ def test_figures_and_settings_that_differ_stand_side_by_side(tmp_path):
     assert "<title>" in text
 
 
-def test_runs_measured_on_other_data_are_pointed_out(tmp_path, digits_run, binary_run):
+def test_runs_evaluated_on_different_data_are_pointed_out(tmp_path, digits_run, binary_run):
     text = pages.write_comparison([digits_run, binary_run], tmp_path / "c.html").read_text()
-    assert "were not measured on the same data" in text
+    assert "were not evaluated on the same data" in text
 
 
 def test_one_run_or_a_damaged_one_is_refused(tmp_path):

@@ -1,3 +1,5 @@
+"""The report page: complete and self-contained, with the right numbers."""
+
 import base64
 import io
 import re
@@ -18,7 +20,7 @@ VOID = {"meta", "link", "br", "wbr"}
 
 
 class Reader(HTMLParser):
-    """Checks that tags are closed in order; gathers ids, attributes and the text."""
+    """Checks that tags are closed in order; collects ids, attributes and the text."""
 
     def __init__(self):
         super().__init__()
@@ -42,8 +44,8 @@ class Reader(HTMLParser):
         self.pieces.append(data)
 
 
-def sound(page):
-    """The text of a page and what the reader found in it."""
+def checked(page):
+    """The text of a page, and a reader that has checked it."""
     text = page.read_text(encoding="utf-8")
     reader = Reader()
     reader.feed(text)
@@ -53,10 +55,10 @@ def sound(page):
 
 @pytest.fixture
 def read(page_of):
-    return lambda folder: sound(page_of(folder))
+    return lambda folder: checked(page_of(folder))
 
 
-def test_the_page_is_sound_small_and_needs_nothing_from_elsewhere(read, any_run):
+def test_the_page_is_valid_small_and_self_contained(read, any_run):
     text, reader = read(any_run)
     assert len(text.encode()) < 500_000
     assert len(reader.ids) == len(set(reader.ids))
@@ -90,8 +92,12 @@ def test_scores_are_those_of_scikit_learn(read, digits_run):
     found = runs.read_predictions(digits_run)
     names = runs.read_config(digits_run).class_names
     report = classification_report(
-        found.labels, found.outputs.argmax(axis=1), target_names=names, output_dict=True, zero_division=0
-    )  # fmt: skip
+        found.labels,
+        found.outputs.argmax(axis=1),
+        target_names=names,
+        output_dict=True,
+        zero_division=0,
+    )
     rows = {
         re.sub("<[^>]*>", "", row[0]): [
             re.sub("<small>.*?</small>|<[^>]*>", "", cell) for cell in row[1:]
@@ -124,11 +130,11 @@ def test_the_pictures_of_the_page_are_the_samples(read, digits_run):
     np.testing.assert_array_equal(
         sheet[:8, :8], samples.images[np.argsort(samples.labels, kind="stable")[0]]
     )
-    windows = re.findall(r'aria-label="(\w+), taken for (\w+) with ([\d.]+)% confidence"', text)
+    labels = re.findall(r'aria-label="(\w+), predicted as (\w+) with ([\d.]+)% confidence"', text)
     names = runs.read_config(digits_run).class_names
-    assert windows == [
-        (names[true], names[said], f"{100 * sure:.1f}")
-        for true, said, sure in zip(
+    assert labels == [
+        (names[true], names[predicted], f"{100 * confidence:.1f}")
+        for true, predicted, confidence in zip(
             samples.wrong_labels, samples.wrong_predictions, samples.wrong_confidences, strict=True
         )
     ]
@@ -145,7 +151,7 @@ def test_sections_without_files_are_left_out(read, bare_run, regression_run, dig
     ]  # fmt: skip
 
 
-def test_a_thousand_epochs_are_thinned_in_the_table_and_the_best_one_stays(read, cifar_run):
+def test_a_table_of_a_thousand_epochs_is_thinned_and_keeps_the_best_one(read, cifar_run):
     text, _ = read(cifar_run)
     caption = re.search(r"Figures of (\d+) of 1,000 epochs", text)
     assert caption
@@ -154,15 +160,15 @@ def test_a_thousand_epochs_are_thinned_in_the_table_and_the_best_one_stays(read,
     assert f'<th scope="row">{best}</th>' in text
 
 
-def test_a_validation_split_with_another_mix_of_classes_is_pointed_out(read, cifar_run, digits_run):
-    assert "the validation data has another mix of classes" in read(cifar_run)[0]
-    assert "another mix of classes" not in read(digits_run)[0]
+def test_a_validation_split_with_other_class_shares_is_pointed_out(read, cifar_run, digits_run):
+    assert "the validation data has other class shares" in read(cifar_run)[0]
+    assert "other class shares" not in read(digits_run)[0]
 
 
-def test_the_reason_for_stopping_and_the_settings_are_told(read, cifar_run):
+def test_the_reason_for_stopping_and_the_settings_are_shown(read, cifar_run):
     text = "".join(read(cifar_run)[1].pieces)
     for words in (
-        "Stopped early: the validation loss had not fallen",
+        "Stopped early: the validation loss had not improved",
         "Learning rate",
         "0.001",
         "Seed",
@@ -180,16 +186,16 @@ def test_a_training_that_diverged_has_a_page_that_says_so(read, tmp_path):
 
 
 def test_a_hundred_classes_fit_on_a_page(read, tmp_path):
-    lot = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     names = [f"class {i}" for i in range(100)]
-    labels = lot.integers(0, 100, 3000)
-    probabilities = lot.dirichlet(np.full(100, 0.1), 3000)
+    labels = rng.integers(0, 100, 3000)
+    probabilities = rng.dirichlet(np.full(100, 0.1), 3000)
     split = schema.Split("test", 3000, np.bincount(labels, minlength=100).tolist())
     runs.write_config(
         tmp_path, schema.RunConfig("t", "classification", "d", [split], class_names=names)
     )
     runs.write_metrics(tmp_path, figures.classification_metrics(labels, probabilities, names))
-    images = lot.integers(0, 256, (3000, 48, 48, 3), dtype=np.uint8)
+    images = rng.integers(0, 256, (3000, 48, 48, 3), dtype=np.uint8)
     runs.write_samples(tmp_path, figures.choose_samples(images, labels, probabilities))
     text, _ = read(tmp_path)
     assert len(text.encode()) < 500_000
@@ -266,9 +272,9 @@ def test_no_calibration_point_is_drawn_from_a_few_rows():
 
 
 def test_many_classes_are_sorted_by_f1_and_folded(read, tmp_path):
-    lot = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     labels = np.arange(1200) % 30
-    probabilities = lot.dirichlet(np.full(30, 0.1), 1200) + np.eye(30)[labels] * lot.random(
+    probabilities = rng.dirichlet(np.full(30, 0.1), 1200) + np.eye(30)[labels] * rng.random(
         (1200, 1)
     )
     probabilities /= probabilities.sum(axis=1, keepdims=True)
@@ -286,17 +292,17 @@ def test_many_classes_are_sorted_by_f1_and_folded(read, tmp_path):
     assert folded.count('<th scope="row">class ') == 30
 
 
-def test_parts_drawn_by_lot_from_many_classes_are_not_called_another_mix(read, tmp_path):
-    lot = np.random.default_rng(0)
+def test_parts_drawn_at_random_from_many_classes_get_no_caution(read, tmp_path):
+    rng = np.random.default_rng(0)
     splits = [
-        schema.Split(name, rows, np.bincount(lot.integers(0, 100, rows), minlength=100).tolist())
+        schema.Split(name, rows, np.bincount(rng.integers(0, 100, rows), minlength=100).tolist())
         for name, rows in (("train", 4500), ("test", 500))
     ]
     names = [str(i) for i in range(100)]
     runs.write_config(
         tmp_path, schema.RunConfig("t", "classification", "d", splits, class_names=names)
     )
-    assert "another mix" not in read(tmp_path)[0]
+    assert "other class shares" not in read(tmp_path)[0]
 
 
 def test_a_validation_of_every_fifth_epoch_is_not_called_a_divergence(read, tmp_path):
@@ -310,7 +316,7 @@ def test_a_validation_of_every_fifth_epoch_is_not_called_a_divergence(read, tmp_
     assert "diverged" not in text
 
 
-def test_the_learning_rate_has_a_curve_where_it_changed(read, tmp_path):
+def test_the_learning_rate_has_a_curve_if_it_changed(read, tmp_path):
     fits = [schema.Fit(done=3, epochs=3, learning_rates=[0.1, 0.05, 0.025])]
     runs.write_config(
         tmp_path, schema.RunConfig("t", "regression", "d", [schema.Split("train", 5)], fits=fits)
@@ -327,4 +333,4 @@ def test_a_network_of_thousands_of_layers_is_not_drawn(read, tmp_path):
     ]
     runs.write_config(tmp_path, schema.RunConfig("t", "regression", "d", []))
     runs.write_network(tmp_path, schema.NetworkInfo("m", chain, 18_000, 18_000))
-    assert "3,000 layers are too many to be drawn here" in read(tmp_path)[0]
+    assert "3,000 layers are too many for a drawing" in read(tmp_path)[0]

@@ -1,3 +1,5 @@
+"""The format of numbers, times and tables in the pages."""
+
 import pytest
 
 from gazelle._report.pages import words
@@ -35,7 +37,7 @@ def test_numbers_have_four_digits(value, expected):
         (None, "\N{EN DASH}"),
     ],
 )
-def test_durations_are_written_in_the_unit_that_fits(seconds, expected):
+def test_durations_have_a_suitable_unit(seconds, expected):
     assert words.duration(seconds) == expected
 
 

@@ -1,6 +1,6 @@
-"""Damages run folders at random, and says what reading them comes to.
+"""Damages run folders at random and reports how reading them ends.
 
-By hand, some thousands: `python tests/_report/runs/damage.py --count 3000 --seed 1` from the
+To try thousands of folders, run `python tests/_report/runs/damage.py --count 3000 --seed 1` in the
 project's folder.
 """
 
@@ -25,16 +25,16 @@ import numpy as np
 
 JSONS = ("config.json", "metrics.json", "network.json", "model.json", "worst_rows.json")
 FILES = (*JSONS, "history.csv", "predictions.npz", "samples.npz", "model.weights.h5")
-MOST_CHARACTERS = 1200  # of a message, the run folder's own path aside
+MOST_CHARACTERS = 1200  # of a message, without the path of the run folder
 
 
 def make_run(folder: Path) -> Path:
-    """A good run folder of a small network on images, with a model that has batch normalization and metrics."""
+    """Make a good run folder of a small network on images, with batch normalization and metrics."""
     from gazelle import layers, metrics, models
     from gazelle._report.record import RunDetails, record
 
-    lot = np.random.default_rng(0)
-    x = lot.integers(0, 256, (40, 5, 6)).astype(np.uint8)
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (40, 5, 6)).astype(np.uint8)
     y = np.arange(40) % 3
     stack = [
         layers.Input((5, 6)),
@@ -51,16 +51,16 @@ def make_run(folder: Path) -> Path:
         metrics=["accuracy", metrics.SparseTopKCategoricalAccuracy(2)],
     )
     history = model.fit(x, y, epochs=2, verbose=0, validation_split=0.25)
-    facts = RunDetails(
+    details = RunDetails(
         settings={"pixels": "0 to 255", "seed": 0},
         splits={"train": y, "test": y},
         question="Which?",
     )
-    return record(model, x, y, history=history, facts=facts, folder=folder)
+    return record(model, x, y, history=history, details=details, folder=folder)
 
 
 def make_table_run(folder: Path, classes: bool) -> Path:
-    """A good run folder of a network on a table: two classes, or two numbers to predict."""
+    """Make a good run folder of a network on a table that predicts two classes or two numbers."""
     from gazelle import layers, models
     from gazelle._report import runs, schema
     from gazelle._report.record import record
@@ -79,27 +79,27 @@ def make_table_run(folder: Path, classes: bool) -> Path:
     return folder
 
 
-def damage(folder: Path, lot: random.Random) -> str:
-    """Damage one file of a run folder; says which and how."""
-    name = lot.choice([name for name in FILES if (folder / name).exists()])
+def damage(folder: Path, rng: random.Random) -> str:
+    """Damage one file of a run folder; returns which one and how."""
+    name = rng.choice([name for name in FILES if (folder / name).exists()])
     path = folder / name
-    if lot.random() < 0.06:
-        return f"{name}: {_irregular(path, lot)}"
-    if name in JSONS and lot.random() < 0.75:
-        return f"{name}: {_json(path, lot)}"
-    if name.endswith(".npz") and lot.random() < 0.6:
-        return f"{name}: {_npz(path, lot)}"
-    if name.endswith(".h5") and lot.random() < 0.6:
-        return f"{name}: {_h5(path, lot)}"
-    if name.endswith(".csv") and lot.random() < 0.6:
-        return f"{name}: {_csv(path, lot)}"
-    return f"{name}: {_bytes(path, lot)}"
+    if rng.random() < 0.06:
+        return f"{name}: {_irregular(path, rng)}"
+    if name in JSONS and rng.random() < 0.75:
+        return f"{name}: {_json(path, rng)}"
+    if name.endswith(".npz") and rng.random() < 0.6:
+        return f"{name}: {_npz(path, rng)}"
+    if name.endswith(".h5") and rng.random() < 0.6:
+        return f"{name}: {_h5(path, rng)}"
+    if name.endswith(".csv") and rng.random() < 0.6:
+        return f"{name}: {_csv(path, rng)}"
+    return f"{name}: {_bytes(path, rng)}"
 
 
 def read_all(folder: Path, with_page: bool = True) -> None:
     """Read everything that any command reads of a run folder."""
     from gazelle._report import pages, runs
-    from gazelle._report.reading import read_model
+    from gazelle._report.saved_model import read_model
     from gazelle.cli.run import open_image_run
 
     run = runs.read_run(folder)
@@ -112,7 +112,7 @@ def read_all(folder: Path, with_page: bool = True) -> None:
 
 
 def verdict(folder: Path, with_page: bool = True) -> tuple[str, str]:
-    """`fine`, `refused`, `long` (a message) or `traceback`, and the words."""
+    """Read a folder: `fine`, `refused`, `long` (a long message) or `traceback`, and the text."""
     from gazelle._core.errors import GazelleError
 
     try:
@@ -127,9 +127,9 @@ def verdict(folder: Path, with_page: bool = True) -> tuple[str, str]:
     return "fine", ""
 
 
-def _irregular(path: Path, lot: random.Random) -> str:
+def _irregular(path: Path, rng: random.Random) -> str:
     path.unlink()
-    kind = lot.choice(
+    kind = rng.choice(
         ["pipe", "folder", "nothing", "link to nowhere", "link to /dev/zero", "link to itself"]
     )
     if kind == "pipe":
@@ -146,24 +146,24 @@ def _irregular(path: Path, lot: random.Random) -> str:
     return kind
 
 
-def _bytes(path: Path, lot: random.Random) -> str:
+def _bytes(path: Path, rng: random.Random) -> str:
     content = bytearray(path.read_bytes())
-    kind = lot.choice(["bits", "cut", "run", "insert", "empty", "another file", "twice"])
-    place = lot.randrange(max(1, len(content)))
+    kind = rng.choice(["bits", "cut", "run", "insert", "empty", "another file", "twice"])
+    place = rng.randrange(max(1, len(content)))
     if kind == "bits":
-        for _ in range(lot.randint(1, 8)):
-            content[lot.randrange(len(content))] ^= 1 << lot.randrange(8)
+        for _ in range(rng.randint(1, 8)):
+            content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
     elif kind == "cut":
         content = content[:place]
     elif kind == "run":
-        content[place : place + 16] = lot.randbytes(16)
+        content[place : place + 16] = rng.randbytes(16)
     elif kind == "insert":
-        content[place:place] = lot.randbytes(lot.choice([1, 3, 1000]))
+        content[place:place] = rng.randbytes(rng.choice([1, 3, 1000]))
     elif kind == "empty":
         content = bytearray()
     elif kind == "another file":
         content = bytearray(
-            lot.choice([other for other in path.parent.iterdir() if other.is_file()]).read_bytes()
+            rng.choice([other for other in path.parent.iterdir() if other.is_file()]).read_bytes()
         )
     else:
         content = content + content
@@ -172,69 +172,69 @@ def _bytes(path: Path, lot: random.Random) -> str:
 
 
 _VALUES = (
-    "null", "true", "-1", "0", "1e308", "-1e308", "1e999", "NaN", "9" * 400, "9" * 6000, "1099511627776", "1000000000",
-    "0.5", '""', '"x"', '"\\ud800"', '"\\u001b[31m"', '"' + "n" * 100_000 + '"', "[]", "{}", "[[[[]]]]", "[1, 2, 3]",
-    "[" * 2000 + "]" * 2000, '{"a": ' * 400 + "1" + "}" * 400, '{"class_name": "Dense", "config": {}}',
-    '{"class_name": "__numpy__", "config": {"value": [1], "dtype": "U100000000"}}', "[null, -3]", '["a", "a"]',
+    "null", "true", "-1", "0", "1e308", "-1e308", "1e999", "NaN", "9" * 400, "9" * 6000,
+    "1099511627776", "1000000000", "0.5", '""', '"x"', '"\\ud800"', '"\\u001b[31m"',
+    '"' + "n" * 100_000 + '"', "[]", "{}", "[[[[]]]]", "[1, 2, 3]", "[" * 2000 + "]" * 2000,
+    '{"a": ' * 400 + "1" + "}" * 400, '{"class_name": "Dense", "config": {}}',
+    '{"class_name": "__numpy__", "config": {"value": [1], "dtype": "U100000000"}}',
+    "[null, -3]", '["a", "a"]',
 )  # fmt: skip
 
 
-def _json(path: Path, lot: random.Random) -> str:
+def _json(path: Path, rng: random.Random) -> str:
     tree = json.loads(path.read_text())
     places = []
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        keys = (
-            list(node)
-            if isinstance(node, dict)
-            else range(len(node))
-            if isinstance(node, list)
-            else []
-        )
+    to_visit = [tree]
+    while to_visit:
+        node = to_visit.pop()
+        keys = []
+        if isinstance(node, dict):
+            keys = list(node)
+        elif isinstance(node, list):
+            keys = range(len(node))
         places += [(node, key) for key in keys]
-        waiting += [node[key] for key in keys]
-    node, key = lot.choice(places)
-    kind = lot.choice(
+        to_visit += [node[key] for key in keys]
+    node, key = rng.choice(places)
+    kind = rng.choice(
         ["value", "value", "value", "value", "delete", "rename", "twice", "wrap", "nest"]
     )
     if kind == "delete":
         del node[key]
     elif kind == "rename" and isinstance(node, dict):
-        node[lot.choice(["x", "k" * 50_000, ""])] = node.pop(key)
+        node[rng.choice(["x", "k" * 50_000, ""])] = node.pop(key)
     elif kind == "twice" and isinstance(node, list):
         node.append(node[key])
     elif kind == "wrap":
         node[key] = [node[key]]
     elif kind == "nest" and path.name == "model.json":
-        for _ in range(lot.choice([2, 30, 300])):
+        for _ in range(rng.choice([2, 30, 300])):
             tree = {**tree, "config": {"name": "outer", "layers": [tree]}}
     else:
         node[key] = "@here@"
-        text = json.dumps(tree).replace('"@here@"', lot.choice(_VALUES))
+        text = json.dumps(tree).replace('"@here@"', rng.choice(_VALUES))
         path.write_text(text)
         return f"{kind} {key}"
     path.write_text(json.dumps(tree))
     return f"{kind} {str(key)[:40]}"
 
 
-def _npz(path: Path, lot: random.Random) -> str:
+def _npz(path: Path, rng: random.Random) -> str:
     with np.load(path) as archive:
         arrays = dict(archive)
-    name = lot.choice(list(arrays))
+    name = rng.choice(list(arrays))
     array = arrays[name]
-    kind = lot.choice(
+    kind = rng.choice(
         ["shape", "type", "values", "extra", "missing", "zeros", "no array", "text", "lie", "empty"]
     )
     if kind == "shape":
-        arrays[name] = lot.choice(
+        arrays[name] = rng.choice(
             [array[:1], array[..., None], array.reshape(-1), array[None], np.float32(1)]
         )
     elif kind == "type":
-        arrays[name] = array.astype(lot.choice(["f8", "i1", "?", ">f4", "c8", "u8"]))
+        arrays[name] = array.astype(rng.choice(["f8", "i1", "?", ">f4", "c8", "u8"]))
     elif kind == "values":
         arrays[name] = (
-            np.full_like(array, lot.choice([3, 100]))
+            np.full_like(array, rng.choice([3, 100]))
             if array.dtype.kind in "iu"
             else array * np.nan
         )
@@ -243,7 +243,7 @@ def _npz(path: Path, lot: random.Random) -> str:
     elif kind == "missing":
         del arrays[name]
     elif kind == "zeros":
-        arrays[name] = np.zeros((lot.choice([10_000, 60_000]), 5000), np.uint8)
+        arrays[name] = np.zeros((rng.choice([10_000, 60_000]), 5000), np.uint8)
     elif kind == "text":
         arrays[name] = np.array(["a"] * len(array))
     elif kind == "empty":
@@ -251,15 +251,15 @@ def _npz(path: Path, lot: random.Random) -> str:
     if kind in ("no array", "lie"):
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for key in arrays:
-                content = b"not an array" if kind == "no array" else _lying(array, lot)
+                content = b"not an array" if kind == "no array" else _lying(array, rng)
                 archive.writestr(f"{key}.npy", content)
     else:
         np.savez_compressed(path, **arrays)
     return f"{kind} {name}"
 
 
-def _lying(array: np.ndarray, lot: random.Random) -> bytes:
-    shape = lot.choice(
+def _lying(array: np.ndarray, rng: random.Random) -> bytes:
+    shape = rng.choice(
         ["(1000000000,)", "(3, 1000000000000)", "(-1,)", "(True,)", "(" + "1, " * 40 + ")"]
     )
     header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
@@ -268,8 +268,8 @@ def _lying(array: np.ndarray, lot: random.Random) -> bytes:
     )
 
 
-def _h5(path: Path, lot: random.Random) -> str:
-    kind = lot.choice(
+def _h5(path: Path, rng: random.Random) -> str:
+    kind = rng.choice(
         [
             "vars/00",
             "long name",
@@ -287,12 +287,12 @@ def _h5(path: Path, lot: random.Random) -> str:
         file.visititems(
             lambda name, found: names.append(name) if isinstance(found, h5py.Dataset) else None
         )
-        name = lot.choice([name for name in names if "vars" in name])
+        name = rng.choice([name for name in names if "vars" in name])
         value = file[name][()]
         if kind == "vars/00":
             file.move(name, f"{name.rpartition('/')[0]}/0{name[-1]}")
         elif kind == "long name":
-            file.move(name, f"{name.rpartition('/')[0]}/{'1' * lot.choice([20, 5000])}")
+            file.move(name, f"{name.rpartition('/')[0]}/{'1' * rng.choice([20, 5000])}")
         elif kind == "no digests":
             del file["gazelle_sha256"]
         elif kind == "group":
@@ -310,19 +310,19 @@ def _h5(path: Path, lot: random.Random) -> str:
     return f"{kind} {name}"
 
 
-def _csv(path: Path, lot: random.Random) -> str:
+def _csv(path: Path, rng: random.Random) -> str:
     rows = [line.split(",") for line in path.read_text().splitlines()]
-    row = lot.choice(rows)
-    value = lot.choice(
+    row = rng.choice(rows)
+    value = rng.choice(
         ["", "x", "nan", "-inf", "1e999", "9" * 400, "9" * 6000, "-3", "a,b", '"', "\x1b[31m", "0"]
     )
-    row[lot.randrange(len(row))] = value
-    path.write_text("\n".join(",".join(row) for row in rows * lot.choice([1, 1, 1, 2])))
+    row[rng.randrange(len(row))] = value
+    path.write_text("\n".join(",".join(row) for row in rows * rng.choice([1, 1, 1, 2])))
     return f"cell {value[:12]}"
 
 
 def main() -> None:
-    """Damage so many folders and print what came of it."""
+    """Damage folders and print a summary."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
@@ -332,24 +332,24 @@ def main() -> None:
     options = parser.parse_args()
     found: collections.Counter[str] = collections.Counter()
     slowest = (0.0, "")
-    with tempfile.TemporaryDirectory() as place:
-        goods = [make_run(Path(place) / "images")]
+    with tempfile.TemporaryDirectory() as root:
+        goods = [make_run(Path(root) / "images")]
         goods += [
-            make_table_run(Path(place) / f"table{classes:d}", classes) for classes in (False, True)
+            make_table_run(Path(root) / f"table{classes:d}", classes) for classes in (False, True)
         ]
         for good in goods:
             assert verdict(good) == ("fine", "")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for number in range(options.count):
-            lot = random.Random(f"{options.seed}-{number}")
-            folder = Path(place) / "bad"
+            rng = random.Random(f"{options.seed}-{number}")
+            folder = Path(root) / "bad"
             shutil.copytree(goods[number % 3], folder)
-            what = damage(folder, lot)
+            what = damage(folder, rng)
             begun = time.perf_counter()
-            came, words = verdict(folder, number % options.pages == 0)
+            outcome, words = verdict(folder, number % options.pages == 0)
             slowest = max(slowest, (time.perf_counter() - begun, what))
-            found[came] += 1
-            if came in ("traceback", "long"):
+            found[outcome] += 1
+            if outcome in ("traceback", "long"):
                 print(f"#{number} {what}\n{words[-1500:]}\n", flush=True)
             shutil.rmtree(folder)
     more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

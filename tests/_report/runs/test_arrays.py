@@ -5,7 +5,7 @@ from gazelle._core.errors import DataError
 from gazelle._report import figures, runs
 
 
-def test_predictions_keep_float16_and_make_all_else_float32(tmp_path):
+def test_predictions_keep_float16_and_convert_other_types_to_float32(tmp_path):
     outputs = np.random.default_rng(0).random((5, 3))
     runs.write_predictions(tmp_path, [0, 1, 2, 0, 1], outputs.astype(np.float16))
     found = runs.read_predictions(tmp_path)
@@ -16,8 +16,8 @@ def test_predictions_keep_float16_and_make_all_else_float32(tmp_path):
     np.testing.assert_allclose(found.outputs, outputs, rtol=1e-6)
 
 
-def test_predictions_of_other_length_are_refused(tmp_path):
-    with pytest.raises(DataError, match="number of rows"):
+def test_predictions_of_another_length_are_refused(tmp_path):
+    with pytest.raises(DataError, match="numbers of rows"):
         runs.write_predictions(tmp_path, [0, 1], np.zeros((3, 2)))
 
 
@@ -27,11 +27,11 @@ def test_the_most_confidently_wrong_come_first():
     assert figures.most_confidently_wrong([0, 1, 1, 1], probabilities, 2).tolist() == []
 
 
-def test_samples_show_each_class_and_the_wrong_answers(tmp_path):
-    lot = np.random.default_rng(0)
-    images = lot.integers(0, 256, (40, 6, 5, 3), dtype=np.uint8)
+def test_samples_show_each_class_and_the_wrong_predictions(tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (40, 6, 5, 3), dtype=np.uint8)
     labels = np.arange(40) % 4
-    probabilities = lot.dirichlet(np.ones(4), 40)
+    probabilities = rng.dirichlet(np.ones(4), 40)
     samples = figures.choose_samples(images, labels, probabilities, per_class=3, wrong=5)
     assert samples.labels.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
     for image, label in zip(samples.images, samples.labels, strict=True):
@@ -46,7 +46,7 @@ def test_samples_show_each_class_and_the_wrong_answers(tmp_path):
     np.testing.assert_array_equal(found.wrong_labels, samples.wrong_labels)
 
 
-def test_samples_without_a_model_have_no_wrong_answers(tmp_path):
+def test_samples_without_predictions_have_no_mistakes(tmp_path):
     samples = figures.choose_samples(np.zeros((4, 2, 2)), [0, 1, 0, 1])
     runs.write_samples(tmp_path, samples)
     assert len(runs.read_samples(tmp_path).wrong_images) == 0
@@ -60,19 +60,19 @@ def test_samples_without_a_model_have_no_wrong_answers(tmp_path):
         ([0, 8, 16], [0, 128, 255]),
     ],
 )
-def test_floats_are_stretched_to_bytes(values, expected):
+def test_floats_are_rescaled_to_bytes(values, expected):
     assert figures.as_bytes(np.array(values).reshape(1, 1, 3)).reshape(-1).tolist() == expected
 
 
 def test_one_channel_is_dropped_and_other_shapes_are_refused():
     assert figures.as_bytes(np.zeros((2, 4, 5, 1), np.uint8)).shape == (2, 4, 5)
-    with pytest.raises(DataError, match="shown as pictures"):
+    with pytest.raises(DataError, match="shown as images"):
         figures.as_bytes(np.zeros((2, 64)))
-    with pytest.raises(DataError, match="shown as pictures"):
+    with pytest.raises(DataError, match="shown as images"):
         figures.as_bytes(np.zeros((2, 4, 4, 2)))
 
 
-def test_samples_that_do_not_fit_together_are_refused(tmp_path):
+def test_inconsistent_samples_are_refused(tmp_path):
     samples = figures.choose_samples(np.zeros((4, 2, 2)), [0, 1, 0, 1])
     samples.labels = samples.labels[:1]
     with pytest.raises(DataError, match="labels of shape"):

@@ -1,4 +1,4 @@
-"""Run folders that are damaged at random or on purpose: one short error each, within a budget of memory."""
+"""Run folders that are damaged at random or on purpose: one short error, with little memory."""
 
 import os
 import random
@@ -13,7 +13,7 @@ import pytest
 
 from gazelle._core.errors import DataError
 from gazelle._report import runs
-from gazelle._report.reading import read_model
+from gazelle._report.saved_model import read_model
 
 sys.path.insert(0, str(Path(__file__).parent))
 import damage
@@ -35,9 +35,11 @@ def good(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def goods(good, tmp_path_factory):
-    return [
-        good, *(damage.make_table_run(tmp_path_factory.mktemp("damage") / "good", classes) for classes in (False, True))
-    ]  # fmt: skip
+    tables = [
+        damage.make_table_run(tmp_path_factory.mktemp("damage") / "good", classes)
+        for classes in (False, True)
+    ]
+    return [good, *tables]
 
 
 @pytest.fixture
@@ -51,15 +53,15 @@ def test_a_good_folder_is_read(goods):
 
 
 @pytest.mark.parametrize("number", range(60))
-def test_damage_ends_in_one_short_error_or_in_nothing(goods, tmp_path, number):
+def test_damage_causes_one_short_error_or_none(goods, tmp_path, number):
     folder = tmp_path / "bad"
     shutil.copytree(goods[number % 3], folder)
     what = damage.damage(folder, random.Random(f"test-{number}"))
-    came, words = damage.verdict(folder, with_page=number % 12 == 0)
-    assert came in ("fine", "refused"), f"{what}\n{words[-2000:]}"
+    outcome, words = damage.verdict(folder, with_page=number % 12 == 0)
+    assert outcome in ("fine", "refused"), f"{what}\n{words[-2000:]}"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="pipes have no name here")
+@pytest.mark.skipif(os.name != "posix", reason="named pipes")
 @pytest.mark.parametrize("name", FILES)
 def test_a_pipe_is_refused_and_not_waited_for(bad, name):
     (bad / name).unlink()
@@ -79,7 +81,7 @@ def test_a_device_is_refused(bad, name):
 
 
 def peak(function):
-    """Bytes that Python and NumPy took at most, while `function` was refused."""
+    """The most bytes that Python and NumPy used until `function` raised, and the message."""
     tracemalloc.start()
     try:
         with pytest.raises(DataError) as caught:
@@ -120,24 +122,24 @@ def test_thousands_of_layers_are_refused_at_once(bad):
         read_model(bad)
 
 
-def test_what_packs_very_well_is_written_so_that_it_can_be_read(tmp_path):
+def test_arrays_that_compress_very_well_can_be_read_again(tmp_path):
     labels, outputs = np.zeros(10**6, np.int32), np.zeros((10**6, 40), np.float32)
     size = runs.write_predictions(tmp_path, labels, outputs).stat().st_size
     assert size > labels.nbytes + outputs.nbytes  # not packed
     assert runs.read_predictions(tmp_path).outputs.shape == outputs.shape
 
 
-def test_weights_without_digests_are_said_to_be_not_verified(bad):
+def test_weights_without_digests_get_a_warning(bad):
     import h5py
 
     with h5py.File(bad / "model.weights.h5", "r+") as file:
         del file["gazelle_sha256"]
-    with pytest.warns(UserWarning, match="not verified"):
+    with pytest.warns(UserWarning, match="cannot be verified"):
         read_model(bad)
 
 
 def test_a_model_of_another_number_of_classes_is_refused(bad):
     config = runs.read_config(bad)
     config.class_names = ["a", "b", "c", "d"]
-    with pytest.raises(DataError, match="one output for 4 classes"):
+    with pytest.raises(DataError, match="outputs for 4 classes"):
         read_model(bad, config)

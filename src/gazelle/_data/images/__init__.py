@@ -1,1 +1,1 @@
-"""Images: a folder becomes a data set, one file becomes an array."""
+"""Images: reading folders as data sets, and single files as arrays."""

@@ -1,12 +1,13 @@
-"""Image files to pixels: in this process, and in worker processes that run this file as a script.
+"""Decoding of image files, in this process and in worker processes that run this file as a script.
 
-A worker is to start fast, so this file imports little: pillow, and NumPy only for the rare images
+A worker must start fast, so this file imports little: pillow, and NumPy only for the rare images
 that need it.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 import os
 import signal
@@ -17,10 +18,8 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-if __name__ == "__main__":  # see `command`
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is for the process that asks: it ends its workers
+if __name__ == "__main__":  # a worker, see `command`
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the main process ends its workers
     sys.path += sys.argv[7:]
 
 from gazelle._core.console import shown
@@ -43,34 +42,28 @@ INTERPOLATIONS = {
     "area": "BOX",
     "hamming": "HAMMING",
 }
-REQUEST = struct.Struct(
-    "<qi"
-)  # to a worker: number of the first file, bytes of the names that follow, 0 between them
-REPLY = struct.Struct(
-    "<q"
-)  # from it: the same number, then a byte for each file (see below), then all pixels
-BAD, OPAQUE, TRANSPARENT = (
-    0,
-    1,
-    2,
-)  # what a file was: not decoded, decoded, decoded and laid on a ground
-_NEARLY_WHITE = 224  # mean of what can be seen, of 255
-_SEEN = [
-    255 if alpha > 127 else 0 for alpha in range(256)
-]  # pixels that count as seen, by their alpha
-READY = REPLY.pack(-1)  # what it says first
+# A request to a worker: the number of the first file and the length in bytes of the file names,
+# which follow, separated by 0. The reply: the same number, then one byte per file (its outcome, see
+# below), then the pixels of all files. The first thing a worker sends is READY.
+REQUEST = struct.Struct("<qi")
+REPLY = struct.Struct("<q")
+READY = REPLY.pack(-1)
+# The outcome of a file: not decoded; decoded; decoded, and its transparency replaced.
+BAD, OPAQUE, TRANSPARENT = 0, 1, 2
+_NEARLY_WHITE = 224  # mean brightness of the visible pixels, of 255
+_VISIBLE = [255 if alpha > 127 else 0 for alpha in range(256)]  # by the alpha of a pixel
 
 
-class Wanted(NamedTuple):
-    """How all images of a folder are to be.
+class ImageSpec(NamedTuple):
+    """What all images of a folder are decoded to.
 
     Args:
         height: Rows.
         width: Columns.
         color_mode: A name in `MODES`.
         interpolation: A name in `INTERPOLATIONS`.
-        fit: How other proportions fit, see `resized`.
-        model: The file whose size the images must have; empty where they are resized.
+        fit: How to fit other aspect ratios, see `resized`.
+        reference: The file whose size the images must have; empty if they are resized.
     """
 
     height: int
@@ -78,7 +71,7 @@ class Wanted(NamedTuple):
     color_mode: str
     interpolation: str
     fit: str
-    model: str
+    reference: str
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -87,51 +80,55 @@ class Wanted(NamedTuple):
 
 
 class SizeError(DataError):
-    """An image has another size than the others."""
+    """An image does not have the size of the others."""
 
 
-def decode_into(pixels: memoryview, file: str, wanted: Wanted) -> int:
+def decode_into(pixels: memoryview, file: str, spec: ImageSpec) -> int:
     """Decode a file.
 
     Args:
-        pixels: Bytes, as many as the image has.
-        file: Its path.
-        wanted: How it is to be.
+        pixels: Memory for the pixels, as many bytes as `spec.shape` has elements.
+        file: Path of the file.
+        spec: What to decode it to.
 
     Returns:
         `OPAQUE` or `TRANSPARENT`.
 
     Raises:
-        DataError: The file cannot be read; it is named.
-        SizeError: It has another size than `wanted.model`.
+        DataError: The file cannot be read. The message names it.
+        SizeError: It does not have the size of `spec.reference`.
     """
-    height, width = wanted.height, wanted.width
+    height, width = spec.height, spec.width
     with opened(file) as image:
-        if wanted.model and image.size != (width, height):
-            raise _sizes_differ(wanted, file, image)
-        picture, laid = decoded(image, wanted.color_mode, file)
-        picture = resized(picture, (height, width), wanted.interpolation, wanted.fit)
+        if spec.reference and image.size != (width, height):
+            raise _sizes_differ(spec, file, image)
+        picture, was_transparent = decoded(image, spec.color_mode, file)
+        picture = resized(picture, (height, width), spec.interpolation, spec.fit)
     pixels[:] = picture.tobytes()
-    return TRANSPARENT if laid else OPAQUE
+    return TRANSPARENT if was_transparent else OPAQUE
 
 
-def command(wanted: Wanted, packages: Sequence[str]) -> list[str]:
-    """What starts a worker.
+def command(spec: ImageSpec, packages: Sequence[str]) -> list[str]:
+    """The command line that starts a worker.
 
     Args:
-        wanted: How its images are to be.
-        packages: The folders that hold Gazelle, pillow and NumPy.
+        spec: What to decode the images to.
+        packages: The folders that contain the packages gazelle, PIL and numpy.
     """
-    # -I and -S: folders and .pth files of the user's are not looked for, which would take as long
-    # as all the rest.
-    return [sys.executable, "-I", "-S", __file__, *map(str, wanted), *packages]
+    # -I and -S keep Python from searching the user's folders and .pth files, which would take as
+    # long as the rest of the start.
+    return [sys.executable, "-I", "-S", __file__, *map(str, spec), *packages]
 
 
 def opened(path: Any) -> Image:
-    """An image file, opened and not decoded yet.
+    """Open an image file without decoding it.
+
+    Args:
+        path: A path or an open binary file.
 
     Raises:
-        DataError: It is missing, no regular file, no image, or has more than `MAX_PIXELS`.
+        DataError: The file is missing, not a regular file, not an image, or has more than
+            `MAX_PIXELS` pixels.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -141,15 +138,10 @@ def opened(path: Any) -> Image:
         image = Image.open(path, formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(path, str(error)) from None
+    except UnidentifiedImageError:
+        raise _unreadable(path, "an empty file, or not an image of a known format") from None
     except (OSError, ValueError, SyntaxError, EOFError, OverflowError, struct.error) as error:
-        raise _unreadable(
-            path,
-            (
-                "empty or no image of a known format"
-                if isinstance(error, UnidentifiedImageError)
-                else getattr(error, "strerror", None) or error
-            ),
-        ) from None
+        raise _unreadable(path, getattr(error, "strerror", None) or error) from None
     width, height = image.size
     if width * height > MAX_PIXELS:
         image.close()
@@ -158,62 +150,68 @@ def opened(path: Any) -> Image:
 
 
 def decoded(image: Image, color_mode: str, path: Any) -> tuple[Image, bool]:
-    """Decode an opened image into 8 bits a channel; a transparent one is laid on a ground, but for `"rgba"`.
+    """Decode an open image to 8 bits per channel.
 
-    The ground is white; black where all that can be seen is nearly white, which would vanish on
-    white.
+    Transparency is replaced by a background, unless `color_mode` is `"rgba"`. The background is
+    white, or black if the visible part is nearly white, which would vanish on white.
+
+    Args:
+        image: An open image.
+        color_mode: A name in `MODES`.
+        path: What it was opened from, for messages.
 
     Returns:
-        The image, and whether it was laid on a ground.
+        The image, and whether transparency was replaced.
 
     Raises:
-        DataError: It is cut off, damaged, or of a kind without a scale.
+        DataError: The image is truncated or damaged, or has values of an unknown range.
     """
     try:
         image.load()
         if image.mode.startswith("I;16"):
             image = _eight_bits(image)
         elif image.mode in ("I", "F"):
-            raise ValueError(f"values of 32 bits (mode {image.mode}), whose range is not known")
+            raise ValueError(f"32-bit values (mode {image.mode}) of unknown range")
         mode = MODES[color_mode]
+        was_transparent = False
         if mode != "RGBA" and image.has_transparency_data:
-            image, laid = _on_ground(image.convert("RGBA"))
-        else:
-            laid = False
-        return image if image.mode == mode else image.convert(mode), laid
+            image, was_transparent = _without_transparency(image.convert("RGBA"))
+        if image.mode != mode:
+            image = image.convert(mode)
+        return image, was_transparent
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error) as error:
         raise DataError(
             f"Could not decode the image {_name(path)}.",
-            expected="a whole image of 8 or 16 bits a channel",
+            expected="a complete image of 8 or 16 bits per channel",
             received=error,
             fix="remove or replace this file",
         ) from None
 
 
-def _on_ground(image: Image) -> tuple[Image, bool]:
-    """An RGBA image without its transparency, and whether it had any."""
+def _without_transparency(image: Image) -> tuple[Image, bool]:
+    """An RGBA image on a background, and whether it had any transparency."""
     from PIL import Image, ImageStat
 
     alpha = image.getchannel("A")
     if alpha.getextrema()[0] == 255:
         return image.convert("RGB"), False
-    visible = ImageStat.Stat(image.convert("L"), alpha.point(_SEEN))
-    light = visible.count[0] > 0 and visible.mean[0] > _NEARLY_WHITE
-    ground = Image.new("RGBA", image.size, "black" if light else "white")
-    ground.alpha_composite(image)
-    return ground.convert("RGB"), True
+    visible = ImageStat.Stat(image.convert("L"), alpha.point(_VISIBLE))
+    nearly_white = visible.count[0] > 0 and visible.mean[0] > _NEARLY_WHITE
+    background = Image.new("RGBA", image.size, "black" if nearly_white else "white")
+    background.alpha_composite(image)
+    return background.convert("RGB"), True
 
 
 def resized(image: Image, size: tuple[int, int], interpolation: str, fit: str) -> Image:
-    """An image of `size`, `(height, width)`.
+    """Resize an image.
 
     Args:
         image: A Pillow image.
-        size: Wanted height and width.
+        size: `(height, width)` of the result.
         interpolation: A name in `INTERPOLATIONS`. Shrinking averages over all pixels
             (antialiasing).
-        fit: How other proportions fit: `"stretch"`, `"crop"` (the middle is cut out) or `"pad"`
-            (black beside).
+        fit: How to fit another aspect ratio: `"stretch"`, `"crop"` (keep the center) or `"pad"`
+            (add black borders).
     """
     height, width = size
     if image.size == (width, height):
@@ -231,15 +229,22 @@ def resized(image: Image, size: tuple[int, int], interpolation: str, fit: str) -
             (width, height), filter_, (left, top, left + kept_width, top + kept_height)
         )
     ratio = min(width / image.width, height / image.height)
-    inner = max(1, round(image.width * ratio)), max(1, round(image.height * ratio))
+    inner_width = max(1, round(image.width * ratio))
+    inner_height = max(1, round(image.height * ratio))
     canvas = Image.new(image.mode, (width, height))
-    canvas.paste(image.resize(inner, filter_), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    left, top = (width - inner_width) // 2, (height - inner_height) // 2
+    canvas.paste(image.resize((inner_width, inner_height), filter_), (left, top))
     return canvas
 
 
 @functools.cache
 def _load_formats() -> None:
-    """Loads what reads the five formats; pillow would else load all that it has, some forty, with the first image."""
+    """Load Pillow's plugins for the five formats.
+
+    Otherwise Pillow would load all of its plugins, about forty, with the first image.
+    """
+    for name in ("Bmp", "Gif", "Jpeg", "Png", "WebP"):
+        importlib.import_module(f"PIL.{name}ImagePlugin")
 
 
 def _eight_bits(image: Image) -> Image:
@@ -250,7 +255,7 @@ def _eight_bits(image: Image) -> Image:
 
 
 def _refuse_irregular(path: Any) -> None:
-    """Refuse what is no file, or a file that never ends or never answers: a folder, a pipe, a device."""
+    """Refuse anything but regular files: reading a pipe or a device might never end."""
     if not isinstance(path, (str, os.PathLike)):
         return
     try:
@@ -259,7 +264,7 @@ def _refuse_irregular(path: Any) -> None:
         raise DataError(
             f"There is no image {_name(path)}.",
             expected="an image file",
-            received="a link to nothing" if os.path.islink(path) else "nothing there",
+            received="a broken link" if os.path.islink(path) else "nothing at this path",
             fix="check the path",
         ) from None
     except (OSError, ValueError) as error:
@@ -269,7 +274,7 @@ def _refuse_irregular(path: Any) -> None:
             f"{_name(path)} is a folder.",
             expected="an image file",
             received="a folder",
-            fix="name the images in it",
+            fix="pass the path of an image in it",
         )
     if not stat.S_ISREG(mode):
         raise _unreadable(path, "a pipe, a device or a socket")
@@ -289,63 +294,64 @@ def _too_large(path: Any, received: str) -> DataError:
         f"The image {_name(path)} is too large to be decoded safely.",
         expected=f"at most {MAX_PIXELS} pixels",
         received=received,
-        fix="make it smaller with an image program, or remove it",
+        fix="shrink it with an image editor, or remove it",
     )
 
 
-def _sizes_differ(wanted: Wanted, other: str, image: Image) -> SizeError:
-    height, width = wanted.height, wanted.width
+def _sizes_differ(spec: ImageSpec, other: str, image: Image) -> SizeError:
+    height, width = spec.height, spec.width
     return SizeError(
         "The images have different sizes.",
-        expected=f"{height} x {width} pixels (height x width), as {shown(wanted.model)} has",
+        expected=f"{height} x {width} pixels (height x width), the size of {shown(spec.reference)}",
         received=f"{image.height} x {image.width} pixels in {shown(other)}",
-        fix=f"pass image_size=({height}, {width}) or another size to bring all to it",
+        fix=f"pass image_size=({height}, {width}) or another size to resize all images",
     )
 
 
 def _name(path: Any) -> str:
-    return shown(
-        path if isinstance(path, (str, os.PathLike)) else getattr(path, "name", "in memory")
-    )
+    """The name of an image in messages."""
+    if not isinstance(path, (str, os.PathLike)):
+        path = getattr(path, "name", "in memory")
+    return shown(path)
 
 
 def _work() -> None:
-    """Answers requests until there are no more (also because the process that asks has ended).
+    """Answer requests until there are no more, or until the main process has ended.
 
-    A file that raises or warns is not reported here: the process that asks decodes it again by
-    itself, which raises or warns there, as if there were no workers.
+    A file that raises or warns is only marked as bad. The main process then decodes it again, so
+    that the error or warning appears there, as if there were no workers.
     """
     height, width, *rest = sys.argv[1:7]
-    wanted = Wanted(int(height), int(width), *rest)
-    size = math.prod(wanted.shape)
-    warned: list[Any] = []
+    spec = ImageSpec(int(height), int(width), *rest)
+    size = math.prod(spec.shape)
+    caught: list[Any] = []
     warnings.simplefilter("default")  # each warning once
-    warnings.showwarning = lambda *warning: warned.append(warning)
-    ask, answer = sys.stdin.buffer, sys.stdout.buffer
+    warnings.showwarning = lambda *warning: caught.append(warning)
+    requests, replies = sys.stdin.buffer, sys.stdout.buffer
     _load_formats()
-    answer.write(READY)
-    answer.flush()
-    while len(head := ask.read(REQUEST.size)) == REQUEST.size:
+    replies.write(READY)
+    replies.flush()
+    while len(head := requests.read(REQUEST.size)) == REQUEST.size:
         number, length = REQUEST.unpack(head)
-        files = [os.fsdecode(name) for name in ask.read(length).split(b"\0")]
-        flags, pixels = bytearray(len(files)), bytearray(len(files) * size)
+        files = [os.fsdecode(name) for name in requests.read(length).split(b"\0")]
+        outcomes, pixels = bytearray(len(files)), bytearray(len(files) * size)
         for i, file in enumerate(files):
-            flags[i] = _decoded_well(
-                memoryview(pixels)[i * size : (i + 1) * size], file, wanted, warned
-            )
-        answer.write(REPLY.pack(number))
-        answer.write(flags)
-        answer.write(pixels)
-        answer.flush()
+            memory = memoryview(pixels)[i * size : (i + 1) * size]
+            outcomes[i] = _outcome(memory, file, spec, caught)
+        replies.write(REPLY.pack(number))
+        replies.write(outcomes)
+        replies.write(pixels)
+        replies.flush()
 
 
-def _decoded_well(pixels: memoryview, file: str, wanted: Wanted, warned: list[Any]) -> int:
-    warned.clear()
+def _outcome(pixels: memoryview, file: str, spec: ImageSpec, caught: list[Any]) -> int:
+    """Decode a file; `BAD` if it raises or warns."""
+    caught.clear()
     try:
-        kind = decode_into(pixels, file, wanted)
+        outcome = decode_into(pixels, file, spec)
     except Exception:
         return BAD
-    return BAD if warned else kind
+    return BAD if caught else outcome
 
 
 if __name__ == "__main__":

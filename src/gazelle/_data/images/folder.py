@@ -1,4 +1,4 @@
-"""A folder of images, one folder a class, as arrays in memory."""
+"""Reading a folder of images, with one subfolder per class, into memory."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from gazelle._core.console import say, shown
 from gazelle._core.errors import ArgumentError, DataError
 from gazelle._core.packages import need
 from gazelle._data.dataset import ImageDataset
-from gazelle._data.images.decoding import INTERPOLATIONS, MODES, Wanted, opened
+from gazelle._data.images.decoding import INTERPOLATIONS, MODES, ImageSpec, opened
 from gazelle._data.images.index import Found, find, find_by_class
 from gazelle._data.images.workers import decode_all
 from gazelle._data.memory import aligned_empty
 
-_MOST_NAMED = 20  # files that cannot be read
+_MOST_NAMED = 20  # unreadable files that a message names
 
 
 def image_dataset_from_directory(
@@ -50,48 +50,49 @@ def image_dataset_from_directory(
 ) -> Any:
     """Read a folder of images into memory, decoding on all cores.
 
-    The files are PNG, JPEG, GIF (first frame), BMP and WebP; other files are left out, and so are
-    hidden folders and those of systems (`.git`, `__MACOSX`). Unlike Keras's, the result is no
-    `tf.data` data set but an `ImageDataset`, and shrinking averages over all pixels. Transparent
-    images are laid on white (nearly white strokes: on black), with a warning, unless `color_mode`
-    is `"rgba"`; Keras shows what lies hidden under the transparency.
+    It reads PNG, JPEG, GIF (first frame), BMP and WebP files. Other files, hidden folders and
+    system folders (`.git`, `__MACOSX`) are ignored. Unlike in Keras, the result is an
+    `ImageDataset`, not a `tf.data` dataset, and shrinking averages over all pixels. Transparent
+    images get a white background (black if the visible part is nearly white), with a warning,
+    unless `color_mode` is `"rgba"`; Keras shows the colors that are hidden under the transparency.
 
     Args:
-        directory: The folder; with `labels="inferred"` it holds one folder a class.
-        labels: `"inferred"` (from the folders), None (no labels), or one label a file, in the
-            files' sorted order.
+        directory: The folder. With `labels="inferred"` it has one subfolder per class.
+        labels: `"inferred"` (from the subfolders), None (no labels), or one label per file, in the
+            order of the sorted files.
         label_mode: `"int"`, `"categorical"` (one-hot), `"binary"` (two classes, 0.0 and 1.0) or
             None.
-        class_names: The classes' folders in the order of their numbers; sorted when None.
+        class_names: Names of the subfolders in the order of the class numbers; None for sorted
+            names.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
-        batch_size: Images a batch; None for single images.
-        image_size: `(height, width)` that all are brought to; None keeps their own, which must be
-            one size.
-        shuffle: Whether the images are mixed; else they come sorted by class and file name.
-        seed: Makes the mixing repeatable.
-        validation_split: Share (0 to 1) of the images, the last ones after mixing, that validation
-            gets.
+        batch_size: Images per batch; None for single images.
+        image_size: `(height, width)` to resize the images to. None keeps their size, which must
+            then be the same for all.
+        shuffle: Whether to shuffle the images; otherwise they are sorted by class and file name.
+        seed: Seed of the shuffling.
+        validation_split: Share of the images, between 0 and 1, to use for validation. These are
+            the last ones after shuffling.
         subset: With `validation_split`: `"training"`, `"validation"`, or `"both"` for a pair of
             data sets.
         interpolation: `"bilinear"`, `"nearest"`, `"bicubic"`, `"area"`, `"lanczos"`, ...
-        follow_links: Whether folders that are links are read too; otherwise they are refused.
-        crop_to_aspect_ratio: Cut the middle out instead of distorting.
-        pad_to_aspect_ratio: Put black beside instead of distorting.
-        data_format: `"channels_last"` (when None) or `"channels_first"`.
-        format: Taken for Keras's sake.
-        verbose: Whether to print what was found and, on a terminal, show progress.
-        skip_bad: Whether images that cannot be read are left out, with a warning; otherwise they
-            are refused.
+        follow_links: Whether to follow links to folders; otherwise they are refused.
+        crop_to_aspect_ratio: Whether to crop images to the aspect ratio instead of distorting them.
+        pad_to_aspect_ratio: Whether to add black borders instead of distorting images.
+        data_format: `"channels_last"` (the default) or `"channels_first"`.
+        format: Ignored; accepted for compatibility with Keras.
+        verbose: Whether to print the number of files and, on a terminal, to show progress.
+        skip_bad: Whether to leave out images that cannot be read, with a warning; otherwise they
+            raise an error.
 
     Returns:
-        An `ImageDataset`, or a pair for `subset="both"`.
+        An `ImageDataset`, or a pair `(training, validation)` for `subset="both"`.
 
     Raises:
         PackageError: pillow is not installed.
-        ArgumentError: Arguments that have unknown values or contradict each other.
-        DataError: No folder, no classes, a class without images, a class of folders, a folder or
-            images that cannot be read, sizes that differ, more images than memory holds. The files
-            or the folder are named.
+        ArgumentError: Arguments have unknown values or contradict each other.
+        DataError: The folder is missing, has no classes, or has a class without images; a folder or
+            an image cannot be read; the images differ in size or do not fit into memory. The
+            message names the files or the folder.
     """
     owner = "image_dataset_from_directory"
     need(owner, "PIL")
@@ -101,53 +102,43 @@ def image_dataset_from_directory(
     one_of("data_format", data_format, ("channels_last", "channels_first", None), owner)
     if batch_size is not None:
         positive_int("batch_size", batch_size, owner)
-    if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
-        raise ArgumentError(
-            "image_size is not a size.",
-            expected="(height, width) or None",
-            received=repr(image_size),
-        )
-    if crop_to_aspect_ratio and pad_to_aspect_ratio:
-        raise ArgumentError(
-            "Only one of crop_to_aspect_ratio and pad_to_aspect_ratio can be True.", received="both"
-        )
+    _check_size(image_size)
+    fit = _fit(crop_to_aspect_ratio, pad_to_aspect_ratio)
     _check_split(validation_split, subset, shuffle, seed)
     found = _index(Path(directory), labels, label_mode, class_names, follow_links)
     if verbose:
         of_classes = f" belonging to {len(found.names)} classes" if found.names else ""
         say(f"Found {len(found.files)} files{of_classes}.")
-    files, numbers = found.files, found.numbers
     if shuffle:
-        order = (np.random if seed is None else np.random.RandomState(seed)).permutation(len(files))
-        files, numbers = [files[i] for i in order], None if numbers is None else numbers[order]
+        found = _shuffled(found, seed)
+    files, numbers = found.files, found.numbers
     parts = _parts(len(files), validation_split, subset, verbose)
     _warn_of_lost_classes(numbers, parts, found.names)
-    fit = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "stretch"
-    first = min(part.start for part in parts)
-    wanted = slice(first, max(part.stop for part in parts))
-    x, bad = _read(files[wanted], color_mode, image_size, interpolation, fit, verbose, skip_bad)
-    x = x.transpose(0, 3, 1, 2) if data_format == "channels_first" else x
-    _refuse_emptied(numbers, [first + number for number in bad], found.names)
-    y = (
-        None
-        if numbers is None or label_mode is None
-        else _labels(numbers, label_mode, len(found.names))
-    )
+    # `parts` count from the first file of the folder; `x` and `bad` from the first file that is
+    # read.
+    first, stop = parts[0].start, parts[-1].stop
+    x, bad = _read(files[first:stop], color_mode, image_size, interpolation, fit, verbose, skip_bad)
+    if data_format == "channels_first":
+        x = x.transpose(0, 3, 1, 2)
+    bad_rows = [first + number for number in bad]
+    _refuse_emptied(numbers, bad_rows, found.names)
+    y = None
+    if numbers is not None and label_mode is not None:
+        y = _labels(numbers, label_mode, len(found.names))
     datasets = []
     for part in parts:
-        rows = _rows(part, first, bad)
-        images = (
-            x[part.start - first : part.stop - first]
-            if len(rows) == part.stop - part.start
-            else x[rows - first]
-        )
-        named = [files[row] for row in rows]
+        rows = np.arange(part.start, part.stop)
+        images = x[part.start - first : part.stop - first]
+        if bad_rows:
+            rows = np.setdiff1d(rows, bad_rows, assume_unique=True)
+            if len(rows) < len(images):
+                images = x[rows - first]
         datasets.append(
             ImageDataset(
                 images,
                 None if y is None else y[rows],
                 found.names or None,
-                named,
+                [files[row] for row in rows],
                 batch_size,
                 shuffle,
             )
@@ -155,16 +146,38 @@ def image_dataset_from_directory(
     return datasets[0] if len(datasets) == 1 else tuple(datasets)
 
 
-def _rows(part: slice, first: int, bad: list[int]) -> np.ndarray:
-    """The numbers of a part's files, less those that are left out."""
-    rows = np.arange(part.start, part.stop)
-    return np.setdiff1d(rows, first + np.array(bad, int), assume_unique=True) if bad else rows
+def _check_size(image_size: tuple[int, int] | None) -> None:
+    if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
+        raise ArgumentError(
+            "image_size is not a valid size.",
+            expected="(height, width) or None",
+            received=repr(image_size),
+        )
+
+
+def _fit(crop: bool, pad: bool) -> str:
+    """How images are fitted to another aspect ratio, see `resized`."""
+    if crop and pad:
+        raise ArgumentError(
+            "Only one of crop_to_aspect_ratio and pad_to_aspect_ratio can be True.", received="both"
+        )
+    if crop:
+        return "crop"
+    return "pad" if pad else "stretch"
+
+
+def _shuffled(found: Found, seed: int | None) -> Found:
+    """The files in random order, with their classes."""
+    generator = np.random if seed is None else np.random.RandomState(seed)
+    order = generator.permutation(len(found.files))
+    numbers = None if found.numbers is None else found.numbers[order]
+    return Found([found.files[i] for i in order], numbers, found.names)
 
 
 def _check_split(split: float | None, subset: str | None, shuffle: bool, seed: int | None) -> None:
     if (split is None) != (subset is None):
         raise ArgumentError(
-            "validation_split and subset go together.",
+            "validation_split and subset must be used together.",
             expected='validation_split=0.2, subset="training" (or "validation" or "both")',
             received=f"validation_split={split!r}, subset={subset!r}",
         )
@@ -173,15 +186,17 @@ def _check_split(split: float | None, subset: str | None, shuffle: bool, seed: i
     one_of("subset", subset, ("training", "validation", "both"), "image_dataset_from_directory")
     if not 0 < split < 1:
         raise ArgumentError(
-            "validation_split is not a share.", expected="between 0 and 1", received=repr(split)
+            "validation_split must be a share of the images.",
+            expected="a number between 0 and 1",
+            received=repr(split),
         )
     if shuffle and seed is None and subset != "both":
         raise ArgumentError(
-            "With shuffle=True and validation_split, seed is needed: training and validation would"
-            " overlap.",
+            "With shuffle=True and validation_split, a seed is needed: otherwise training and"
+            " validation data would overlap.",
             expected="the same seed in both calls",
             received="seed=None",
-            fix='pass seed=1 to both, or subset="both" in one call',
+            fix='pass seed=1 in both calls, or subset="both" in one call',
         )
 
 
@@ -192,12 +207,12 @@ def _index(
     class_names: Sequence[str] | None,
     follow_links: bool,
 ) -> Found:
-    """The files, their classes and the classes' names."""
+    """Find the files, their classes and the names of the classes."""
     if not root.is_dir():
         raise DataError(
             f"There is no folder {shown(root)}.",
-            expected="a folder with one folder a class",
-            received="a file" if root.is_file() else "nothing there",
+            expected="a folder with one subfolder per class",
+            received="a file" if root.is_file() else "nothing at this path",
             fix="check the path",
         )
     if isinstance(labels, str) and labels == "inferred" and label_mode is not None:
@@ -212,15 +227,17 @@ def _index(
     if labels is None or isinstance(labels, str):
         if labels not in (None, "inferred") or label_mode is not None:
             raise ArgumentError(
-                "labels and label_mode do not go together.",
-                expected='labels="inferred", labels=None with label_mode=None, or one label a file',
+                "labels and label_mode do not match.",
+                expected=(
+                    'labels="inferred", labels=None with label_mode=None, or one label per file'
+                ),
                 received=f"labels={labels!r}, label_mode={label_mode!r}",
             )
         return Found(files, None, [])
     names, numbers = np.unique(np.asarray(labels), return_inverse=True)
     if len(numbers) != len(files):
         raise ArgumentError(
-            "labels must hold one label a file.",
+            "labels must have one label per file.",
             expected=f"{len(files)} labels, in the order of the sorted file names",
             received=f"{len(numbers)} labels",
         )
@@ -228,33 +245,38 @@ def _index(
 
 
 def _parts(count: int, split: float | None, subset: str | None, verbose: bool) -> list[slice]:
+    """The files of each data set that is wanted, in order."""
     if split is None:
         return [slice(0, count)]
-    held = int(split * count)
-    if not 0 < held < count:
+    held_out = int(split * count)
+    if not 0 < held_out < count:
         raise ArgumentError(
             "validation_split leaves a part without images.",
             expected="at least one image in each part",
-            received=f"{held} of {count} images for validation",
+            received=f"{held_out} of {count} images for validation",
             fix="choose another validation_split",
         )
-    both = {"training": slice(0, count - held), "validation": slice(count - held, count)}
-    chosen = both if subset == "both" else {str(subset): both[str(subset)]}
-    for name, part in chosen.items() if verbose else ():
-        say(f"Using {part.stop - part.start} files for {name}.")
-    return list(chosen.values())
+    at = count - held_out
+    parts = {"training": slice(0, at), "validation": slice(at, count)}
+    if subset is not None and subset != "both":
+        parts = {subset: parts[subset]}
+    if verbose:
+        for name, part in parts.items():
+            say(f"Using {part.stop - part.start} files for {name}.")
+    return list(parts.values())
 
 
 def _warn_of_lost_classes(numbers: np.ndarray | None, parts: list[slice], names: list[str]) -> None:
+    """Warn if a part has no images of a class."""
     if numbers is None:
         return
     for part in parts:
         lost = sorted(set(range(len(names))) - set(numbers[part].tolist()))
         if lost:
+            shown_names = ", ".join(repr(names[i]) for i in lost[:3])
             warnings.warn(
-                "The split leaves one part without images of"
-                f" {', '.join(map(repr, (names[i] for i in lost[:3])))}: pass shuffle=True and a"
-                " seed, or a larger share.",
+                f"The split leaves one part without images of {shown_names}: pass shuffle=True and"
+                " a seed, or a larger share.",
                 stacklevel=3,
             )
 
@@ -283,15 +305,19 @@ def _read(
     verbose: bool,
     skip_bad: bool,
 ) -> tuple[np.ndarray, list[int]]:
-    """All images, uint8 `(n, height, width, channels)`, and the numbers of those that are left out."""
-    model = "" if size else _first_that_opens(files)
-    height, width = size or _own_size(model)
-    wanted = Wanted(height, width, color_mode, interpolation, fit, model)
-    shape = (len(files), *wanted.shape)
+    """Decode images.
+
+    Returns:
+        uint8 `(n, height, width, channels)`, and the numbers of the images that are left out.
+    """
+    reference = "" if size else _first_that_opens(files)
+    height, width = size or _own_size(reference)
+    spec = ImageSpec(height, width, color_mode, interpolation, fit, reference)
+    shape = (len(files), *spec.shape)
     _check_memory(shape)
     x = aligned_empty(shape, np.uint8)
     with _progress(len(files), verbose) as advance:
-        outcome = decode_all(x, files, wanted, advance)
+        outcome = decode_all(x, files, spec, advance)
     bad = [number for number, _ in outcome.bad]
     if bad and not skip_bad:
         raise all_bad([error for _, error in outcome.bad], len(files))
@@ -305,11 +331,12 @@ def _read(
 
 
 def transparent_words(count: int, total: int) -> str:
-    """What is done about images with transparency."""
-    some = f"{count:,} of {total:,} images" if total > 1 else "The image"
+    """A sentence, without its full stop, about `count` transparent images of `total`."""
+    images = f"{count:,} of {total:,} images" if total > 1 else "The image"
+    verb = "is" if 1 in (count, total) else "are"
     return (
-        f"{some} {'is' if 1 in (count, total) else 'are'} transparent: laid on white (nearly white"
-        " strokes: on black)"
+        f"{images} {verb} transparent: the background becomes white (black if the image is nearly"
+        " white)"
     )
 
 
@@ -318,30 +345,39 @@ def _warn(text: str) -> None:
 
 
 def all_bad(errors: list[DataError], total: int, fix: str = "") -> DataError:
-    """One error that names all images that cannot be read, the first twenty with the reasons."""
+    """Combine the errors of images that cannot be read; the first twenty are named.
+
+    Args:
+        errors: The error of each image.
+        total: Number of all images.
+        fix: What to do instead of the usual advice.
+    """
     if len(errors) == 1:
         return errors[0]
-    reasons = []
-    for error in sorted(errors, key=str)[:_MOST_NAMED]:
-        problem, *lines = str(error).splitlines()
-        reason = next(
-            (line.partition(": ")[2] for line in lines if line.startswith("  received: ")), ""
-        )
-        reasons.append(
-            f"    {problem.removesuffix('.').partition('image ')[2] or problem.removesuffix('.')}:"
-            f" {reason}"
-        )
-    more = [f"    and {len(errors) - _MOST_NAMED} more"] if len(errors) > _MOST_NAMED else []
+    lines = [f"{len(errors)} that are not"]
+    lines += [_name_and_reason(error) for error in sorted(errors, key=str)[:_MOST_NAMED]]
+    if len(errors) > _MOST_NAMED:
+        lines.append(f"    and {len(errors) - _MOST_NAMED} more")
     return DataError(
         f"{len(errors)} of {total} images cannot be read.",
-        expected="whole image files",
-        received="\n".join([f"{len(errors)} that are not", *reasons, *more]),
+        expected="complete image files",
+        received="\n".join(lines),
         fix=fix or "remove or replace these files, or pass skip_bad=True to leave them out",
     )
 
 
+def _name_and_reason(error: DataError) -> str:
+    """An error of `decoding.py` in one line: the name of the image and what was received."""
+    problem, *lines = str(error).splitlines()
+    problem = problem.removesuffix(".")
+    name = problem.partition("image ")[2] or problem
+    prefix = "  received: "
+    reasons = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
+    return f"    {name}: {reasons[0] if reasons else ''}"
+
+
 def _refuse_emptied(numbers: np.ndarray | None, bad: list[int], names: list[str]) -> None:
-    """Refuse a class all of whose images cannot be read."""
+    """Refuse data in which no image of some class can be read."""
     if not bad or numbers is None or not names:
         return
     left = np.bincount(np.delete(numbers, bad), minlength=len(names))
@@ -349,14 +385,14 @@ def _refuse_emptied(numbers: np.ndarray | None, bad: list[int], names: list[str]
         if not count:
             raise DataError(
                 f"No image of the class '{shown(name)}' can be read.",
-                expected="one image or more",
+                expected="at least one image",
                 received="none",
                 fix="replace its files, or remove its folder",
             )
 
 
 def _first_that_opens(files: list[str]) -> str:
-    """The file whose size the others must have."""
+    """The first file that can be opened; the others must have its size."""
     for file in files:
         try:
             _own_size(file)
@@ -374,21 +410,24 @@ def _own_size(file: str) -> tuple[int, int]:
 def _check_memory(shape: tuple[int, ...]) -> None:
     needed = math.prod(shape)
     try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # a system that does not tell
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # the system does not report it
         return
-    if needed > 0.9 * there:
+    if needed > 0.9 * memory:
         raise DataError(
             f"{shape[0]} images of {shape[1]} x {shape[2]} pixels do not fit into memory.",
-            expected=f"at most {there / 1e9:.1f} GB",
+            expected=f"at most {memory / 1e9:.1f} GB",
             received=f"{needed / 1e9:.1f} GB",
-            fix="pass a smaller image_size; a dense network seldom profits from more than 64 x 64",
+            fix=(
+                "pass a smaller image_size; dense networks seldom benefit from more than 64 x 64"
+                " pixels"
+            ),
         )
 
 
 @contextmanager
 def _progress(total: int, verbose: bool) -> Iterator[Callable[[int], Any]]:
-    """A bar on a terminal, nothing elsewhere."""
+    """A progress bar on a terminal; nothing elsewhere."""
     if not verbose or sys.stdout is None or not sys.stdout.isatty():
         yield lambda count: None
         return

@@ -1,4 +1,4 @@
-"""One image: a file to a picture, a picture to an array, and back."""
+"""Single images: reading and writing files, and conversion to and from arrays."""
 
 from __future__ import annotations
 
@@ -28,22 +28,24 @@ def load_img(
 ) -> Image:
     """Open an image file (PNG, JPEG, GIF's first frame, BMP, WebP) as a Pillow image.
 
-    A camera's note on how it was held (EXIF orientation) is not followed, as in Keras. Pictures of
-    16 bits a channel are scaled to 8. Unlike Keras, which drops transparency and so shows what lies
-    hidden under it (mostly black), a transparent picture is laid on white (nearly white strokes: on
-    black) unless `color_mode` is `"rgba"`.
+    The EXIF orientation of a camera is ignored, as in Keras. Images of 16 bits per channel are
+    scaled to 8. Transparent images get a white background (black if the visible part is nearly
+    white), unless `color_mode` is `"rgba"`. Keras instead drops the alpha channel, which shows the
+    hidden colors, mostly black.
 
     Args:
         path: A path or an open binary file.
         color_mode: `"rgb"`, `"rgba"` or `"grayscale"`.
         target_size: `(height, width)` to resize to, or None.
         interpolation: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos"`, `"box"` or `"hamming"`.
-        keep_aspect_ratio: Whether to cut the middle out first instead of distorting.
+        keep_aspect_ratio: Whether to crop the image to the target's aspect ratio instead of
+            distorting it.
 
     Raises:
         PackageError: pillow is not installed.
         ArgumentError: An argument has an unknown value.
-        DataError: The file is missing, damaged, no image or far too large; it is named.
+        DataError: The file is missing, damaged, not an image or far too large. The message names
+            it.
     """
     need("load_img", "PIL")
     one_of("color_mode", color_mode, tuple(MODES), "load_img")
@@ -52,46 +54,46 @@ def load_img(
         converted, _ = decoded(image, color_mode, path)
     if target_size is None:
         return converted
-    return resized(
-        converted, target_size, interpolation, "crop" if keep_aspect_ratio else "stretch"
-    )
+    fit = "crop" if keep_aspect_ratio else "stretch"
+    return resized(converted, target_size, interpolation, fit)
 
 
 def img_to_array(img: Image, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
-    """A Pillow image as an array, values 0 to 255.
+    """Convert a Pillow image to an array of values from 0 to 255.
 
     Args:
         img: A Pillow image.
-        data_format: `"channels_last"` (when None) or `"channels_first"`.
-        dtype: Its type; floatx when None.
+        data_format: `"channels_last"` (the default) or `"channels_first"`.
+        dtype: Type of the array; None for the default float type.
 
     Returns:
-        `(height, width, channels)`.
+        `(height, width, channels)`, or `(channels, height, width)` for `"channels_first"`.
 
     Raises:
         ArgumentError: Unknown `data_format`.
     """
     data_format = _data_format(data_format)
     array = np.asarray(img, dtype=dtype or floatx())
-    array = array[:, :, None] if array.ndim == 2 else array
+    if array.ndim == 2:
+        array = array[:, :, None]
     return array.transpose(2, 0, 1) if data_format == "channels_first" else array
 
 
 def array_to_img(
     x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None
 ) -> Image:
-    """An array as a Pillow image.
+    """Convert an array to a Pillow image.
 
     Args:
         x: `(height, width, channels)` with 1, 3 or 4 channels.
-        data_format: `"channels_last"` (when None) or `"channels_first"`.
-        scale: Whether to stretch the values to 0 to 255; otherwise they are taken as they are.
-        dtype: Type to compute in; floatx when None.
+        data_format: `"channels_last"` (the default) or `"channels_first"`.
+        scale: Whether to rescale the values to 0 to 255; otherwise they are used unchanged.
+        dtype: Type to compute in; None for the default float type.
 
     Raises:
         PackageError: pillow is not installed.
         ArgumentError: Unknown `data_format`.
-        ShapeError: Not three axes, or another number of channels.
+        ShapeError: `x` does not have three axes, or has another number of channels.
     """
     need("An image", "PIL")
     from PIL import Image
@@ -104,9 +106,10 @@ def array_to_img(
             f" {array.shape}",
             expected="(height, width, channels)",
             received=array.shape,
-            fix="pass one image of a batch; of a grey one x[..., None]",
+            fix="pass one image of a batch; for a grayscale image pass x[..., None]",
         )
-    array = array.transpose(1, 2, 0) if data_format == "channels_first" else array
+    if data_format == "channels_first":
+        array = array.transpose(1, 2, 0)
     if array.shape[2] not in (1, 3, 4):
         raise ShapeError(
             f"Unsupported channel number: {array.shape[2]}",
@@ -135,30 +138,29 @@ def save_img(
     """Write an array to an image file.
 
     Args:
-        path: The file; its ending names the format where `file_format` is None.
+        path: Path of the file. Its extension determines the format if `file_format` is None.
         x: `(height, width, channels)` with 1, 3 or 4 channels.
-        data_format: `"channels_last"` (when None) or `"channels_first"`.
+        data_format: `"channels_last"` (the default) or `"channels_first"`.
         file_format: `"png"`, `"jpeg"`, ...
-        scale: Whether to stretch the values to 0 to 255.
-        **kwargs: For Pillow's `Image.save`.
+        scale: Whether to rescale the values to 0 to 255.
+        **kwargs: Passed to Pillow's `Image.save`.
 
     Raises:
-        ArgumentError: The format is not known.
-        ShapeError: `x` is no image.
+        ArgumentError: The format is unknown.
+        ShapeError: `x` is not an image.
     """
     image = array_to_img(x, data_format, scale)
-    file_format = "jpeg" if (file_format or "").lower() == "jpg" else file_format
-    if image.mode == "RGBA" and (file_format or Path(path).suffix.lstrip(".")).lower() in (
-        "jpg",
-        "jpeg",
-    ):
+    if file_format is not None and file_format.lower() == "jpg":
+        file_format = "jpeg"  # Pillow's name
+    ending = (file_format or Path(path).suffix.lstrip(".")).lower()
+    if image.mode == "RGBA" and ending in ("jpg", "jpeg"):
         image = image.convert("RGB")  # JPEG has no transparency
     with atomic_path(path) as temporary:
         try:
             image.save(temporary, format=file_format, **kwargs)
         except (ValueError, KeyError):
             raise ArgumentError(
-                f"save_img cannot tell which format to write {path} in.",
+                f"save_img cannot determine which format to write {path} in.",
                 expected="a file name that ends with .png, .jpg, ..., or file_format",
                 received=repr(file_format or Path(path).suffix),
             ) from None

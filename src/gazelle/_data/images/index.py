@@ -1,4 +1,4 @@
-"""Which image files a folder holds, and to which classes they belong."""
+"""Search for image files in a folder, and for the classes they belong to."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ OTHER_ENDINGS = (
     ".tif",
     ".tiff",
 )
-_EXPECTED = f"files ending with {', '.join(ENDINGS)}"
-_OF_SYSTEMS = (
+_EXPECTED = f"files ending in {', '.join(ENDINGS)}"
+_SYSTEM_FOLDERS = (
     "$RECYCLE.BIN",
     "@eaDir",
     "System Volume Information",
@@ -39,12 +39,12 @@ _OF_SYSTEMS = (
 
 
 class Found(NamedTuple):
-    """What a folder holds.
+    """The image files of a folder.
 
     Args:
-        files: The image files.
-        numbers: The class of each, int32 `(files,)`; None where there are not classes.
-        names: The classes' names; empty where there are none.
+        files: Paths of the image files.
+        numbers: Class number of each file, int32 `(files,)`; None without classes.
+        names: Names of the classes; empty without classes.
     """
 
     files: list[str]
@@ -53,7 +53,7 @@ class Found(NamedTuple):
 
 
 def folders_in(folder: Path) -> list[Path]:
-    """The folders in a folder, sorted by name, less those that are hidden or made by a system.
+    """The folders in a folder, sorted by name, without hidden and system folders.
 
     Raises:
         DataError: The folder cannot be read.
@@ -63,14 +63,18 @@ def folders_in(folder: Path) -> list[Path]:
             return sorted(
                 folder / entry.name
                 for entry in entries
-                if not _is_litter(entry.name) and entry.is_dir()
+                if not _is_hidden(entry.name) and entry.is_dir()
             )
     except OSError as error:
-        raise _closed(error) from None
+        raise _unreadable(error) from None
 
 
 def find(root: Path, follow_links: bool) -> list[str]:
-    """All image files in a folder and the folders within, sorted.
+    """All image files in a folder and its subfolders, sorted.
+
+    Args:
+        root: The folder.
+        follow_links: Whether to follow links to folders; otherwise they are refused.
 
     Raises:
         DataError: There are none, or a folder cannot be read or is a link.
@@ -80,20 +84,26 @@ def find(root: Path, follow_links: bool) -> list[str]:
         raise DataError(
             f"No images in {shown(root)}.",
             expected=_EXPECTED,
-            received=_told(others),
+            received=_unread(others),
             fix=_advice(others),
         )
-    _tell(others)
+    _warn_of_unread(others)
     return files
 
 
 def find_by_class(root: Path, class_names: Sequence[str] | None, follow_links: bool) -> Found:
-    """All image files of a folder with one folder a class.
+    """All image files of a folder with one subfolder per class.
+
+    Args:
+        root: The folder.
+        class_names: Names of the subfolders in the order of the class numbers; None for sorted
+            names.
+        follow_links: Whether to follow links to folders; otherwise they are refused.
 
     Raises:
-        ArgumentError: `class_names` are not the names of the folders.
-        DataError: No folders, one that cannot be read, one without images, or one that holds
-            folders only.
+        ArgumentError: `class_names` are not the names of the subfolders.
+        DataError: There are no subfolders, or one cannot be read, has no images, or has only
+            folders.
     """
     folders = [folder.name for folder in folders_in(root)]
     names = folders if class_names is None else list(class_names)
@@ -106,9 +116,13 @@ def find_by_class(root: Path, class_names: Sequence[str] | None, follow_links: b
     if not folders:
         loose, others = _images(root, follow_links)
         raise DataError(
-            f"No classes in {shown(root)}: it holds no folders.",
-            expected="one folder a class",
-            received="images without folders" if loose else f"no folders and {_told(others)}",
+            f"No classes in {shown(root)}: it has no subfolders.",
+            expected="one folder per class",
+            received=(
+                "images without folders"
+                if loose
+                else f"no folders and {_unread(others) if others else 'no images'}"
+            ),
             fix=(
                 "pass labels=None, label_mode=None to read them without classes"
                 if loose
@@ -116,24 +130,24 @@ def find_by_class(root: Path, class_names: Sequence[str] | None, follow_links: b
             ),
         )
     files: list[str] = []
-    left_out: list[str] = []
+    unread: list[str] = []
     counts = []
     for name in names:
         members, others = _members(root, name, follow_links)
         files += members
-        left_out += others
+        unread += others
         counts.append(len(members))
-    _tell(left_out)
+    _warn_of_unread(unread)
     return Found(files, np.repeat(np.arange(len(names), dtype=np.int32), counts), names)
 
 
 def _members(root: Path, name: str, follow_links: bool) -> tuple[list[str], list[str]]:
-    """The image files of a class, and its images of kinds that are not read."""
+    """The image files of a class, and its image files of unsupported formats."""
     folder = root / name
     if not is_utf8(name):
         raise DataError(
             f"The name of the class '{shown(name)}' is not valid text.",
-            expected="the name of a folder in UTF-8",
+            expected="a folder name in UTF-8",
             received=f"{shown(folder)}, in another encoding",
             fix="rename the folder",
         )
@@ -144,8 +158,8 @@ def _members(root: Path, name: str, follow_links: bool) -> tuple[list[str], list
         raise DataError(
             f"The class '{shown(name)}' has no images.",
             expected=f"{_EXPECTED} in {shown(folder)}",
-            received=_told(others),
-            fix=_advice(others) or "fill the folder or remove it",
+            received=_unread(others),
+            fix=_advice(others) or "add images to the folder or remove it",
         )
     if not any(os.path.dirname(file) == str(folder) for file in members):
         _refuse_nested(root, folder)
@@ -153,69 +167,77 @@ def _members(root: Path, name: str, follow_links: bool) -> tuple[list[str], list
 
 
 def _refuse_nested(root: Path, folder: Path) -> None:
-    """Refuse a folder in a folder, as archives make it: its folders would count as one class."""
+    """Refuse a class that holds only folders, which are often the real classes.
+
+    Archives are often unpacked like this, with one folder too many.
+    """
     inside = ", ".join(shown(inner.name) for inner in folders_in(folder)[:3])
     home = _home_of_classes(folder)
     raise DataError(
         f"{shown(folder)} has no images of its own, only folders: it is not a class.",
-        expected=f"one folder a class in {shown(root)}, with images in each",
+        expected=f"one folder per class in {shown(root)}, with images in each",
         received=f"the folders {inside}, ...",
         fix=(
-            f"name {shown(home)} if its folders are the classes; else move the images up into"
+            f"pass {shown(home)} if its folders are the classes; otherwise move the images up into"
             f" {shown(folder)}"
         ),
     )
 
 
 def _home_of_classes(folder: Path) -> Path:
-    """The folder in `folder`, or itself, whose folders hold images."""
-    here = folder
-    while inner := folders_in(here):
+    """`folder` or the first folder below it whose subfolders hold images."""
+    current = folder
+    while inner := folders_in(current):
         if any(_has_images(path) for path in inner):
-            return here
-        here = inner[0]
+            return current
+        current = inner[0]
     return folder
 
 
 def _has_images(folder: Path) -> bool:
     return any(
-        name.lower().endswith(ENDINGS) and not _is_litter(name) for name in os.listdir(folder)
+        name.lower().endswith(ENDINGS) and not _is_hidden(name) for name in os.listdir(folder)
     )
 
 
 def _images(folder: Path, follow_links: bool) -> tuple[list[str], list[str]]:
-    """All image files in a folder and the folders within, sorted; and those of kinds that are not read."""
-    seen: set[str] = set()
+    """The image files in a folder and its subfolders.
+
+    Returns:
+        The paths of the image files, sorted, and the names of those of unsupported formats.
+    """
+    visited: set[str] = set()
     found: list[str] = []
     others: list[str] = []
 
     def refuse(error: OSError) -> None:
-        raise _closed(error) from None
+        raise _unreadable(error) from None
 
-    for here, folders, files in os.walk(folder, followlinks=follow_links, onerror=refuse):
-        folders[:] = [name for name in folders if not _is_litter(name)]
-        for name in folders if not follow_links else ():
-            _refuse_link(Path(here, name))
-        real = os.path.realpath(here)
-        if real in seen:  # a link that leads back to a folder above it
+    for parent, folders, files in os.walk(folder, followlinks=follow_links, onerror=refuse):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        if not follow_links:
+            for name in folders:
+                _refuse_link(Path(parent, name))
+        real = os.path.realpath(parent)
+        if real in visited:  # a link that leads back to a folder above it
             folders.clear()
             continue
-        seen.add(real)
-        start = str(Path(here, "x"))[
-            :-1
-        ]  # a Path for each of many files would take longer than finding them
-        found += [start + n for n in files if n.lower().endswith(ENDINGS) and not _is_litter(n)]
-        others += [n for n in files if n.lower().endswith(OTHER_ENDINGS) and not _is_litter(n)]
-    return sorted(found, key=_parts_of), others
+        visited.add(real)
+        # Making a Path for each of many files would take longer than finding them.
+        prefix = str(Path(parent, "x"))[:-1]
+        visible = [name for name in files if not _is_hidden(name)]
+        found += [prefix + name for name in visible if name.lower().endswith(ENDINGS)]
+        others += [name for name in visible if name.lower().endswith(OTHER_ENDINGS)]
+    return sorted(found, key=_sort_key), others
 
 
-def _is_litter(name: str) -> bool:
-    """Whether a name is hidden, or one of those that systems put into everyone's folders."""
-    return name.startswith(".") or name in _OF_SYSTEMS
+def _is_hidden(name: str) -> bool:
+    """Whether a name is hidden, or that of a folder which systems create by themselves."""
+    return name.startswith(".") or name in _SYSTEM_FOLDERS
 
 
-def _parts_of(file: str) -> list[str]:
-    """What paths are sorted by: folders within a folder come together, as with `Path`."""
+def _sort_key(file: str) -> list[str]:
+    """The parts of a path: so the files of a folder stay together, as with `Path`."""
     return os.path.normcase(file).split(os.sep)
 
 
@@ -229,7 +251,7 @@ def _refuse_link(folder: Path) -> None:
         )
 
 
-def _closed(error: OSError) -> DataError:
+def _unreadable(error: OSError) -> DataError:
     return DataError(
         f"The folder {shown(os.fsdecode(error.filename or ''))} cannot be read.",
         expected="a folder that you may read",
@@ -238,21 +260,19 @@ def _closed(error: OSError) -> DataError:
     )
 
 
-def _told(others: list[str]) -> str:
-    """What is there in place of images."""
+def _unread(others: list[str]) -> str:
+    """The image files of unsupported formats, in words."""
     if not others:
         return "none"
     endings = ", ".join(sorted({os.path.splitext(name)[1].lower() for name in others}))
-    return (
-        f"{len(others)} {'file' if len(others) == 1 else 'files'} of kinds that are not read"
-        f" ({endings})"
-    )
+    files = "1 file" if len(others) == 1 else f"{len(others)} files"
+    return f"{files} of unsupported formats ({endings})"
 
 
 def _advice(others: list[str]) -> str | None:
     return "save them as PNG files" if others else None
 
 
-def _tell(others: list[str]) -> None:
+def _warn_of_unread(others: list[str]) -> None:
     if others:
-        warnings.warn(f"Left out: {_told(others)}.", stacklevel=5)
+        warnings.warn(f"Left out: {_unread(others)}.", stacklevel=5)

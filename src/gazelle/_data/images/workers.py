@@ -1,9 +1,9 @@
-"""Decoding image files on all cores: in worker processes where they are many, in threads where they are few.
+"""Decoding of image files on all cores: many files in worker processes, few files in threads.
 
-Threads wait for Python's lock where the files are small: on two cores, 60,000 of 32 x 32 took them
-twice the time of one thread alone. A thread here has a worker process to itself, hands it batches
-and puts the pixels where they belong; where it has none (too few files, none could be started, it
-ended), it decodes the batch itself.
+With small files, threads wait for Python's global lock: on two cores, 60,000 files of 32 x 32 took
+two threads twice the time of a single one. So each thread has a worker process to itself: it sends
+the worker groups of files and reads the pixels into place. A thread without a worker (too few
+files, no worker could be started, or it has ended) decodes the files itself.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
@@ -29,16 +30,16 @@ from gazelle._data.images.decoding import (
     REPLY,
     REQUEST,
     TRANSPARENT,
+    ImageSpec,
     SizeError,
-    Wanted,
     command,
     decode_into,
 )
 
-FILES_EACH = 500  # what a worker must have to do: with fewer of 32 x 32, threads were as fast
-_MOST = 16  # workers; more were not tried
-_BATCH_FILES = 128
-_BATCH_BYTES = 2**20
+FILES_PER_WORKER = 500  # at least; with fewer files of 32 x 32, threads were as fast
+_MOST_WORKERS = 16  # more were not tried
+_GROUP_FILES = 128  # files that a worker is sent at a time, at most
+_GROUP_BYTES = 2**20  # of their pixels, at most
 _CRASHES = tuple(
     -getattr(signal, name)
     for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
@@ -47,11 +48,11 @@ _CRASHES = tuple(
 
 
 class Outcome(NamedTuple):
-    """What came of the files.
+    """The outcome of decoding.
 
     Args:
-        bad: For each file that cannot be read its number and the error, in order.
-        transparent: How many images were transparent and laid on a ground.
+        bad: Number and error of each file that cannot be read, in order.
+        transparent: Number of images whose transparency was replaced.
     """
 
     bad: list[tuple[int, DataError]]
@@ -59,107 +60,118 @@ class Outcome(NamedTuple):
 
 
 def decode_all(
-    x: np.ndarray, files: Sequence[str], wanted: Wanted, advance: Callable[[int], Any]
+    x: np.ndarray, files: Sequence[str], spec: ImageSpec, advance: Callable[[int], Any]
 ) -> Outcome:
-    """Decode all files; those that cannot be read leave their places in `x` undefined.
+    """Decode all files. The pixels of a file that cannot be read are left undefined.
 
     Args:
-        x: Takes the pixels, uint8 `(n, height, width, channels)` in C order.
-        files: The paths of n files.
-        wanted: How the images are to be.
-        advance: Called in this thread with numbers of files that are done.
+        x: Memory for the pixels, uint8 `(n, height, width, channels)` in C order.
+        files: Paths of n files.
+        spec: What to decode the images to.
+        advance: Called in this thread with the number of files that have been done since the last
+            call.
 
     Raises:
-        SizeError: All can be read; the first one that has another size than the others is named.
+        SizeError: All files can be read, but they do not all have the same size. The message names
+            the first one that differs.
     """
     pixels, size = x.reshape(-1).data, x[0].nbytes
-    batch = max(1, min(_BATCH_FILES, _BATCH_BYTES // size))
-    crew = _Crew(len(files), wanted)
+    group = max(1, min(_GROUP_FILES, _GROUP_BYTES // size))
+    decoders = _Decoders(len(files), spec)
 
     def decode(start: int) -> int:
-        some = files[start : start + batch]
-        crew.decode(pixels[start * size : (start + len(some)) * size], some, start)
+        some = files[start : start + group]
+        decoders.decode(pixels[start * size : (start + len(some)) * size], some, start)
         return len(some)
 
     try:
-        with ThreadPoolExecutor(crew.size) as pool:
+        with ThreadPoolExecutor(decoders.size) as pool:
             try:
-                for count in pool.map(decode, range(0, len(files), batch)):
+                for count in pool.map(decode, range(0, len(files), group)):
                     advance(count)
             except BaseException:
-                crew.stop()  # the threads wait for the workers
+                decoders.stop()  # otherwise the threads would wait for their workers
                 pool.shutdown(cancel_futures=True)
                 raise
     finally:
-        crew.close()
-    refused = sorted(crew.refused, key=lambda pair: pair[0])
+        decoders.close()
+    refused = sorted(decoders.refused, key=lambda pair: pair[0])
     bad = [(number, error) for number, error in refused if not isinstance(error, SizeError)]
     if refused and not bad:
         raise refused[0][1]
-    return Outcome(bad, sum(crew.transparent))
+    return Outcome(bad, sum(decoders.transparent))
 
 
-class _Crew:
-    """A place for each core; in a place is a worker process or, for decoding in this process, None."""
+class _Decoders:
+    """What threads decode with: one worker each, or this process.
 
-    def __init__(self, files: int, wanted: Wanted) -> None:
-        self.wanted = wanted
+    A thread takes a free decoder, decodes a group of files with it and puts it back. A decoder is a
+    worker, or None for decoding in the thread itself.
+
+    Args:
+        files: Number of files.
+        spec: What to decode them to.
+    """
+
+    def __init__(self, files: int, spec: ImageSpec) -> None:
+        self.spec = spec
         self.stopped = False
-        self.refused: list[tuple[int, DataError]] = []
-        self.transparent: list[int] = []  # how many, of each batch
+        self.refused: list[tuple[int, DataError]] = []  # number of the file, error
+        self.transparent: list[int] = []  # number of transparent images in each group
         self.workers: list[_Worker] = []
-        self.places: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
-        most = cores()
-        count = min(most, _MOST, files // FILES_EACH)
+        self.free: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
+        threads = cores()
+        count = min(threads, _MOST_WORKERS, files // FILES_PER_WORKER)
         try:
             if count > 1 and _can_start():
-                line = command(wanted, _packages())
+                line = command(spec, _packages())
                 for _ in range(count):
                     self.workers.append(_Worker(line))
-        except OSError:  # no more processes are allowed
+        except OSError:  # the system allows no more processes
             pass
         except BaseException:
             self.close()
             raise
-        self.size = len(self.workers) or most
-        for worker in self.workers or [None] * most:
-            self.places.put(worker)
+        self.size = len(self.workers) or threads
+        for decoder in self.workers or [None] * threads:
+            self.free.put(decoder)
 
     def decode(self, pixels: memoryview, files: Sequence[str], number: int) -> None:
-        """Decode a batch that begins with file `number`, in a thread."""
-        place = self.places.get()
+        """Decode a group of files that begins with file `number`, in a thread."""
+        decoder = self.free.get()
+        outcomes = bytes([BAD]) * len(files)
         try:
-            flags = place.decode(pixels, files, number) if place else bytes(len(files))
+            if decoder is not None:
+                outcomes = decoder.decode(pixels, files, number)
         except (OSError, EOFError):
             if self.stopped:
                 return
-            place, ended, flags = None, cast(_Worker, place), bytes(len(files))
-            _tell(ended, files)
+            ended, decoder = cast(_Worker, decoder), None
+            _report_end(ended, files)
         finally:
-            self.places.put(place)
-        size, kinds = len(pixels) // len(files), list(flags)
-        for i, kind in enumerate(flags):
-            if kind == BAD and not self.stopped:
-                kinds[i] = self._decode_here(
-                    pixels[i * size : (i + 1) * size], files[i], number + i
-                )
-        self.transparent.append(kinds.count(TRANSPARENT))
+            self.free.put(decoder)
+        size, final = len(pixels) // len(files), list(outcomes)
+        for i, outcome in enumerate(outcomes):
+            if outcome == BAD and not self.stopped:
+                memory = pixels[i * size : (i + 1) * size]
+                final[i] = self._decode_here(memory, files[i], number + i)
+        self.transparent.append(final.count(TRANSPARENT))
 
     def _decode_here(self, pixels: memoryview, file: str, number: int) -> int:
         try:
-            return decode_into(pixels, file, self.wanted)
+            return decode_into(pixels, file, self.spec)
         except DataError as error:
             self.refused.append((number, error))
             return BAD
 
     def stop(self) -> None:
-        """Have all threads return as soon as they can."""
+        """Make all threads return as soon as they can."""
         self.stopped = True
         for worker in self.workers:
             worker.process.kill()
 
     def close(self) -> None:
-        """End the workers; they hold nothing that needs an orderly end."""
+        """End the workers; they hold nothing that would need a clean end."""
         self.stop()
         for worker in self.workers:
             worker.close()
@@ -172,41 +184,47 @@ class _Worker:
         self.process = subprocess.Popen(
             line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
-        self.ask = cast(IO[bytes], self.process.stdin)
-        self.answer = cast(Any, self.process.stdout)  # a BufferedReader
+        self.requests = cast(IO[bytes], self.process.stdin)
+        self.replies = cast(Any, self.process.stdout)  # a BufferedReader
         self.ready = False
 
     def decode(self, pixels: memoryview, files: Sequence[str], number: int) -> bytes:
-        """Has a batch decoded; a byte for each file says whether it was.
+        """Have a group of files decoded.
+
+        Returns:
+            The outcome of each file, see `decoding.py`.
 
         Raises:
             OSError: The worker has ended.
-            EOFError: It has ended, or is no worker of ours.
+            EOFError: The worker has ended, or the process is not a worker.
         """
         names = b"\0".join(map(os.fsencode, files))
-        self.ask.write(REQUEST.pack(number, len(names)) + names)
-        self.ask.flush()
-        self.ready = self.ready or self.answer.read(len(READY)) == READY
-        if not self.ready or self.answer.read(REPLY.size) != REPLY.pack(number):
+        self.requests.write(REQUEST.pack(number, len(names)) + names)
+        self.requests.flush()
+        self.ready = self.ready or self.replies.read(len(READY)) == READY
+        if not self.ready or self.replies.read(REPLY.size) != REPLY.pack(number):
             raise EOFError
-        flags = self.answer.read(len(files))
-        if self.answer.readinto(pixels) != len(pixels):
+        outcomes = self.replies.read(len(files))
+        if self.replies.readinto(pixels) != len(pixels):
             raise EOFError
-        return flags
+        return outcomes
 
     def close(self) -> None:
-        """Waits for its end, after it was killed."""
+        """Wait for the end of the process, which has been killed, and close its pipes."""
         self.process.wait()
-        self.answer.close()
-        with suppress(OSError):  # what it never read
-            self.ask.close()
+        self.replies.close()
+        with suppress(OSError):  # what the worker has not read cannot be flushed
+            self.requests.close()
 
 
-def _tell(ended: _Worker, files: Sequence[str]) -> None:
-    """Says that a worker ended at its work. One that never started is no news: this process does all, more slowly.
+def _report_end(ended: _Worker, files: Sequence[str]) -> None:
+    """Report that a worker has ended while it was decoding `files`.
+
+    Nothing is reported of a worker that never started: this process then decodes everything, only
+    more slowly.
 
     Raises:
-        DataError: It crashed, as this process would if it read the same files.
+        DataError: The worker crashed. This process would crash as well if it read these files.
     """
     ended.process.kill()
     status = ended.process.wait()
@@ -219,20 +237,20 @@ def _tell(ended: _Worker, files: Sequence[str]) -> None:
             expected="images that pillow can read",
             received=f"{reason} at a file from {files[0]} to {files[-1]}",
             fix=(
-                "open these files one by one with gazelle.utils.load_img, remove the one that"
+                "open these files one by one with gazelle.utils.load_img and remove the one that"
                 " crashes Python"
             ),
         )
     warnings.warn(
-        f"A process that decodes images was ended from outside ({reason}), which systems do that"
-        " lack memory; its images are read by this process, more slowly.",
+        f"A process that decodes images was ended from outside ({reason}), perhaps because memory"
+        " ran out. This process decodes its images, more slowly.",
         RuntimeWarning,
         stacklevel=2,
     )
 
 
 def _can_start() -> bool:
-    """Whether `sys.executable` is a Python that can run a file of ours. Windows is untested."""
+    """Whether `sys.executable` is a Python that can run `decoding.py`. Windows is untested."""
     name = os.path.basename(sys.executable or "").lower()
     return (
         os.name == "posix"
@@ -242,8 +260,10 @@ def _can_start() -> bool:
 
 
 def _packages() -> list[str]:
+    """The folders that a worker imports from."""
     import PIL
 
-    folders = [os.path.dirname(os.path.dirname(str(file))) for file in (PIL.__file__, np.__file__)]
-    gazelle = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
-    return list(dict.fromkeys([gazelle, *folders]))
+    import gazelle
+
+    folders = [Path(str(package.__file__)).parents[1] for package in (gazelle, PIL, np)]
+    return list(dict.fromkeys(map(str, folders)))

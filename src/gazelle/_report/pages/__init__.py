@@ -1,4 +1,4 @@
-"""A run folder becomes one HTML page that stands alone."""
+"""HTML pages made from run folders; each page is a single, self-contained file."""
 
 from gazelle._report.pages.compare import write_comparison
 from gazelle._report.pages.report import page, write_report

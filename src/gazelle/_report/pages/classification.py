@@ -1,4 +1,4 @@
-"""The sections on a classifier's answers: scores of each class, confusion, calibration, confident mistakes."""
+"""The sections on a classifier: scores, confusions, thresholds, calibration, confident mistakes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from gazelle._plots import FEWEST, PAGE, calibration, confusion, precision_recall_curve, roc_curve
 from gazelle._report.figures import most_confidently_wrong, two_columns, wilson
 from gazelle._report.pages.charts import chart
-from gazelle._report.pages.compiled import compiled_facts, share_cell, worst_table
 from gazelle._report.pages.images import Sprite
 from gazelle._report.pages.markup import Html, bar, details, figure, paragraph, section, table, tag
+from gazelle._report.pages.shared import compiled_facts, share_cell, worst_table
 from gazelle._report.pages.words import MISSING, between, count, number, percent
 from gazelle._report.runs import Run
 from gazelle._report.schema import Average, ClassificationMetrics, ClassScores, Predictions, Samples
 
-_BUDGET = 75_000  # bytes of the PNG of the mistakes
+_MISTAKES_BYTES = 75_000  # of the PNG of the mistakes, at most
 _MOST_MISTAKES = 18
-_MOST_SCORED = 20  # classes whose scores are shown at once; of more the worst are
+_MOST_SCORED = 20  # classes whose scores are shown at once; of more classes, the worst ones
 _MOST_FOLDED = 1000  # classes whose scores can be unfolded
-_MOST_TABLED = 20  # classes up to which the whole confusion matrix stands as a table
+_MOST_TABLED = 20  # classes for which the confusion matrix is also shown as a table
 _MOST_PAIRS = 8
 _ARROW = "\N{RIGHTWARDS ARROW}"
 
@@ -31,32 +31,33 @@ def scores_section(metrics: ClassificationMetrics) -> Html:
     words = [
         paragraph(
             tag("b", "Precision"),
-            ": of the examples that the network puts into a class, how many belong there.",
+            ": the share of the examples predicted as a class that belong to it.",
         ),
         paragraph(
-            tag("b", "Recall"), ": of the examples that belong to a class, how many it finds."
+            tag("b", "Recall"), ": the share of the examples of a class that are predicted as it."
         ),
-        paragraph(tag("b", "F1"), " is high only where both are. 1 is perfect."),
-        paragraph("The macro mean counts each class the same, the weighted mean each example."),
+        paragraph(tag("b", "F1"), " is high only if both are high. 1 is perfect."),
+        paragraph(
+            "The macro mean gives each class the same weight, the weighted mean each example."
+        ),
     ]
     predicted = np.array(metrics.confusion).sum(axis=0)
-    every = list(zip(metrics.classes, predicted.tolist(), strict=True))
-    rows = [_scores(found, named) for found, named in every]
+    classes = list(zip(metrics.classes, predicted.tolist(), strict=True))
+    rows = [_scores(scores, named) for scores, named in classes]
     foot = [
         _mean("Macro mean", metrics.macro, metrics.rows),
         _mean("Weighted mean", metrics.weighted, metrics.rows),
     ]
-    ranked = sorted(
-        (found for found in metrics.classes if found.support), key=lambda found: found.f1
-    )
     finding = (
-        f"The network is right in {percent(metrics.accuracy)} of {count(metrics.rows, 'example')}"
+        f"The network is right for {percent(metrics.accuracy)} of {count(metrics.rows, 'example')}"
         f" ({between(metrics.accuracy, metrics.rows)} with 95% confidence)."
     )
+    present = [scores for scores in metrics.classes if scores.support]
+    ranked = sorted(present, key=lambda scores: scores.f1)
     if len(ranked) > 1 and ranked[0].f1 < ranked[-1].f1:
         low, high = ranked[0], ranked[-1]
         finding += (
-            f" It knows {high.name} best (F1 {high.f1:.3f}) and {low.name} worst ({low.f1:.3f})."
+            f" It is best at {high.name} (F1 {high.f1:.3f}) and worst at {low.name} ({low.f1:.3f})."
         )
     head = ["Class", "Precision", "Recall", "F1", "", "Examples"]
     content = [tag("p", finding, class_="finding"), compiled_facts(metrics.compiled)]
@@ -64,25 +65,23 @@ def scores_section(metrics: ClassificationMetrics) -> Html:
     if len(rows) <= _MOST_SCORED:
         content.append(table(caption, head, rows, foot=foot, class_="bars scores"))
     else:
-        worst = [
-            _scores(found, named) for found, named in sorted(every, key=lambda pair: pair[0].f1)
-        ]
+        classes.sort(key=lambda pair: pair[0].f1)
+        worst = [_scores(scores, named) for scores, named in classes[:_MOST_FOLDED]]
         shown = f"The {_MOST_SCORED} classes with the lowest F1, of {len(rows):,}"
         content.append(table(shown, head, worst[:_MOST_SCORED], foot=foot, class_="bars scores"))
-        kept = worst[:_MOST_FOLDED]
-        words_all = f"{count(len(kept), 'class', 'classes')}, by F1"
-        content.append(details(words_all, table(caption, head, kept, class_="bars scores")))
+        summary = f"{count(len(worst), 'class', 'classes')}, by F1"
+        content.append(details(summary, table(caption, head, worst, class_="bars scores")))
     return section("scores", "Results", words, content)
 
 
 def confusion_section(metrics: ClassificationMetrics) -> Html:
-    """Which classes are taken for which."""
-    names = [found.name for found in metrics.classes]
+    """Which classes are confused with which."""
+    names = [scores.name for scores in metrics.classes]
     words = [
         paragraph(
-            "Each row is a true class, each column an answer. Right answers lie on the diagonal;"
-            " everything else is a mistake. The stronger the colour, the larger the share of the"
-            " row."
+            "Each row is a true class, each column a predicted one. Right predictions are on the"
+            " diagonal; everything else is a mistake. The stronger the color, the larger the share"
+            " of the row."
         )
     ]
     label = f"Confusion matrix of {count(len(names), 'class', 'classes')}"
@@ -91,41 +90,37 @@ def confusion_section(metrics: ClassificationMetrics) -> Html:
     if pairs := _pairs(metrics, names):
         content.append(
             table(
-                "The commonest confusions",
-                ["True", "Taken for", "Times", "Share of the class"],
+                "The most common confusions",
+                ["True", "Predicted", "Times", "Share of the class"],
                 pairs,
                 class_="pairs",
             )
         )
     if len(names) <= _MOST_TABLED:
-        rows = [
-            [name, *(f"{n:,}" for n in row)]
-            for name, row in zip(names, metrics.confusion, strict=True)
-        ]
-        content.append(
-            details(
-                "The matrix as a table",
-                table(f"{label}: true in rows, predicted in columns", ["", *names], rows),
-            )
-        )
+        rows = []
+        for name, numbers in zip(names, metrics.confusion, strict=True):
+            rows.append([name, *(f"{number:,}" for number in numbers)])
+        caption = f"{label}: true classes in rows, predicted classes in columns"
+        content.append(details("The matrix as a table", table(caption, ["", *names], rows)))
     return section("confusion", "Confusions", words, content)
 
 
 def thresholds_section(metrics: ClassificationMetrics) -> Html | None:
-    """Of two classes: what each threshold gives and costs."""
+    """The effect of the threshold, for two classes; None for more or if only one occurs."""
     two = metrics.two_classes
     if two is None or two.auc is None:
         return None
     negative, positive = metrics.classes
     words = [
         paragraph(
-            f"Here {positive.name} is the positive class. The network gives its probability; a row counts as positive"
-            " from a threshold on. The figures above take 0.5 (the ring)."
+            f"Here {positive.name} is the positive class. The network predicts its probability. A"
+            " row counts as positive if the probability reaches the threshold. The figures above"
+            " use a threshold of 0.5 (marked with a ring)."
         ),
         paragraph(
             tag("b", "ROC AUC"),
-            " is the chance that a positive row gets a higher probability than a negative one:"
-            " guessing gives 0.5. The dashed lines are what guessing gives.",
+            " is the probability that a positive row gets a higher value than a negative one;"
+            " guessing gives 0.5. The dashed lines show the result of guessing.",
         ),
     ]
     share = positive.support / max(metrics.rows, 1)
@@ -156,76 +151,78 @@ def thresholds_section(metrics: ClassificationMetrics) -> Html | None:
             ]
         )
     caption = (
-        f"What a threshold costs: {positive.name} found and missed, {negative.name} taken for it"
+        f"The effect of the threshold: {positive.name} found and missed, {negative.name} mistaken"
+        " for it"
     )
-    head = ["Threshold", "Found", "Missed", "False alarms", "Rightly passed", "Precision", "Recall"]
+    head = ["Threshold", "Found", "Missed", "False alarms", "True negatives", "Precision", "Recall"]
     costs = table(caption, head, rows, class_="scores")
     return section("thresholds", "The threshold", words, tag("div", panels, class_="panels"), costs)
 
 
 def calibration_section(metrics: ClassificationMetrics) -> Html:
-    """Whether the model's confidence can be believed."""
+    """Whether the model's confidence matches its accuracy."""
     words = [
         paragraph(
-            "With each answer the network says how sure it is. If it can be believed, then of the"
-            " answers given with 80% confidence 80% are right, and the points lie on the dashed"
-            " line."
+            "The probability of the predicted class is the network's confidence. If the network is"
+            " well calibrated, 80% of the predictions with 80% confidence are right, and the points"
+            " are on the dashed line."
         ),
         paragraph(
-            "Below the line it is too sure of itself, above it too modest. The bars show how often"
-            " it is how sure. Upright strokes hold the true share with 95% confidence; of fewer"
-            f" than {FEWEST} answers no point is drawn."
+            "Below the line the network is overconfident, above it underconfident. The bars show"
+            " how often each confidence occurs. The vertical strokes are 95% confidence intervals."
+            f" No point is drawn for fewer than {FEWEST} predictions."
         ),
     ]
-    full = [found for found in metrics.calibration if found.count]
-    mean = sum(found.count * (found.confidence or 0) for found in full) / max(metrics.rows, 1)
-    low, high = wilson(metrics.accuracy, metrics.rows)
-    lean = "about as sure as it should be, as far as so many rows can tell"
-    if not low <= mean <= high and abs(mean - metrics.accuracy) > 0.02:
-        lean = "too sure of itself" if mean > metrics.accuracy else "more modest than it need be"
-    finding = (
-        f"On average the network is {percent(mean)} sure and right in {percent(metrics.accuracy)}"
-        f" of the cases: it is {lean}. The mean gap between confidence and truth (expected"
-        f" calibration error) is {percent(metrics.ece)}."
-    )
-    rows = []
+    rows, bins = [], []
     for found in metrics.calibration:
-        interval = f"{percent(found.low, 0)} to {percent(found.high, 0)}"
+        range_ = f"{percent(found.low, 0)} to {percent(found.high, 0)}"
         right = MISSING
         if found.accuracy is not None and found.count:
             right = share_cell(found.accuracy, found.count, as_percent=True)
-        rows.append([interval, f"{found.count:,}", percent(found.confidence), right])
-    head = ["Confidence", "Answers", "Mean confidence", "Right"]
-    bins = []
-    for found in metrics.calibration:
-        interval = (
-            wilson(min(found.accuracy, 1.0), found.count) if found.accuracy is not None else None
-        )
+        rows.append([range_, f"{found.count:,}", percent(found.confidence), right])
+        interval = None
+        if found.accuracy is not None:
+            interval = wilson(min(found.accuracy, 1.0), found.count)
         bins.append({**asdict(found), "interval": interval})
-    picture = calibration(bins, palette=PAGE)
+    head = ["Confidence", "Predictions", "Mean confidence", "Right"]
     return section(
         "calibration",
         "Calibration",
         words,
-        tag("p", finding, class_="finding"),
+        tag("p", _calibration_finding(metrics), class_="finding"),
         chart(
-            picture,
-            "Share of right answers against confidence; the table below has the numbers",
+            calibration(bins, palette=PAGE),
+            "Share of right predictions against confidence; the table below has the numbers",
             "calibration",
             grow=1.1,
         ),
-        details("Calibration as a table", table("Right answers by confidence", head, rows)),
+        details("Calibration as a table", table("Right predictions by confidence", head, rows)),
+    )
+
+
+def _calibration_finding(metrics: ClassificationMetrics) -> str:
+    """Whether the network is over- or underconfident on average, in two sentences."""
+    total = sum(found.count * (found.confidence or 0) for found in metrics.calibration)
+    mean = total / max(metrics.rows, 1)
+    low, high = wilson(metrics.accuracy, metrics.rows)
+    verdict = "neither overconfident nor underconfident, as far as this number of rows can show"
+    if not low <= mean <= high and abs(mean - metrics.accuracy) > 0.02:
+        verdict = "overconfident" if mean > metrics.accuracy else "underconfident"
+    return (
+        f"The mean confidence is {percent(mean)}, and {percent(metrics.accuracy)} of the"
+        f" predictions are right: the network is {verdict}. The mean difference between confidence"
+        f" and accuracy (expected calibration error) is {percent(metrics.ece)}."
     )
 
 
 def mistakes_section(run: Run) -> Html | None:
-    """The wrong answers of which the network was most sure; None where there are none to show."""
+    """The most confident wrong predictions; None if there are none to show."""
     names = run.config.class_names
     if run.samples is not None and len(run.samples.wrong_images):
         content = _wrong_pictures(run.samples, names)
     elif run.predictions is not None and (rows := _wrong_rows(run.predictions, names)):
         content = table(
-            "Wrong answers, surest first",
+            "Wrong predictions, most confident first",
             ["Row", "True", "Predicted", "Confidence"],
             rows,
             class_="answers",
@@ -234,73 +231,74 @@ def mistakes_section(run: Run) -> Html | None:
         return None
     words = [
         paragraph(
-            "The wrong answers of which the network was most sure. They often show what it has not"
-            " understood, or labels that are wrong themselves."
+            "The wrong predictions with the highest confidence. They often show what the network"
+            " has not learned, or labels that are wrong themselves."
         )
     ]
     return section("mistakes", "Confident mistakes", words, content, worst_table(run.worst))
 
 
-def _scores(found: ClassScores, named: int) -> list[Any]:
-    """A class's line: under each share the interval that holds it with 95% confidence."""
+def _scores(scores: ClassScores, named: int) -> list[Any]:
+    """A row of the table: the scores of a class, with 95% confidence intervals.
+
+    Args:
+        scores: The scores.
+        named: Number of rows that are predicted as this class.
+    """
     return [
-        found.name,
-        share_cell(found.precision, named),
-        share_cell(found.recall, found.support),
-        f"{found.f1:.3f}",
-        bar(found.f1),
-        f"{found.support:,}",
+        scores.name,
+        share_cell(scores.precision, named),
+        share_cell(scores.recall, scores.support),
+        f"{scores.f1:.3f}",
+        bar(scores.f1),
+        f"{scores.support:,}",
     ]
 
 
-def _mean(name: str, found: Average, rows: int) -> list[Any]:
-    figures = (f"{score:.3f}" for score in (found.precision, found.recall, found.f1))
-    return [name, *figures, bar(found.f1, second=True), f"{rows:,}"]
+def _mean(name: str, scores: Average, rows: int) -> list[Any]:
+    cells = (f"{score:.3f}" for score in (scores.precision, scores.recall, scores.f1))
+    return [name, *cells, bar(scores.f1, second=True), f"{rows:,}"]
 
 
 def _wrong_pictures(samples: Samples, names: list[str]) -> Html:
-    sprite = Sprite("mistakes-sheet", samples.wrong_images[:_MOST_MISTAKES], _BUDGET)
+    """The images of the mistakes, with true class, predicted class and confidence."""
+    sprite = Sprite("mistakes-sheet", samples.wrong_images[:_MOST_MISTAKES], _MISTAKES_BYTES)
     tiles = []
     for index in range(sprite.count):
-        true, said = names[samples.wrong_labels[index]], names[samples.wrong_predictions[index]]
+        true = names[samples.wrong_labels[index]]
+        predicted = names[samples.wrong_predictions[index]]
         sure = percent(float(samples.wrong_confidences[index]))
-        window = sprite.window(index, f"{true}, taken for {said} with {sure} confidence")
-        caption = (tag("span", true), tag("b", f"{_ARROW} {said}"), tag("small", f"{sure} sure"))
-        tiles.append(figure(window, *caption))
+        picture = sprite.picture(index, f"{true}, predicted as {predicted} with {sure} confidence")
+        caption = (
+            tag("span", true),
+            tag("b", f"{_ARROW} {predicted}"),
+            tag("small", f"{sure} sure"),
+        )
+        tiles.append(figure(picture, *caption))
     return tag("div", sprite.definition(), tag("div", tiles, class_="mistakes"))
 
 
 def _wrong_rows(predictions: Predictions, names: list[str]) -> list[list[str]]:
-    table = two_columns(predictions.outputs)
-    places = most_confidently_wrong(predictions.labels, table, _MOST_MISTAKES)
+    """Rows of the table of mistakes: number, true class, predicted class, confidence."""
+    outputs = two_columns(predictions.outputs)
     labels = predictions.labels.reshape(-1)
-    return [
-        [
-            f"{place:,}",
-            names[labels[place]],
-            names[int(table[place].argmax())],
-            percent(float(table[place].max())),
-        ]
-        for place in places
-    ]
+    rows = []
+    for place in most_confidently_wrong(predictions.labels, outputs, _MOST_MISTAKES):
+        predicted = int(outputs[place].argmax())
+        confidence = percent(float(outputs[place].max()))
+        rows.append([f"{place:,}", names[labels[place]], names[predicted], confidence])
+    return rows
 
 
 def _pairs(metrics: ClassificationMetrics, names: list[str]) -> list[list[Any]]:
+    """Rows of the table of the most common confusions."""
     matrix = np.array(metrics.confusion)
     np.fill_diagonal(matrix, 0)
-    order = np.argsort(-matrix, axis=None, kind="stable")[:_MOST_PAIRS]
-    places = [(int(place) // len(names), int(place) % len(names)) for place in order]
-    return [
-        [
-            names[i],
-            names[j],
-            f"{matrix[i, j]:,}",
-            share_cell(
-                matrix[i, j] / max(metrics.classes[i].support, 1),
-                metrics.classes[i].support,
-                as_percent=True,
-            ),
-        ]
-        for i, j in places
-        if matrix[i, j]
-    ]
+    rows = []
+    for place in np.argsort(-matrix, axis=None, kind="stable")[:_MOST_PAIRS]:
+        true, predicted = divmod(int(place), len(names))
+        times, support = matrix[true, predicted], metrics.classes[true].support
+        if times:
+            share = share_cell(times / max(support, 1), support, as_percent=True)
+            rows.append([names[true], names[predicted], f"{times:,}", share])
+    return rows

@@ -1,7 +1,8 @@
-"""Several run folders side by side on one page: figures, curves, and the settings in which they differ."""
+"""A page that compares runs: their figures, curves, and the settings in which they differ."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from gazelle._plots import PAGE, compared, label_of
 from gazelle._report.pages.charts import chart
 from gazelle._report.pages.document import document
 from gazelle._report.pages.markup import Html, join, paragraph, section, soft, table, tag
+from gazelle._report.pages.overview import ALL_SEEN
 from gazelle._report.pages.words import (
     MISSING,
     between,
@@ -25,11 +27,12 @@ from gazelle._report.pages.words import (
     value,
 )
 from gazelle._report.runs import CONFIG, Run, read_run, write_text
-from gazelle._report.runs.reading import reading
-from gazelle._report.schema import ClassificationMetrics, MultiLabelMetrics, RegressionMetrics
+from gazelle._report.runs.damage import reporting_damage
+from gazelle._report.schema import Metrics, MultiLabelMetrics, RegressionMetrics
 
 MOST_RUNS = 50
-_DRAWN = ("val_loss", "loss")
+_CURVES = ("val_loss", "loss")
+_HEAD = ["Run", "Data", "Examples", "Metric", "Result", "Loss", "Parameters", "Epochs", "Training"]
 
 
 def write_comparison(
@@ -39,15 +42,15 @@ def write_comparison(
 
     Args:
         run_folders: From 2 to 50 run folders.
-        path: The page to write, `comparison.html`.
+        path: The page to write, such as `comparison.html`.
 
     Returns:
-        The page.
+        Path of the page.
 
     Raises:
         PackageError: matplotlib is not installed.
-        ArgumentError: Fewer or more folders.
-        DataError: A file of a folder is missing or damaged; the message names it.
+        ArgumentError: There are fewer or more folders.
+        DataError: A file of a folder is missing or damaged. The message names it.
     """
     need("A comparison", "matplotlib")
     folders = [Path(folder) for folder in run_folders]
@@ -58,25 +61,25 @@ def write_comparison(
             received=len(folders),
         )
     runs = [read_run(folder) for folder in folders]
-    with reading(folders[0] / CONFIG, "runs that can be shown side by side"):
+    with reporting_damage(folders[0] / CONFIG, "runs that can be shown side by side"):
         text = comparison(dict(zip(_names(folders), runs, strict=True)))
     return write_text(Path(path), text)
 
 
 def comparison(runs: dict[str, Run]) -> str:
-    """The whole page as text; `runs` by the names that they are to have."""
+    """The whole page as text, for runs by name."""
     head = tag(
         "header",
         paragraph(tag("span", "Comparison", class_="eyebrow")),
         tag("h1", f"{count(len(runs), 'run')} side by side"),
         [tag("p", text, class_="note") for text in _cautions(runs)],
     )
-    parts = [_results(runs), *filter(None, [_curves(runs), _settings(runs)])]
+    parts = [part for part in (_results(runs), _curves(runs), _settings(runs)) if part is not None]
     return document(f"{len(runs)} runs side by side", head, parts, "")
 
 
 def _names(folders: list[Path]) -> list[str]:
-    """The folders' own names; those that several share with what stands before them."""
+    """Unique names for the folders: their own names, paths or numbered paths."""
     counts = Counter(folder.name for folder in folders)
     names = [folder.name if counts[folder.name] == 1 else str(folder) for folder in folders]
     return [
@@ -86,21 +89,20 @@ def _names(folders: list[Path]) -> list[str]:
 
 
 def _cautions(runs: dict[str, Run]) -> list[str]:
-    found = []
+    """Sentences that warn of figures that are not comparable."""
+    cautions = []
     rows = {(run.config.data, run.metrics.rows) for run in runs.values() if run.metrics is not None}
     if len(rows) > 1:
-        found.append(
-            "Mind: the runs were not measured on the same data, so their figures cannot be held"
-            " side by side."
+        cautions.append(
+            "Caution: the runs were not evaluated on the same data, so their figures are not"
+            " comparable."
         )
-    seen = [
-        name
-        for name, run in runs.items()
-        if run.config.seen.train is not None and run.config.seen.train >= 0.99
-    ]
+    seen = [name for name, run in runs.items() if (run.config.seen.train or 0.0) >= ALL_SEEN]
     if seen:
-        found.append(f"Mind: measured on the rows that they were trained on: {', '.join(seen)}.")
-    return found
+        cautions.append(
+            f"Caution: evaluated on the rows that they were trained on: {', '.join(seen)}."
+        )
+    return cautions
 
 
 def _results(runs: dict[str, Run]) -> Html:
@@ -108,98 +110,79 @@ def _results(runs: dict[str, Run]) -> Html:
     for name, run in runs.items():
         seconds = run.config.durations.get("train")
         parameters = MISSING if run.network is None else f"{run.network.parameters:,}"
-        effort = [
-            f"{len(run.epochs):,}" if run.epochs else MISSING,
-            MISSING if seconds is None else duration(seconds),
-        ]
-        rows.append([name, run.config.data, *_figures(run.metrics), parameters, *effort])
-    head = [
-        "Run",
-        "Data",
-        "Examples",
-        "Measure",
-        "Result",
-        "Loss",
-        "Parameters",
-        "Epochs",
-        "Training",
-    ]
+        epochs = f"{len(run.epochs):,}" if run.epochs else MISSING
+        training = MISSING if seconds is None else duration(seconds)
+        figures = _figures(run.metrics)
+        rows.append([name, run.config.data, *figures, parameters, epochs, training])
     words = [
         paragraph(
-            "Small print is the interval that holds a share with 95% confidence. Where intervals overlap"
-            " much, the difference may be chance."
+            "The small print is the 95% confidence interval. If two intervals overlap a lot, the"
+            " difference may be due to chance."
         )
     ]
-    return section(
-        "results", "Results", words, table("What came out", head, rows, class_="compared")
-    )
+    content = table("Results of the runs", _HEAD, rows, class_="compared")
+    return section("results", "Results", words, content)
 
 
-def _figures(metrics: Any) -> list[Any]:
-    if isinstance(metrics, ClassificationMetrics | MultiLabelMetrics):
-        single = isinstance(metrics, ClassificationMetrics)
-        share = metrics.accuracy if single else metrics.exact
-        shown = join(percent(share), tag("small", between(share, metrics.rows)))
-        return [
-            f"{metrics.rows:,}",
-            "accuracy" if single else "all labels right",
-            shown,
-            number(metrics.loss),
-        ]
+def _figures(metrics: Metrics | None) -> list[Any]:
+    """The cells of a run: examples, metric, result and loss."""
+    if metrics is None:
+        return [MISSING] * 4
     if isinstance(metrics, RegressionMetrics):
-        shown = join(
-            number(metrics.rmse), tag("small", f"of the mean: {number(metrics.baseline_rmse)}")
-        )
-        return [f"{metrics.rows:,}", "RMSE", shown, number(metrics.loss)]
-    return [MISSING] * 4
+        metric, result = "RMSE", number(metrics.rmse)
+        remark = f"of the mean: {number(metrics.baseline_rmse)}"
+    else:
+        metric, share = "accuracy", metrics.accuracy
+        if isinstance(metrics, MultiLabelMetrics):
+            metric, share = "all labels right", metrics.exact
+        result, remark = percent(share), between(share, metrics.rows)
+    return [
+        f"{metrics.rows:,}",
+        metric,
+        join(result, tag("small", remark)),
+        number(metrics.loss),
+    ]
 
 
 def _curves(runs: dict[str, Run]) -> Html | None:
+    """The loss of each epoch; None if no run has a finite one."""
     pictures = []
-    for index, figure in enumerate(_DRAWN):
+    for index, figure in enumerate(_CURVES):
         lines = {
             name: (run.epochs, run.history[figure])
             for name, run in runs.items()
             if figure in run.history
         }
-        if any(
-            value == value and abs(value) < float("inf")
-            for _, values in lines.values()
-            for value in values
-        ):
-            title = label_of(figure.removeprefix("val_")) + (
-                " of the validation" if figure.startswith("val_") else ""
-            )
-            picture = compared(lines, palette=PAGE)
-            pictures.append(
-                tag("div", tag("h3", title), chart(picture, f"{title} of each epoch", f"c{index}"))
-            )
-    return (
-        section("curves", "The trainings", [paragraph("The loss of each epoch.")], pictures)
-        if pictures
-        else None
-    )
+        if not any(math.isfinite(value) for _, values in lines.values() for value in values):
+            continue
+        title = label_of(figure.removeprefix("val_"))
+        if figure.startswith("val_"):
+            title = f"Validation {title.lower()}"
+        drawing = chart(compared(lines, palette=PAGE), f"{title} of each epoch", f"c{index}")
+        pictures.append(tag("div", tag("h3", title), drawing))
+    if not pictures:
+        return None
+    return section("curves", "Training", [paragraph("The loss of each epoch.")], pictures)
 
 
-def _settings(runs: dict[str, Run]) -> Html | None:
-    told = {name: {**run.config.settings, **_recorded(run)} for name, run in runs.items()}
-    every = list(dict.fromkeys(key for found in told.values() for key in found))
+def _settings(runs: dict[str, Run]) -> Html:
+    """The settings, versions and training sizes in which the runs differ."""
+    settings = [{**run.config.settings, **_versions(run)} for run in runs.values()]
+    names = dict.fromkeys(name for column in settings for name in column)
     rows = []
-    for key in every:
-        values = [value(found[key]) if key in found else MISSING for found in told.values()]
-        if len(set(values)) > 1:
-            rows.append([heading(key), *(soft(text) for text in values)])
-    words = [paragraph("Only what differs is listed.")]
-    if not rows:
-        return section(
-            "settings", "Settings", words, tag("p", "The settings are the same.", class_="finding")
-        )
-    return section(
-        "settings", "Settings", words, table("Settings that differ", ["Setting", *runs], rows)
-    )
+    for name in names:
+        cells = [value(column[name]) if name in column else MISSING for column in settings]
+        if len(set(cells)) > 1:
+            rows.append([heading(name), *(soft(cell) for cell in cells)])
+    words = [paragraph("Only differences are listed.")]
+    content = tag("p", "The settings are the same.", class_="finding")
+    if rows:
+        content = table("Settings that differ", ["Setting", *runs], rows)
+    return section("settings", "Settings", words, content)
 
 
-def _recorded(run: Run) -> dict[str, Any]:
+def _versions(run: Run) -> dict[str, Any]:
+    """Number of training rows and versions of packages, by name."""
     train = run.config.split("train")
-    versions = {f"version of {name}": found for name, found in run.config.versions.items()}
+    versions = {f"version of {name}": text for name, text in run.config.versions.items()}
     return {"training rows": train.rows if train is not None else "not recorded", **versions}

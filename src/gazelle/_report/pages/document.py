@@ -1,4 +1,4 @@
-"""The frame of every page: head, style, and a policy by which the browser itself refuses all requests."""
+"""The frame of every page: head, style, and a policy that makes the browser block all requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def document(title: str, header: Html, sections: Sequence[Html], version: str) -> str:
-    """A whole page as text: no script, nothing from elsewhere."""
+    """A whole page as text, without scripts and external resources."""
     style = (
         resources.files("gazelle._report.pages").joinpath("style.css").read_text(encoding="utf-8")
     )
@@ -24,10 +24,7 @@ def document(title: str, header: Html, sections: Sequence[Html], version: str) -
         tag("title", title),
         tag("style", Html(style)),
     )
-    foot = tag(
-        "footer", paragraph(f"Made by Gazelle {version}".rstrip() + " from the files of the run.")
-    )
-    return (
-        "<!doctype"
-        f" html>\n{tag('html', head, tag('body', header, tag('main', sections), foot), lang='en')}\n"
-    )
+    made_by = f"Made by Gazelle {version}".rstrip()
+    foot = tag("footer", paragraph(f"{made_by} from the files of the run."))
+    body = tag("body", header, tag("main", sections), foot)
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"

@@ -1,4 +1,4 @@
-"""Small pictures: all of a group in one PNG within the page, each shown through a window of its own."""
+"""Small images: a group of them is one PNG in the page, of which each element shows one part."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 
 from gazelle._report.pages.markup import Html, tag
 
-_LEAST_SIDE = 12  # pixels; smaller pictures say nothing
+_LEAST_SIDE = 12  # pixels; smaller images cannot be recognized
 
 
 class Sprite:
-    """Pictures side by side in one PNG.
+    """Images side by side in one PNG.
 
     Args:
         name: Id of the PNG in the page.
         images: uint8 `(count, height, width)` or `(count, height, width, 3)`.
-        budget: Most bytes for the PNG; the pictures are made smaller until they fit.
+        budget: Largest size of the PNG in bytes; the images are shrunk until it fits.
     """
 
     def __init__(self, name: str, images: np.ndarray, budget: int) -> None:
-        """Encode the pictures."""
+        """Encode the images."""
         self.name = name
         self.columns = max(1, math.ceil(math.sqrt(len(images))))
         self.png = _encode(images, self.columns)
@@ -34,7 +34,7 @@ class Sprite:
         self.count = len(images)
 
     def definition(self) -> Html:
-        """The element that holds the PNG; it stands once in the page and shows nothing itself."""
+        """The element that contains the PNG. It must be in the page once and shows nothing."""
         rows = math.ceil(self.count / self.columns)
         data = base64.b64encode(self.png).decode("ascii")
         image = tag(
@@ -48,8 +48,8 @@ class Sprite:
             "svg", tag("defs", image), width="0", height="0", aria_hidden="true", class_="store"
         )
 
-    def window(self, index: int, label: str) -> Html:
-        """One of the pictures; `label` says what it shows."""
+    def picture(self, index: int, label: str) -> Html:
+        """An element that shows one of the images; `label` is for screen readers."""
         row, column = divmod(index, self.columns)
         view = f"{column * self.width} {row * self.height} {self.width} {self.height}"
         return tag(
@@ -79,9 +79,7 @@ def _encode(images: np.ndarray, columns: int) -> bytes:
 def _shrink(images: np.ndarray, factor: float) -> np.ndarray:
     from PIL import Image
 
-    size = [
-        max(_LEAST_SIDE, round(side * factor)) for side in images.shape[2:0:-1]
-    ]  # width, height
+    height, width = (max(_LEAST_SIDE, round(side * factor)) for side in images.shape[1:3])
     return np.stack(
-        [np.asarray(Image.fromarray(image).resize((size[0], size[1]))) for image in images]
+        [np.asarray(Image.fromarray(image).resize((width, height))) for image in images]
     )

@@ -1,4 +1,4 @@
-"""HTML from small functions: every text is escaped unless it is `Html` already."""
+"""Functions that build HTML; every text is escaped unless it is `Html` already."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-_SHORT = 20  # letters that fit into one column of facts
+_SHORT = 20  # characters that fit into one column
 
 
 class Html(str):
@@ -17,7 +17,7 @@ class Html(str):
 
 
 def join(*parts: Any) -> Html:
-    """Parts one after the other; what is no `Html` is escaped, None is left out, lists are opened."""
+    """Join parts: text is escaped, None is left out, and lists are joined too."""
     pieces: list[str] = []
     for part in parts:
         if part is None:
@@ -32,7 +32,14 @@ def join(*parts: Any) -> Html:
 
 
 def tag(name: str, *children: Any, **attributes: Any) -> Html:
-    """`<name attributes>children</name>`; `class_` is `class`, `aria_label` is `aria-label`, None is left out."""
+    """An element `<name attributes>children</name>`.
+
+    Args:
+        name: Name of the element.
+        *children: Content, see `join`.
+        **attributes: Attributes; `class_` becomes `class`, `aria_label` becomes `aria-label`, and
+            None is left out.
+    """
     pairs = [
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
         for key, value in attributes.items()
@@ -42,7 +49,7 @@ def tag(name: str, *children: Any, **attributes: Any) -> Html:
 
 
 def section(identity: str, heading: str, explanation: Any, *content: Any) -> Html:
-    """A part of the page: heading and a few words on the left, the content on the right."""
+    """A section of the page: heading and explanation on the left, content on the right."""
     head = tag("div", tag("h2", heading), tag("div", explanation, class_="words"), class_="side")
     return tag("section", head, tag("div", *content, class_="body"), id=identity)
 
@@ -60,23 +67,35 @@ def table(
     foot: Iterable[Sequence[Any]] = (),
     class_: str | None = None,
 ) -> Html:
-    """A table with a caption; the first cell of each row is its heading. Wide tables scroll in their own frame."""
+    """A table with a caption, in a frame in which wide tables scroll.
+
+    Args:
+        caption: The caption.
+        head: Headings of the columns.
+        rows: Cells of each row; the first cell is the heading of the row.
+        foot: Rows of the footer.
+        class_: Further CSS classes of the frame.
+    """
     lines = [
         tag("caption", caption),
         tag("thead", tag("tr", [tag("th", cell, scope="col") for cell in head])),
         tag("tbody", [_row(row) for row in rows]),
     ]
-    foot = [_row(row) for row in foot]
-    if foot:
-        lines.append(tag("tfoot", foot))
-    frame = " ".join(filter(None, ("scroll", class_)))
+    foot_rows = [_row(row) for row in foot]
+    if foot_rows:
+        lines.append(tag("tfoot", foot_rows))
     return tag(
-        "div", tag("table", lines), class_=frame, role="region", aria_label=caption, tabindex="0"
+        "div",
+        tag("table", lines),
+        class_=f"scroll {class_}" if class_ else "scroll",
+        role="region",
+        aria_label=caption,
+        tabindex="0",
     )
 
 
 def soft(text: object) -> Html:
-    """A name that may be broken after its underscores, dots and slashes, and nowhere else."""
+    """A name with line breaks allowed after underscores, dots and slashes."""
     return Html(re.sub(r"([_/.](?=[A-Za-z_]))", r"\1<wbr>", html.escape(str(text))))
 
 
@@ -86,7 +105,7 @@ def facts(pairs: Iterable[tuple[str, Any]]) -> Html:
 
 
 def details(summary: str, *content: Any) -> Html:
-    """Content that opens on a click."""
+    """Content that is folded until the summary is clicked."""
     return tag("details", tag("summary", summary), *content)
 
 
@@ -96,7 +115,7 @@ def figure(picture: Any, *caption: Any, class_: str | None = None) -> Html:
 
 
 def bar(share: float, *, second: bool = False) -> Html:
-    """A thin bar, `share` in [0, 1] of its cell's width; the number beside it says the same."""
+    """A thin bar whose width is `share`, in [0, 1], of its cell; it repeats a number beside it."""
     width = f"{100 * min(max(share, 0.0), 1.0):.1f}%"
     return tag(
         "span",
@@ -107,17 +126,20 @@ def bar(share: float, *, second: bool = False) -> Html:
 
 
 def _fact(name: str, value: Any) -> Html:
-    """A name and its value; a long value takes the width of two."""
-    wide = "wide" if len(re.sub("<[^>]*>", "", str(value))) > _SHORT else None
+    """A name and its value; a long value is as wide as two columns."""
+    text = re.sub("<[^>]*>", "", str(value))
     shown = value if isinstance(value, Html) else soft(value)
-    return tag("div", tag("dt", soft(name)), tag("dd", shown), class_=wide)
+    return tag(
+        "div",
+        tag("dt", soft(name)),
+        tag("dd", shown),
+        class_="wide" if len(text) > _SHORT else None,
+    )
 
 
 def _row(cells: Sequence[Any]) -> Html:
-    name = None if isinstance(cells[0], Html) else str(cells[0])
-    long = (
-        name if name is not None and len(name) > _SHORT else None
-    )  # it may be cut: the whole of it on hover
-    return tag(
-        "tr", tag("th", cells[0], scope="row", title=long), [tag("td", cell) for cell in cells[1:]]
-    )
+    """A row of a table. A long heading may be cut; its full text is then shown on hover."""
+    first, *others = cells
+    is_long = not isinstance(first, Html) and len(str(first)) > _SHORT
+    head = tag("th", first, scope="row", title=str(first) if is_long else None)
+    return tag("tr", head, [tag("td", cell) for cell in others])

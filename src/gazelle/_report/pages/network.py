@@ -1,4 +1,4 @@
-"""The section on the network: its drawing and the table of its layers."""
+"""The section on the network: its drawing and a table of its layers."""
 
 from __future__ import annotations
 
@@ -14,42 +14,37 @@ _MOST_ROWS = 300
 
 
 def network_section(network: NetworkInfo) -> Html:
-    """How the network is built."""
+    """The structure of the network."""
     words = [
         paragraph(
-            "Numbers flow from top to bottom. A layer's name and kind stand on its left, the shape"
-            " of what it gives and the number of its parameters on its right; wider boxes give more"
-            " numbers. Tinted layers have parameters: the numbers that training adjusts."
+            "Data flows from top to bottom. To the left of a layer are its name and type, to the"
+            " right its output shape and number of parameters. Wider boxes have larger outputs."
+            " Tinted layers have parameters, the numbers that training adjusts."
         )
     ]
     frozen = network.parameters - network.trainable_parameters
     layers = network.rows if network.rows is not None else len(network.layers)
     pairs = [("Layers", f"{layers:,}"), ("Parameters", f"{network.parameters:,}")]
     if frozen:
-        pairs.append(("Kept fixed", f"{frozen:,}"))
+        pairs.append(("Not trainable", f"{frozen:,}"))
     largest = max(network.layers, key=lambda layer: layer.parameters, default=None)
     if largest is not None and largest.parameters:
         share = percent(largest.parameters / max(network.parameters, 1), 0)
         pairs.append(("Largest layer", f"{largest.name}, {share} of the parameters"))
     content = [facts(pairs)]
-    description = asdict(network)
-    if network.layers and not can_be_drawn(description["layers"]):
-        content.append(
-            tag(
-                "p",
-                f"{count(len(network.layers), 'layer')} are too many to be drawn here.",
-                class_="finding",
-            )
-        )
-        content.append(details("The layers as a table", _layers(network)))
-    elif network.layers:
-        label = (
-            f"Drawing of the network {network.name}: {count(len(network.layers), 'layer')} from top"
-            " to bottom"
-        )
-        content.append(chart(network_figure(description, PAGE), label, "net"))
+    if network.layers:
+        content.append(_drawing(network))
         content.append(details("The layers as a table", _layers(network)))
     return section("network", "The network", words, content)
+
+
+def _drawing(network: NetworkInfo) -> Html:
+    description = asdict(network)
+    layers = count(len(network.layers), "layer")
+    if not can_be_drawn(description["layers"]):
+        return tag("p", f"{layers} are too many for a drawing.", class_="finding")
+    label = f"Drawing of the network {network.name}: {layers} from top to bottom"
+    return chart(network_figure(description, PAGE), label, "net")
 
 
 def _layers(network: NetworkInfo) -> Html:

@@ -1,4 +1,4 @@
-"""A run folder becomes one HTML page: no script, nothing from elsewhere, made from files only."""
+"""The report of a run: one HTML page, made only from the files of the run folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gazelle._report.pages.regression import regression_section
 from gazelle._report.pages.settings import settings_section
 from gazelle._report.pages.training import training_section
 from gazelle._report.runs import CONFIG, REPORT, Run, read_run, write_text
-from gazelle._report.runs.reading import reading
+from gazelle._report.runs.damage import reporting_damage
 from gazelle._report.schema import ClassificationMetrics, MultiLabelMetrics, RegressionMetrics
 
 
@@ -31,20 +31,20 @@ def write_report(run_folder: str | os.PathLike[str]) -> Path:
     """Write `report.html` into a run folder.
 
     Args:
-        run_folder: The folder; only its `config.json` must be there, what else is missing is left
+        run_folder: The folder. Only its `config.json` is required; sections without files are left
             out.
 
     Returns:
-        The page.
+        Path of the page.
 
     Raises:
         PackageError: matplotlib or pillow is not installed.
-        DataError: A file is missing or damaged; the message names it.
+        DataError: A file is missing or damaged. The message names it.
     """
     need("A report", "matplotlib", "PIL")
     folder = Path(run_folder)
     run = read_run(folder)
-    with reading(folder / CONFIG, "files that fit together"):
+    with reporting_damage(folder / CONFIG, "consistent files"):
         text = page(run)
     return write_text(folder / REPORT, text)
 
@@ -59,7 +59,7 @@ def page(run: Run) -> str:
 
 
 def _sections(run: Run) -> list[tuple[str, str, Html]]:
-    """Id, short name and content of each section that the files allow."""
+    """Id, name and content of each section for which there are files."""
     metrics = run.metrics
     found: list[tuple[str, str, Html | None]] = [("data", "Data", data_section(run))]
     if run.network is not None:

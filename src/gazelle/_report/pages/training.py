@@ -1,4 +1,4 @@
-"""The section on the training: the curves, what they say, what each call of fit recorded, and the table behind them."""
+"""The section on the training: its curves, remarks on them, and the record of each call of fit."""
 
 from __future__ import annotations
 
@@ -15,30 +15,42 @@ from gazelle._report.pages.words import MISSING, count, duration, moment, number
 from gazelle._report.runs import Run
 from gazelle._report.schema import Fit
 
+_FITS_HEAD = [
+    "Fit",
+    "Started (UTC)",
+    "Epochs",
+    "Rows",
+    "Batch",
+    "Validated on",
+    "Learning rate",
+    "Time",
+    "End",
+]
 _MOST_PANELS = 6
 _MOST_ROWS = 60
 _MOST_FITS = 50
-_OVERFIT = 1.05  # last by best validation loss from which it is worth a word
+_OVERFIT = 1.05  # ratio of the last to the best validation loss that deserves a remark
 
 
 def training_section(run: Run) -> Html:
-    """How the figures went from epoch to epoch."""
+    """The figures of each epoch."""
     words = [
         paragraph(
-            "One epoch is one pass over the training data. The loss measures how far the answers"
-            " are from the truth; training makes it smaller step by step."
+            "One epoch is one pass over the training data. The loss measures how far the"
+            " predictions are from the truth; training reduces it step by step."
         )
     ]
     if "val_loss" in run.history:
         words.append(
             paragraph(
-                "The validation curve shows the same on data that is not trained on. Where it turns"
-                " away from the training curve, the network begins to learn its examples by heart."
+                "The validation curve shows the same for data that is not trained on. Where it"
+                " moves away from the training curve, the network starts to overfit: it memorizes"
+                " its examples."
             )
         )
     else:
         words.append(
-            paragraph("No validation was recorded, so the curves cannot show learning by heart.")
+            paragraph("No validation was recorded, so the curves cannot show overfitting.")
         )
     content = [
         tag("p", " ".join(remarks(run)), class_="finding"),
@@ -51,56 +63,66 @@ def training_section(run: Run) -> Html:
 
 
 def remarks(run: Run) -> list[str]:
-    """What was recorded of the training and what the curves say, in sentences."""
+    """Remarks on the training and its curves, as sentences."""
     epochs, fits = run.epochs, run.config.fits
-    best = best_epoch(run.history, epochs)
-    calls = f" by {len(fits)} calls of fit" if len(fits) > 1 else ""
+    calls = f" in {len(fits)} calls of fit" if len(fits) > 1 else ""
     found = [f"The training ran for {count(len(epochs), 'epoch')}{calls}."]
     ended = run.config.stop_reason or (fits[-1].ended if fits else "")
     if ended and not ended.startswith("All epochs"):
         found.append(ended.rstrip(".") + ".")
-    found.append(_whose_weights(run))
+    if kept := _kept_weights(run):
+        found.append(kept)
+    best = best_epoch(run.history, epochs)
     if best is None:
-        return [*filter(None, found), "The loss was never a finite number: the training diverged."]
-    validation = run.history.get("val_loss")
-    if validation is not None and math.isfinite(lowest := validation[epochs.index(best)]):
-        found.append(f"The validation loss was lowest after epoch {best:,} ({number(lowest)}).")
-        last = next(value for value in reversed(validation) if math.isfinite(value))
-        if best != epochs[-1] and last > _OVERFIT * lowest:
-            found.append(
-                f"It then rose to {number(last)}: a sign of learning the training examples by"
-                " heart."
-            )
-        elif best == epochs[-1] and len(epochs) > 1:
-            found.append("That was the last epoch: longer training might still help.")
+        return [*found, "The loss was never a finite number: the training diverged."]
+    found += _validation_remarks(run, best)
     if not math.isfinite(run.history.get("loss", [0.0])[-1]):
-        found.append("In the end the loss was not a finite number: the training diverged.")
-    return [*filter(None, found)]
+        found.append("At the end the loss was not a finite number: the training diverged.")
+    return found
 
 
-def _whose_weights(run: Run) -> str:
-    """Whose weights the figures belong to, as the last fit recorded it."""
+def _kept_weights(run: Run) -> str:
+    """Which weights the figures belong to, as a sentence; empty for those of the last epoch."""
     if not run.config.fits or run.config.weights_changed:
         return ""
     last = run.config.fits[-1]
     if last.weights == "epoch" and last.weights_epoch is not None:
         return (
-            f"The weights of epoch {last.weights_epoch:,}, the best by {last.monitor}, were put"
-            " back: all figures of this page are theirs."
+            f"The weights of epoch {last.weights_epoch:,}, the best by {last.monitor}, were"
+            " restored: all figures on this page are for these weights."
         )
     if last.weights == "average":
         return "The weights are moving averages over the training, not those of one epoch."
     if last.weights == "last":
         return ""
-    return "Of which epoch the weights are was not recorded."
+    return "It was not recorded which epoch the weights are from."
+
+
+def _validation_remarks(run: Run, best: int) -> list[str]:
+    """Remarks on the validation loss, whose lowest value is in epoch `best`."""
+    validation = run.history.get("val_loss")
+    if validation is None:
+        return []
+    lowest = validation[run.epochs.index(best)]
+    if not math.isfinite(lowest):
+        return []
+    found = [f"The validation loss was lowest after epoch {best:,} ({number(lowest)})."]
+    last = [loss for loss in validation if math.isfinite(loss)][-1]
+    is_last = best == run.epochs[-1]
+    if not is_last and last > _OVERFIT * lowest:
+        found.append(f"It then rose to {number(last)}, a sign of overfitting.")
+    elif is_last and len(run.epochs) > 1:
+        found.append("That was the last epoch: longer training might still help.")
+    return found
 
 
 def _panels(run: Run) -> list[Html]:
+    """The charts of the figures and, if it changed, of the learning rate."""
     history = dict(run.history)
     rates = history.pop("learning_rate", None) or history.pop("lr", None)
-    told = [rate for fit in run.config.fits for rate in fit.learning_rates]
-    if len(told) == len(run.epochs) and len(told) > 0:
-        rates = told
+    recorded = [rate for fit in run.config.fits for rate in fit.learning_rates]
+    if recorded and len(recorded) == len(run.epochs):
+        rates = recorded
     names = panel_names(history)[:_MOST_PANELS]
     if rates is not None and len(set(rates)) > 1:
         history["learning_rate"] = rates
@@ -109,11 +131,8 @@ def _panels(run: Run) -> list[Html]:
     mark = {"best": kept, "best_label": "kept epoch"} if kept in run.epochs else {}
     panels = []
     for index, name in enumerate(names):
-        if name not in history and f"val_{name}" not in history:
-            continue
-        if not np.isfinite(
-            [v for key in (name, f"val_{name}") for v in history.get(key, [])]
-        ).any():
+        values = [*history.get(name, []), *history.get(f"val_{name}", [])]
+        if not any(map(math.isfinite, values)):
             continue
         picture = curves(
             history,
@@ -125,19 +144,13 @@ def _panels(run: Run) -> list[Html]:
             **mark,
         )
         label = f"{label_of(name)} of each epoch; the table below has the numbers"
-        panels.append(
-            tag(
-                "div",
-                tag("h3", soft(label_of(name))),
-                chart(picture, label, f"curve{index}"),
-                class_="panel",
-            )
-        )
+        title = tag("h3", soft(label_of(name)))
+        panels.append(tag("div", title, chart(picture, label, f"curve{index}"), class_="panel"))
     return panels
 
 
 def _starts(run: Run) -> list[int]:
-    """The epochs with which later calls of fit began."""
+    """The first epochs of the second and later calls of fit; empty if they are unknown."""
     done = list(accumulate(fit.done for fit in run.config.fits))
     if not done or done[-1] != len(run.epochs):
         return []
@@ -145,49 +158,43 @@ def _starts(run: Run) -> list[int]:
 
 
 def _fits(run: Run) -> Html:
-    """What each call of fit recorded of itself."""
+    """The table of the records of all calls of fit."""
     rows = []
     place = 0
     for index, fit in enumerate(run.config.fits[:_MOST_FITS], start=1):
-        numbers = run.epochs[place : place + fit.done]
+        epochs = run.epochs[place : place + fit.done]
         place += fit.done
-        epochs = (
-            f"{numbers[0]:,}{MISSING}{numbers[-1]:,}"
-            if len(numbers) > 1
-            else f"{numbers[0]:,}"
-            if numbers
-            else "none"
-        )
+        ended = fit.ended.rstrip(".")
+        if fit.continued is False:
+            ended += "; it started with other weights"
         rows.append(
             [
                 f"{index}",
                 moment(fit.started),
-                epochs,
+                _range(epochs),
                 "not recorded" if fit.rows is None else f"{fit.rows:,}",
                 MISSING if fit.batch_size is None else f"{fit.batch_size:,}",
                 _validation(fit),
                 _rates(fit),
                 duration(fit.seconds),
-                fit.ended.rstrip(".")
-                + ("; it began with other weights" if fit.continued is False else ""),
+                ended,
             ]
         )
-    head = [
-        "Fit",
-        "Started (UTC)",
-        "Epochs",
-        "Rows",
-        "Batch",
-        "Validated on",
-        "Learning rate",
-        "Time",
-        "End",
-    ]
-    caption = "What each call of fit recorded" if len(run.config.fits) > 1 else "What fit recorded"
-    return table(caption, head, rows, class_="fits")
+    caption = "Record of each call of fit" if len(run.config.fits) > 1 else "Record of fit"
+    return table(caption, _FITS_HEAD, rows, class_="fits")
+
+
+def _range(epochs: list[int]) -> str:
+    """Numbers of epochs: `none`, `3` or `3-7` with a dash."""
+    if not epochs:
+        return "none"
+    if len(epochs) == 1:
+        return f"{epochs[0]:,}"
+    return f"{epochs[0]:,}{MISSING}{epochs[-1]:,}"
 
 
 def _validation(fit: Fit) -> Html | str:
+    """The validation data of a fit, in words."""
     if not fit.validation:
         return "nothing"
     rows = "a generator" if fit.validation_rows is None else f"{fit.validation_rows:,} rows"
@@ -195,29 +202,29 @@ def _validation(fit: Fit) -> Html | str:
 
 
 def _rates(fit: Fit) -> str:
+    """The learning rates of a fit, in words."""
     if not fit.learning_rates:
         return "not recorded"
-    first, last = (f"{rate:.4g}" for rate in (fit.learning_rates[0], fit.learning_rates[-1]))
+    first, last = f"{fit.learning_rates[0]:.4g}", f"{fit.learning_rates[-1]:.4g}"
     return first if first == last else f"{first} to {last}"
 
 
 def _numbers(run: Run) -> Html:
-    rows = len(run.epochs)
-    places = list(range(rows))
-    if rows > _MOST_ROWS:
-        chosen = {round(place) for place in np.linspace(0, rows - 1, _MOST_ROWS)}
+    """The table of the figures; of many epochs only some, including the best one."""
+    epochs = len(run.epochs)
+    places = set(range(epochs))
+    caption = "Figures of each epoch"
+    if epochs > _MOST_ROWS:
+        places = {round(place) for place in np.linspace(0, epochs - 1, _MOST_ROWS)}
         best = best_epoch(run.history, run.epochs)
-        places = sorted(chosen | ({run.epochs.index(best)} if best is not None else set()))
-    body = [
-        [f"{run.epochs[i]:,}", *(_cell(values[i]) for values in run.history.values())]
-        for i in places
-    ]
-    caption = (
-        "Figures of each epoch"
-        if len(places) == rows
-        else f"Figures of {len(places)} of {rows:,} epochs; all are in history.csv"
-    )
-    return table(caption, ["Epoch", *(soft(name) for name in run.history)], body)
+        if best is not None:
+            places.add(run.epochs.index(best))
+        caption = f"Figures of {len(places)} of {epochs:,} epochs; all are in history.csv"
+    rows = []
+    for place in sorted(places):
+        cells = [_cell(values[place]) for values in run.history.values()]
+        rows.append([f"{run.epochs[place]:,}", *cells])
+    return table(caption, ["Epoch", *(soft(name) for name in run.history)], rows)
 
 
 def _cell(value: float) -> str:

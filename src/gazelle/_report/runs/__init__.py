@@ -1,4 +1,4 @@
-"""What a run folder is: its files, written whole or not at all, and read with every doubt named."""
+"""Run folders: atomic writing of their files, and safe reading of files that may be damaged."""
 
 from gazelle._report.runs.arrays import (
     PREDICTIONS,

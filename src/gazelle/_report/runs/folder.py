@@ -1,4 +1,4 @@
-"""A run folder: where it is made, its small files, and all of it read at once."""
+"""A run folder: its name, its small files, and reading all of it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from gazelle._report.runs.checks import (
     samples_problem,
     worst_rows_problem,
 )
+from gazelle._report.runs.damage import damaged
 from gazelle._report.runs.history import HISTORY, read_history
 from gazelle._report.runs.jsonfile import build, read_json, write_json
-from gazelle._report.runs.reading import damaged
 from gazelle._report.schema import (
     ClassificationMetrics,
     Metrics,
@@ -44,16 +44,16 @@ WORST_ROWS = "worst_rows.json"
 
 @dataclass
 class Run:
-    """All that a run folder tells; None for a file that is not there.
+    """The content of a run folder, with None for missing files.
 
     Args:
-        config: What was asked, of which data, with which settings.
+        config: The data and the settings.
         epochs: Numbers of the epochs.
         history: Figures of each epoch by name.
-        metrics: How good the model is on the test rows.
+        metrics: Figures on the test rows.
         network: The layers.
-        predictions: Answers for the test rows.
-        samples: Pictures to show.
+        predictions: Predictions for the test rows.
+        samples: Sample images.
         worst: The worst rows of a table.
     """
 
@@ -68,14 +68,14 @@ class Run:
 
 
 def place_folder(draft: Path, name: str) -> Path:
-    """Rename a finished folder to `name`, beside itself; to `name-2`, `name-3`, ... where there is one already.
+    """Rename a finished folder to `name`, or `name-2`, `name-3`, ... if that exists.
 
     Args:
-        draft: The folder, whole.
-        name: Any text; what is no letter, digit, dot, dash or underscore becomes a dash.
+        draft: The folder.
+        name: Any text; see `folder_name`.
 
     Returns:
-        The folder's new path.
+        The new path of the folder.
     """
     base, number = folder_name(name), 1
     while True:
@@ -86,40 +86,40 @@ def place_folder(draft: Path, name: str) -> Path:
         try:
             return draft.rename(folder)
         except OSError:
-            if not folder.exists():  # else another process was faster
+            if not folder.exists():  # otherwise another process has just created it
                 raise
 
 
 def folder_name(name: str) -> str:
-    """A text as the name of a folder: what is no letter, digit, dot, dash or underscore becomes a dash."""
+    """A folder name for any text: only letters, digits, dots, dashes and underscores are kept."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80] or "run"
 
 
 def read_run(folder: str | os.PathLike[str]) -> Run:
-    """All that a run folder tells. Only `config.json` must be there.
+    """Read all files of a run folder. Only `config.json` is required.
 
     Raises:
-        DataError: There is no `config.json`, or a file is damaged; the message names it.
+        DataError: There is no `config.json`, or a file is damaged. The message names it.
     """
     folder = Path(folder)
     config = read_config(folder)
 
-    def there(name: str) -> bool:
+    def exists(name: str) -> bool:
         return os.path.lexists(folder / name)
 
-    epochs, history = read_history(folder) if there(HISTORY) else ([], {})
-    metrics = read_metrics(folder) if there(METRICS) else None
-    predictions = read_predictions(folder) if there(PREDICTIONS) else None
-    samples = read_samples(folder) if there(SAMPLES) else None
-    network = read_network(folder) if there(NETWORK) else None
-    worst = read_worst_rows(folder) if there(WORST_ROWS) else None
+    epochs, history = read_history(folder) if exists(HISTORY) else ([], {})
+    metrics = read_metrics(folder) if exists(METRICS) else None
+    predictions = read_predictions(folder) if exists(PREDICTIONS) else None
+    samples = read_samples(folder) if exists(SAMPLES) else None
+    network = read_network(folder) if exists(NETWORK) else None
+    worst = read_worst_rows(folder) if exists(WORST_ROWS) else None
     for name, problem in (
         (METRICS, metrics and metrics_problem(metrics, config)),
         (PREDICTIONS, predictions and predictions_problem(predictions, config)),
         (SAMPLES, samples and samples_problem(samples, config)),
     ):
         if problem:
-            raise damaged(folder / name, "what fits the other files", problem)
+            raise damaged(folder / name, "values that match the other files", problem)
     return Run(config, epochs, history, metrics, network, predictions, samples, worst)
 
 
@@ -127,15 +127,15 @@ def write_config(folder: Path, config: RunConfig) -> Path:
     """Write `config.json`.
 
     Raises:
-        DataError: The task is unknown, or the counts do not fit the class names.
+        DataError: The task is unknown, or the counts do not match the class names.
     """
     if problem := config_problem(config):
-        raise DataError("The configuration of the run does not fit together.", received=problem)
+        raise DataError("The configuration of the run is inconsistent.", received=problem)
     return write_json(folder / CONFIG, config)
 
 
 def read_config(folder: Path) -> RunConfig:
-    """What `config.json` says.
+    """Read `config.json`.
 
     Raises:
         DataError: The file is missing or damaged.
@@ -143,7 +143,7 @@ def read_config(folder: Path) -> RunConfig:
     path = folder / CONFIG
     config = build(RunConfig, read_json(path), path)
     if problem := config_problem(config):
-        raise damaged(path, "values that fit together", problem)
+        raise damaged(path, "consistent values", problem)
     return config
 
 
@@ -153,7 +153,7 @@ def write_metrics(folder: Path, metrics: Metrics) -> Path:
 
 
 def read_metrics(folder: Path) -> Metrics:
-    """What `metrics.json` says.
+    """Read `metrics.json`.
 
     Raises:
         DataError: The file is missing or damaged.
@@ -161,12 +161,11 @@ def read_metrics(folder: Path) -> Metrics:
     path = folder / METRICS
     value = read_json(path)
     task = value.get("task") if isinstance(value, dict) else None
-    kinds = {"regression": RegressionMetrics, "multilabel": MultiLabelMetrics}
-    return build(
-        kinds.get(task, ClassificationMetrics) if isinstance(task, str) else ClassificationMetrics,
-        value,
-        path,
-    )
+    if task == "regression":
+        return build(RegressionMetrics, value, path)
+    if task == "multilabel":
+        return build(MultiLabelMetrics, value, path)
+    return build(ClassificationMetrics, value, path)
 
 
 def write_network(folder: Path, network: NetworkInfo) -> Path:
@@ -175,7 +174,7 @@ def write_network(folder: Path, network: NetworkInfo) -> Path:
 
 
 def read_network(folder: Path) -> NetworkInfo:
-    """What `network.json` says.
+    """Read `network.json`.
 
     Raises:
         DataError: The file is missing or damaged.
@@ -183,7 +182,7 @@ def read_network(folder: Path) -> NetworkInfo:
     path = folder / NETWORK
     network = build(NetworkInfo, read_json(path), path)
     if problem := network_problem(network):
-        raise damaged(path, "layers that can be computed one after the other", problem)
+        raise damaged(path, "layers with unique names, each after its inputs", problem)
     return network
 
 
@@ -193,7 +192,7 @@ def write_worst_rows(folder: Path, worst: WorstRows) -> Path:
 
 
 def read_worst_rows(folder: Path) -> WorstRows:
-    """What `worst_rows.json` says.
+    """Read `worst_rows.json`.
 
     Raises:
         DataError: The file is missing or damaged.
@@ -201,5 +200,5 @@ def read_worst_rows(folder: Path) -> WorstRows:
     path = folder / WORST_ROWS
     worst = build(WorstRows, read_json(path), path)
     if problem := worst_rows_problem(worst):
-        raise damaged(path, "rows of as many values as there are columns", problem)
+        raise damaged(path, "rows with one value per column", problem)
     return worst

@@ -1,4 +1,4 @@
-"""`history.csv`: one line for each epoch, one column for each figure."""
+"""`history.csv`: one line per epoch, one column per figure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from gazelle._core.errors import DataError
 from gazelle._files.reading import read_bytes
+from gazelle._report.runs.damage import reporting_damage
 from gazelle._report.runs.jsonfile import write_text
-from gazelle._report.runs.reading import reading
 
 HISTORY = "history.csv"
 MOST_BYTES = 32 << 20
@@ -26,12 +26,12 @@ def write_history(
 
     Args:
         folder: The run folder.
-        history: A list of one number an epoch under each name, as `History.history` holds them. A
-            figure that was not taken in every epoch may be NaN in the others.
-        epochs: The numbers of the epochs; 1, 2, 3, ... when None.
+        history: Name -> one number per epoch, like `History.history`. A figure that was not
+            computed in every epoch may be NaN in the others.
+        epochs: Numbers of the epochs; None for 1, 2, 3, ...
 
     Returns:
-        The file.
+        Path of the file.
 
     Raises:
         DataError: The lists differ in length.
@@ -40,7 +40,7 @@ def write_history(
     rows = len(epochs) if epochs is not None else max(lengths.values(), default=0)
     if any(length != rows for length in lengths.values()):
         raise DataError(
-            "The columns of the history differ in length.",
+            "The columns of the history have different lengths.",
             expected=f"{rows} values in each column",
             received=lengths,
             fix="pass one value per epoch, NaN where one is missing",
@@ -48,20 +48,22 @@ def write_history(
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["epoch", *history])
-    for index in range(rows):
-        epoch = epochs[index] if epochs is not None else index + 1
+    for index, epoch in enumerate(range(1, rows + 1) if epochs is None else epochs):
         writer.writerow([int(epoch), *(repr(float(values[index])) for values in history.values())])
     return write_text(folder / HISTORY, text.getvalue())
 
 
 def read_history(folder: Path) -> tuple[list[int], dict[str, list[float]]]:
-    """The numbers of the epochs and the figures by name; an empty cell reads as NaN.
+    """Read the figures of every epoch; an empty cell is read as NaN.
+
+    Returns:
+        Numbers of the epochs, and the figures by name.
 
     Raises:
         DataError: The file is missing or damaged.
     """
     path = folder / HISTORY
-    with reading(path, "a heading `epoch,...` and one line of numbers an epoch"):
+    with reporting_damage(path, "a header `epoch,...` and one line of numbers per epoch"):
         text = read_bytes(path, MOST_BYTES).decode("utf-8")
         if text.count(",") > MOST_CELLS:
             raise ValueError(f"more than {MOST_CELLS:,} cells")
@@ -69,18 +71,22 @@ def read_history(folder: Path) -> tuple[list[int], dict[str, list[float]]]:
 
 
 def _parsed(rows: list[list[str]]) -> tuple[list[int], dict[str, list[float]]]:
-    if not rows or rows[0][:1] != ["epoch"] or len(set(rows[0])) != len(rows[0]):
-        raise ValueError(f"the heading {rows[0] if rows else 'of no column'}")
-    names = rows[0][1:]
+    if not rows:
+        raise ValueError("an empty file")
+    head = rows[0]
+    if head[:1] != ["epoch"] or len(set(head)) != len(head):
+        raise ValueError(f"the header {head}")
+    names = head[1:]
     epochs: list[int] = []
     history: dict[str, list[float]] = {name: [] for name in names}
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(names) + 1:
             raise ValueError(f"{len(row)} cells in line {number}")
         epoch = int(row[0])
-        if not (epochs[-1] if epochs else 0) < epoch <= MOST_EPOCHS:
+        last = epochs[-1] if epochs else 0
+        if not last < epoch <= MOST_EPOCHS:
             raise ValueError(
-                f"epoch {epoch} in line {number}: numbers rise, from 1 to {MOST_EPOCHS:,}"
+                f"epoch {epoch} in line {number}: epochs must increase, from 1 to {MOST_EPOCHS:,}"
             )
         epochs.append(epoch)
         for name, cell in zip(names, row[1:], strict=True):

@@ -1,4 +1,4 @@
-"""Dataclasses to JSON files and back: no NaN tokens, atomic writes, every type checked on reading."""
+"""Dataclasses in JSON files: written atomically and without NaN, every type checked on reading."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from gazelle._core.errors import short
 from gazelle._files.reading import read_bytes
 from gazelle._files.writing import atomic_path
-from gazelle._report.runs.reading import reading
+from gazelle._report.runs.damage import reporting_damage
 
 MOST_BYTES = 16 << 20
 MOST_VALUES = 1_000_000
@@ -25,66 +25,70 @@ def write_json(path: Path, value: Any) -> Path:
     """Write a dataclass; numbers that are not finite become null.
 
     Args:
-        path: The file to make or replace.
-        value: A dataclass of JSON-ready values and dataclasses.
+        path: The file to create or replace.
+        value: A dataclass of JSON values and dataclasses.
 
     Returns:
         `path`.
     """
-    text = json.dumps(
-        _finite(dataclasses.asdict(value)), indent=1, ensure_ascii=False, allow_nan=False
-    )
+    content = _finite(dataclasses.asdict(value))
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     return write_text(path, text + "\n")
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a text as UTF-8; after a crash `path` holds the old text or the new one."""
+    """Write a text as UTF-8, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(text.encode("utf-8", errors="replace"))
     return path
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file of at most 16 MB and a million values.
+    """Read a JSON file of at most 16 MB and a million values.
 
     Raises:
         DataError: The file is missing, cannot be read, or is not JSON.
     """
-    with reading(path, "a JSON file"):
+    with reporting_damage(path, "a JSON file"):
         return parse_json(read_bytes(path, MOST_BYTES).decode("utf-8"))
 
 
 def parse_json(text: str) -> Any:
-    """The content of a JSON text, whose numbers are finite and of at most 20 digits.
+    """Parse a JSON text whose numbers are finite, with integers of at most 20 digits.
 
     Raises:
-        ValueError: The text is not JSON, or holds more than a million values.
-        RecursionError: Its parts are nested too deep.
+        ValueError: The text is not JSON, or has more than a million values.
+        RecursionError: The values are nested too deeply.
     """
     if sum(text.count(mark) for mark in ",[{") > MOST_VALUES:
         raise ValueError(f"more than {MOST_VALUES:,} values")
     return json.loads(
-        text, parse_constant=_refuse_constant, parse_int=_whole, parse_float=_fraction
+        text, parse_constant=_refuse_constant, parse_int=_parse_int, parse_float=_parse_float
     )
 
 
 def build(kind: type[T], value: Any, path: Path) -> T:
-    """A dataclass of type `kind` from the content of a JSON file.
+    """Build a dataclass from the content of a JSON file.
+
+    Args:
+        kind: The dataclass.
+        value: The content.
+        path: The file, for messages.
 
     Raises:
         DataError: A field is missing, unknown or has the wrong type.
     """
-    with reading(path, f"the fields of {kind.__name__}"):
+    with reporting_damage(path, f"the fields of {kind.__name__}"):
         return _build(kind, value, kind.__name__)
 
 
-def _whole(digits: str) -> int:
+def _parse_int(digits: str) -> int:
     if len(digits) > 20:
         raise ValueError(f"a number of {len(digits)} digits")
     return int(digits)
 
 
-def _fraction(digits: str) -> float:
+def _parse_float(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
         raise ValueError("a number that is too large")
@@ -96,59 +100,68 @@ def _refuse_constant(name: str) -> None:
 
 
 def _finite(value: Any) -> Any:
+    """Convert numbers that are not finite to None, and NumPy and JAX numbers to plain ones."""
     if isinstance(value, dict):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    if hasattr(value, "item") and not isinstance(value, str):  # a NumPy or JAX number
+    if hasattr(value, "item") and not isinstance(value, str):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _build(kind: Any, value: Any, where: str) -> Any:
-    """`value` as `kind`: a dataclass, list, dict, union or plain type."""
+    """Check that a value has a type, and convert it.
+
+    Args:
+        kind: A dataclass, list, dict, union or plain type, as in the annotations of a dataclass.
+        value: A JSON value.
+        where: Where the value is, for messages.
+
+    Raises:
+        TypeError: The value has another type.
+    """
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, value, where)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is list:
-        if not isinstance(value, list):
-            raise TypeError(f"{where} is a {type(value).__name__}, not a list")
+        _check_type(value, list, "a list", where)
         return [_build(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value)]
     if origin is dict:
-        if not isinstance(value, dict):
-            raise TypeError(f"{where} is a {type(value).__name__}, not an object")
+        _check_type(value, dict, "an object", where)
         return {
             _build(str, key, where): _build(arguments[1], item, f"{where}.{key}")
             for key, item in value.items()
         }
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
     if origin is types.UnionType:
-        if (
-            value is not None
-            and (part := next(filter(dataclasses.is_dataclass, arguments), None)) is not None
-        ):
-            return _build(part, value, where)
-        if (
-            float in arguments
-            and int not in arguments
-            and isinstance(value, int)
-            and not isinstance(value, bool)
-        ):
-            return float(value)
-        if type(value) in arguments:
-            return _build(type(value), value, where) if type(value) is str else value
-    elif type(value) is kind:
-        if isinstance(value, str):
-            value.encode("utf-8")  # half a letter (a lone surrogate) could be written nowhere
-        return value
-    name = kind.__name__ if isinstance(kind, type) else str(kind)
+        return _build_union(arguments, value, where, str(kind))
+    if kind is float and type(value) is int:
+        return float(value)
+    _check_type(value, kind, kind.__name__, where)
+    if isinstance(value, str):
+        value.encode("utf-8")  # refuses lone surrogates, which could not be written
+    return value
+
+
+def _build_union(kinds: tuple[Any, ...], value: Any, where: str, name: str) -> Any:
+    """Check that a value has one of several types, of which at most one is a dataclass."""
+    for kind in kinds:
+        if dataclasses.is_dataclass(kind) and value is not None:
+            return _build_dataclass(kind, value, where)
+    if type(value) in kinds:
+        return _build(type(value), value, where)
+    if type(value) is int and float in kinds:
+        return float(value)
     raise TypeError(f"{where} is a {type(value).__name__}, not {name}")
 
 
+def _check_type(value: Any, kind: type, name: str, where: str) -> None:
+    if type(value) is not kind:
+        raise TypeError(f"{where} is a {type(value).__name__}, not {name}")
+
+
 def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise TypeError(f"{where} is a {type(value).__name__}, not an object")
+    _check_type(value, dict, "an object", where)
     hints = typing.get_type_hints(kind)
     required = {
         field.name

@@ -1,4 +1,4 @@
-"""How every file of a run folder is read: within a budget, and each failure becomes one short error."""
+"""Errors for missing and damaged files of a run folder."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from gazelle._core.errors import DataError, reason, short
 
 
 class DamagedError(DataError):
-    """A file of a run folder that cannot be what it should be."""
+    """A file of a run folder is missing or damaged."""
 
 
 @contextmanager
-def reading(path: Path, expected: str) -> Iterator[None]:
-    """Within the block a file is read; whatever goes wrong becomes one short error that names it.
+def reporting_damage(path: Path, expected: str) -> Iterator[None]:
+    """Turn any failure while a file is read into one short error that names the file.
 
     Args:
-        path: The file.
-        expected: What it should hold.
+        path: The file that the block reads.
+        expected: What the file should contain, for the message.
 
     Raises:
-        DataError: The block failed.
+        DataError: The block raised an exception.
     """
     try:
         yield
@@ -35,17 +35,17 @@ def reading(path: Path, expected: str) -> Iterator[None]:
 
 
 def missing(path: Path) -> DataError:
-    """The error for a file that is not there."""
+    """The error for a missing file."""
     return DamagedError(
         f"The run folder has no {path.name}.",
         expected=f"the file {path}",
         received="no such file",
-        fix="pass a folder that gazelle.report() has written",
+        fix="pass a folder that was written by gazelle.report()",
     )
 
 
 def damaged(path: Path, expected: str, received: object) -> DataError:
-    """The error for a file that cannot be what it should be."""
+    """The error for a damaged file."""
     return DamagedError(
         f"The file {path} is damaged or was not written by Gazelle.",
         expected=short(expected, 200),

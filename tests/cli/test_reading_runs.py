@@ -1,4 +1,4 @@
-"""gazelle evaluate, predict, report and summary: what a run can be asked."""
+"""The commands that read runs: evaluate, predict, report, summary, list and compare."""
 
 import shutil
 from pathlib import Path
@@ -18,17 +18,17 @@ from .conftest import folder_of, paint
 
 @pytest.fixture
 def home(tmp_path, digits_run, shades_run):
-    """The runs, where they are looked for."""
+    """The runs in the folder where the command searches for them."""
     for run in (digits_run, shades_run):
         shutil.copytree(run, tmp_path / "runs" / run.name)
     return tmp_path
 
 
-def test_evaluate_gives_the_figures_of_the_record_again(gazelle, home):
-    answer = gazelle("evaluate", "runs/digits")
+def test_evaluate_gives_the_recorded_figures_again(gazelle, home):
+    result = gazelle("evaluate", "runs/digits")
     metrics = runs.read_metrics(Path("runs/digits"))
-    lines = answer.out.splitlines()
-    assert (answer.status, answer.err) == (0, "")
+    lines = result.out.splitlines()
+    assert (result.status, result.err) == (0, "")
     assert lines[-1] == f"Accuracy {metrics.accuracy:.4f}, loss {metrics.loss:.4f} on 359 images"
     assert lines[1].split() == [
         "0",
@@ -38,72 +38,72 @@ def test_evaluate_gives_the_figures_of_the_record_again(gazelle, home):
     assert [line.split()[0] for line in lines[1:11]] == [str(number) for number in range(10)]
 
 
-def test_a_run_is_known_by_its_name_in_runs(gazelle, home):
+def test_a_run_is_found_by_its_name_in_runs(gazelle, home):
     assert gazelle("summary", "digits") == gazelle("summary", "runs/digits")
 
 
-def test_evaluate_measures_other_images_all_of_them_and_some_classes_only(gazelle, home):
+def test_evaluate_takes_other_images_with_only_some_of_the_classes(gazelle, home):
     folder_of("new", classes=("dark",), count=7)
-    answer = gazelle("evaluate", "shades", "new")
-    assert answer.status == 0
-    lines = answer.out.splitlines()
+    result = gazelle("evaluate", "shades", "new")
+    assert result.status == 0
+    lines = result.out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["dark", "mean", "weighted", "Accuracy"]
     assert lines[-1].startswith("Accuracy 1.0000")
     assert lines[-1].endswith("on 7 images")
 
 
-def test_evaluate_brings_other_images_to_the_networks_range(gazelle, home):
-    """Digits as PNG files, 0 to 255, are recognised as well as the digits themselves, 0 to 16."""
+def test_evaluate_scales_other_images_to_the_range_of_the_network(gazelle, home):
+    """Digits as PNG files, 0 to 255, are recognized as well as the digits themselves, 0 to 16."""
     x, y = digits.load_data()[1]
     for i in range(60):
         path = Path("scans") / str(y[i]) / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((x[i] / 16 * 255).round().astype(np.uint8)).save(path)
-    answer = gazelle("evaluate", "digits", "scans")
+    result = gazelle("evaluate", "digits", "scans")
     model = models.model_from_json(Path("runs/digits/model.json").read_text(encoding="utf-8"))
     model.load_weights("runs/digits/model.weights.h5")
     expected = accuracy_score(y[:60], model.predict(x[:60]).argmax(axis=1))
     assert expected > 0.7
-    assert float(answer.out.splitlines()[-1].split()[1].rstrip(",")) == pytest.approx(
+    assert float(result.out.splitlines()[-1].split()[1].rstrip(",")) == pytest.approx(
         expected, abs=0.02
     )
 
 
-def test_evaluate_refuses_classes_that_the_network_does_not_know(gazelle, home):
+def test_evaluate_refuses_classes_that_the_network_does_not_have(gazelle, home):
     folder_of("new", classes=("dark", "weird"))
-    answer = gazelle("evaluate", "shades", "new")
-    assert (answer.status, answer.out) == (1, "")
-    assert "received: weird" in answer.err
+    result = gazelle("evaluate", "shades", "new")
+    assert (result.status, result.out) == (1, "")
+    assert "received: weird" in result.err
 
 
 def test_evaluate_refuses_images_of_another_shape(gazelle, home):
-    answer = gazelle("evaluate", "shades", "digits")
-    assert (answer.status, answer.out) == (1, "")
-    assert "expected: 6 x 6" in answer.err
-    assert "received: 8 x 8" in answer.err
+    result = gazelle("evaluate", "shades", "digits")
+    assert (result.status, result.out) == (1, "")
+    assert "expected: 6 x 6" in result.err
+    assert "received: 8 x 8" in result.err
 
 
 @pytest.mark.filterwarnings("default")
-def test_evaluate_tells_that_the_data_has_changed_since(gazelle):
+def test_evaluate_warns_if_the_data_has_changed_since(gazelle):
     folder_of("data")
     gazelle("train", "data", "--epochs", "1", "--hidden", "", "-q")
     folder_of("data", count=20)
-    answer = gazelle("evaluate", "data")
-    assert answer.status == 0
-    assert answer.err.startswith("gazelle: warning: data has changed since the training")
+    result = gazelle("evaluate", "data")
+    assert result.status == 0
+    assert result.err.startswith("gazelle: warning: data has changed since the training")
 
 
-def test_evaluate_says_where_its_data_was(gazelle):
+def test_evaluate_asks_for_the_data_if_it_is_gone(gazelle):
     folder_of("data")
     gazelle("train", "data", "--epochs", "1", "--hidden", "", "-q")
     shutil.rmtree("data")
-    answer = gazelle("evaluate", "data")
-    assert answer.status == 1
-    assert "gazelle evaluate runs/data DATA" in answer.err
+    result = gazelle("evaluate", "data")
+    assert result.status == 1
+    assert "gazelle evaluate runs/data DATA" in result.err
 
 
 def in_mode(mode, value):
-    """A picture of one shade of grey, 11 x 9 pixels."""
+    """A picture of one shade of gray, 11 x 9 pixels."""
     if mode == "I;16":
         return Image.fromarray(np.full((9, 11), value * 256, np.uint16))
     if mode == "1":
@@ -119,9 +119,9 @@ def test_predict_takes_images_of_any_size_and_mode(gazelle, home):
         for shade, value in shades.items():
             in_mode(mode, value).save(f"{shade}{number}.png")
             expected.append([f"{shade}{number}.png", shade])
-    answer = gazelle("predict", "shades", *(file for file, _ in expected), "--top", "1")
-    assert (answer.status, answer.err) == (0, "")
-    assert [line.split()[:2] for line in answer.out.splitlines()] == expected
+    result = gazelle("predict", "shades", *(file for file, _ in expected), "--top", "1")
+    assert (result.status, result.err) == (0, "")
+    assert [line.split()[:2] for line in result.out.splitlines()] == expected
 
 
 def test_predict_gives_the_probabilities_of_the_model(gazelle, home):
@@ -141,27 +141,25 @@ def test_predict_gives_the_probabilities_of_the_model(gazelle, home):
     )
 
 
-def test_predict_names_a_file_that_is_no_image(gazelle, home):
+def test_predict_names_a_file_that_is_not_an_image(gazelle, home):
     Path("notes.png").write_text("hello", encoding="utf-8")
     paint(Path("fine.png"))
-    answer = gazelle("predict", "shades", "fine.png", "notes.png")
-    assert (answer.status, answer.out) == (1, "")
-    assert "notes.png" in answer.err
+    result = gazelle("predict", "shades", "fine.png", "notes.png")
+    assert (result.status, result.out) == (1, "")
+    assert "notes.png" in result.err
 
 
-def test_predict_names_all_files_that_it_cannot_read_and_does_not_advise_to_remove_a_missing_one(
-    gazelle, home
-):
+def test_predict_names_all_files_that_it_cannot_read_with_fitting_advice(gazelle, home):
     paint(Path("fine.png"))
-    answer = gazelle("predict", "shades", "gone.png")
-    assert answer.err.splitlines()[0] == "gazelle: There is no image gone.png."
-    assert "fix: check the path" in answer.err
+    result = gazelle("predict", "shades", "gone.png")
+    assert result.err.splitlines()[0] == "gazelle: There is no image gone.png."
+    assert "fix: check the path" in result.err
     Path("text.png").write_text("x")
-    answer = gazelle("predict", "shades", "gone.png", "fine.png", "text.png", "gone2.png")
-    assert (answer.status, answer.out) == (1, "")
+    result = gazelle("predict", "shades", "gone.png", "fine.png", "text.png", "gone2.png")
+    assert (result.status, result.out) == (1, "")
     assert all(
-        name in answer.err
-        for name in ("3 of 4 images", " gone.png: nothing there", " text.png: ", "gone2.png")
+        name in result.err
+        for name in ("3 of 4 images", " gone.png: nothing at", " text.png: ", "gone2.png")
     )
 
 
@@ -169,33 +167,33 @@ def test_list_shows_the_runs_and_their_figures(gazelle, home):
     Path("runs/.tmp-1-2-3-draft").mkdir()
     shutil.copytree("runs/digits", "runs/broken")
     Path("runs/broken/config.json").write_text("{")
-    answer = gazelle("list")
-    lines = answer.out.splitlines()
+    result = gazelle("list")
+    lines = result.out.splitlines()
     accuracy = runs.read_metrics(Path("runs/digits")).accuracy
-    assert (answer.status, answer.err, len(lines)) == (0, "", 4)
+    assert (result.status, result.err, len(lines)) == (0, "", 4)
     assert next(line for line in lines if line.startswith("digits ")).split()[1] == "digits"
-    assert f"accuracy {accuracy:.4f}" in answer.out
+    assert f"accuracy {accuracy:.4f}" in result.out
     assert "damaged" in next(line for line in lines if line.startswith("broken "))
     assert gazelle("list", "nowhere").err.endswith("fix: make one: gazelle train digits\n")
 
 
 def test_compare_shows_what_differs_and_the_figures_side_by_side(gazelle, home):
     gazelle("train", "digits", "--epochs", "1", "--hidden", "8", "-q", "--name", "small")
-    answer = gazelle("compare", "digits", "small")
+    result = gazelle("compare", "digits", "small")
     rows = {
-        line[:20].strip(): line.split()[-2:] for line in answer.out.splitlines() if line.strip()
+        line[:20].strip(): line.split()[-2:] for line in result.out.splitlines() if line.strip()
     }
-    assert answer.status == 0
+    assert result.status == 0
     assert rows["hidden units"] == ["16", "8"]
     assert rows["epochs run"] == ["2", "1"]
     assert rows["test accuracy"] == [
         f"{runs.read_metrics(Path('runs') / name).accuracy:.4f}" for name in ("digits", "small")
     ]
     assert "batch_size" not in rows
-    assert "do not compare" in gazelle("compare", "digits", "shades").out
+    assert "are not comparable" in gazelle("compare", "digits", "shades").out
 
 
-def test_more_classes_than_there_are_may_be_asked_for(gazelle, home):
+def test_top_may_exceed_the_number_of_classes(gazelle, home):
     paint(Path("fine.png"))
     assert len(gazelle("predict", "shades", "fine.png", "--top", "99").out.split()) == 1 + 2 * 2
 
@@ -211,22 +209,22 @@ def test_a_report_is_made_again_byte_for_byte(gazelle, home):
 def test_summary_fits_a_narrow_terminal(gazelle, home, monkeypatch):
     for columns in (50, 80, 200):
         monkeypatch.setenv("COLUMNS", str(columns))
-        answer = gazelle("summary", "digits")
-        assert "Total params: 1,210" in answer.out
-        assert "\x1b" not in answer.out
-        assert max(map(len, answer.out.splitlines())) <= columns
+        result = gazelle("summary", "digits")
+        assert "Total params: 1,210" in result.out
+        assert "\x1b" not in result.out
+        assert max(map(len, result.out.splitlines())) <= columns
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict", "report", "summary"])
-def test_a_missing_run_is_refused_and_those_there_are_named(gazelle, home, command):
+def test_a_missing_run_is_refused_and_a_similar_one_named(gazelle, home, command):
     image = ["x.png"] if command == "predict" else []
-    answer = gazelle(command, "runs/digitz", *image)
-    assert (answer.status, answer.out) == (1, "")
-    assert answer.err.splitlines() == [
+    result = gazelle(command, "runs/digitz", *image)
+    assert (result.status, result.out) == (1, "")
+    assert result.err.splitlines() == [
         "gazelle: runs/digitz is not a run folder.",
-        "  expected: a folder with config.json, as gazelle train makes it",
-        "  received: nothing there",
-        "  fix: there are: runs/digits",
+        "  expected: a folder with config.json, made by gazelle train",
+        "  received: nothing at this path",
+        "  fix: choose one of: runs/digits",
     ]
 
 
@@ -234,16 +232,16 @@ def test_without_any_run_it_says_how_to_make_one(gazelle):
     assert gazelle("report", "digits").err.endswith("  fix: make one: gazelle train digits\n")
 
 
-def test_a_run_made_in_python_can_be_summarised_and_reported_but_not_fed_images(gazelle):
+def test_a_run_made_in_python_can_be_summarized_and_reported_but_takes_no_images(gazelle):
     model = models.Sequential([layers.Input((4,)), layers.Dense(1)])
     model.compile("sgd", "mse")
     x = np.ones((8, 4), np.float32)
     model.fit(x, x[:, 0], verbose=0)
     package.report(model, x, x[:, 0])
     assert gazelle("summary", "data").status == gazelle("report", "data").status == 0
-    answer = gazelle("predict", "data", "x.png")
-    assert answer.status == 1
-    assert "not made by gazelle train" in answer.err
+    result = gazelle("predict", "data", "x.png")
+    assert result.status == 1
+    assert "not made by gazelle train" in result.err
 
 
 @pytest.mark.parametrize(
@@ -256,21 +254,21 @@ def test_a_run_made_in_python_can_be_summarised_and_reported_but_not_fed_images(
 )
 def test_a_file_that_is_missing_is_named(gazelle, home, file, words):
     (Path("runs/digits") / file).unlink()
-    answer = gazelle("evaluate", "runs/digits")
-    assert (answer.status, answer.out) == (1, "")
-    assert words in answer.err
+    result = gazelle("evaluate", "runs/digits")
+    assert (result.status, result.out) == (1, "")
+    assert words in result.err
 
 
 def test_a_damaged_model_file_is_named(gazelle, home):
     Path("runs/digits/model.json").write_text("{", encoding="utf-8")
-    answer = gazelle("summary", "digits")
-    assert (answer.status, answer.out) == (1, "")
-    assert "model.json" in answer.err
+    result = gazelle("summary", "digits")
+    assert (result.status, result.out) == (1, "")
+    assert "model.json" in result.err
 
 
-def test_compare_writes_a_page_where_it_can(gazelle, home):
-    answer = gazelle("compare", "digits", "shades", "--html", "both.html")
-    assert (answer.status, answer.err, answer.out) == (0, "", "Comparison: both.html\n")
+def test_compare_writes_a_page_or_refuses_its_path(gazelle, home):
+    result = gazelle("compare", "digits", "shades", "--html", "both.html")
+    assert (result.status, result.err, result.out) == (0, "", "Comparison: both.html\n")
     page = Path("both.html").read_text(encoding="utf-8")
     assert all(name in page for name in ("digits", "shades", "side by side"))
     refused = gazelle("compare", "digits", "shades", "--html", "no/such/folder.html")
