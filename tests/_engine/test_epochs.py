@@ -111,8 +111,7 @@ def test_shuffled_epochs_take_every_sample_once_in_new_orders():
     assert list(first) != list(second)
 
 
-# Generators and datasets
-# ------------------------------------------------------------------------------------------
+# ---- Generators and datasets ----
 
 
 def batches(data, size, weights=False, forever=False):
@@ -243,8 +242,7 @@ def test_a_dataset_is_shuffled_by_batches(net, data):
     assert len({tuple(one) for one in passes}) > 1
 
 
-# Other forms of data
-# ----------------------------------------------------------------------------------------------
+# ---- Other forms of data ----
 
 
 def test_frames_and_device_arrays_train_as_numpy_arrays_do(net, data):
@@ -277,8 +275,7 @@ def test_several_inputs_come_as_a_list_or_a_dict_by_name(data):
     assert model.evaluate(by_name, data[1], verbose=0) == model.evaluate(x, data[1], verbose=0)
 
 
-# Weights of classes
-# -----------------------------------------------------------------------------------------------
+# ---- Weights of classes ----
 
 
 def classes(data):
@@ -349,8 +346,7 @@ def test_train_on_batch_weighs_classes_too(both, net, data):
     assert found == pytest.approx(float(expected), rel=1e-5)
 
 
-# Epochs that are started before the last one is looked at
-# -----------------------------------------------------------
+# ---- Epochs that are started before the last one is looked at ----
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,7 @@ def trained(K, net, data, callbacks, **arguments):
     return model, history
 
 
-# Order
-# ------------------------------------------------------------------------------------------------------------
+# ---- Order ----
 
 
 @pytest.mark.parametrize(
@@ -116,8 +115,7 @@ def test_history_keeps_params_model_and_plain_floats(net, data):
     assert all(type(value) is float for values in history.history.values() for value in values)
 
 
-# Stopping
-# ---------------------------------------------------------------------------------------------------------
+# ---- Stopping ----
 
 
 def stopping(K, hook, at):
@@ -149,8 +147,7 @@ def test_a_stopped_model_trains_on_in_the_next_fit(net, data):
     assert model.fit(*data, epochs=3, verbose=0).epoch == [0, 1, 2]
 
 
-# Changing the model
-# -----------------------------------------------------------------------------------------------
+# ---- Changing the model ----
 
 
 def test_a_learning_rate_set_in_a_callback_counts_from_the_next_step(both, net, data):
@@ -215,8 +212,7 @@ def test_a_callback_may_evaluate_and_predict(net, data):
     np.testing.assert_allclose(history.history["loss"], plain, rtol=1e-6)
 
 
-# Ctrl-C and errors
-# ------------------------------------------------------------------------------------------------
+# ---- Ctrl-C and errors ----
 
 
 def test_ctrl_c_ends_training_and_returns_the_history_so_far(net, data, recorder, capsys):

@@ -18,8 +18,7 @@ def assert_same(expected, found):
         np.testing.assert_allclose(found[name], values, rtol=1e-5, err_msg=name)
 
 
-# Losses and metrics
-# -----------------------------------------------------------------------------------------------
+# ---- Losses and metrics ----
 
 
 def test_losses_of_the_users_own_train_as_in_keras(both, net, data):
@@ -149,8 +148,7 @@ def test_a_metric_that_a_layer_updates_in_its_call_is_logged_and_set_back(data):
     )
 
 
-# Layers and models
-# ------------------------------------------------------------------------------------------------
+# ---- Layers and models ----
 
 
 def test_losses_that_layers_add_count_in_training_and_evaluation(both, data):
@@ -261,8 +259,7 @@ def test_models_hold_layers_in_lists_dicts_and_layers(both, data):
     assert found["calls"] == [4.0]
 
 
-# Freezing
-# ---------------------------------------------------------------------------------------------------------
+# ---- Freezing ----
 
 
 def test_frozen_layers_keep_their_weights(both, net, data):

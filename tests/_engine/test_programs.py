@@ -44,8 +44,7 @@ class ChangesMuch(Callback):
         self.model.set_weights([0.9 * weight for weight in self.model.get_weights()])
 
 
-# Compilations
-# -----------------------------------------------------------------------------------------------------
+# ---- Compilations ----
 
 
 def test_a_fit_compiles_one_program_and_its_validation_another(net, data, compiled):
@@ -118,8 +117,7 @@ def test_large_predictions_are_made_in_blocks(net):
     assert [padded_size(n) for n in (1, 2, 3, 64, 65, 4000)] == [1, 2, 4, 64, 128, 4096]
 
 
-# The same numbers again
-# -------------------------------------------------------------------------------------------
+# ---- The same numbers again ----
 
 
 def random_run(seed, **compiled):
@@ -163,8 +161,7 @@ def test_stopping_and_going_on_trains_as_one_run_does(net, data):
     assert found[0] + found[1] == expected
 
 
-# Values are never lost
-# --------------------------------------------------------------------------------------------
+# ---- Values are never lost ----
 
 
 def test_averaged_weights_train_on_after_the_averages_are_put_in(both, net, data):

@@ -30,8 +30,7 @@ def batches(*changes, count=3):
         yield dict(changes).get(i, (X[rows], Y[rows]))
 
 
-# Nothing to minimise
-# ----------------------------------------------------------------------------------------------
+# ---- Nothing to minimise ----
 
 
 @pytest.mark.parametrize(
@@ -132,8 +131,7 @@ def test_a_function_without_return_is_named(what):
     assert ("forgot" if what != "compute_loss" else "compute_loss") in str(raised.value)
 
 
-# Streams
-# ----------------------------------------------------------------------------------------------------------
+# ---- Streams ----
 
 
 def test_every_batch_of_a_stream_is_checked():
@@ -208,8 +206,7 @@ def test_class_weights_of_what_holds_no_classes_are_refused(y, units, loss, clas
         make(loss, units).fit(X, y, class_weight=class_weight, verbose=0)
 
 
-# Names and figures
-# ------------------------------------------------------------------------------------------------
+# ---- Names and figures ----
 
 
 def test_names_and_results_of_several_outputs_belong_together():
@@ -247,8 +244,7 @@ def test_a_metric_whose_result_is_its_variable_is_logged():
     assert model.fit(X, Y, epochs=2, verbose=0).history["sum"] == [Y.sum()] * 2
 
 
-# Keras's protocol
-# -------------------------------------------------------------------------------------------------
+# ---- Keras's protocol ----
 
 
 @pytest.mark.parametrize(
@@ -272,8 +268,7 @@ def test_layers_that_define_what_is_not_called_are_refused_at_compile():
         make(layers=[Masks()])
 
 
-# Callbacks
-# --------------------------------------------------------------------------------------------------------
+# ---- Callbacks ----
 
 
 class Steps(callbacks.Callback):
@@ -359,8 +354,7 @@ def test_a_checkpoint_does_not_replace_finite_weights_by_nan(tmp_path):
     assert path.read_bytes() == kept
 
 
-# Arguments
-# --------------------------------------------------------------------------------------------------------
+# ---- Arguments ----
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,7 @@ def check_all_results(both, make, x, y, **more):
     return found
 
 
-# One output
-# -------------------------------------------------------------------------------------------------------
+# ---- One output ----
 
 
 def _mean_gap(y_true, y_pred):
@@ -135,8 +134,7 @@ def test_accuracy_is_the_one_that_fits_the_shapes(both, net, data, targets, loss
     ]
 
 
-# Several outputs
-# --------------------------------------------------------------------------------------------------
+# ---- Several outputs ----
 
 
 @pytest.mark.parametrize(
@@ -223,8 +221,7 @@ def test_predictions_come_in_the_structure_of_the_outputs(data):
     np.testing.assert_array_equal(as_dict.predict_on_batch(data[0])["kind"], kind)
 
 
-# Refusals
-# ---------------------------------------------------------------------------------------------------------
+# ---- Refusals ----
 
 
 @pytest.mark.parametrize(
@@ -297,8 +294,7 @@ def test_compiling_again_keeps_loss_and_metrics_that_are_not_given(both, net, da
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-# Batch methods
-# ----------------------------------------------------------------------------------------------------
+# ---- Batch methods ----
 
 
 def test_batch_methods_train_like_one_step_of_fit_and_do_not_add_up(net, data):
