@@ -12,8 +12,8 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-# Each process of pytest-xdist has its own folder, so that none waits for another. Kept programs make
-# a second test run faster.
+# Each process of pytest-xdist has its own folder, so that none waits for another. Kept programs
+# make a second test run faster.
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
 os.environ.setdefault(
     "GAZELLE_COMPILE_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "xla" / _worker)
