@@ -1,6 +1,6 @@
 """Every public name of Gazelle with its signature, one per line, as `public_names.txt` lists them.
 
-`python tests/public_names.py` writes that file anew.
+`python tests/public_names.py` writes that file again.
 """
 
 import inspect
@@ -15,16 +15,12 @@ LISTING = Path(__file__).with_name("public_names.txt")
 
 
 def listing() -> list[str]:
-    """One line for each public function, class, method, property and constant, sorted."""
+    """One line per public function, class, method, property and constant, sorted."""
     found = set()
     for name in gazelle.__all__:
         value = getattr(gazelle, name)
-        lines = (
-            _of_module(f"gazelle.{name}", value)
-            if inspect.ismodule(value)
-            else _of(f"gazelle.{name}", value)
-        )
-        found.update(lines)
+        of = _of_module if inspect.ismodule(value) else _of
+        found.update(of(f"gazelle.{name}", value))
     return sorted(found)
 
 
@@ -38,7 +34,7 @@ def _of_module(path: str, module: ModuleType) -> Iterator[str]:
 
 
 def _own(module: ModuleType) -> list[str]:
-    """What a module without `__all__` defines itself."""
+    """The public names that a module without `__all__` defines itself."""
     return [
         name
         for name, value in vars(module).items()
@@ -53,9 +49,8 @@ def _of(path: str, value: Any) -> Iterator[str]:
     yield path + _signature(value)
     for name in dir(value):
         if not name.startswith("_") and _is_own(value, name):
-            yield from _of_member(
-                f"{path}.{name}", getattr(value, name), inspect.getattr_static(value, name)
-            )
+            static = inspect.getattr_static(value, name)
+            yield from _of_member(f"{path}.{name}", getattr(value, name), static)
 
 
 def _of_member(path: str, member: Any, static: Any) -> Iterator[str]:
@@ -66,13 +61,13 @@ def _of_member(path: str, member: Any, static: Any) -> Iterator[str]:
 
 
 def _is_own(kind: type, name: str) -> bool:
-    """Whether a class of Gazelle's brings an attribute, not one of Python's own."""
+    """Whether an attribute is defined by a class of Gazelle, not by one of Python."""
     owner = next(base for base in kind.__mro__ if name in vars(base))
     return owner.__module__.startswith("gazelle")
 
 
 def _signature(value: Any) -> str:
-    """The parameters with their kinds and defaults, less their types."""
+    """The parameters with their kinds and defaults, without types."""
     if inspect.isclass(value) and not _is_own(value, "__init__"):
         return "(...)"
     parameters = inspect.signature(value).parameters.values()

@@ -1,4 +1,4 @@
-"""Errors never advise what does not exist: every name of Gazelle's and NumPy's in a fix can be found."""
+"""Messages name only what exists: every name of Gazelle, NumPy and pandas in a text is found."""
 
 import ast
 import importlib
@@ -14,33 +14,23 @@ ROOMS = [name for name in gazelle.__all__ if name.islower() and not name.startsw
 NAME = re.compile(
     rf"(?<![\w.])(gazelle(?:\.\w+)+|(?:{'|'.join(ROOMS)}|np|pandas)\.[A-Za-z_]\w*(?:\.\w+)*)(?!\.\w*[/\\])"
 )
-NO_NAMES = {"config.json"}  # files
+NO_NAMES = {"config.json"}  # a file
 
 
 def texts(tree):
-    """All strings of a file but the docstrings, with a blank in the place of what an f-string fills in."""
-    docs = {
-        id(node.body[0].value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-        and isinstance(node.body[0], ast.Expr)
-    }
-    parts = {
-        id(part)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.JoinedStr)
-        for part in node.values
-    }
+    """All strings of a file except docstrings, with "\\0" for the values in an f-string."""
+    skipped = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            if isinstance(node.body[0], ast.Expr):
+                skipped.add(node.body[0].value)
+        elif isinstance(node, ast.JoinedStr):
+            skipped.update(node.values)
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
-            yield " ".join(
-                part.value if isinstance(part, ast.Constant) else "\0" for part in node.values
-            )
-        elif (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and not {id(node)} & (docs | parts)
-        ):
+            parts = [part.value if isinstance(part, ast.Constant) else "\0" for part in node.values]
+            yield " ".join(parts)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped:
             yield node.value
 
 
@@ -54,10 +44,9 @@ def advised():
 
 
 def exists(name):
-    first, *rest = {"np": "numpy"}.get(name.split(".")[0], name.split(".")[0]), *name.split(".")[1:]
-    found = importlib.import_module(
-        first if first in ("numpy", "pandas", "gazelle") else f"gazelle.{first}"
-    )
+    first, *rest = name.split(".")
+    packages = {"np": "numpy", "pandas": "pandas", "gazelle": "gazelle"}
+    found = importlib.import_module(packages.get(first, f"gazelle.{first}"))
     for part in rest:
         if not hasattr(found, part):
             try:
@@ -70,11 +59,11 @@ def exists(name):
 
 
 @pytest.mark.parametrize(("where", "name"), sorted(set(advised())), ids=lambda part: part)
-def test_what_a_message_names_is_there(where, name):
-    assert exists(name), f"{where} speaks of {name}"
+def test_the_names_in_a_message_exist(where, name):
+    assert exists(name), f"{where} names {name}, which does not exist"
 
 
-def test_names_that_are_not_there_would_be_found():
+def test_names_that_do_not_exist_are_detected():
     assert not exists("gazelle.layers.StringLookup")
     assert not exists("utils.no_such_thing")
     assert len(set(advised())) > 20

@@ -1,4 +1,4 @@
-"""The public door: what `import gazelle` offers, and what it costs."""
+"""What `import gazelle` offers, and what it costs."""
 
 import importlib
 import importlib.metadata
@@ -57,7 +57,7 @@ HEAVY = [
     "typer",
 ]
 
-# Modules of Gazelle and of the standard library that its import may add to those of jax and numpy.
+# How many of its own and of other modules the import may add to those of jax and numpy.
 OWN_MODULES = 220
 OTHER_MODULES = 12
 
@@ -130,7 +130,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 @pytest.mark.parametrize("name", ["plot_model", "Progbar"])
-def test_utils_gives_what_keras_keeps_there(name):
+def test_utils_has_the_names_that_keras_has_there(name):
     utils = importlib.import_module("gazelle.utils")
     assert callable(getattr(utils, name))
     with pytest.raises(AttributeError, match="no attribute 'plot_modle'"):
@@ -138,7 +138,7 @@ def test_utils_gives_what_keras_keeps_there(name):
 
 
 @pytest.mark.parametrize("name", ["Conv2D", "StringLookup"])
-def test_importing_a_layer_that_is_not_there_says_why_as_the_attribute_does(name):
+def test_importing_a_missing_layer_explains_why_like_the_attribute_does(name):
     with pytest.raises(AttributeError) as by_attribute:
         getattr(gazelle.layers, name)
     with pytest.raises(ImportError) as by_import:

@@ -1,4 +1,4 @@
-"""What editors and type checkers see: a misspelt method, argument or name of a user's is found, and nothing else."""
+"""Type checkers find misspelled methods, arguments and names in users' code, and nothing else."""
 
 import importlib.util
 import json
@@ -58,20 +58,20 @@ def path(tmp_path):
 
 def run(module, *arguments):
     if importlib.util.find_spec(module) is None:
-        pytest.skip(f"{module} is not installed: `make lint` brings it")
+        pytest.skip(f"{module} is not installed: `make lint` installs it")
     return subprocess.run(
         [sys.executable, "-m", module, *arguments], capture_output=True, text=True, cwd=os.getcwd()
     )
 
 
-def test_pyright_finds_what_is_wrong_and_nothing_else(path):
+def test_pyright_finds_the_errors_and_nothing_else(path):
     found = run("pyright", "--outputjson", "--pythonpath", sys.executable, str(path))
     diagnostics = json.loads(found.stdout)["generalDiagnostics"]
     lines = {one["range"]["start"]["line"] + 1 for one in diagnostics if one["severity"] == "error"}
     assert sorted(lines) == WRONG, found.stdout
 
 
-def test_mypy_finds_what_is_wrong_and_nothing_else(path, tmp_path):
+def test_mypy_finds_the_errors_and_nothing_else(path, tmp_path):
     found = run("mypy", "--cache-dir", str(tmp_path / "cache"), str(path))
     lines = {int(number) for number in re.findall(r"user\.py:(\d+): error", found.stdout)}
     assert sorted(lines) == WRONG, found.stdout

@@ -1,4 +1,4 @@
-"""The house rules that a program can check: imports between rooms, docstrings, the README, forbidden texts."""
+"""House rules that a program can check: imports, docstrings, pages, forbidden texts."""
 
 import ast
 import inspect
@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -29,7 +30,7 @@ TEXT = {
 }
 SKIPPED = {"__pycache__", "build", "dist", "results"}
 
-# Put together from parts, so that this file does not hold what it looks for.
+# Split into parts, so that this file does not contain what it looks for.
 REGISTRIES = [
     r"pypi\." + "org",
     r"pythonhosted\." + "org",
@@ -49,31 +50,20 @@ def relative(path: Path) -> str:
 
 
 def texts() -> list[Path]:
-    """The project's text files: none from environments, caches and run folders."""
+    """The project's text files, except in environments, caches and run folders."""
 
-    def skipped(path: Path) -> bool:
+    def is_skipped(path: Path) -> bool:
         folders = path.relative_to(ROOT).parts[:-1]
-        return folders[:1] == ("runs",) or any(
-            part in SKIPPED or (part.startswith(".") and part != ".ci") for part in folders
-        )
+        hidden = [name for name in folders if name.startswith(".") and name != ".ci"]
+        return folders[:1] == ("runs",) or bool(hidden) or not SKIPPED.isdisjoint(folders)
 
-    return sorted(
-        path
-        for path in ROOT.rglob("*")
-        if path.suffix in TEXT and path.is_file() and not skipped(path)
-    )
+    files = [path for path in ROOT.rglob("*") if path.suffix in TEXT and path.is_file()]
+    return sorted(path for path in files if not is_skipped(path))
 
 
-def public_definitions(
-    tree: ast.Module,
-) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
-    found = []
-    for node in tree.body:
-        if isinstance(
-            node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-        ) and not node.name.startswith("_"):
-            found.append(node)
-    return found
+def public_definitions(tree: ast.Module) -> list[ast.FunctionDef | ast.ClassDef]:
+    definitions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return [node for node in definitions if not node.name.startswith("_")]
 
 
 def test_every_room_imports_only_the_rooms_below_it():
@@ -87,7 +77,7 @@ def test_every_room_imports_only_the_rooms_below_it():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_file_says_what_it_is_and_so_does_all_that_is_public_in_it():
+def test_every_file_and_every_public_definition_has_a_docstring():
     missing = []
     for path in SOURCES:
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -104,19 +94,15 @@ def test_every_file_says_what_it_is_and_so_does_all_that_is_public_in_it():
 def test_every_public_method_of_the_exported_classes_has_a_docstring():
     import gazelle
 
-    rooms = [
-        getattr(gazelle, name)
-        for name in gazelle.__all__
-        if inspect.ismodule(getattr(gazelle, name))
-    ]
-    things = [getattr(room, name) for room in rooms for name in room.__all__]
+    names = [getattr(gazelle, name) for name in gazelle.__all__]
+    rooms = [room for room in names if inspect.ismodule(room)]
+    exported = [getattr(room, name) for room in rooms for name in room.__all__]
     missing = set()
-    for thing in filter(inspect.isclass, things):
-        for name, method in inspect.getmembers(thing, inspect.isfunction):
-            own = method.__module__.startswith("gazelle") and not name.startswith("_")
-            if own and not inspect.getdoc(
-                getattr(thing, name)
-            ):  # an override inherits the text of what it overrides
+    for cls in filter(inspect.isclass, exported):
+        for name, method in inspect.getmembers(cls, inspect.isfunction):
+            is_own = method.__module__.startswith("gazelle") and not name.startswith("_")
+            # `getdoc` gives an override the text of the method that it overrides.
+            if is_own and not inspect.getdoc(getattr(cls, name)):
                 missing.add(f"{method.__module__}.{method.__qualname__}")
     assert sorted(missing) == []
 
@@ -132,39 +118,32 @@ def test_the_package_never_asserts():
     assert found == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=relative)
-def test_the_python_blocks_of_a_page_compile_and_name_what_gazelle_has(page):
+def imported_rooms(tree: ast.Module) -> dict[str, ModuleType]:
+    """Gazelle and its rooms by the names under which a program imports them."""
     import gazelle
 
-    blocks = re.findall(
-        r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
-    )
-    for block in blocks:
+    rooms = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module == "gazelle":
+            for alias in node.names:
+                rooms[alias.asname or alias.name] = getattr(gazelle, alias.name)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name == "gazelle":
+                    rooms[alias.asname or alias.name] = gazelle
+    return rooms
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_the_python_blocks_of_a_page_compile_and_use_existing_names(page):
+    text = page.read_text(encoding="utf-8")
+    for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
         tree = ast.parse(block)
-        rooms = {}
-        for node in tree.body:
-            if isinstance(node, ast.ImportFrom) and node.module == "gazelle":
-                rooms.update(
-                    {
-                        alias.asname or alias.name: getattr(gazelle, alias.name)
-                        for alias in node.names
-                    }
-                )
-            elif isinstance(node, ast.Import):
-                rooms.update(
-                    {
-                        alias.asname or alias.name: gazelle
-                        for alias in node.names
-                        if alias.name == "gazelle"
-                    }
-                )
+        rooms = imported_rooms(tree)
         for node in ast.walk(tree):
-            if (
-                isinstance(node, ast.Attribute)
-                and isinstance(node.value, ast.Name)
-                and node.value.id in rooms
-            ):
-                assert hasattr(rooms[node.value.id], node.attr), f"{node.value.id}.{node.attr}"
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                room = node.value.id
+                assert room not in rooms or hasattr(rooms[room], node.attr), f"{room}.{node.attr}"
 
 
 def test_the_readme_has_a_python_program():
@@ -172,20 +151,17 @@ def test_the_readme_has_a_python_program():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
-def test_the_links_of_a_page_lead_to_files_that_are_there(page):
+def test_the_links_of_a_page_lead_to_existing_files(page):
     links = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
-    missing = [
-        link for link in links if not link.startswith("http") and not (page.parent / link).exists()
-    ]
-    assert missing == []
+    local = [link for link in links if not link.startswith("http")]
+    assert [link for link in local if not (page.parent / link).exists()] == []
 
 
-def test_no_file_holds_an_address_of_a_registry_or_a_path_of_a_machine():
+def test_no_file_contains_a_registry_address_or_a_machine_path():
     found = []
     for path in texts():
-        for number, line in enumerate(
-            path.read_text(encoding="utf-8", errors="replace").splitlines(), 1
-        ):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for number, line in enumerate(text.splitlines(), 1):
             if any(pattern.search(line) for pattern in FORBIDDEN):
                 found.append(f"{relative(path)}:{number}: {line.strip()[:100]}")
     assert found == []
@@ -194,5 +170,6 @@ def test_no_file_holds_an_address_of_a_registry_or_a_path_of_a_machine():
 def test_the_constraints_are_plain_pins():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]
-    assert [pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.]+", pin)] == []
+    pattern = re.compile(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.]+")
+    assert [pin for pin in pins if not pattern.fullmatch(pin)] == []
     assert pins == sorted(pins, key=str.lower)

@@ -1,4 +1,4 @@
-"""Gazelle without its optional packages: what needs one says so in a sentence, before any work; the rest works."""
+"""Without optional packages: functions that need one say so before any work, and the rest works."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def model():
     return made
 
 
-# What is called, and what of its packages is missing.
+# The calls, and the packages that each of them needs.
 CALLS = {
     "report": (
         lambda: gazelle.report(model(), np.zeros((4, 3)), np.zeros(4)),
@@ -45,7 +45,7 @@ PIP = {"matplotlib": "matplotlib", "sklearn": "scikit-learn", "PIL": "pillow"}
 @pytest.mark.parametrize(
     ("name", "package"), [(name, package) for name in CALLS for package in CALLS[name][1]]
 )
-def test_a_missing_package_is_told_in_one_sentence_before_anything_is_written(
+def test_a_missing_package_is_reported_before_anything_is_written(
     name, package, monkeypatch, tmp_path
 ):
     monkeypatch.chdir(tmp_path)
@@ -69,9 +69,7 @@ def test_several_missing_packages_are_named_together(monkeypatch):
 
 
 @pytest.mark.parametrize("package", ["matplotlib", "sklearn", "PIL"])
-def test_gazelle_train_asks_for_its_packages_before_it_trains(
-    package, monkeypatch, tmp_path, capsys
-):
+def test_gazelle_train_checks_its_packages_before_it_trains(package, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, package, None)
     assert start(["train", "digits"]) == 1
@@ -100,10 +98,15 @@ for name in ("matplotlib", "sklearn", "PIL", "typer", "pandas", "keras"):
     sys.modules[name] = None
 import numpy as np, gazelle
 x, y = np.random.default_rng(0).normal(size=(90, 4)), np.arange(90) % 3
-model = gazelle.Sequential([gazelle.Input((4,)), gazelle.layers.Dense(5, "relu"), gazelle.layers.Dense(3, "softmax")])
-model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy", gazelle.metrics.AUC(name="a")][:1])
+model = gazelle.Sequential()
+model.add(gazelle.Input((4,)))
+model.add(gazelle.layers.Dense(5, "relu"))
+model.add(gazelle.layers.Dense(3, "softmax"))
+gazelle.metrics.AUC(name="a")
+model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.summary()
-model.fit(x, y, epochs=2, validation_split=0.2, callbacks=[gazelle.callbacks.EarlyStopping()], class_weight="balanced")
+stopping = gazelle.callbacks.EarlyStopping()
+model.fit(x, y, epochs=2, validation_split=0.2, callbacks=[stopping], class_weight="balanced")
 model.evaluate(x, y)
 model.predict(x)
 model.save_weights("a.weights.h5")
@@ -112,11 +115,15 @@ gazelle.models.model_from_json(model.to_json())
 """
 
 
-def test_the_core_trains_saves_and_shows_without_any_of_them(tmp_path):
+def test_the_core_trains_saves_and_prints_without_any_of_them(tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", WITHOUT],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "Epoch 2/2" in done.stdout

@@ -1,10 +1,10 @@
-"""Public names and signatures change on purpose only, together with the listing of them."""
+"""Public names and signatures change only on purpose, together with the list of them."""
 
 import importlib.util
 from pathlib import Path
 
 
-def test_the_public_names_and_signatures_are_those_of_the_listing():
+def test_the_public_names_and_signatures_are_those_in_the_list():
     spec = importlib.util.spec_from_file_location(
         "public_names", Path(__file__).with_name("public_names.py")
     )
@@ -14,4 +14,4 @@ def test_the_public_names_and_signatures_are_those_of_the_listing():
     found = names.listing()
     gone = sorted(set(listed) - set(found))
     new = sorted(set(found) - set(listed))
-    assert (gone, new) == ([], []), "write the listing anew with: python tests/public_names.py"
+    assert (gone, new) == ([], []), "update the list with: python tests/public_names.py"

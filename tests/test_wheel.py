@@ -1,4 +1,4 @@
-"""Wheels: what is in one with the kernel and in one without, and how each is tagged."""
+"""The contents and tags of wheels with and without the kernel."""
 
 import hashlib
 import importlib.util
@@ -28,8 +28,11 @@ KERNEL = "gazelle/_engine/kernel/"
 
 @pytest.fixture
 def build(tmp_path):
-    """`build(script)`: a wheel of these sources; the compiler is a shell script that writes the file `$output`."""
-    sources = tmp_path / "sources"
+    """`build(script)` builds a wheel of these sources.
+
+    The compiler is a shell script that writes the file `$output`.
+    """
+    sources, dist = tmp_path / "sources", tmp_path / "dist"
     shutil.copytree(
         ROOT / "src",
         sources / "src",
@@ -43,22 +46,23 @@ def build(tmp_path):
         compiler.write_text(f"#!/bin/sh\nfor output; do :; done\n{script}\n")
         compiler.chmod(0o755)
         done = subprocess.run(
-            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],
-            cwd=sources, env={**os.environ, "CXX": str(compiler)}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(dist)],
+            cwd=sources,
+            env={**os.environ, "CXX": str(compiler)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
-        (wheel,) = (tmp_path / "dist").glob("*.whl")
+        (wheel,) = dist.glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
-            return (
-                wheel.name,
-                {name: archive.read(name) for name in archive.namelist()},
-                done.stderr,
-            )
+            files = {name: archive.read(name) for name in archive.namelist()}
+        return wheel.name, files, done.stderr
 
     return run
 
 
-def test_a_wheel_with_the_kernel_is_tagged_for_its_platform_and_holds_the_hashes(build):
+def test_a_wheel_with_the_kernel_is_tagged_for_its_platform_and_has_the_hashes(build):
     name, files, _ = build('echo "$@" > "$output"')
     assert name == f"gazelle-{__version__}-py3-none-linux_x86_64.whl"
     libraries = {
@@ -73,7 +77,7 @@ def test_a_wheel_with_the_kernel_is_tagged_for_its_platform_and_holds_the_hashes
     assert len(record["interface"]) == 2
 
 
-def test_a_wheel_without_it_is_pure_python_and_holds_the_reason(build):
+def test_a_wheel_without_the_kernel_is_pure_python_and_has_the_reason(build):
     name, files, err = build("echo 'fatal error: no such header' >&2; exit 1")
     assert name == f"gazelle-{__version__}-py3-none-any.whl"
     assert not [name for name in files if name.endswith(".so")]

@@ -1,4 +1,4 @@
-"""The one place that writes: it shows what a screen can show, and obeys no name."""
+"""Console output fits the screen's encoding, and names cannot control the terminal."""
 
 import ast
 import io
@@ -12,7 +12,7 @@ from gazelle._core import console
 
 
 class Screen(io.TextIOWrapper):
-    """A stream of an encoding, with what reached it."""
+    """A stream with an encoding that keeps what is written to it."""
 
     def __init__(self, encoding):
         super().__init__(io.BytesIO(), encoding=encoding, newline="\n")
@@ -33,7 +33,7 @@ class Screen(io.TextIOWrapper):
         ("\ud83d", "\\ud83d"),
     ],
 )
-def test_names_are_text_of_one_line_that_no_terminal_obeys(name, text):
+def test_names_become_one_line_without_control_characters(name, text):
     assert console.shown(name) == text
 
 
@@ -41,7 +41,7 @@ def test_names_are_text_of_one_line_that_no_terminal_obeys(name, text):
     ("encoding", "text"),
     [("ascii", "\\xf6 \\u03bb\n"), ("cp1252", "ö \\u03bb\n"), ("utf-8", "ö λ\n")],
 )
-def test_what_an_encoding_lacks_is_escaped(encoding, text, monkeypatch):
+def test_characters_that_the_encoding_lacks_are_escaped(encoding, text, monkeypatch):
     screen = Screen(encoding)
     console.say("ö λ", screen)
     assert screen.text() == text
@@ -50,7 +50,7 @@ def test_what_an_encoding_lacks_is_escaped(encoding, text, monkeypatch):
     assert console.can_show("λ") == (encoding == "utf-8")
 
 
-def test_lines_stay_lines_and_what_stands_in_them_is_escaped():
+def test_line_breaks_stay_and_control_characters_are_escaped():
     screen = Screen("utf-8")
     console.say("one\ntwo\x1b[2J\r", screen)
     assert screen.text() == "one\ntwo\\x1b[2J\\r\n"
@@ -61,8 +61,8 @@ def test_without_an_output_nothing_is_written(monkeypatch):
     console.say("hello")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
-def test_an_output_that_nobody_reads_ends_a_program_unless_it_is_going_on():
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX pipes")
+def test_a_closed_pipe_raises_unless_the_work_must_go_on():
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "w", encoding="utf-8") as stream, console.going_on():
@@ -86,4 +86,6 @@ def test_nothing_else_in_the_package_prints():
             if isinstance(node, ast.Call)
         ]
         names = {call.id for call in calls if isinstance(call, ast.Name)}
-        assert "print" not in names or file.name == "building.py", f"{file} prints past the console"
+        assert "print" not in names or file.name == "building.py", (
+            f"{file} prints without the console"
+        )

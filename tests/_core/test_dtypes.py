@@ -1,4 +1,4 @@
-"""Default types and dtype policies behave as Keras's."""
+"""Default types and dtype policies behave like Keras's."""
 
 import jax.numpy as jnp
 import keras
@@ -22,7 +22,7 @@ def defaults():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_policy_computes_and_stores_in_keras_types(name):
+def test_a_policy_computes_and_stores_in_the_types_of_keras(name):
     ours, theirs = dtypes.DTypePolicy(name), keras.DTypePolicy(name)
     assert (ours.compute_dtype, ours.variable_dtype) == (
         theirs.compute_dtype,
@@ -33,7 +33,7 @@ def test_a_policy_computes_and_stores_in_keras_types(name):
 
 
 @pytest.mark.parametrize("name", ["float13", "mixed_float32", ""])
-def test_a_name_that_is_no_policy_is_refused(name):
+def test_a_name_that_is_not_a_policy_is_refused(name):
     with pytest.raises(ArgumentError, match="not a dtype policy"):
         dtypes.DTypePolicy(name)
 
@@ -41,7 +41,11 @@ def test_a_name_that_is_no_policy_is_refused(name):
 @pytest.mark.parametrize(
     "identifier",
     [
-        *("float16", np.float16, jnp.float16, np.dtype("float16"), np.ones(1, "float16").dtype),
+        "float16",
+        np.float16,
+        jnp.float16,
+        np.dtype("float16"),
+        np.ones(1, "float16").dtype,
         dtypes.DTypePolicy("float16"),
         {"name": "float16"},
         {
@@ -72,11 +76,11 @@ def test_a_policy_comes_from_a_name_a_type_a_config_or_a_policy(identifier):
         float,
     ],
 )
-def test_a_dtype_has_keras_standard_name(dtype):
+def test_a_dtype_has_the_standard_name_of_keras(dtype):
     assert dtypes.standardize_dtype(dtype) == keras.backend.standardize_dtype(dtype)
 
 
-def test_what_is_no_dtype_is_refused():
+def test_an_invalid_dtype_is_refused():
     with pytest.raises(ArgumentError, match="Invalid dtype"):
         dtypes.standardize_dtype("flot32")
 
@@ -106,14 +110,14 @@ def test_epsilon_is_keras_unless_set():
 @pytest.mark.parametrize(
     ("dtype", "expected"),
     [
-        *(
-            ("float32", True),
-            ("bfloat16", True),
-            (np.float64, True),
-            (np.ones(1, ml_dtypes.bfloat16).dtype, True),
-        ),
-        *(("int32", False), ("bool", False), (np.uint8, False)),
+        ("float32", True),
+        ("bfloat16", True),
+        (np.float64, True),
+        (np.ones(1, ml_dtypes.bfloat16).dtype, True),
+        ("int32", False),
+        ("bool", False),
+        (np.uint8, False),
     ],
 )
-def test_floats_are_told_from_other_types(dtype, expected):
+def test_floats_are_distinguished_from_other_types(dtype, expected):
     assert dtypes.is_float(dtype) is expected

@@ -1,4 +1,4 @@
-"""Errors say what was expected, what was received and how to mend it, and are caught as Keras's are."""
+"""Errors say what was expected, what was received and the fix, and are caught like Keras's."""
 
 import pytest
 
@@ -31,13 +31,13 @@ def test_a_message_has_one_line_for_each_part_that_is_given():
     assert str(errors.DataError("d", received=0)) == "d\n  received: 0"
 
 
-def test_an_unknown_name_lists_the_near_ones():
+def test_an_unknown_name_lists_similar_ones():
     error = errors.UnknownNameError("optimizer", "adm", ["adam", "adamw", "sgd"])
     assert "Could not interpret optimizer identifier: 'adm'" in str(error)
     assert "did you mean 'adam'" in str(error)
 
 
-def test_a_name_like_no_other_lists_all_names():
+def test_a_name_unlike_any_known_name_lists_all_names():
     assert "use one of: adam, sgd" in str(
         errors.UnknownNameError("optimizer", "zzzz", ["sgd", "adam"])
     )
@@ -51,29 +51,29 @@ def test_a_name_like_no_other_lists_all_names():
         ("meansquarederror", "mean_squared_error"),
     ],
 )
-def test_case_and_underscores_do_not_hide_a_near_name(name, best):
+def test_case_and_underscores_do_not_hide_a_similar_name(name, best):
     known = ["categorical_crossentropy", "relu", "mean_squared_error", "binary_crossentropy"]
     assert errors.nearest(name, known)[0] == best
 
 
-def test_checks_return_what_is_right():
+def test_checks_return_valid_values():
     assert positive_int("units", 3, "Dense") == 3
     assert in_range("rate", 1, 0, 1, "Dropout") == 1.0
     assert one_of("mode", "min", ("min", "max"), "EarlyStopping") == "min"
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.0, "3", True, None])
-def test_positive_int_refuses_all_else_naming_owner_and_argument(value):
+def test_positive_int_refuses_other_values_and_names_owner_and_argument(value):
     with pytest.raises(errors.ArgumentError, match="Dense: units"):
         positive_int("units", value, "Dense")
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "0.5", None])
-def test_in_range_refuses_what_lies_outside(value):
+def test_in_range_refuses_values_outside_the_range(value):
     with pytest.raises(errors.ArgumentError, match="from 0 to 1"):
         in_range("rate", value, 0, 1, "Dropout")
 
 
-def test_one_of_lists_what_is_allowed():
+def test_one_of_lists_the_allowed_values():
     with pytest.raises(errors.ArgumentError, match=r"'min', 'max'"):
         one_of("mode", "mid", ("min", "max"), "EarlyStopping")

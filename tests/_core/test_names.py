@@ -1,4 +1,4 @@
-"""Automatic names are Keras's."""
+"""Automatic names are the same as in Keras."""
 
 import inspect
 
@@ -16,7 +16,7 @@ CLASSES = [
 ]
 
 
-def test_every_class_of_keras_gets_keras_snake_case_name():
+def test_every_class_of_keras_gets_the_snake_case_name_of_keras():
     assert len(CLASSES) > 150
     assert {name: snake_case(name) for name in CLASSES} == {
         name: to_snake_case(name) for name in CLASSES

@@ -1,15 +1,15 @@
-"""What a notebook shows of tables and files: small, escaped, with nothing to fetch."""
+"""Tables and files in a notebook: small, escaped, and nothing is downloaded."""
 
 from gazelle._core.notebook import ShownFile, html_table
 
 
-def test_a_table_escapes_all_that_it_is_given():
+def test_a_table_escapes_all_texts():
     page = html_table("<b>", ["<i>", "&"], [["<script>", '"']], "<foot>")
     assert not any(word in page for word in ("<b><", "<i>", "<script>", "<foot>", "http"))
     assert page.count("&lt;") == 4
 
 
-def test_a_file_is_shown_as_what_it_holds(tmp_path):
+def test_a_file_is_shown_according_to_its_type(tmp_path):
     files = {"a.png": b"\x89PNG", "b.svg": b"<svg/>", "c.html": b"<p>", "d.txt": b"x"}
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
@@ -20,7 +20,7 @@ def test_a_file_is_shown_as_what_it_holds(tmp_path):
     assert list(shown["d.txt"]) == ["text/plain"]
 
 
-def test_a_file_that_is_gone_or_too_large_is_only_named(tmp_path):
+def test_only_the_name_of_a_missing_or_too_large_file_is_shown(tmp_path):
     large = tmp_path / "large.png"
     large.write_bytes(bytes((5 << 20) + 1))
     for path in (tmp_path / "gone.png", large):

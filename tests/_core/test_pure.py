@@ -1,4 +1,4 @@
-"""The hinge: code that reads and assigns variables becomes a pure function, and leaves the variables alone."""
+"""Code that assigns variables becomes a pure function that leaves the variables unchanged."""
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ def test_the_same_code_runs_eagerly_and_as_a_pure_function():
     assert int(variables[1]) == 1
 
 
-def test_a_pure_function_survives_jit_grad_vmap_and_scan():
+def test_a_pure_function_works_under_jit_grad_vmap_and_scan():
     update, variables = counter()
     function = pure(update, variables)
     start = [v.value for v in variables]
@@ -65,7 +65,7 @@ def test_variables_get_their_values_back_when_the_function_fails():
     assert variables[0].numpy().tolist() == [0, 0, 0]
 
 
-def test_borrowed_values_hold_within_the_block_only():
+def test_borrowed_values_are_seen_only_within_the_block():
     a, b = Variable(1.0), Variable(2.0)
     with borrowed([a, b], [jnp.float32(5), jnp.float32(6)]):
         assert (float(a), float(b)) == (5, 6)

@@ -1,4 +1,4 @@
-"""Names and configs: one serializer, in the form that Keras writes, which never runs code from a config."""
+"""Names and configs: serialized in the form of Keras, and no code from a config is ever run."""
 
 import json
 
@@ -30,7 +30,7 @@ class RoundThing:
 
     __hash__ = None
 
-    def __repr__(self):  # names of tests must be the same in every process
+    def __repr__(self):  # test names must be the same in every process
         return f"RoundThing({self.size!r}, {self.inner!r})"
 
 
@@ -51,8 +51,7 @@ def through_json(config):
     return json.loads(json.dumps(config, allow_nan=False))
 
 
-# Names
-# --------------------------------------------------------------------------------------------------------------
+# ---- Names ----
 
 
 @pytest.mark.parametrize("name", ["RoundThing", "round_thing", "knob", "KNOB", RoundThing])
@@ -69,17 +68,17 @@ def test_functions_instances_callables_and_none_are_returned_as_they_are():
 
 
 @pytest.mark.parametrize("identifier", ["round_thng", 5, ["knob"]])
-def test_what_stands_for_nothing_is_refused(identifier):
+def test_an_identifier_that_nothing_matches_is_refused(identifier):
     with pytest.raises(UnknownNameError, match="Could not interpret thing identifier"):
         catalogue.get(identifier)
 
 
-def test_a_misspelled_name_is_answered_with_the_near_one():
+def test_a_misspelled_name_is_answered_with_a_similar_one():
     with pytest.raises(UnknownNameError, match="did you mean 'round_thing'"):
         catalogue.get("round_thng")
 
 
-def test_names_of_the_callers_come_before_the_builtin_ones():
+def test_names_of_the_caller_come_before_the_built_in_ones():
     def mine(x):
         return -x
 
@@ -90,8 +89,7 @@ def test_names_of_the_callers_come_before_the_builtin_ones():
         catalogue.get("mine")
 
 
-# Round trips
-# --------------------------------------------------------------------------------------------------------
+# ---- Round trips ----
 
 
 def test_an_object_has_the_config_that_keras_would_write():
@@ -107,7 +105,7 @@ def test_an_object_has_the_config_that_keras_would_write():
     assert (theirs["module"], theirs["registered_name"]) == ("keras.initializers", None)
 
 
-def test_a_policy_has_keras_config():
+def test_a_policy_has_the_config_of_keras():
     assert registry.serialize(DTypePolicy("mixed_bfloat16")) == keras.saving.serialize_keras_object(
         keras.DTypePolicy("mixed_bfloat16")
     )
@@ -151,8 +149,7 @@ def test_builtin_functions_are_written_by_name():
     assert catalogue.get("flat_thing") is flat_thing
 
 
-# Users' classes and functions
-# ---------------------------------------------------------------------------------------
+# ---- Users' classes and functions ----
 
 
 def test_a_registered_class_and_function_come_back():
@@ -179,7 +176,7 @@ def test_a_registered_class_and_function_come_back():
     assert registry.deserialize(through_json(written)) is my_function
 
 
-def test_custom_objects_serve_without_registration():
+def test_custom_objects_work_without_registration():
     class Mine(RoundThing):
         pass
 
@@ -194,7 +191,7 @@ def test_custom_objects_serve_without_registration():
     assert function is my_function
 
 
-def test_a_subclass_of_a_registered_class_is_not_taken_for_its_parent():
+def test_a_subclass_of_a_registered_class_is_not_mistaken_for_its_parent():
     @registry.register_keras_serializable()
     class Parent(RoundThing):
         pass
@@ -228,8 +225,7 @@ def test_classes_within_a_config_see_the_callers_objects():
     assert registry.deserialize(node, {"Mine": Mine}).inner == Mine(2)
 
 
-# Refused
-# ------------------------------------------------------------------------------------------------------------
+# ---- Refused ----
 
 
 def test_a_class_without_get_config_cannot_be_registered():
@@ -238,7 +234,7 @@ def test_a_class_without_get_config_cannot_be_registered():
 
 
 @pytest.mark.parametrize("value", [lambda x: x, object(), {1, 2}, 1 + 2j])
-def test_what_no_config_can_hold_is_refused(value):
+def test_a_value_that_no_config_can_represent_is_refused(value):
     with pytest.raises(ArgumentTypeError, match="cannot be written into a config"):
         registry.serialize(value)
 
@@ -276,7 +272,7 @@ def test_what_no_config_can_hold_is_refused(value):
         {"class_name": None, "config": {}},
     ],
 )
-def test_a_config_that_names_anything_but_known_things_is_refused(config):
+def test_a_config_that_names_something_unknown_is_refused(config):
     with pytest.raises((UnknownNameError, ArgumentTypeError)):
         registry.deserialize(config)
     with pytest.raises(UnknownNameError):

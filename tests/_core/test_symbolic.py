@@ -1,4 +1,4 @@
-"""Symbolic tensors: shapes are found by tracing, and graphs of calls come out in an order that can be computed."""
+"""Symbolic tensors: shapes are found by tracing, and calls come in an order of computation."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -92,8 +92,7 @@ def test_a_symbolic_tensor_has_no_values():
         jnp.sin(x)
 
 
-# Operators and graphs
-# -----------------------------------------------------------------------------------------------
+# ---- Operators and graphs ----
 
 
 class Step:

@@ -1,4 +1,4 @@
-"""Variables own values; nobody who holds an array of theirs loses it to a program that may destroy its arguments."""
+"""Variables own their values, and an array that was handed out is never destroyed by a program."""
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,7 @@ from gazelle._core.variable import Variable
 VALUES = np.array([[1.0, -2.0], [3.0, 4.0]], "float32")
 
 
-# Making
-# -------------------------------------------------------------------------------------------------------------
+# ---- Creating ----
 
 
 @pytest.mark.parametrize(
@@ -65,12 +64,11 @@ def test_wrong_arguments_are_refused():
         Variable(VALUES, shape=(2, 3))
 
 
-def test_names_without_one_are_automatic_and_differ():
+def test_automatic_names_differ():
     assert Variable(1.0).name != Variable(1.0).name
 
 
-# Assigning
-# ----------------------------------------------------------------------------------------------------------
+# ---- Assigning ----
 
 
 @pytest.mark.parametrize(
@@ -112,8 +110,7 @@ def test_a_numpy_array_that_is_changed_later_does_not_change_the_variable():
     np.testing.assert_array_equal(variable, VALUES)
 
 
-# Computing
-# ----------------------------------------------------------------------------------------------------------
+# ---- Computing ----
 
 
 @pytest.mark.parametrize(
@@ -134,7 +131,7 @@ def test_a_numpy_array_that_is_changed_later_does_not_change_the_variable():
         lambda a, b: -a,
     ],
 )
-def test_expressions_with_variables_are_those_of_numpy(operation):
+def test_expressions_with_variables_give_the_results_of_numpy(operation):
     other = np.array([[2.0, 0.5], [3.0, 5.0]], "float32")
     expected = operation(VALUES, other)
     for a, b in [
@@ -154,7 +151,7 @@ def test_numbers_on_the_left_work_too():
 @pytest.mark.parametrize(
     "function", [jnp.maximum, jnp.matmul, jnp.add, lambda x, v: jnp.where(v > 0, v, x)]
 )
-def test_jax_functions_take_variables_eagerly_in_programs_and_under_gradients(function):
+def test_jax_functions_accept_variables_eagerly_in_programs_and_under_gradients(function):
     variable = Variable(VALUES)
     x = jnp.full((2, 2), 0.5)
     expected = function(x, jnp.asarray(VALUES))
@@ -167,7 +164,7 @@ def test_jax_functions_take_variables_eagerly_in_programs_and_under_gradients(fu
     )
 
 
-def test_variables_serve_as_numbers_sequences_and_arrays():
+def test_variables_act_as_numbers_sequences_and_arrays():
     variable = Variable(VALUES)
     np.testing.assert_array_equal(jnp.exp(variable), jnp.exp(VALUES))
     np.testing.assert_array_equal(np.maximum(variable, 0), np.maximum(VALUES, 0))
@@ -185,8 +182,7 @@ def test_variables_are_compared_by_identity_so_that_they_can_be_keys():
     assert len({a: 1, b: 2}) == 2
 
 
-# Lending: `take` gives an array that a program may destroy
-# ----------------------------------------------------------
+# ---- Lending: `lend` gives an array that a program may destroy ----
 
 
 def destroyed_by_a_program(variable):
@@ -205,14 +201,14 @@ HOLDERS = {
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_an_array_that_someone_holds_survives_the_programs(holder):
+def test_an_array_that_was_handed_out_survives_a_program(holder):
     variable = Variable(VALUES)
     held = HOLDERS[holder](variable)
     destroyed_by_a_program(variable)
     np.testing.assert_array_equal(held, VALUES)
 
 
-def test_an_array_given_to_a_variable_survives_the_programs():
+def test_an_array_given_to_a_variable_survives_a_program():
     first, later = jnp.asarray(VALUES), jnp.asarray(VALUES)
     variable = Variable(first)
     destroyed_by_a_program(variable)
@@ -221,7 +217,7 @@ def test_an_array_given_to_a_variable_survives_the_programs():
     np.testing.assert_array_equal(first, later)
 
 
-def test_a_variable_assigned_from_another_does_not_share_its_fate():
+def test_a_variable_assigned_from_another_does_not_share_its_array():
     source, target = Variable(VALUES), Variable(np.zeros((2, 2)))
     target.assign(source)
     destroyed_by_a_program(target)
@@ -231,7 +227,7 @@ def test_a_variable_assigned_from_another_does_not_share_its_fate():
     np.testing.assert_array_equal(target, VALUES)
 
 
-def test_a_held_array_survives_also_when_a_program_that_assigns_was_traced():
+def test_an_array_that_was_handed_out_survives_tracing_a_program_that_assigns():
     variable = Variable(VALUES)
     held = variable.value
     step = jax.jit(pure(lambda: variable.assign(variable * 2), [variable]))
@@ -240,11 +236,10 @@ def test_a_held_array_survives_also_when_a_program_that_assigns_was_traced():
     np.testing.assert_array_equal(held, VALUES)
 
 
-def test_an_array_that_nobody_holds_is_given_without_a_copy():
+def test_an_array_that_was_not_handed_out_is_lent_without_a_copy():
     variable = Variable(VALUES)
     inside = variable._value
     assert variable.lend() is inside
-    jax.jit(pure(lambda: variable.value + jnp.asarray(variable), [variable]))(
-        [inside]
-    )  # read by a program, not a person
+    # Reads within a program do not count as handing out.
+    jax.jit(pure(lambda: variable.value + jnp.asarray(variable), [variable]))([inside])
     assert variable.lend() is inside

@@ -1,4 +1,4 @@
-"""What the tests of the training loop share: a small network of either library, a callback that notes every call."""
+"""Fixtures for the tests of training: a small network of either library, a recording callback."""
 
 import keras
 import numpy as np
@@ -34,7 +34,7 @@ def data():
 
 @pytest.fixture
 def net():
-    """`net(K)`: a small network of a library; every call starts with the same weights."""
+    """`net(K)` is a small network of library `K`, with the same initial weights in every call."""
 
     def make(K, units=1, activation=None, **compiled):
         layers = [
@@ -53,22 +53,24 @@ def net():
 
 @pytest.fixture
 def both():
-    """`both(function)`: what `function(keras)` and `function(gazelle)` give."""
+    """`both(function)` is `(function(keras), function(gazelle))`."""
     return lambda function: (function(keras), function(gazelle))
 
 
 @pytest.fixture
 def recorder():
-    """`recorder(K, *kinds)`: a callback that notes in `.calls` every hook of the kinds with its index and its logs."""
+    """`recorder(K, *kinds)` is a callback that records the hooks of these kinds in `.calls`.
+
+    A call is `(name, index, logs)`, or `(name, logs)` for a hook without an index.
+    """
 
     def make(K, *kinds):
         def note(name):
             def hook(self, *args, logs=None):
-                args = (*args, logs) if logs is not None else args
-                logs = {
-                    key: np.round(value, 5) for key, value in args[-1].items() if key != "outputs"
-                }
-                self.calls.append((name, *args[:-1], logs))
+                if logs is None:  # passed by position
+                    *args, logs = args
+                rounded = {key: np.round(logs[key], 5) for key in logs if key != "outputs"}
+                self.calls.append((name, *args, rounded))
 
             return hook
 
@@ -81,7 +83,7 @@ def recorder():
 
 
 def pytest_collection_modifyitems(items):
-    """Keras reads its variables in a way that NumPy 2 warns of."""
+    """Keras reads its variables in a way that NumPy 2 warns about."""
     for item in items:
         if item.path.parent.name == "_engine":
             item.add_marker(pytest.mark.filterwarnings("ignore:__array__ implementation"))

@@ -1,4 +1,7 @@
-"""The guard of speed: how many compilations, programs, transfers and reads a fit takes. Counts, so no clock decides."""
+"""How many compilations, programs, transfers and reads a fit needs.
+
+The counts guard the speed of training without measuring time.
+"""
 
 import collections
 import logging
@@ -17,17 +20,16 @@ from gazelle._engine.engine import Engine
 
 @pytest.fixture
 def counted(monkeypatch, caplog):
-    """`counted(function)`: counts of what happens while it runs.
+    """`counted(function)` returns counts of what happens while the function runs.
 
     `programs`: programs run; `reads`: logs read back; `sent`: calls that send data to the device;
-    `gathered`: arrays gathered on the host; `compiled`: programs compiled by XLA, small ones of
-    single operations among them.
+    `gathered`: arrays gathered on the host; `compiled`: programs compiled by XLA, including small
+    ones of single operations.
     """
     counts: collections.Counter = collections.Counter()
     monkeypatch.setattr(programs, "_shared", OrderedDict())
-    monkeypatch.setattr(
-        pace, "CHUNK_SECONDS", 1e6
-    )  # chunks as long as they may be, however slow the machine is
+    # Chunks are as long as possible, however slow the machine is.
+    monkeypatch.setattr(pace, "CHUNK_SECONDS", 1e6)
 
     def count(owner, name, key):
         function = getattr(owner, name)
@@ -76,31 +78,25 @@ Y = X[:, :1]
 def test_an_epoch_of_small_data_is_one_program_one_read_and_one_gathering(counted):
     model = make()
     first = counted(lambda: model.fit(X, Y, epochs=1, verbose=0))
-    # 16 steps: one to begin with, eight, the others. One buffer is sent, x and y are gathered into
-    # it.
+    # 16 steps in chunks of one, eight and seven. One buffer is sent, with x and y gathered into it.
     assert first == {"compiled": 1, "programs": 3, "reads": 3, "sent": 1, "gathered": 2}
     longer = counted(lambda: model.fit(X, Y, epochs=40, verbose=0))
-    assert longer == {
-        "programs": 40,
-        "reads": 40,
-        "sent": 2,
-        "gathered": 80,
-    }  # an epoch is gathered beside the last
+    # Each epoch is gathered into a second buffer while the one before runs.
+    assert longer == {"programs": 40, "reads": 40, "sent": 2, "gathered": 80}
 
 
-def test_validation_adds_one_program_an_epoch_and_gathers_once(counted):
+def test_validation_adds_one_program_per_epoch_and_gathers_once(counted):
     model = make()
 
     def run():
         model.fit(X, Y, epochs=10, verbose=0, validation_data=(X[:300], Y[:300]))
 
     counted(run)
-    # Two buffers for the training, of which one is filled beside an epoch, and one for the
-    # validation.
+    # Two buffers for training, of which one is filled during an epoch, and one for validation.
     assert counted(run) == {"programs": 10 + 10, "reads": 20, "sent": 2 + 1, "gathered": 20 + 2}
 
 
-def test_callbacks_that_do_nothing_by_batch_cost_no_program(counted, tmp_path):
+def test_callbacks_without_batch_hooks_add_no_program(counted, tmp_path):
     model = make()
     model.fit(X, Y, epochs=2, verbose=0)
     callbacks = [
@@ -115,20 +111,23 @@ def test_callbacks_that_do_nothing_by_batch_cost_no_program(counted, tmp_path):
 
 def test_a_second_model_of_the_same_shapes_compiles_nothing(counted):
     model = make()
-    counted(lambda: (model.fit(X, Y, verbose=0), model.evaluate(X, Y, verbose=0), model.predict(X)))
+
+    def use(model):
+        model.fit(X, Y, verbose=0)
+        model.evaluate(X, Y, verbose=0)
+        model.predict(X)
+
+    counted(lambda: use(model))
     other = make()
-    again = counted(
-        lambda: (other.fit(X, Y, verbose=0), other.evaluate(X, Y, verbose=0), other.predict(X))
-    )
-    assert "compiled" not in again
+    assert "compiled" not in counted(lambda: use(other))
 
 
-def test_data_of_many_windows_is_sent_a_window_at_a_time(counted, monkeypatch):
+def test_data_of_many_windows_is_sent_one_window_at_a_time(counted, monkeypatch):
     monkeypatch.setattr(windows, "WINDOW_BYTES", 4 * 32 * 5 * 4)  # four batches
     model = make()
     found = counted(lambda: model.fit(X, Y, epochs=3, verbose=0))
-    # 15 whole batches and a tail are four windows; the first epoch begins with chunks of one step
-    # and of eight.
+    # 15 full batches and a shorter one are four windows. The first epoch begins with chunks of one
+    # and of eight steps.
     assert found == {
         "compiled": 1,
         "programs": 5 + 4 + 4,
@@ -138,10 +137,9 @@ def test_data_of_many_windows_is_sent_a_window_at_a_time(counted, monkeypatch):
     }
 
 
-def test_predicting_again_sends_nothing_but_the_samples(counted):
+def test_predicting_again_sends_only_the_samples(counted):
     model = make()
     model.predict(X[:1])
-    assert (
-        counted(lambda: [model.predict(X[:1]) for _ in range(10)]) == {}
-    )  # no check, no feed, no set-up
+    # The shortcut counts nothing: it has no checks, no feed and no setup.
+    assert counted(lambda: [model.predict(X[:1]) for _ in range(10)]) == {}
     assert counted(lambda: [model.predict(X[:rows]) for rows in range(257, 400)]) == {"compiled": 1}

@@ -1,4 +1,4 @@
-"""Which batches an epoch trains and validates on: splits, steps, generators, datasets, weights."""
+"""The batches that an epoch trains and validates on: splits, steps, streams, weights."""
 
 import os
 import signal
@@ -52,7 +52,7 @@ def test_epochs_are_those_of_keras(both, net, data, arguments):
     assert_same(both(lambda K: fit(K, net, data, **arguments)[0]))
 
 
-def test_no_epochs_leave_an_empty_history_and_the_weights_alone(net, data):
+def test_zero_epochs_give_an_empty_history_and_do_not_change_the_weights(net, data):
     history, model = fit(gazelle, net, data, epochs=0)
     assert history.history == {}
     assert history.epoch == []
@@ -71,13 +71,12 @@ def test_the_split_takes_the_last_samples_of_x_y_and_weights(both, net, data):
     )
 
 
-def test_steps_go_on_in_the_next_epoch_and_a_short_one_warns(both, net, data):
+def test_steps_continue_in_the_next_epoch_and_a_short_epoch_warns(both, net, data):
     def run(K):
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
-            history, model = fit(
-                K, net, data, batch_size=28, steps_per_epoch=2
-            )  # 3 batches: 2 + 1 + 2 updates
+            # Three batches in the data give 2 + 1 + 2 updates.
+            history, model = fit(K, net, data, batch_size=28, steps_per_epoch=2)
         ended = [str(w.message) for w in seen if "ran out of data" in str(w.message)]
         return history, int(model.optimizer.iterations.numpy()), len(ended)
 
@@ -111,8 +110,7 @@ def test_shuffled_epochs_take_every_sample_once_in_new_orders():
     assert list(first) != list(second)
 
 
-# Generators and datasets
-# ------------------------------------------------------------------------------------------
+# ---- Generators and datasets ----
 
 
 def batches(data, size, weights=False, forever=False):
@@ -129,14 +127,14 @@ def dataset(K, data, size=16, count=5):
     class Rows(K.utils.PyDataset):
         def __init__(self):
             super().__init__()
-            self.asked, self.begun, self.ended = [], 0, 0
+            self.indices, self.begun, self.ended = [], 0, 0
 
         @property
         def num_batches(self):
             return count
 
         def __getitem__(self, index):
-            self.asked.append(index)
+            self.indices.append(index)
             rows = slice(index % 5 * size, (index % 5 + 1) * size)
             return data[0][rows], data[1][rows]
 
@@ -149,7 +147,7 @@ def dataset(K, data, size=16, count=5):
     return Rows()
 
 
-def test_a_generator_without_end_trains_as_the_arrays_do(net, data):
+def test_an_endless_generator_trains_like_arrays(net, data):
     arrays, _ = fit(gazelle, net, data, batch_size=16)
     stream, model = fit(gazelle, net, (batches(data, 16, forever=True),), steps_per_epoch=5)
     np.testing.assert_allclose(stream.history["loss"], arrays.history["loss"], rtol=1e-5)
@@ -199,7 +197,7 @@ def test_an_empty_generator_is_refused(net):
         net(gazelle, loss="mse").fit(iter(()), verbose=0)
 
 
-def test_a_generator_refuses_targets_beside_it(net, data):
+def test_targets_cannot_be_passed_with_a_generator(net, data):
     with pytest.raises(ArgumentError, match="should not be passed"):
         net(gazelle, loss="mse").fit(batches(data, 16), data[1], verbose=0)
     with pytest.raises(ArgumentError, match="validation_split"):
@@ -213,10 +211,8 @@ def test_a_dataset_trains_and_validates_as_in_keras(both, net, data):
     assert_same(both(run))
 
 
-@pytest.mark.parametrize(
-    ("count", "steps"), [(3, 2), (None, 2)], ids=["of 3 batches", "without end"]
-)
-def test_steps_of_a_dataset_go_on_in_the_next_epoch_as_in_keras(both, net, data, count, steps):
+@pytest.mark.parametrize(("count", "steps"), [(3, 2), (None, 2)], ids=["of 3 batches", "endless"])
+def test_steps_of_a_dataset_continue_in_the_next_epoch_as_in_keras(both, net, data, count, steps):
     def run(K):
         source = dataset(K, data, count=count)
         with warnings.catch_warnings():
@@ -225,29 +221,28 @@ def test_steps_of_a_dataset_go_on_in_the_next_epoch_as_in_keras(both, net, data,
 
     (expected, theirs), (found, ours) = both(run)
     assert_same((expected, found))
-    assert ours.asked == theirs.asked[1:]  # Keras asks for one batch more, to build the model
+    assert ours.indices == theirs.indices[1:]  # Keras reads one more batch, to build the model
 
 
-def test_a_dataset_is_told_of_every_epoch(net, data):
+def test_a_dataset_is_notified_of_every_epoch(net, data):
     source = dataset(gazelle, data)
     fit(gazelle, net, (source,))
     assert (source.begun, source.ended) == (3, 3)
-    assert source.asked == [0, 1, 2, 3, 4] * 3
+    assert source.indices == [0, 1, 2, 3, 4] * 3
 
 
 def test_a_dataset_is_shuffled_by_batches(net, data):
     source = dataset(gazelle, data)
     fit(gazelle, net, (source,), epochs=6, shuffle=True)
-    passes = [source.asked[i : i + 5] for i in range(0, 30, 5)]
+    passes = [source.indices[i : i + 5] for i in range(0, 30, 5)]
     assert all(sorted(one) == [0, 1, 2, 3, 4] for one in passes)
     assert len({tuple(one) for one in passes}) > 1
 
 
-# Other forms of data
-# ----------------------------------------------------------------------------------------------
+# ---- Other kinds of data ----
 
 
-def test_frames_and_device_arrays_train_as_numpy_arrays_do(net, data):
+def test_frames_and_device_arrays_train_like_numpy_arrays(net, data):
     import jax.numpy as jnp
     import pandas as pd
 
@@ -259,14 +254,13 @@ def test_frames_and_device_arrays_train_as_numpy_arrays_do(net, data):
     np.testing.assert_allclose(fit(gazelle, net, frames)[0].history["loss"], expected, rtol=1e-5)
     arrays = tuple(jnp.asarray(part) for part in data)
     assert fit(gazelle, net, arrays)[0].history["loss"] == expected
-    assert arrays[0].sum() == pytest.approx(
-        data[0].sum(), rel=1e-5
-    )  # the user's arrays are still there
+    # The user's arrays still exist.
+    assert arrays[0].sum() == pytest.approx(data[0].sum(), rel=1e-5)
     model = net(gazelle, loss="mse")
     np.testing.assert_allclose(model.predict(frames[0]), model.predict(data[0]), rtol=1e-5)
 
 
-def test_several_inputs_come_as_a_list_or_a_dict_by_name(data):
+def test_several_inputs_are_a_list_or_a_dict_by_name(data):
     L = gazelle.layers
     a, b = gazelle.Input((4,), name="left"), gazelle.Input((4,), name="right")
     model = gazelle.Model([a, b], L.Dense(1)(L.Subtract()([a, b])))
@@ -277,54 +271,44 @@ def test_several_inputs_come_as_a_list_or_a_dict_by_name(data):
     assert model.evaluate(by_name, data[1], verbose=0) == model.evaluate(x, data[1], verbose=0)
 
 
-# Weights of classes
-# -----------------------------------------------------------------------------------------------
+# ---- Class weights ----
 
 
 def classes(data):
     return np.clip((data[0][:, 0] * 1.2 + 1.5).round(), 0, 2).astype("int64")
 
 
-def test_class_weights_take_labels_columns_and_one_hot_alike(net, data):
+def test_class_weights_accept_labels_columns_and_one_hot_targets(net, data):
     y, weight = classes(data), {0: 3.0, 1: 0.5}
-    histories = []
+    losses = []
     for loss, targets in (
         ("sparse_categorical_crossentropy", y),
         ("sparse_categorical_crossentropy", y[:, None]),
         ("categorical_crossentropy", np.eye(3)[y]),
     ):
         model = net(gazelle, 3, "softmax", loss=loss)
-        histories.append(
-            model.fit(data[0], targets, class_weight=weight, verbose=0, shuffle=False).history[
-                "loss"
-            ]
-        )
-    np.testing.assert_allclose(histories[1:], [histories[0]] * 2, rtol=1e-5)
+        history = model.fit(data[0], targets, class_weight=weight, verbose=0, shuffle=False)
+        losses.append(history.history["loss"])
+    np.testing.assert_allclose(losses[1:], [losses[0]] * 2, rtol=1e-5)
     weights = np.array([3.0, 0.5, 1.0])[y]
     model = net(gazelle, 3, "softmax", loss="sparse_categorical_crossentropy")
-    assert (
-        model.fit(data[0], y, sample_weight=weights, verbose=0, shuffle=False).history["loss"]
-        == histories[0]
-    )
+    history = model.fit(data[0], y, sample_weight=weights, verbose=0, shuffle=False)
+    assert history.history["loss"] == losses[0]
 
 
 def test_balanced_class_weights_give_every_class_the_same_share(net, data):
     y = classes(data)
     counts = np.bincount(y)
     weights = (len(y) / (3 * counts))[y]
-    losses = [
-        net(gazelle, 3, "softmax", loss="sparse_categorical_crossentropy")
-        .fit(data[0], y, verbose=0, **more)
-        .history
-        for more in (
-            {"class_weight": "balanced", "shuffle": False},
-            {"sample_weight": weights, "shuffle": False},
-        )
-    ]
-    np.testing.assert_allclose(losses[0]["loss"], losses[1]["loss"], rtol=1e-5)
+    losses = []
+    for more in ({"class_weight": "balanced"}, {"sample_weight": weights}):
+        model = net(gazelle, 3, "softmax", loss="sparse_categorical_crossentropy")
+        history = model.fit(data[0], y, verbose=0, shuffle=False, **more)
+        losses.append(history.history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
 
 
-def test_class_weights_may_name_a_class_that_the_data_lacks(net, data):
+def test_class_weights_may_contain_a_class_that_the_data_lacks(net, data):
     model = net(gazelle, 3, "softmax", loss="sparse_categorical_crossentropy")
     y = np.minimum(classes(data), 1)
     assert model.fit(data[0], y, class_weight={0: 1.0, 1: 2.0, 2: 5.0}, verbose=0).history["loss"]
@@ -338,7 +322,7 @@ def test_class_weights_refuse_streams_sample_weights_and_several_outputs(net, da
         model.fit(*data, class_weight={0: 1.0}, sample_weight=np.ones(70), verbose=0)
 
 
-def test_train_on_batch_weighs_classes_too(both, net, data):
+def test_train_on_batch_uses_class_weights_too(both, net, data):
     y = classes(data)
 
     def run(K):
@@ -349,31 +333,28 @@ def test_train_on_batch_weighs_classes_too(both, net, data):
     assert found == pytest.approx(float(expected), rel=1e-5)
 
 
-# Epochs that are started before the last one is looked at
-# -----------------------------------------------------------
+# ---- Epochs that are started before the last one is read ----
 
 
 @pytest.mark.parametrize(
     "arguments", [{}, {"shuffle": False}, {"steps_per_epoch": 1}, {"initial_epoch": 3}]
 )
-def test_a_callback_between_epochs_changes_no_number(net, data, arguments):
+def test_a_callback_between_epochs_does_not_change_the_numbers(net, data, arguments):
     def run(callbacks):
         np.random.seed(0)  # noqa: NPY002
         model = net(gazelle, loss="mse", metrics=["mae"])
-        model.fit(
-            *data, batch_size=16, verbose=0
-        )  # learns the pace: an epoch is one chunk from here on
+        # This fit measures the pace: from here on, an epoch is one chunk.
+        model.fit(*data, batch_size=16, verbose=0)
         history = model.fit(
             *data, batch_size=16, epochs=7, verbose=0, callbacks=callbacks, **arguments
         )
         return history.epoch, history.history, model.get_weights()
 
-    noted = []
-    watched = run(
-        [gazelle.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: noted.append(epoch))]
-    )
+    seen = []
+    callback = gazelle.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+    watched = run([callback])
     epochs, history, weights = run(None)
-    assert epochs == watched[0] == noted
+    assert epochs == watched[0] == seen
     assert history == watched[1]
     for one, other in zip(weights, watched[2], strict=True):
         np.testing.assert_array_equal(one, other)
@@ -392,13 +373,13 @@ def test_ctrl_c_counts_every_epoch_that_was_trained(net, data):
     assert int(model.optimizer.iterations.numpy()) == before + 3 * len(history.epoch)
 
 
-def test_an_epoch_that_was_done_before_the_last_was_read_has_its_own_time():
-    told = []
+def test_an_epoch_that_ends_before_the_last_one_is_read_has_its_own_time():
+    seconds = []
     engine = SimpleNamespace(read_logs=lambda result: {}, paces={})
     callbacks = SimpleNamespace(
-        note_seconds=told.append, has_batch_hooks=lambda stage: False, on_progress=lambda *_: 0
+        note_seconds=seconds.append, has_batch_hooks=lambda stage: False, on_progress=lambda *_: 0
     )
     runner = Runner(engine, SimpleNamespace(batch_size=1), "train", callbacks)
     for begun, done in ((0.0, 4.0), (1.0, 3.5), (5.0, 7.0)):
         runner.end_epoch(Chunk(None, 1, begun, done), ran_alone=False)
-    assert told == [4.0, 2.5, 2.0]
+    assert seconds == [4.0, 2.5, 2.0]

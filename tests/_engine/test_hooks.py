@@ -1,4 +1,4 @@
-"""Callbacks in fit, evaluate and predict: which hook is called when, with what, and what a callback may do."""
+"""Callbacks in fit, evaluate and predict: order and logs of hooks, and what a callback may do."""
 
 import functools
 import io
@@ -21,14 +21,13 @@ def trained(K, net, data, callbacks, **arguments):
     return model, history
 
 
-# Order
-# ------------------------------------------------------------------------------------------------------------
+# ---- Order ----
 
 
 @pytest.mark.parametrize(
     "kinds", [("run", "epoch", "batch"), ("run", "epoch"), ("batch",)], ids="+".join
 )
-def test_hooks_come_in_the_order_and_with_the_logs_of_keras(both, net, data, recorder, kinds):
+def test_hooks_are_called_in_the_order_and_with_the_logs_of_keras(both, net, data, recorder, kinds):
     def run(K):
         callback = recorder(K, *kinds)
         model, _ = trained(
@@ -53,7 +52,7 @@ def test_hooks_come_in_the_order_and_with_the_logs_of_keras(both, net, data, rec
         )
 
 
-def test_several_steps_a_call_give_keras_s_batch_numbers(both, net, data, recorder):
+def test_several_steps_per_call_give_the_batch_numbers_of_keras(both, net, data, recorder):
     def run(K):
         callback = recorder(K, "batch")
         model = net(K, loss="mse", steps_per_execution=2)
@@ -61,10 +60,8 @@ def test_several_steps_a_call_give_keras_s_batch_numbers(both, net, data, record
         return [call[:2] for call in callback.calls]
 
     expected, calls = both(run)
-    assert expected[-1] == (
-        "on_train_batch_end",
-        5,
-    )  # the group of one that is left ends at a batch that there is not
+    # Keras counts the last group as two steps, although only one batch is left.
+    assert expected[-1] == ("on_train_batch_end", 5)
     assert calls == [*expected[:-1], ("on_train_batch_end", 4)]
 
 
@@ -89,7 +86,7 @@ def test_streams_and_run_eagerly_call_the_same_hooks(net, data, recorder):
             )
 
 
-def test_predictions_reach_the_batch_hook(net, data):
+def test_the_batch_hook_receives_the_predictions(net, data):
     seen = []
     callback = LambdaCallback(on_predict_batch_end=lambda batch, logs: seen.append(logs["outputs"]))
     model = net(gazelle)
@@ -116,8 +113,7 @@ def test_history_keeps_params_model_and_plain_floats(net, data):
     assert all(type(value) is float for values in history.history.values() for value in values)
 
 
-# Stopping
-# ---------------------------------------------------------------------------------------------------------
+# ---- Stopping ----
 
 
 def stopping(K, hook, at):
@@ -131,7 +127,7 @@ def stopping(K, hook, at):
 @pytest.mark.parametrize(
     ("hook", "updates"), [("on_epoch_end", 8), ("on_train_batch_end", 2), ("on_epoch_begin", 5)]
 )
-def test_stop_training_ends_where_it_does_in_keras(both, net, data, hook, updates):
+def test_stop_training_ends_training_where_keras_does(both, net, data, hook, updates):
     def run(K):
         more = {"epochs": 5, "validation_split": 0.1, "batch_size": 16}
         model, history = trained(K, net, data, [stopping(K, hook, 1)], **more)
@@ -144,16 +140,15 @@ def test_stop_training_ends_where_it_does_in_keras(both, net, data, hook, update
         np.testing.assert_allclose(found[name], values, rtol=1e-5)
 
 
-def test_a_stopped_model_trains_on_in_the_next_fit(net, data):
+def test_a_stopped_model_continues_in_the_next_fit(net, data):
     model, _ = trained(gazelle, net, data, stopping(gazelle, "on_epoch_end", 0))
     assert model.fit(*data, epochs=3, verbose=0).epoch == [0, 1, 2]
 
 
-# Changing the model
-# -----------------------------------------------------------------------------------------------
+# ---- Changing the model ----
 
 
-def test_a_learning_rate_set_in_a_callback_counts_from_the_next_step(both, net, data):
+def test_a_learning_rate_set_in_a_callback_takes_effect_in_the_next_step(both, net, data):
     def run(K):
         class Slower(K.callbacks.Callback):
             def on_epoch_end(self, epoch, logs=None):
@@ -165,7 +160,7 @@ def test_a_learning_rate_set_in_a_callback_counts_from_the_next_step(both, net, 
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_weights_set_in_a_callback_are_trained_on(both, net, data):
+def test_training_continues_from_weights_set_in_a_callback(both, net, data):
     start = net(gazelle).get_weights()
 
     def run(K):
@@ -180,7 +175,7 @@ def test_weights_set_in_a_callback_are_trained_on(both, net, data):
     assert found[0] == found[1] == found[2]
 
 
-def test_weights_read_in_a_callback_stay_as_they_were_then(net, data):
+def test_weights_read_in_a_callback_do_not_change_later(net, data):
     kept = []
 
     class Keeps(Callback):
@@ -201,12 +196,8 @@ def test_a_callback_may_evaluate_and_predict(net, data):
     class Looks(Callback):
         def on_epoch_end(self, epoch, logs=None):
             predictions = self.model.predict(data[0])
-            seen.append(
-                (
-                    self.model.evaluate(*data, verbose=0)[0],
-                    float(((predictions - data[1]) ** 2).mean()),
-                )
-            )
+            error = float(((predictions - data[1]) ** 2).mean())
+            seen.append((self.model.evaluate(*data, verbose=0)[0], error))
 
     _, history = trained(gazelle, net, data, Looks(), validation_data=data)
     expected = history.history["val_loss"]
@@ -215,8 +206,7 @@ def test_a_callback_may_evaluate_and_predict(net, data):
     np.testing.assert_allclose(history.history["loss"], plain, rtol=1e-6)
 
 
-# Ctrl-C and errors
-# ------------------------------------------------------------------------------------------------
+# ---- Ctrl-C and errors ----
 
 
 def test_ctrl_c_ends_training_and_returns_the_history_so_far(net, data, recorder, capsys):
@@ -225,11 +215,11 @@ def test_ctrl_c_ends_training_and_returns_the_history_so_far(net, data, recorder
             if epoch == 1:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    notes = recorder(gazelle, "run")
+    recorded = recorder(gazelle, "run")
     before = signal.getsignal(signal.SIGINT)
-    model, history = trained(gazelle, net, data, [Presses(), notes], epochs=50, verbose=2)
+    model, history = trained(gazelle, net, data, [Presses(), recorded], epochs=50, verbose=2)
     assert history.epoch == [0, 1]
-    assert notes.calls[-1][0] == "on_train_end"
+    assert recorded.calls[-1][0] == "on_train_end"
     assert "Interrupted" in capsys.readouterr().out
     assert signal.getsignal(signal.SIGINT) is before
     assert np.isfinite(model.evaluate(*data, verbose=0)[0])
@@ -245,23 +235,23 @@ def test_ctrl_c_within_an_epoch_ends_it_after_the_step(net, data):
     assert int(model.optimizer.iterations.numpy()) == 1
 
 
-def test_a_second_ctrl_c_breaks_off_and_leaves_the_model_whole(net, data, recorder):
+def test_a_second_ctrl_c_raises_and_leaves_the_model_intact(net, data, recorder):
     class Presses(Callback):
         def on_train_batch_end(self, batch, logs=None):
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
 
-    notes = recorder(gazelle, "run")
+    recorded = recorder(gazelle, "run")
     model = net(gazelle, loss="mse")
     with pytest.raises(KeyboardInterrupt):
-        model.fit(*data, epochs=50, verbose=0, callbacks=[Presses(), notes])
-    assert notes.calls[-1][0] == "on_train_end"
+        model.fit(*data, epochs=50, verbose=0, callbacks=[Presses(), recorded])
+    assert recorded.calls[-1][0] == "on_train_end"
     assert int(model.optimizer.iterations.numpy()) == 1
     assert len(model.fit(*data, verbose=0).epoch) == 1
 
 
 def test_ctrl_c_during_a_step_waits_until_the_weights_are_back(net, data):
-    """Here the program itself presses, while it runs; evaluate has no handler of its own."""
+    """The program itself sends the signal while it runs; evaluate has no handler of its own."""
     import jax
 
     class Presses(gazelle.layers.Layer):
@@ -300,26 +290,22 @@ class Breaks(Callback):
     "hook",
     ["on_train_begin", "on_epoch_begin", "on_train_batch_end", "on_test_end", "on_epoch_end"],
 )
-def test_an_error_in_a_callback_reaches_the_user_and_the_others_are_ended(
+def test_an_error_in_a_callback_reaches_the_user_and_other_callbacks_are_ended(
     net, data, recorder, tmp_path, hook
 ):
-    log, notes = CSVLogger(tmp_path / "log.csv"), recorder(gazelle, "run")
+    log, recorded = CSVLogger(tmp_path / "log.csv"), recorder(gazelle, "run")
     with pytest.raises(RuntimeError, match="broken on purpose"):
-        trained(gazelle, net, data, [log, Breaks(hook), notes], validation_split=0.2)
+        trained(gazelle, net, data, [log, Breaks(hook), recorded], validation_split=0.2)
     assert log.csv_file is None
-    assert notes.calls[-1][0] == "on_train_end"
+    assert recorded.calls[-1][0] == "on_train_end"
 
 
 def test_an_error_at_the_end_does_not_hide_the_first_one(net, data, recorder):
-    notes = recorder(gazelle, "run")
+    recorded = recorder(gazelle, "run")
+    last = LambdaCallback(on_train_end=lambda logs: 1 / 0)
     with pytest.raises(RuntimeError, match="broken on purpose"):
-        trained(
-            gazelle,
-            net,
-            data,
-            [Breaks("on_epoch_end"), LambdaCallback(on_train_end=lambda logs: 1 / 0), notes],
-        )
-    assert notes.calls[-1][0] == "on_train_end"
+        trained(gazelle, net, data, [Breaks("on_epoch_end"), last, recorded])
+    assert recorded.calls[-1][0] == "on_train_end"
 
 
 def test_an_error_ends_the_live_progress_line(net, data, monkeypatch):
@@ -333,10 +319,10 @@ def test_an_error_ends_the_live_progress_line(net, data, monkeypatch):
         trained(gazelle, net, data, [Breaks("on_train_batch_end", at=1)], verbose=1)
     text = screen.getvalue()
     assert "Epoch 1/3" in text
-    assert re.search(r"\r +\r$", text)  # wiped: what is printed next starts on an empty line
+    assert re.search(r"\r +\r$", text)  # cleared, so that the next output starts on an empty line
 
 
-def test_an_error_leaves_weights_and_optimizer_where_the_last_step_left_them(net, data):
+def test_an_error_leaves_weights_and_optimizer_as_after_the_last_step(net, data):
     expected, _ = trained(gazelle, net, data, None, epochs=1)
     model = net(gazelle, loss="mse", metrics=["mae"], optimizer=gazelle.optimizers.SGD(0.1))
     with pytest.raises(RuntimeError, match="broken"):

@@ -1,4 +1,4 @@
-"""Losses, metrics, layers and models of the user's own, trained by the loop."""
+"""Training with a user's own losses, metrics, layers and models."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,11 +18,10 @@ def assert_same(expected, found):
         np.testing.assert_allclose(found[name], values, rtol=1e-5, err_msg=name)
 
 
-# Losses and metrics
-# -----------------------------------------------------------------------------------------------
+# ---- Losses and metrics ----
 
 
-def test_losses_of_the_users_own_train_as_in_keras(both, net, data):
+def test_a_users_own_losses_train_as_in_keras(both, net, data):
     def run(K):
         class Quartic(K.losses.Loss):
             def call(self, y_true, y_pred):
@@ -38,16 +37,15 @@ def test_losses_of_the_users_own_train_as_in_keras(both, net, data):
                 validation_split=0.2,
             )
 
-        flat = data[1][
-            :, 0
-        ]  # brought to the rank of the predictions; Keras does so for functions only
+        # Targets get the rank of the predictions; Keras does this only for functions.
+        flat = data[1][:, 0]
         return trained(Quartic(), flat if K is gazelle else data[1]), trained(quartic, flat)
 
     for expected, found in zip(*both(run), strict=True):
         assert_same(expected, found)
 
 
-def test_a_loss_that_is_one_number_a_batch_is_weighted_by_the_mean_weight(both, net, data):
+def test_a_loss_with_one_number_per_batch_is_weighted_by_the_mean_weight(both, net, data):
     def run(K):
         def worst(y_true, y_pred):
             return abs(y_true - y_pred).max()
@@ -59,10 +57,10 @@ def test_a_loss_that_is_one_number_a_batch_is_weighted_by_the_mean_weight(both, 
     assert_same(*both(run))
 
 
-def test_metrics_of_the_users_own_measure_as_in_keras(both, net, data):
+def test_a_users_own_metrics_give_the_results_of_keras(both, net, data):
     def run(K):
         class Share(K.metrics.Metric):
-            """Share of the predictions that are near."""
+            """Share of the predictions that are close to the targets."""
 
             def __init__(self, name="share", **kwargs):
                 super().__init__(name=name, **kwargs)
@@ -71,11 +69,9 @@ def test_metrics_of_the_users_own_measure_as_in_keras(both, net, data):
 
             def update_state(self, y_true, y_pred, sample_weight=None):
                 near = jnp.asarray(abs(y_true - y_pred) < 0.5, "float32")
-                weights = (
-                    jnp.ones_like(near)
-                    if sample_weight is None
-                    else jnp.reshape(sample_weight, (-1, 1))
-                )
+                weights = jnp.ones_like(near)
+                if sample_weight is not None:
+                    weights = jnp.reshape(sample_weight, (-1, 1))
                 self.near.assign(self.near + (near * weights).sum())
                 self.count.assign(self.count + weights.sum())
 
@@ -95,7 +91,7 @@ def test_metrics_of_the_users_own_measure_as_in_keras(both, net, data):
     assert_same(*both(run))
 
 
-def test_a_metric_with_several_results_adds_them_all(net, data):
+def test_all_results_of_a_metric_are_logged(net, data):
     class Range(gazelle.metrics.Metric):
         def __init__(self):
             super().__init__(name="range")
@@ -127,7 +123,7 @@ def test_a_metric_with_an_array_as_result_is_logged_as_an_array(net, data):
     )
 
 
-def test_a_metric_that_a_layer_updates_in_its_call_is_logged_and_set_back(data):
+def test_a_metric_that_a_layer_updates_in_its_call_is_logged_and_reset(data):
     """Keras on JAX fails here."""
 
     class Watches(gazelle.layers.Layer):
@@ -149,11 +145,10 @@ def test_a_metric_that_a_layer_updates_in_its_call_is_logged_and_set_back(data):
     )
 
 
-# Layers and models
-# ------------------------------------------------------------------------------------------------
+# ---- Layers and models ----
 
 
-def test_losses_that_layers_add_count_in_training_and_evaluation(both, data):
+def test_losses_that_layers_add_are_part_of_training_and_evaluation(both, data):
     def run(K):
         class Pulls(K.layers.Layer):
             def call(self, inputs):
@@ -201,7 +196,7 @@ def own_loss_model(K, four_arguments):
 
 
 @pytest.mark.parametrize("four_arguments", [False, True], ids=["with training", "older form"])
-def test_a_compute_loss_of_the_users_own_may_build_on_the_models(both, data, four_arguments):
+def test_a_users_own_compute_loss_may_call_that_of_the_model(both, data, four_arguments):
     def run(K):
         return history(own_loss_model(K, four_arguments), data, validation_split=0.2)
 
@@ -213,7 +208,7 @@ def test_compute_loss_before_any_data_says_what_to_do(net):
         net(gazelle, loss="mse").compute_loss(y=np.ones((2, 1)), y_pred=np.ones((2, 1)))
 
 
-def test_models_hold_layers_in_lists_dicts_and_layers(both, data):
+def test_models_may_have_layers_in_lists_dicts_and_layers(both, data):
     def run(K):
         class Block(K.layers.Layer):
             def __init__(self, width):
@@ -261,8 +256,7 @@ def test_models_hold_layers_in_lists_dicts_and_layers(both, data):
     assert found["calls"] == [4.0]
 
 
-# Freezing
-# ---------------------------------------------------------------------------------------------------------
+# ---- Freezing ----
 
 
 def test_frozen_layers_keep_their_weights(both, net, data):
@@ -279,7 +273,7 @@ def test_frozen_layers_keep_their_weights(both, net, data):
     np.testing.assert_array_equal(kernel, their_kernel)
 
 
-def test_freezing_after_a_fit_and_compiling_again_holds(both, net, data):
+def test_freezing_after_a_fit_and_compiling_again_takes_effect(both, net, data):
     def run(K):
         model = net(K, loss="mse")
         first = history(model, data)["loss"]
@@ -297,8 +291,8 @@ def test_freezing_after_a_fit_and_compiling_again_holds(both, net, data):
     assert_same(*both(run))
 
 
-def test_freezing_between_two_fits_holds_without_compiling_again(net, data):
-    """Keras refuses to train on."""
+def test_freezing_between_two_fits_takes_effect_without_compiling_again(net, data):
+    """Keras refuses the second fit."""
     model = net(gazelle, loss="mse", optimizer=gazelle.optimizers.Adam(0.05))
     history(model, data)
     model.layers[0].trainable = False

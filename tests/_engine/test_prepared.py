@@ -1,4 +1,4 @@
-"""The data of the next epoch is made ready while one runs, and nobody can tell from the numbers."""
+"""The data of the next epoch is prepared while one runs, and the numbers stay the same."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ ROWS, EPOCHS = 90, 6  # six batches of 16, the last one shorter
 
 
 class Own(EarlyStopping):
-    """A callback of the user's: it may do anything between two epochs, so nothing is prepared."""
+    """A user's callback may do anything between two epochs, so nothing is prepared."""
 
 
 class Sequence(gazelle.utils.PyDataset):
@@ -26,11 +26,16 @@ class Sequence(gazelle.utils.PyDataset):
 
 @pytest.fixture
 def prepared(monkeypatch):
-    """How often an epoch was prepared."""
-    counts = []
-    real = Runner.prepare_epoch
-    monkeypatch.setattr(Runner, "prepare_epoch", lambda runner: (counts.append(1), real(runner))[1])
-    return counts
+    """A list with one entry for each epoch that was prepared."""
+    runners = []
+    prepare_epoch = Runner.prepare_epoch
+
+    def counted(runner):
+        runners.append(runner)
+        return prepare_epoch(runner)
+
+    monkeypatch.setattr(Runner, "prepare_epoch", counted)
+    return runners
 
 
 def train(callbacks, **arguments):
@@ -56,7 +61,7 @@ def assert_same(one, other):
 
 @pytest.mark.parametrize("shuffle", [True, False, "batch"])
 @pytest.mark.parametrize("steps", [None, 3])
-def test_prepared_epochs_are_those_that_would_have_come(prepared, shuffle, steps):
+def test_prepared_epochs_are_the_same_as_others(prepared, shuffle, steps):
     arguments = {"shuffle": shuffle, "steps_per_epoch": steps}
     found = train([EarlyStopping("loss", patience=100)], **arguments)
     assert len(prepared) >= EPOCHS - 2  # the first epoch may take more than one chunk
@@ -66,36 +71,30 @@ def test_prepared_epochs_are_those_that_would_have_come(prepared, shuffle, steps
     assert_same(found, expected)
 
 
-def test_validation_runs_between_and_changes_nothing(prepared):
+def test_validation_between_epochs_changes_nothing(prepared):
     data = np.ones((20, 4), "float32"), np.ones((20, 1), "float32")
     found = train([ReduceLROnPlateau("val_loss", patience=0)], validation_data=data)
     assert len(prepared) >= EPOCHS - 2
-    assert_same(
-        found,
-        train(
-            [ReduceLROnPlateau("val_loss", patience=0), Own("loss", patience=9)],
-            validation_data=data,
-        ),
-    )
+    callbacks = [ReduceLROnPlateau("val_loss", patience=0), Own("loss", patience=9)]
+    assert_same(found, train(callbacks, validation_data=data))
 
 
 @pytest.mark.parametrize("kind", [EarlyStopping, Own])
-def test_an_epoch_that_does_not_come_leaves_the_random_numbers_alone(prepared, kind):
+def test_an_epoch_that_is_not_run_draws_no_random_numbers(prepared, kind):
     _, _, state = train([kind("loss", patience=0, baseline=-1.0, min_delta=1e9)])
     gazelle.utils.set_random_seed(3)
-    for _ in range(
-        2
-    ):  # the first epoch is an improvement on nothing, after the second training ends
+    # Two epochs: the first always improves, and training ends after the second.
+    for _ in range(2):
         np.random.permutation(ROWS)  # noqa: NPY002
     np.testing.assert_equal(state, np.random.get_state(legacy=False))  # noqa: NPY002
     assert bool(prepared) == (kind is EarlyStopping)
 
 
-def test_nothing_is_prepared_beside_data_that_may_draw(prepared):
+def test_nothing_is_prepared_if_validation_data_may_draw_random_numbers(prepared):
     train([EarlyStopping("loss", patience=100)], validation_data=Sequence())
     assert not prepared
 
 
-def test_nothing_is_prepared_where_the_next_epoch_is_already_started(prepared, tmp_path):
+def test_nothing_is_prepared_if_the_next_epoch_is_already_started(prepared, tmp_path):
     train([CSVLogger(tmp_path / "log.csv")])
     assert not prepared

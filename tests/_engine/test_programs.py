@@ -1,4 +1,4 @@
-"""The compiled programs: how many there are, that they repeat exactly, and that no value is ever lost."""
+"""The compiled programs: their number, exact repetition, and that no value is ever lost."""
 
 import collections
 import logging
@@ -18,10 +18,9 @@ from gazelle.callbacks import Callback
 
 @pytest.fixture
 def compiled(caplog, monkeypatch):
-    """`compiled(function)`: how often each program was compiled while `function()` ran, by the program's name."""
-    monkeypatch.setattr(
-        programs, "_shared", OrderedDict()
-    )  # what other tests have compiled is not found again
+    """`compiled(function)` counts the compilations during `function()`, by program name."""
+    # Programs that other tests have compiled are not reused.
+    monkeypatch.setattr(programs, "_shared", OrderedDict())
 
     def count(function):
         caplog.clear()
@@ -36,16 +35,15 @@ def compiled(caplog, monkeypatch):
     return count
 
 
-class ChangesMuch(Callback):
-    """Sets the learning rate and the weights at every epoch."""
+class ChangesModel(Callback):
+    """Sets the learning rate and the weights after every epoch."""
 
     def on_epoch_end(self, epoch, logs=None):
         self.model.optimizer.learning_rate = 0.05 / (epoch + 1)
         self.model.set_weights([0.9 * weight for weight in self.model.get_weights()])
 
 
-# Compilations
-# -----------------------------------------------------------------------------------------------------
+# ---- Compilations ----
 
 
 def test_a_fit_compiles_one_program_and_its_validation_another(net, data, compiled):
@@ -59,7 +57,7 @@ def test_a_fit_compiles_one_program_and_its_validation_another(net, data, compil
             epochs=4,
             verbose=0,
             validation_data=validation,
-            callbacks=[ChangesMuch()],
+            callbacks=[ChangesModel()],
         )
 
     assert compiled(run) == {"train_chunk": 1, "test_chunk": 1}
@@ -73,13 +71,14 @@ def test_batch_hooks_and_initial_epochs_use_the_same_program(net, data, compiled
 
     model = net(gazelle, loss="mse")
     model.fit(*data, verbose=0)
-    assert (
-        compiled(lambda: model.fit(*data, epochs=3, initial_epoch=1, verbose=0, callbacks=Hooked()))
-        == {}
-    )
+
+    def run():
+        model.fit(*data, epochs=3, initial_epoch=1, verbose=0, callbacks=Hooked())
+
+    assert compiled(run) == {}
 
 
-def test_a_learning_rate_set_between_fits_does_not_compile_and_counts(net, data, compiled):
+def test_a_learning_rate_set_between_fits_takes_effect_without_compiling(net, data, compiled):
     model = net(gazelle, loss="mse")
     model.fit(*data, verbose=0)
     before = model.get_weights()
@@ -89,7 +88,7 @@ def test_a_learning_rate_set_between_fits_does_not_compile_and_counts(net, data,
         np.testing.assert_array_equal(weight, kept)
 
 
-def test_predictions_of_every_length_need_few_programs_and_are_right(net, data, compiled):
+def test_predictions_of_any_length_need_few_programs_and_are_correct(net, data, compiled):
     model = net(gazelle)
     kernel, bias, head, offset = model.get_weights()
     x = np.random.default_rng(0).normal(size=(1000, 4)).astype("float32")
@@ -102,9 +101,8 @@ def test_predictions_of_every_length_need_few_programs_and_are_right(net, data, 
                 model.predict(x[:length]), expected[:length], rtol=1e-4, atol=1e-6
             )
 
-    assert (
-        sum(compiled(run).values()) <= math.ceil(math.log2(1000)) + 1
-    )  # a power of two each, from 1 to 1024
+    # One program per power of two, from 1 to 1024.
+    assert sum(compiled(run).values()) <= math.ceil(math.log2(1000)) + 1
 
 
 def test_large_predictions_are_made_in_blocks(net):
@@ -118,8 +116,7 @@ def test_large_predictions_are_made_in_blocks(net):
     assert [padded_size(n) for n in (1, 2, 3, 64, 65, 4000)] == [1, 2, 4, 64, 128, 4096]
 
 
-# The same numbers again
-# -------------------------------------------------------------------------------------------
+# ---- Reproducibility ----
 
 
 def random_run(seed, **compiled):
@@ -133,7 +130,7 @@ def random_run(seed, **compiled):
     return found.history, model.get_weights()
 
 
-def test_two_runs_of_one_seed_are_equal_to_the_last_bit():
+def test_two_runs_with_the_same_seed_are_equal_bit_for_bit():
     (first, weights), (second, again), (other, _) = random_run(7), random_run(7), random_run(8)
     assert first == second
     assert first != other
@@ -149,34 +146,30 @@ def test_running_eagerly_gives_the_same_numbers():
         np.testing.assert_allclose(two, one, atol=1e-4)
 
 
-def test_stopping_and_going_on_trains_as_one_run_does(net, data):
-    whole, parts = (
-        net(gazelle, loss="mse", optimizer=gazelle.optimizers.Adam(0.01)) for _ in range(2)
-    )
-    expected = whole.fit(*data, epochs=4, verbose=0, shuffle=False).history["loss"]
-    found = [
-        parts.fit(*data, epochs=end, initial_epoch=end - 2, verbose=0, shuffle=False).history[
-            "loss"
-        ]
-        for end in (2, 4)
-    ]
-    assert found[0] + found[1] == expected
+def test_stopping_and_continuing_trains_like_one_run(net, data):
+    def losses(*ranges):
+        model = net(gazelle, loss="mse", optimizer=gazelle.optimizers.Adam(0.01))
+        found = []
+        for first, last in ranges:
+            history = model.fit(*data, initial_epoch=first, epochs=last, verbose=0, shuffle=False)
+            found += history.history["loss"]
+        return found
+
+    assert losses((0, 2), (2, 4)) == losses((0, 4))
 
 
-# Values are never lost
-# --------------------------------------------------------------------------------------------
+# ---- Values are never lost ----
 
 
-def test_averaged_weights_train_on_after_the_averages_are_put_in(both, net, data):
+def test_training_continues_from_averaged_weights(both, net, data):
     def run(K):
         optimizer = K.optimizers.Adam(0.02, use_ema=True, ema_momentum=0.8)
         model = net(K, loss="mse", optimizer=optimizer)
         losses = []
         for _ in range(3):
             losses.append(model.fit(*data, epochs=2, verbose=0, shuffle=False).history["loss"])
-            if (
-                K is not gazelle
-            ):  # Keras stops at an array that is both weight and average: it gets copies
+            # Keras fails if one array is both weight and average, so it gets copies.
+            if K is not gazelle:
                 model.set_weights(model.get_weights())
         return losses, model.get_weights()
 
@@ -186,7 +179,7 @@ def test_averaged_weights_train_on_after_the_averages_are_put_in(both, net, data
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
 
 
-def test_no_epochs_leave_averaged_weights_alone(net, data):
+def test_zero_epochs_do_not_change_averaged_weights(net, data):
     model = net(gazelle, loss="mse", optimizer=gazelle.optimizers.SGD(0.1, use_ema=True))
     model.train_on_batch(*data)
     before = model.get_weights()
@@ -195,7 +188,7 @@ def test_no_epochs_leave_averaged_weights_alone(net, data):
         np.testing.assert_array_equal(weight, kept)
 
 
-def test_arrays_that_a_user_holds_outlive_the_training(net, data):
+def test_arrays_that_a_user_holds_survive_training(net, data):
     model = net(gazelle, loss="mse", optimizer="adam")
     held = [weight.value for weight in model.weights]
     copies = model.get_weights()
@@ -219,7 +212,7 @@ class Trap(gazelle.layers.Layer):
         return inputs
 
 
-def test_a_step_that_fails_costs_neither_weights_nor_arrays_that_are_held(data):
+def test_a_step_that_fails_destroys_neither_weights_nor_arrays_that_are_held(data):
     trap = Trap()
     layers = [
         gazelle.layers.Dense(3),
@@ -233,25 +226,24 @@ def test_a_step_that_fails_costs_neither_weights_nor_arrays_that_are_held(data):
     weights, slots = model.get_weights(), [slot.numpy() for slot in model.optimizer.variables]
     held = [weight.value for weight in model.weights]
     trap.armed = True
-    new_size = (data[0][:50], data[1][:50])  # a new shape, so that the program is traced again
-    for run in (
-        model.train_on_batch,
-        model.evaluate,
-        lambda *d: model.fit(*d, batch_size=7, verbose=0),
-    ):
+    new_size = (data[0][:50], data[1][:50])  # a new shape, so the program is traced again
+
+    def fit(x, y):
+        model.fit(x, y, batch_size=7, verbose=0)
+
+    for run in (model.train_on_batch, model.evaluate, fit):
         with pytest.raises(RuntimeError, match="caught in the trap"):
             run(*new_size)
     trap.armed = False
-    for variable, kept in zip(
-        [*model.weights, *model.optimizer.variables], [*weights, *slots], strict=True
-    ):
+    variables = [*model.weights, *model.optimizer.variables]
+    for variable, kept in zip(variables, [*weights, *slots], strict=True):
         np.testing.assert_array_equal(variable.numpy(), kept)
     model.fit(*new_size, batch_size=7, verbose=0)
     for array, kept in zip(held, weights, strict=True):
         np.testing.assert_array_equal(np.asarray(array), kept)
 
 
-def test_two_variables_with_one_array_train_apart(data):
+def test_two_variables_with_the_same_array_train_independently(data):
     first, second = gazelle.layers.Dense(4, use_bias=False), gazelle.layers.Dense(4, use_bias=False)
     model = gazelle.Sequential([gazelle.Input((4,)), first, second, gazelle.layers.Dense(1)])
     second.kernel.assign(first.kernel)
@@ -260,7 +252,7 @@ def test_two_variables_with_one_array_train_apart(data):
     assert not np.array_equal(first.kernel.numpy(), second.kernel.numpy())
 
 
-def test_a_variable_made_of_a_variable_has_a_life_of_its_own(data):
+def test_a_variable_made_from_a_variable_is_independent(data):
     model = gazelle.Sequential([gazelle.Input((4,)), gazelle.layers.Dense(1)])
     model.compile("sgd", "mse")
     copy = gazelle.Variable(model.layers[0].kernel)
@@ -273,7 +265,7 @@ def test_a_variable_made_of_a_variable_has_a_life_of_its_own(data):
 @pytest.mark.parametrize(
     "setting", [jax.disable_jit, lambda: jax.debug_nans(True)], ids=["disable_jit", "debug_nans"]
 )
-def test_jax_s_settings_for_debugging_work_in_fit(net, data, setting):
+def test_the_debugging_settings_of_jax_work_in_fit(net, data, setting):
     plain, watched = net(gazelle, loss="mse"), net(gazelle, loss="mse")
     expected = plain.fit(*data, epochs=2, verbose=0, shuffle=False).history["loss"]
     with setting():
@@ -287,7 +279,7 @@ def test_data_that_grows_compiles_little(optimizer, net, compiled):
     model.compile(optimizer, "mse")
     rng = np.random.default_rng(0)
     x = rng.normal(size=(1400, 4)).astype("float32")
-    y = x[:, :1].astype("float64")  # is gathered, not used in place
+    y = x[:, :1].astype("float64")  # another type, so it is gathered, not used in place
 
     def run(shuffle):
         for rows in range(600, 1400, 41):

@@ -1,4 +1,4 @@
-"""What would train without an error and come to nothing is refused, or told."""
+"""Mistakes that would make training useless raise an error or a warning."""
 
 import warnings
 
@@ -24,14 +24,13 @@ def make(loss="binary_crossentropy", units=1, layers=(), **compiled):
 
 
 def batches(*changes, count=3):
-    """A generator of batches of 32, in which `changes` (number of a batch -> what it is in its place) stand."""
+    """A generator of batches of 32, some of them replaced: `changes` are (number, batch) pairs."""
     for i in range(count):
         rows = slice(32 * i, 32 * i + 32)
         yield dict(changes).get(i, (X[rows], Y[rows]))
 
 
-# Nothing to minimize
-# ----------------------------------------------------------------------------------------------
+# ---- Nothing to minimize ----
 
 
 @pytest.mark.parametrize(
@@ -83,13 +82,13 @@ def test_a_model_that_only_adds_losses_trains():
     assert losses[2] < losses[0]
 
 
-def test_gradients_that_are_all_zero_are_told_after_the_first_epoch():
+def test_gradients_that_are_all_zero_cause_a_warning_after_the_first_epoch():
     model = make(loss=lambda y_true, y_pred: (jnp.round(y_pred) - y_true) ** 2)
     with pytest.warns(CheckWarning, match="no weight has changed in epoch 1"):
         model.fit(X, Y, epochs=2, verbose=0)
 
 
-def test_a_model_without_trainable_weights_is_warned_of_and_measured():
+def test_a_model_without_trainable_weights_causes_a_warning_and_is_evaluated():
     model = make()
     model.trainable = False
     model.compile("sgd", "binary_crossentropy")
@@ -98,20 +97,20 @@ def test_a_model_without_trainable_weights_is_warned_of_and_measured():
     assert loss == [pytest.approx(model.evaluate(X, Y, verbose=0))] * 2
 
 
-def test_a_loss_that_is_not_finite_is_told_in_its_first_epoch():
+def test_a_loss_that_is_not_finite_causes_a_warning_in_its_first_epoch():
     model = make(loss="mse", optimizer=gazelle.optimizers.SGD(1e30))
     model.layers[-1].activation = gazelle.activations.linear
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(X, Y, epochs=4, verbose=0)
-    told = [str(one.message) for one in caught if issubclass(one.category, CheckWarning)]
-    assert len(told) == 1
-    assert "learning rate (1e+30)" in told[0]
+    messages = [str(one.message) for one in caught if issubclass(one.category, CheckWarning)]
+    assert len(messages) == 1
+    assert "learning rate (1e+30)" in messages[0]
     assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize("what", ["loss", "metric", "compute_loss"])
-def test_a_function_without_return_is_named(what):
+def test_a_function_without_return_is_named_in_the_error(what):
     def forgot(y_true, y_pred):
         pass
 
@@ -132,8 +131,7 @@ def test_a_function_without_return_is_named(what):
     assert ("forgot" if what != "compute_loss" else "compute_loss") in str(raised.value)
 
 
-# Streams
-# ----------------------------------------------------------------------------------------------------------
+# ---- Streams ----
 
 
 def test_every_batch_of_a_stream_is_checked():
@@ -149,12 +147,12 @@ def test_every_batch_of_a_stream_is_checked():
         make().fit(X, Y, validation_data=batches((2, (X[:32], np.full(32, np.nan)))), verbose=0)
 
 
-def test_a_batch_that_is_none_is_refused_and_does_not_end_the_epoch():
+def test_a_batch_that_is_none_is_refused():
     with pytest.raises(DataError, match="batch 2 is None"):
         make().fit(batches((1, None)), verbose=0)
 
 
-def test_a_batch_is_taken_as_it_was_when_the_generator_gave_it():
+def test_a_batch_is_used_as_it_was_when_the_generator_returned_it():
     def reuses():
         x, y = np.empty((32, 3), "float32"), np.empty(32, "float32")
         for i in range(3):
@@ -169,7 +167,7 @@ def test_a_batch_is_taken_as_it_was_when_the_generator_gave_it():
     np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
 
 
-def test_class_weights_of_streams_are_those_of_arrays():
+def test_class_weights_work_the_same_for_streams_and_arrays():
     weight = {0: 1.0, 1: 5.0}
 
     class Rows(gazelle.utils.PyDataset):
@@ -203,16 +201,15 @@ def test_class_weights_of_streams_are_those_of_arrays():
     ],
     ids=["several labels", "quantities in a column", "quantities", "table of quantities"],
 )
-def test_class_weights_of_what_holds_no_classes_are_refused(y, units, loss, class_weight):
+def test_class_weights_for_targets_that_are_not_classes_are_refused(y, units, loss, class_weight):
     with pytest.raises(ArgumentError, match="class_weight needs targets that are classes"):
         make(loss, units).fit(X, y, class_weight=class_weight, verbose=0)
 
 
-# Names and figures
-# ------------------------------------------------------------------------------------------------
+# ---- Names and results ----
 
 
-def test_names_and_results_of_several_outputs_belong_together():
+def test_names_and_results_of_several_outputs_match():
     x = gazelle.Input((3,))
     model = gazelle.Model(x, [Dense(1, name="b")(x), Dense(1, name="a")(x)])
     model.compile("sgd", ["mse", "mse"], metrics=[["mae"], ["mae"]])
@@ -222,7 +219,7 @@ def test_names_and_results_of_several_outputs_belong_together():
     assert dict(zip(model.metrics_names, results, strict=True)) == by_name
 
 
-def test_a_users_own_metric_function_gets_targets_in_the_rank_of_the_output():
+def test_a_users_own_metric_function_gets_targets_with_the_rank_of_the_output():
     def gap(y_true, y_pred):
         return jnp.abs(y_true - y_pred)
 
@@ -247,20 +244,19 @@ def test_a_metric_whose_result_is_its_variable_is_logged():
     assert model.fit(X, Y, epochs=2, verbose=0).history["sum"] == [Y.sum()] * 2
 
 
-# Keras's protocol
-# -------------------------------------------------------------------------------------------------
+# ---- Keras's protocol ----
 
 
 @pytest.mark.parametrize(
     "name", ["train_step", "test_step", "predict_step", "make_train_function", "compute_metrics"]
 )
-def test_a_model_that_defines_what_is_not_called_is_refused_at_compile(name):
+def test_a_model_with_a_method_that_is_never_called_is_refused_at_compile(name):
     kind = type("Own", (gazelle.Sequential,), {name: lambda self, *args: None})
     with pytest.raises(StateError, match=rf"Own defines {name}\(\)"):
         kind([Dense(1)]).compile("sgd", "mse")
 
 
-def test_layers_that_define_what_is_not_called_are_refused_at_compile():
+def test_a_layer_with_a_method_that_is_never_called_is_refused_at_compile():
     class Masks(Layer):
         def call(self, inputs):
             return inputs
@@ -272,8 +268,7 @@ def test_layers_that_define_what_is_not_called_are_refused_at_compile():
         make(layers=[Masks()])
 
 
-# Callbacks
-# --------------------------------------------------------------------------------------------------------
+# ---- Callbacks ----
 
 
 class Steps(callbacks.Callback):
@@ -300,7 +295,7 @@ class Steps(callbacks.Callback):
     ],
     ids=["whole model", "folder is a file", "no folder", "folder", "not a log", "missing columns"],
 )
-def test_what_a_callback_needs_is_checked_before_the_first_step(make_callback, match, tmp_path):
+def test_the_files_of_callbacks_are_checked_before_the_first_step(make_callback, match, tmp_path):
     (tmp_path / "f").write_text("a,b\n1,2\n")
     (tmp_path / "log.csv").write_text("epoch,mae\n0,0.5\n")
     callback, steps = make_callback(tmp_path), Steps()
@@ -310,7 +305,7 @@ def test_what_a_callback_needs_is_checked_before_the_first_step(make_callback, m
     assert not steps.taken
 
 
-def test_a_path_with_a_name_that_the_logs_will_not_have_is_refused_before_the_first_step(tmp_path):
+def test_a_path_with_a_name_that_is_not_in_the_logs_is_refused_before_the_first_step(tmp_path):
     checkpoint = callbacks.ModelCheckpoint(
         tmp_path / "{val_loss:.2f}.weights.h5", save_weights_only=True
     )
@@ -321,17 +316,17 @@ def test_a_path_with_a_name_that_the_logs_will_not_have_is_refused_before_the_fi
 
 
 @pytest.mark.parametrize("kind", [callbacks.EarlyStopping, callbacks.ReduceLROnPlateau])
-def test_a_monitor_that_will_not_be_there_is_told_once_before_training(kind):
+def test_a_monitor_that_will_not_exist_causes_one_warning_before_training(kind):
     with pytest.warns(
         UserWarning, match=r"`val_loss` which is not available.*monitor='loss'"
-    ) as told:
+    ) as caught:
         make().fit(X, Y, epochs=3, callbacks=[kind()], verbose=0)
-    assert len(told) == 1
+    assert len(caught) == 1
     with pytest.warns(UserWarning, match="pass validation_data or validation_split to fit.$"):
         make().fit(X, Y, callbacks=[kind("val_los")], verbose=0)
 
 
-def test_a_log_whose_last_line_has_no_end_is_continued_on_a_line_of_its_own(tmp_path):
+def test_a_log_without_a_final_line_break_is_continued_on_a_new_line(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("epoch,loss,val_loss\n0,0.5,NA")
     make().fit(X, Y, callbacks=[callbacks.CSVLogger(path, append=True)], verbose=0)
@@ -341,7 +336,7 @@ def test_a_log_whose_last_line_has_no_end_is_continued_on_a_line_of_its_own(tmp_
     assert lines[2].startswith("0,")
 
 
-def test_a_checkpoint_does_not_replace_finite_weights_by_nan(tmp_path):
+def test_a_checkpoint_does_not_replace_finite_weights_with_nan(tmp_path):
     path = tmp_path / "m.weights.h5"
     model = make()
     checkpoint = callbacks.ModelCheckpoint(path, save_weights_only=True)
@@ -350,17 +345,15 @@ def test_a_checkpoint_does_not_replace_finite_weights_by_nan(tmp_path):
 
     class Spoils(callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            self.model.set_weights(
-                [np.full_like(weight, np.nan) for weight in self.model.get_weights()]
-            )
+            weights = self.model.get_weights()
+            self.model.set_weights([np.full_like(weight, np.nan) for weight in weights])
 
     with pytest.warns(UserWarning, match="does not replace"):
         model.fit(X, Y, callbacks=[Spoils(), checkpoint], verbose=0)
     assert path.read_bytes() == kept
 
 
-# Arguments
-# --------------------------------------------------------------------------------------------------------
+# ---- Arguments ----
 
 
 @pytest.mark.parametrize(
@@ -383,27 +376,27 @@ def test_a_list_of_numpy_numbers_is_an_array():
     assert model.evaluate(X, list(Y), verbose=0) == model.evaluate(X, Y, verbose=0)
 
 
-def test_a_layer_may_stand_twice_in_a_chain():
+def test_a_layer_may_be_used_twice_in_a_chain():
     layer = Dense(3, use_bias=False)
     model = gazelle.Sequential([gazelle.Input((3,)), layer, layer])
     kernel = layer.get_weights()[0]
     np.testing.assert_allclose(model.predict(X), X @ kernel @ kernel, rtol=1e-4, atol=1e-5)
 
 
-def test_a_list_of_rows_is_told_to_be_stacked_in_a_short_error():
+def test_a_short_error_advises_to_stack_a_list_of_rows():
     for call in (lambda: make().fit(list(X), Y, verbose=0), lambda: make().predict(list(X))):
         with pytest.raises(ShapeError, match=r"np.stack\(rows\)") as raised:
             call()
         assert len(str(raised.value)) < 1000
 
 
-def test_one_sample_is_told_to_be_a_batch():
+def test_the_error_for_one_sample_advises_to_make_it_a_batch():
     with pytest.raises(ShapeError, match=r"x\[np.newaxis\]"):
         make().predict(X[0])
 
 
-@pytest.mark.parametrize("way", ["predict", "predict_on_batch", "call", "fit"])
-def test_every_way_refuses_numbers_that_the_device_cannot_hold(way):
+@pytest.mark.parametrize("method", ["predict", "predict_on_batch", "call", "fit"])
+def test_every_method_refuses_numbers_that_the_device_cannot_represent(method):
     model = make()
     good = np.ones((4, 3))
     for bad in (np.full((4, 3), 1e300), np.full((4, 3), 2**40 + 5)):
@@ -412,14 +405,14 @@ def test_every_way_refuses_numbers_that_the_device_cannot_hold(way):
             "predict_on_batch": model.predict_on_batch,
             "call": model,
             "fit": lambda x: model.fit(x, Y[:4], verbose=0),
-        }[way]
+        }[method]
         run(good.astype(bad.dtype))
         with pytest.raises(DataError, match="cannot hold"):
             run(bad)
 
 
 @pytest.mark.parametrize("returned", [None, "text", (1.0, 2.0), [1.0]])
-def test_a_loss_that_returns_no_array_is_refused_by_its_name(returned):
+def test_a_loss_that_returns_no_array_is_refused_by_name(returned):
     def odd_loss(y_true, y_pred):
         return returned
 
@@ -427,7 +420,7 @@ def test_a_loss_that_returns_no_array_is_refused_by_its_name(returned):
         make(odd_loss).fit(X, Y, verbose=0)
 
 
-def test_a_loss_that_works_with_numpy_is_refused_by_its_name_and_line():
+def test_a_loss_that_needs_numpy_is_refused_by_name_and_line():
     def numpy_loss(y_true, y_pred):
         return np.mean((np.asarray(y_true) - np.asarray(y_pred)) ** 2)
 
@@ -438,7 +431,7 @@ def test_a_loss_that_works_with_numpy_is_refused_by_its_name_and_line():
         make(numpy_loss).fit(X, Y, verbose=0)
 
 
-def test_a_call_and_a_result_without_return_are_refused():
+def test_a_call_or_a_result_without_return_is_refused():
     class Silent(Layer):
         def call(self, inputs):
             pass
@@ -458,14 +451,14 @@ def test_a_call_and_a_result_without_return_are_refused():
         model.fit(X, Y, verbose=0)
 
 
-def test_a_loss_that_is_always_0_is_told_of():
+def test_a_loss_that_is_always_0_causes_a_warning():
     model = make()
     model.compile("adam", "mse", loss_weights=0.0)
     with pytest.warns(UserWarning, match=r"no weight has changed in epoch 1.*The loss is 0"):
         model.fit(X, Y, verbose=0)
 
 
-def test_rows_that_name_two_classes_alike_have_no_class_weight():
+def test_class_weights_for_rows_with_two_equally_likely_classes_are_refused():
     y = np.full((len(X), 2), 0.5)
     with pytest.raises(ArgumentError, match="equally likely"):
         make("categorical_crossentropy", 2).fit(X, y, class_weight={0: 1.0, 1: 2.0}, verbose=0)
@@ -474,6 +467,6 @@ def test_rows_that_name_two_classes_alike_have_no_class_weight():
 @pytest.mark.parametrize(
     "arguments", [{"verbose": "loud"}, {"validation_freq": ["a"], "validation_split": 0.5}]
 )
-def test_odd_arguments_are_refused(arguments):
+def test_invalid_arguments_are_refused(arguments):
     with pytest.raises(ArgumentError, match=r"verbose|validation_freq"):
         make().fit(X, Y, **{"verbose": 0, **arguments})

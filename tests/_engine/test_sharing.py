@@ -1,4 +1,4 @@
-"""Shared programs: models of one architecture share them, and no model ever runs another one's computation."""
+"""Models of one architecture share programs, and no model runs a program that is not its own."""
 
 import gc
 import weakref
@@ -41,7 +41,7 @@ def build(
 
 
 def run(make, **fitted):
-    """History, weights and predictions of a new model."""
+    """History, weights and predictions of a new model after training."""
     gazelle.utils.set_random_seed(1)
     model = make()
     history = model.fit(X, Y, epochs=2, batch_size=16, verbose=0, **fitted).history
@@ -56,11 +56,9 @@ def run(make, **fitted):
 def assert_equal(one, other):
     assert one.keys() == other.keys()
     for key, value in one.items():
-        for a, b in (
-            zip(value, other[key], strict=True)
-            if isinstance(value, list)
-            else [(value, other[key])]
-        ):
+        values = value if isinstance(value, list) else [value]
+        others = other[key] if isinstance(value, list) else [other[key]]
+        for a, b in zip(values, others, strict=True):
             np.testing.assert_array_equal(a, b)
 
 
@@ -73,7 +71,7 @@ def functional():
     return model
 
 
-def regularised():
+def regularized():
     return build(
         L.Dense(5, kernel_regularizer="l2", activity_regularizer="l1", kernel_constraint="max_norm")
     )
@@ -88,7 +86,7 @@ SAME = {
     "sequential": build,
     "functional": functional,
     "normalized": lambda: build(L.BatchNormalization()),
-    "regularised": regularised,
+    "regularized": regularized,
     "scheduled": scheduled,
     "averaged": lambda: build(optimizer=gazelle.optimizers.AdamW(0.01, use_ema=True, clipnorm=1.0)),
     "loss object": lambda: build(loss=gazelle.losses.BinaryFocalCrossentropy(gamma=1.5)),
@@ -150,7 +148,7 @@ OTHER = {
 
 
 @pytest.mark.parametrize("make", OTHER.values(), ids=OTHER)
-def test_a_model_that_differs_trains_as_if_it_were_alone(make, monkeypatch):
+def test_a_model_that_differs_trains_with_its_own_programs(make, monkeypatch):
     programs_before = len(programs._shared)
     alone = run(make)
     own = len(programs._shared) - programs_before
@@ -160,16 +158,14 @@ def test_a_model_that_differs_trains_as_if_it_were_alone(make, monkeypatch):
     after = len(programs._shared)
     assert_equal(run(make), alone)
     assert own >= 3
-    assert (
-        len(programs._shared)
-        == after + (make not in (OTHER["negative slope"], OTHER["metric"])) * own
-    )
+    is_known = make in (OTHER["negative slope"], OTHER["metric"])
+    assert len(programs._shared) == after + (0 if is_known else own)
 
 
-def test_decay_that_spares_some_weights_by_name_is_not_mixed_up():
-    def make(spared):
+def test_decay_that_excludes_weights_by_name_is_not_confused():
+    def make(excluded):
         optimizer = gazelle.optimizers.AdamW(0.01, weight_decay=0.5)
-        optimizer.exclude_from_weight_decay(var_names=spared)
+        optimizer.exclude_from_weight_decay(var_names=excluded)
         return lambda: build(optimizer=optimizer)
 
     kernels, biases = run(make(["kernel"])), run(make(["bias"]))
@@ -195,14 +191,14 @@ class Scaled(L.Layer):
 @pytest.mark.parametrize(
     "make", [lambda: build(loss=scaled_loss), lambda: build(Scaled(2.0))], ids=["function", "layer"]
 )
-def test_what_a_user_wrote_is_traced_for_each_model(make, monkeypatch):
+def test_a_users_own_code_is_traced_for_each_model(make, monkeypatch):
     first = run(make)
     monkeypatch.setitem(globals(), "SCALE", 5.0)
     assert not programs._shared
     assert run(make)["loss"][0] != first["loss"][0]
 
 
-def test_the_setting_of_epsilon_and_of_precision_is_part_of_a_program():
+def test_the_setting_of_epsilon_is_part_of_a_program():
     run(build)
     count = len(programs._shared)
     gazelle.config.set_epsilon(1e-3)

@@ -21,7 +21,7 @@ Y = X[:, :1]
 
 
 class Stop(Exception):  # noqa: N818
-    """What a handler raises."""
+    """The exception that a handler raises."""
 
 
 def make(optimizer="adam"):
@@ -31,32 +31,31 @@ def make(optimizer="adam"):
     return model
 
 
-def check_goes_on(model):
+def check_can_be_trained(model):
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
     assert max(model.fit(X, Y, epochs=30, verbose=0).history["loss"]) < 10
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers that send signals")
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers that send signals")
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_a_signal_handler_that_raises_at_any_moment_leaves_a_trained_model(optimizer):
-    def raises(number, frame):
+    def handler(number, frame):
         raise Stop
 
     model = make(optimizer)
-    before = signal.signal(signal.SIGALRM, raises)
+    before = signal.signal(signal.SIGALRM, handler)
     try:
         for trial in range(12):
             signal.setitimer(signal.ITIMER_REAL, 0.003 + 0.004 * trial)
             with pytest.raises(Stop) as ended:
                 model.fit(X, Y, epochs=100_000, verbose=0)
-            assert not getattr(
-                ended.value, "__notes__", []
-            )  # handlers wait for programs, so no copy was needed
+            # Handlers wait for programs, so no copy was needed.
+            assert not getattr(ended.value, "__notes__", [])
             assert model.evaluate(X, Y, verbose=0) < 10
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    check_goes_on(model)
+    check_can_be_trained(model)
 
 
 def test_an_exception_thrown_into_the_thread_leaves_a_trained_model():
@@ -70,10 +69,10 @@ def test_an_exception_thrown_into_the_thread_leaves_a_trained_model():
             model.fit(X, Y, epochs=100_000, verbose=0)
         throw.join()
         assert model.evaluate(X, Y, verbose=0) < 10
-    check_goes_on(model)
+    check_can_be_trained(model)
 
 
-def test_a_program_that_fails_leaves_the_weights_of_shortly_before(monkeypatch):
+def test_a_program_that_fails_leaves_recent_weights(monkeypatch):
     calls = []
 
     class Fails(Layer):
@@ -92,10 +91,10 @@ def test_a_program_that_fails_leaves_the_weights_of_shortly_before(monkeypatch):
     with pytest.raises(Exception, match="boom") as raised:
         model.fit(X, Y, epochs=10, verbose=0)
     assert "seconds before" in "".join(raised.value.__notes__)
-    check_goes_on(model)
+    check_can_be_trained(model)
 
 
-def test_weights_that_a_callback_has_set_are_those_that_come_back():
+def test_weights_that_a_callback_has_set_are_restored():
     model = make()
     wanted = [np.full_like(weight, 0.25) for weight in model.get_weights()]
 
@@ -111,9 +110,10 @@ def test_weights_that_a_callback_has_set_are_those_that_come_back():
 
 
 @pytest.mark.skipif(
-    sys.platform != "linux" or os.geteuid() != 0, reason="limits threads as another user"
+    sys.platform != "linux" or os.geteuid() != 0,
+    reason="needs root, to limit the threads of another user",
 )
-def test_where_no_thread_can_be_had_the_kernel_trains_and_predicts_on_one():
+def test_the_kernel_works_on_one_thread_if_no_other_can_be_started():
     script = """
         import os, resource, threading
         import numpy as np, gazelle
@@ -131,7 +131,8 @@ def test_where_no_thread_can_be_had_the_kernel_trains_and_predicts_on_one():
             threading.Thread(target=print).start()
         except RuntimeError:
             print("no threads")
-        print(model.fit(x, y, batch_size=64, epochs=3, verbose=0).history["loss"][-1] < 0.6, len(model.predict(x)))
+        history = model.fit(x, y, batch_size=64, epochs=3, verbose=0).history
+        print(history["loss"][-1] < 0.6, len(model.predict(x)))
     """
     environment = {**os.environ, "GAZELLE_COMPILE_CACHE": "off"}
     run = subprocess.run(
@@ -151,9 +152,9 @@ def test_an_evaluation_that_fails_leaves_the_weights_of_the_training():
 
     state = model._trainer.engine.state
     for variable in state.tested:
-        variable.current.delete()  # as a program does that never gives anything back
+        variable.current.delete()  # like a program that never returns the values
     state.recover()
     assert int(model.optimizer.iterations) == steps > 0
     for before, after in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
-    check_goes_on(model)
+    check_can_be_trained(model)

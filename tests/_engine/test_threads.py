@@ -11,6 +11,7 @@ import pytest
 
 import gazelle
 from gazelle._core.errors import StateError
+from gazelle._core.pure import pure
 from gazelle.callbacks import Callback
 from gazelle.layers import BatchNormalization, Dense
 
@@ -32,7 +33,7 @@ def make(optimizer="adam"):
 
 
 def in_threads(count, work):
-    """`work(number)` in so many threads at once; their results."""
+    """The results of `work(number)`, run in `count` threads at the same time."""
     start = threading.Barrier(count)
 
     def run(number):
@@ -43,7 +44,7 @@ def in_threads(count, work):
         return list(pool.map(run, range(count)))
 
 
-def test_threads_that_predict_new_sizes_at_once_get_the_right_answers():
+def test_threads_that_predict_new_sizes_at_once_get_correct_results():
     model = make()
     expected = np.asarray(model(X))
 
@@ -54,13 +55,12 @@ def test_threads_that_predict_new_sizes_at_once_get_the_right_answers():
         )
 
     assert all(in_threads(8, work))
-    np.testing.assert_allclose(
-        make().predict(X).shape, expected.shape
-    )  # a new model of this architecture works too
+    # A new model of the same architecture works too.
+    np.testing.assert_allclose(make().predict(X).shape, expected.shape)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_predictions_beside_a_fit_are_those_of_one_moment(optimizer):
+def test_predictions_during_a_fit_use_consistent_weights(optimizer):
     model = make(optimizer)
     weights, done = [], threading.Event()
 
@@ -97,7 +97,7 @@ def test_models_train_in_threads_as_they_do_alone():
         np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_what_a_thread_traces_is_not_seen_by_others():
+def test_values_that_a_thread_traces_are_not_seen_by_others():
     variable = gazelle.Variable(1.0)
     inside, outside = threading.Event(), threading.Event()
     seen = []
@@ -107,8 +107,6 @@ def test_what_a_thread_traces_is_not_seen_by_others():
         seen.append(variable.numpy())
         variable.assign(3.0)
         outside.set()
-
-    from gazelle._core.pure import pure
 
     def function():
         variable.assign(variable * 2)
@@ -136,10 +134,9 @@ def test_a_second_fit_or_evaluation_during_a_fit_is_refused_and_predictions_are_
             found["same thread"] = self.model.evaluate(X, Y, verbose=0)
 
         def run(self, name):
+            arguments = (X,) if name == "predict" else (X, Y)
             try:
-                found[name] = getattr(self.model, name)(
-                    *(X, Y)[: 1 if name == "predict" else 2], verbose=0
-                )
+                found[name] = getattr(self.model, name)(*arguments, verbose=0)
             except StateError as error:
                 found[name] = str(error)
 
@@ -150,9 +147,9 @@ def test_a_second_fit_or_evaluation_during_a_fit_is_refused_and_predictions_are_
     assert len(found["same thread"]) == 2
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*")
-def test_a_forked_child_raises_and_does_not_wait_for_ever():
+def test_a_forked_child_raises_instead_of_waiting_forever():
     model = make()
     model.predict(X)
     sys.stdout.flush()
@@ -168,7 +165,7 @@ def test_a_forked_child_raises_and_does_not_wait_for_ever():
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_of_fits_that_begin_together_one_trains_and_the_others_are_refused():
+def test_of_fits_that_begin_together_one_trains_and_the_others_wait_or_are_refused():
     def work(number):
         try:
             return model.fit(X, Y, epochs=100, verbose=0)
@@ -176,7 +173,7 @@ def test_of_fits_that_begin_together_one_trains_and_the_others_are_refused():
             return None
 
     for _ in range(3):
-        model = make()  # not built: who comes first makes the programs
+        model = make()  # not built: the first thread makes the programs
         histories = [history for history in in_threads(3, work) if history is not None]
         assert model.history is histories[-1] or model.history in histories
         assert int(model.optimizer.iterations) == len(histories) * 100 * 19

@@ -1,4 +1,4 @@
-"""The article's programs run on the real images and learn."""
+"""The example programs run on the real CIFAR-10 images and learn."""
 
 import importlib.util
 from pathlib import Path
@@ -19,16 +19,16 @@ def load(path: Path):
 def images(tmp_path_factory):
     data = load(ROOT / "tests" / "datasets" / "cifar10_data.py")
     if not data.ARCHIVE.exists():
-        pytest.skip(f"the CIFAR-10 images are not there: {data.ARCHIVE.name} in ../shared/data")
+        pytest.skip(f"the CIFAR-10 images are missing: {data.ARCHIVE.name} in ../shared/data")
     return data.binary_folder(tmp_path_factory.mktemp("cifar10"))
 
 
 @pytest.mark.parametrize("name", ["cifar10_sequential", "cifar10_functional"])
-def test_the_articles_program_learns_in_one_epoch(name, images, monkeypatch, capsys):
+def test_the_example_learns_in_one_epoch(name, images, monkeypatch, capsys):
     monkeypatch.setenv("GAZELLE_CIFAR10", str(images))
     accuracy = load(ROOT / "examples" / f"{name}.py").main(epochs=1)
     assert 0.33 < accuracy < 0.55  # 0.10 by chance, about 0.40 after one epoch
     printed = capsys.readouterr().out
-    assert "646,260" in printed  # the summary: the network is the article's
+    assert "646,260" in printed  # parameters in the summary: the network is the article's
     assert "val_accuracy" in printed
     assert "\x1b" not in printed

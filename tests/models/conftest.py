@@ -1,4 +1,4 @@
-"""The module beside the tests (the networks) is imported as `models.<name>`."""
+"""Makes the module of networks beside the tests importable as `models.graphs`."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Networks of many shapes, each written once against the API that Keras and Gazelle share (`K` is the library)."""
+"""Networks of many shapes, written once for Keras and Gazelle; `K` is the library."""
 
 
 def chain(K):
@@ -33,7 +33,7 @@ def skip(K):
 
 
 def uneven(K):
-    """A long branch made last and a short one made first, of different depths."""
+    """Branches of different depths: a short one made first and a long one made last."""
     L = K.layers
     x = K.Input((4,))
     short = L.Dense(2)(x)
@@ -86,7 +86,7 @@ def model_in_model(K):
 
 
 def many_ports_in_a_model(K):
-    """A model with two inputs and two outputs as a step of another."""
+    """A model with two inputs and two outputs inside another model."""
     L = K.layers
     a, b = K.Input((2,)), K.Input((3,))
     inner = K.Model([a, b], [L.Dense(4)(a), L.Dense(4)(L.Concatenate()([a, b]))], name="inner")
@@ -127,7 +127,7 @@ def one_in_lists(K):
 
 
 def through(K):
-    """An input that is an output too."""
+    """An input that is also an output."""
     x = K.Input((4,))
     return K.Model(x, [x, K.layers.Dense(2)(x)])
 
@@ -138,10 +138,9 @@ def ladder(K):
     x = K.Input((4,))
     a, b = L.Dense(3, name="a0")(x), L.Dense(3, name="b0")(x)
     for i in (1, 2, 3):
-        a, b = (
-            L.Dense(3, name=f"a{i}")(L.Add(name=f"p{i}")([a, b])),
-            L.Dense(3, name=f"b{i}")(L.Multiply(name=f"q{i}")([b, a])),
-        )
+        left = L.Dense(3, name=f"a{i}")(L.Add(name=f"p{i}")([a, b]))
+        right = L.Dense(3, name=f"b{i}")(L.Multiply(name=f"q{i}")([b, a]))
+        a, b = left, right
     return K.Model(x, [b, a])
 
 

@@ -1,4 +1,4 @@
-"""Networks of many shapes have the layers, weights, outputs, configs and files that they have in Keras."""
+"""Networks of many shapes have the same layers, weights, outputs, configs and files as in Keras."""
 
 import jax
 import keras
@@ -8,13 +8,13 @@ from models.graphs import GRAPHS
 
 import gazelle
 
-# Keras reads its variables in a way that NumPy 2 warns of.
+# Keras reads its variables in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
 each_graph = pytest.mark.parametrize("graph", GRAPHS, ids=lambda graph: graph.__name__)
 
 
 def _fresh(library, graph):
-    """The model, with automatic names that start anew."""
+    """The model, with automatic names that start at the beginning."""
     if library is keras:
         keras.utils.clear_session(free_memory=False)
     else:
@@ -23,20 +23,17 @@ def _fresh(library, graph):
 
 
 def _data(model, rows=3):
-    """Inputs in the structure of the model's, by Keras's view of it."""
+    """Random inputs in the structure of the inputs of a Keras model."""
     rng = np.random.default_rng(0)
 
     def array(tensor):
         values = rng.normal(0.5, 1.0, (rows, *tensor.shape[1:]))
-        return (
-            (abs(values) * 100).astype(tensor.dtype)
-            if "int" in str(tensor.dtype)
-            else values.astype("float32")
-        )
+        if "int" in str(tensor.dtype):
+            return (abs(values) * 100).astype(tensor.dtype)
+        return values.astype("float32")
 
-    return keras.tree.map_structure(
-        array, model.inputs[0] if isinstance(model, keras.Sequential) else model.input
-    )
+    inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+    return keras.tree.map_structure(array, inputs)
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +55,11 @@ def models():
 
 
 def _outputs(pairs):
-    """What models give for data, from one compiled program; keyed like `pairs`: key -> (model, data)."""
+    """The outputs of `pairs` (key -> model, data) by the same keys, from one compiled program."""
 
     def state(model):
-        return [v.value for v in model.trainable_variables], [
-            v.value for v in model.non_trainable_variables
-        ]
+        trainable = [v.value for v in model.trainable_variables]
+        return trainable, [v.value for v in model.non_trainable_variables]
 
     def compute(given):
         return {
@@ -78,7 +74,7 @@ def _outputs(pairs):
 
 @pytest.fixture(scope="module")
 def outputs(models, tmp_path_factory):
-    """Outputs of all models, of copies made from each other's JSON and weights files, and of clones."""
+    """Outputs of all models, of clones, and of copies from each other's JSON and weights files."""
     folder = tmp_path_factory.mktemp("weights")
     pairs = {}
     for graph, (ours, theirs) in models.items():
@@ -106,31 +102,35 @@ def outputs(models, tmp_path_factory):
     return _outputs(pairs)
 
 
-def _told(variables):
+def _paths_and_shapes(variables):
     return [(v.path, tuple(v.shape)) for v in variables]
 
 
 @each_graph
 def test_the_layers_and_their_order_are_those_of_keras(models, graph):
     ours, theirs = models[graph]
-    assert [
-        (type(layer).__name__, layer.name)
-        for layer in ours.layers
-        if layer.name[:12] != "keras_tensor"
-    ] == [
-        (type(layer).__name__, layer.name)
-        for layer in theirs.layers
-        if layer.name[:12] != "keras_tensor"
+    named = [
+        [
+            (type(layer).__name__, layer.name)
+            for layer in model.layers
+            if not layer.name.startswith("keras_tensor")
+        ]
+        for model in (ours, theirs)
     ]
+    assert named[0] == named[1]
     assert len(ours.layers) == len(theirs.layers)
 
 
 @each_graph
 def test_the_weights_and_their_order_paths_and_shapes_are_those_of_keras(models, graph):
     ours, theirs = models[graph]
-    assert _told(ours.weights) == _told(theirs.weights)
-    assert _told(ours.trainable_variables) == _told(theirs.trainable_variables)
-    assert _told(ours.non_trainable_weights) == _told(theirs.non_trainable_weights)
+    assert _paths_and_shapes(ours.weights) == _paths_and_shapes(theirs.weights)
+    assert _paths_and_shapes(ours.trainable_variables) == _paths_and_shapes(
+        theirs.trainable_variables
+    )
+    assert _paths_and_shapes(ours.non_trainable_weights) == _paths_and_shapes(
+        theirs.non_trainable_weights
+    )
     assert len(ours.variables) == len(theirs.variables)
 
 
@@ -149,14 +149,13 @@ def test_shapes_and_names_of_inputs_and_outputs_are_those_of_keras(models, graph
         assert ours.output_names == theirs.output_names
         assert ours.input_names == [t.name for t in ours.inputs]
         for own, name in zip(ours.input_names, (t.name for t in theirs.inputs), strict=True):
-            assert own == name or name.startswith(
-                "keras_tensor"
-            )  # the name of an Input without one
+            # Keras calls an Input without a name "keras_tensor".
+            assert own == name or name.startswith("keras_tensor")
 
 
 @each_graph
 def test_the_outputs_are_those_of_keras(outputs, graph):
-    """Also after a trip of the config and the weights file to Gazelle (read), to Keras (given), and in clones."""
+    """Also after config and weights were read by Gazelle or by Keras (given), and in clones."""
     expected = outputs[f"{graph.__name__} theirs"]
     for kind in ("ours", "read", "given", "copy", "clone"):
         got = outputs[f"{graph.__name__} {kind}"]
@@ -166,7 +165,7 @@ def test_the_outputs_are_those_of_keras(outputs, graph):
 
 
 @each_graph
-def test_a_config_survives_the_trip_through_json(models, graph):
+def test_a_config_survives_a_round_trip_through_json(models, graph):
     ours = models[graph][0]
     copy = gazelle.models.model_from_json(ours.to_json())
     assert copy.to_json() == ours.to_json()
@@ -185,13 +184,12 @@ def test_the_summary_lists_what_keras_lists(models, graph, monkeypatch):
             line_length=190, print_fn=lines.append, expand_nested=True, show_trainable=True
         )
         texts.append("\n".join(lines))
-    left, right = (
-        [line.split() for line in text.splitlines() if "─" not in line] for text in texts
+    ours, theirs = (
+        [line.split() for line in text.splitlines() if line[0] not in "┏┡└" and "─" not in line]
+        for text in texts
     )
-    # Operators and new inputs have names of Gazelle's own; an input that is an output too shows
-    # connections.
+    # Operators and new inputs have other names in Gazelle, and an input that is also an output
+    # shows connections: only the totals are compared.
     if graph.__name__ in ("operators", "inner_start", "through"):
-        left, right = left[-3:], right[-3:]
-    assert [line for line in left if line[0][0] not in "┏┡└"] == [
-        line for line in right if line[0][0] not in "┏┡└"
-    ]
+        ours, theirs = ours[-3:], theirs[-3:]
+    assert ours == theirs

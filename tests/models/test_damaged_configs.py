@@ -1,4 +1,4 @@
-"""Damaged configs: each is refused with one short error of Gazelle's, whatever is wrong with it."""
+"""Damaged configs: each is refused with one short Gazelle error, whatever is wrong with it."""
 
 import copy
 import json
@@ -46,9 +46,8 @@ def chain():
 
 def graph():
     a, b = gazelle.Input((4,)), gazelle.Input((3,))
-    return gazelle.Model(
-        [a, b], {"out": Dense(2, name="out")(layers.Concatenate()([Dense(3)(a), b]))}
-    )
+    joined = layers.Concatenate()([Dense(3)(a), b])
+    return gazelle.Model([a, b], {"out": Dense(2, name="out")(joined)})
 
 
 def from_json(config):
@@ -73,6 +72,7 @@ READERS = {
 
 
 def places(value, path=()):
+    """The paths of all values in a config, as tuples of keys and indices."""
     if path:
         yield path
     if isinstance(value, dict | list):
@@ -80,29 +80,29 @@ def places(value, path=()):
             yield from places(value[key], (*path, key))
 
 
-def damaged(config, chance):
-    """A copy of `config` in which one place is replaced, or left out."""
+def damaged(config, rng):
+    """A copy of `config` in which one value is replaced or removed."""
     config = copy.deepcopy(config)
-    *path, last = chance.choice(list(places(config)))
+    *path, last = rng.choice(list(places(config)))
     inner = config
     for key in path:
         inner = inner[key]
-    if chance.random() < 0.7:
-        inner[last] = chance.choice(JUNK)
+    if rng.random() < 0.7:
+        inner[last] = rng.choice(JUNK)
     else:
         del inner[last]
     return config
 
 
 @pytest.mark.parametrize("what", READERS)
-def test_whatever_is_damaged_in_a_config_gives_one_short_error(what):
+def test_any_damage_to_a_config_gives_one_short_error(what):
     read, written = READERS[what]
-    config, chance = written(), random.Random(what)
+    config, rng = written(), random.Random(what)
     read(copy.deepcopy(config))
     errors = []
     for _ in range(60):
         try:
-            read(damaged(config, chance))
+            read(damaged(config, rng))
         except GazelleError as error:
             errors.append(error)
     assert errors
@@ -131,7 +131,7 @@ def test_a_text_that_is_not_a_model_is_refused(text):
     assert len(str(raised.value)) < 400
 
 
-def test_models_within_models_without_end_are_refused():
+def test_too_deeply_nested_models_are_refused():
     config = {"layers": [], "name": "inner"}
     for _ in range(400):
         config = {
@@ -151,7 +151,7 @@ class Scale(layers.Layer):
         return {**super().get_config(), "factor": self.factor}
 
 
-def test_an_error_in_a_layer_of_the_users_own_keeps_its_traceback():
+def test_an_error_in_a_users_own_layer_keeps_its_traceback():
     config = {"class_name": "Scale", "config": {"factor": 3}}
     with pytest.raises(ArgumentError, match="config of Scale") as raised:
         gazelle.saving.deserialize_keras_object(config, custom_objects={"Scale": Scale})

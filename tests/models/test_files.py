@@ -1,4 +1,4 @@
-"""Weights files of models go to Keras and come from it, optimizer state included; nothing is half written or read."""
+"""Keras reads Gazelle's weights files and the other way round; nothing is half written or read."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from models.test_subclassed import blocks, functional_subclass
 import gazelle
 from gazelle.saving.h5 import read_weights
 
-# Keras reads its variables in a way that NumPy 2 warns of.
+# Keras reads its variables in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
 X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
 MAKERS = [chain_in_chain, model_in_model, blocks, functional_subclass]
@@ -38,9 +38,8 @@ def test_each_library_reads_the_weights_of_the_other(maker, tmp_path):
     for model, source in ((read, theirs), (given, ours)):
         for a, b in zip(model.get_weights(), source.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
-    assert set(read_weights(tmp_path / "ours.weights.h5")) == set(
-        read_weights(tmp_path / "theirs.weights.h5")
-    )
+    names = [set(read_weights(tmp_path / f"{who}.weights.h5")) for who in ("ours", "theirs")]
+    assert names[0] == names[1]
 
 
 def small(K, optimizer="adam"):
@@ -49,7 +48,7 @@ def small(K, optimizer="adam"):
     return model
 
 
-def test_the_optimizer_goes_on_where_it_was(tmp_path):
+def test_the_optimizer_continues_where_it_was(tmp_path):
     y = X[:, :1]
     ours, theirs = small(gazelle), small(keras)
     ours.set_weights(theirs.get_weights())
@@ -71,7 +70,7 @@ def test_the_optimizer_goes_on_where_it_was(tmp_path):
         np.testing.assert_allclose(losses, results[0], rtol=1e-4)
 
 
-def test_nothing_is_changed_when_something_does_not_fit(tmp_path):
+def test_weights_that_do_not_fit_change_nothing(tmp_path):
     path = tmp_path / "m.weights.h5"
     randomized(small(gazelle), 1).save_weights(path)
     other = gazelle.Sequential(
@@ -88,21 +87,25 @@ def test_nothing_is_changed_when_something_does_not_fit(tmp_path):
     np.testing.assert_array_equal(other.get_weights()[2], before[2])
 
 
-def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
+def test_a_file_is_complete_or_unchanged(tmp_path, monkeypatch):
     path = tmp_path / "m.weights.h5"
     model = randomized(small(gazelle), 1)
     model.save_weights(path)
-    whole = path.read_bytes()
+    complete = path.read_bytes()
     randomized(model, 2)
 
-    def breaks(self, *args, **kwargs):
+    def fail(self, *args, **kwargs):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("h5py.Group.create_dataset", breaks)
+    monkeypatch.setattr("h5py.Group.create_dataset", fail)
     with pytest.raises(OSError, match="full"):
         model.save_weights(path)
-    assert path.read_bytes() == whole
+    assert path.read_bytes() == complete
     assert [p.name for p in tmp_path.iterdir()] == ["m.weights.h5"]
+
+
+def unbuilt():
+    return gazelle.Sequential([gazelle.layers.Dense(1)])
 
 
 @pytest.mark.parametrize(
@@ -112,27 +115,17 @@ def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
         (lambda m, p: m.save_weights(p / "m"), r"must end in `.weights.h5`"),
         (lambda m, p: m.save_weights(p / "no" / "m.weights.h5"), "folder does not exist"),
         (lambda m, p: m.load_weights(p / "no.weights.h5"), "Cannot open"),
-        (
-            lambda m, p: gazelle.Sequential([gazelle.layers.Dense(1)]).save_weights(
-                p / "m.weights.h5"
-            ),
-            "not built",
-        ),
-        (
-            lambda m, p: gazelle.Sequential([gazelle.layers.Dense(1)]).load_weights(
-                p / "m.weights.h5"
-            ),
-            "not built",
-        ),
+        (lambda m, p: unbuilt().save_weights(p / "m.weights.h5"), "not built"),
+        (lambda m, p: unbuilt().load_weights(p / "m.weights.h5"), "not built"),
         (lambda m, p: m.save(p / "m.keras"), "save_weights"),
     ],
 )
-def test_what_cannot_be_saved_or_loaded_is_refused(action, words, tmp_path):
+def test_files_that_cannot_be_saved_or_loaded_are_refused(action, words, tmp_path):
     with pytest.raises(ValueError, match=words):
         action(small(gazelle), tmp_path)
 
 
-def test_a_file_that_is_there_may_be_protected(tmp_path):
+def test_an_existing_file_can_be_protected(tmp_path):
     path = tmp_path / "m.weights.h5"
     model = small(gazelle)
     model.save_weights(str(path))

@@ -1,4 +1,4 @@
-"""Functional models: structures of inputs and outputs, parts of other models, and what is refused."""
+"""Functional models: structures of inputs and outputs, parts of other models, wrong arguments."""
 
 import numpy as np
 import pytest
@@ -60,13 +60,13 @@ def test_a_model_is_made_from_its_inputs_and_outputs(make):
         ),
     ],
 )
-def test_what_is_no_graph_is_refused(make, words):
+def test_inputs_and_outputs_that_form_no_graph_are_refused(make, words):
     x = Input((4,))
     with pytest.raises((TypeError, ValueError), match=words):
         make(x, Dense(2)(x))
 
 
-def test_data_may_be_a_list_a_tuple_or_a_dict_by_names():
+def test_data_may_be_a_list_a_tuple_or_a_dict_by_name():
     model = two_inputs()
     b = X[:, :2]
     expected = np.concatenate([X, b], -1)
@@ -78,14 +78,14 @@ def test_data_may_be_a_list_a_tuple_or_a_dict_by_names():
         model([X])
 
 
-def test_a_list_for_dict_inputs_is_taken_in_the_order_of_the_keys_with_a_warning():
+def test_a_list_for_dict_inputs_is_used_in_the_order_of_the_keys_with_a_warning():
     ports = {"b": Input((2,), name="b"), "a": Input((4,), name="a")}
     model = Model(ports, layers.Concatenate()([ports["a"], ports["b"]]))
     with pytest.warns(UserWarning, match="sorted keys"):
         np.testing.assert_array_equal(model([X, X[:, :2]])[:, :4], X)
 
 
-def test_inputs_come_in_the_type_and_rank_of_their_input():
+def test_data_is_converted_to_the_type_and_rank_of_its_input():
     x = Input((1,))
     model = Model(x, x * 2.0)
     np.testing.assert_array_equal(model(np.arange(3)), [[0.0], [2.0], [4.0]])
@@ -99,7 +99,7 @@ def test_inputs_come_in_the_type_and_rank_of_their_input():
         doubled(np.ones((2, 2, 2)))
 
 
-def test_operators_compute_what_they_say():
+def test_operators_compute_the_results_of_numpy():
     x, y = Input((4,)), Input((4,))
     z = Model(
         [x, y],
@@ -135,7 +135,7 @@ def test_operators_compute_what_they_say():
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_a_model_of_inner_tensors_shares_the_layers_and_holds_only_what_it_needs():
+def test_a_model_of_inner_tensors_shares_the_layers_and_has_only_those_it_needs():
     model = branched()
     hidden = model.get_layer("h")
     first = Model(model.input, hidden.output)
@@ -157,7 +157,7 @@ def test_a_model_of_inner_tensors_shares_the_layers_and_holds_only_what_it_needs
     )
 
 
-def test_the_same_input_may_be_given_twice():
+def test_the_same_input_may_be_passed_twice():
     x = Input((4,))
     model = Model([x, x], Dense(2)(x))
     assert model([X, X]).shape == (3, 2)
@@ -172,9 +172,8 @@ def test_a_layer_that_is_called_again_after_the_model_was_made_stays_out_of_it()
 
 def test_arguments_of_the_calls_are_kept_in_the_config():
     x = Input((4,))
-    y = layers.Softmax()(
-        layers.Dropout(1.0)(x, training=True), mask=np.array([[True, True, False, False]])
-    )
+    mask = np.array([[True, True, False, False]])
+    y = layers.Softmax()(layers.Dropout(1.0)(x, training=True), mask=mask)
     model = Model(x, y)
     copy = model_from_json(model.to_json())
     for each in (model, copy):
@@ -195,7 +194,7 @@ def test_adding_losses_to_a_graph_is_refused():
         branched().add_loss(np.float32(1))
 
 
-# Copies
+# ---- Copies ----
 
 
 class Own(layers.Layer):
@@ -209,7 +208,7 @@ class Own(layers.Layer):
         return inputs * self.size
 
 
-def test_a_clone_has_the_names_and_no_values_of_the_original():
+def test_a_clone_has_the_names_but_not_the_values_of_the_original():
     x = Input((4,))
     model = Model(x, Own(3)(Dense(3, name="d")(x)), name="m")
     clone = clone_model(model)
@@ -221,16 +220,15 @@ def test_a_clone_has_the_names_and_no_values_of_the_original():
     np.testing.assert_allclose(clone(X), model(X), rtol=1e-6)
 
 
-def test_a_clone_function_gives_the_layers_as_they_are_used():
+def test_the_results_of_a_clone_function_are_used_as_they_are():
     model = branched()
     shared = clone_model(model, clone_function=lambda layer: layer)
     assert shared.get_layer("h") is model.get_layer("h")
-    wide = clone_model(
-        model,
-        clone_function=lambda layer: (
-            Dense(5, name="w") if layer.name == "h" else type(layer)(name=layer.name)
-        ),
-    )
+
+    def widened(layer):
+        return Dense(5, name="w") if layer.name == "h" else type(layer)(name=layer.name)
+
+    wide = clone_model(model, clone_function=widened)
     assert wide.output_shape == (None, 9)
     chain = gazelle.Sequential([Input((4,)), Dense(3), Dense(2)])
     kept = clone_model(chain, clone_function=lambda layer: layer)
@@ -238,7 +236,7 @@ def test_a_clone_function_gives_the_layers_as_they_are_used():
     assert kept is not chain
 
 
-def test_a_clone_may_stand_on_other_inputs():
+def test_a_clone_may_have_other_inputs():
     x = Input((4,), name="other")
     for model in (branched(), gazelle.Sequential([Input((4,)), Dense(3)])):
         clone = clone_model(model, input_tensors=x)
@@ -279,7 +277,7 @@ def test_subclassed_models_cannot_be_cloned():
         ('{"class_name": "Sequential", "config": 3}', "damaged"),
     ],
 )
-def test_text_that_is_no_model_is_refused(text, words):
+def test_text_that_is_not_a_model_is_refused(text, words):
     with pytest.raises(ValueError, match=words):
         model_from_json(text)
 

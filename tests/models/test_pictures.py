@@ -56,7 +56,7 @@ def test_the_table_has_rows_totals_and_sizes():
     ]
 
 
-def test_sizes_come_in_units_and_count_the_optimizer():
+def test_sizes_have_units_and_include_the_optimizer():
     model = Sequential([Input((1000,)), Dense(1000)])
     assert " Total params: 1,001,000 (3.82 MB)" in summary(model)
     model.compile("adam", "mse")
@@ -65,7 +65,7 @@ def test_sizes_come_in_units_and_count_the_optimizer():
     assert " Total params: 3,003,002 (11.46 MB)" in summary(model)
 
 
-def test_what_is_not_built_yet_says_so():
+def test_the_summary_of_an_unbuilt_model_says_so():
     text = summary(Sequential([Dense(3)]))
     assert "0 (unbuilt)" in text
     assert "?" in text
@@ -84,7 +84,7 @@ def test_the_shapes_of_a_subclassed_model_are_known_once_it_was_called():
 
 
 @pytest.mark.parametrize("width", [1, 20, 45, 60, 88, 300])
-def test_every_width_gives_whole_words_and_equally_long_lines(width):
+def test_every_width_gives_whole_words_and_lines_of_equal_length(width):
     long = Sequential([Input((4,)), Dense(3, name="a_" * 40), Dense(2)])
     for model in (chain(), branched(), long):
         text = summary(model, line_length=width, show_trainable=True)
@@ -142,23 +142,21 @@ def test_without_a_print_function_it_is_printed(capsys):
     assert capsys.readouterr().out.startswith('Model: "m"\n┏')
 
 
-# The drawing
+# ---- The drawing ----
 
 
-def test_a_description_says_what_feeds_what():
+def test_a_description_lists_the_inbound_layers():
     entries = {entry["name"]: entry for entry in describe(branched())["layers"]}
     assert entries["x"]["type"] == "Input"
     assert entries["h"]["inbound"] == ["x"]
     assert entries["h"]["units"] == 3
     assert entries["h"]["parameters"] == 15
-    assert entries["sum"]["inbound"] == [
-        "h",
-        next(name for name in entries if name.startswith("multiply")),
-    ]
+    product = next(name for name in entries if name.startswith("multiply"))
+    assert entries["sum"]["inbound"] == ["h", product]
     assert entries["out"]["output_shapes"] == [[None, 1]]
 
 
-def test_a_layer_called_twice_is_there_twice():
+def test_a_layer_that_is_called_twice_is_listed_twice():
     x = Input((4,))
     dense = Dense(4, name="d", activation="tanh")
     entries = describe(Model(x, dense(dense(x))))["layers"]
@@ -169,10 +167,8 @@ def test_a_layer_called_twice_is_there_twice():
 
 @pytest.mark.parametrize("make", [chain, branched], ids=["chain", "branched"])
 def test_a_drawing_is_written_as_svg_or_png(make, tmp_path):
-    svg, png = (
-        plot_model(make(), tmp_path / "m.svg"),
-        plot_model(make(), to_file=str(tmp_path / "m.png"), dpi=72),
-    )
+    svg = plot_model(make(), tmp_path / "m.svg")
+    png = plot_model(make(), to_file=str(tmp_path / "m.png"), dpi=72)
     assert "<svg" in svg.read_text(encoding="utf-8")
     for layer in make().layers:
         if "dense" not in layer.name:
@@ -181,7 +177,7 @@ def test_a_drawing_is_written_as_svg_or_png(make, tmp_path):
     plot_model(make(), tmp_path / "again.svg", show_shapes=True, rankdir="LR")
 
 
-def test_what_cannot_be_drawn_is_refused(tmp_path):
+def test_models_that_cannot_be_drawn_are_refused(tmp_path):
     with pytest.raises(ValueError, match="not built"):
         plot_model(Sequential([Dense(3)]), tmp_path / "m.svg")
     with pytest.raises(ValueError, match="not built"):
@@ -199,7 +195,7 @@ def test_a_model_that_was_trained_can_be_drawn(tmp_path):
     assert gazelle.models.describe(model)["parameters"] == 23
 
 
-def test_in_a_notebook_too_the_summary_is_one_text(monkeypatch):
+def test_the_summary_is_one_text_in_a_notebook_too(monkeypatch):
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
     assert "Output Shape" in summary(chain())
 

@@ -1,4 +1,4 @@
-"""Predicting again for data of the same kind goes a short way, and never a wrong one."""
+"""Another prediction for data of the same kind takes a shortcut, with correct results."""
 
 import jax
 import numpy as np
@@ -25,30 +25,31 @@ def by_hand(model, x):
 
 
 @pytest.fixture
-def long_ways(monkeypatch):
-    """How many feeds are made: the long way makes one for each prediction."""
+def full_paths(monkeypatch):
+    """The feeds that are made: the full path makes one per prediction."""
     made = []
     init = ArrayFeed.__init__
-    monkeypatch.setattr(
-        ArrayFeed,
-        "__init__",
-        lambda feed, *args, **kwargs: made.append(1) or init(feed, *args, **kwargs),
-    )
+
+    def counted_init(feed, *args, **kwargs):
+        made.append(feed)
+        init(feed, *args, **kwargs)
+
+    monkeypatch.setattr(ArrayFeed, "__init__", counted_init)
     return made
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_on_batch"])
-def test_the_short_way_gives_the_same_numbers_for_any_number_of_samples(model, method, long_ways):
+def test_the_shortcut_gives_the_same_numbers_for_any_number_of_samples(model, method, full_paths):
     for rows in (1, 2, 3, 31, 32, 33):
         found = getattr(model, method)(X[:rows])
         np.testing.assert_allclose(found, by_hand(model, X[:rows]), rtol=1e-5, atol=1e-6)
-        found[0] = 0  # the user's own array
-    assert not long_ways
+        found[0] = 0  # the result belongs to the user
+    assert not full_paths
 
 
-def test_other_data_goes_the_long_way_and_is_checked_there(model, long_ways):
+def test_other_data_takes_the_full_path_and_is_checked(model, full_paths):
     np.testing.assert_allclose(model.predict(X.astype("float64")), model.predict(X), rtol=1e-6)
-    assert long_ways
+    assert full_paths
     np.testing.assert_allclose(model.predict(X.tolist()), by_hand(model, X), rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match=r"shape|expected"):
         model.predict(X[:, :3])
@@ -56,7 +57,7 @@ def test_other_data_goes_the_long_way_and_is_checked_there(model, long_ways):
         model.predict(X[:0])
 
 
-def test_new_weights_count_at_once(model):
+def test_new_weights_take_effect_at_once(model):
     model.set_weights([weight + 1 for weight in model.get_weights()])
     np.testing.assert_allclose(model.predict(X), by_hand(model, X), rtol=1e-5, atol=1e-5)
     model.compile("sgd", "mse")
@@ -65,14 +66,14 @@ def test_new_weights_count_at_once(model):
         np.testing.assert_allclose(model.predict(X), by_hand(model, X), rtol=1e-4, atol=1e-6)
 
 
-def test_new_layers_count_at_once(model):
+def test_new_layers_take_effect_at_once(model):
     model.add(L.Activation("exponential"))
     np.testing.assert_allclose(model.predict(X), np.exp(by_hand(model, X)), rtol=1e-5)
     model.pop()
     np.testing.assert_allclose(model.predict(X), by_hand(model, X), rtol=1e-5, atol=1e-6)
 
 
-def test_weights_that_a_layer_gets_later_count_at_once(model):
+def test_weights_that_are_added_to_a_layer_later_take_effect_at_once(model):
     before = model.predict(X)
     model.layers[0].enable_lora(2)
     lora = model.layers[0].lora_kernel_b
@@ -80,20 +81,20 @@ def test_weights_that_a_layer_gets_later_count_at_once(model):
     assert not np.allclose(model.predict(X), before)
 
 
-def test_the_precision_that_jax_is_told_counts(model, long_ways):
+def test_the_matmul_precision_of_jax_takes_effect(model, full_paths):
     with jax.default_matmul_precision("highest"):
         model.predict(X)
-    assert long_ways
+    assert full_paths
 
 
-def test_a_copy_of_the_model_predicts_by_itself(model):
+def test_a_copy_of_the_model_predicts_independently(model):
     copy = gazelle.models.clone_model(model)
     copy.set_weights([2 * weight for weight in model.get_weights()])
     np.testing.assert_allclose(copy.predict(X), by_hand(copy, X), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(model.predict(X), by_hand(model, X), rtol=1e-5, atol=1e-6)
 
 
-def test_a_model_that_runs_eagerly_goes_on_doing_so():
+def test_a_model_that_runs_eagerly_keeps_doing_so():
     seen = []
 
     class Noted(L.Layer):

@@ -1,4 +1,4 @@
-"""Sequential: layers are added and taken away, the input's shape may come late, weights stay."""
+"""Sequential: layers are added and removed, the input shape may come late, weights stay."""
 
 import numpy as np
 import pytest
@@ -31,14 +31,14 @@ def test_layers_are_listed_without_the_input():
     ],
     ids=["Input", "InputLayer", "input_shape", "input_dim", "a chain", "a graph"],
 )
-def test_the_input_may_be_told_in_many_ways(first):
+def test_the_input_may_be_defined_in_many_ways(first):
     model = Sequential([*first(), Dense(2)])
     assert model.built
     assert model.input_shape == (None, 4)
     assert model(X).shape == (3, 2)
 
 
-def test_without_a_shape_the_first_data_decide():
+def test_without_a_shape_the_first_data_decides():
     model = Sequential([Dense(3), Dense(2)])
     assert not model.built
     assert model.weights == []
@@ -55,11 +55,11 @@ def test_without_a_shape_the_first_data_decide():
         model(np.ones((7, 5)))
 
 
-def test_build_tells_the_shape():
+def test_build_sets_the_shape():
     model = Sequential([Dense(3)])
     model.build((None, 4))
     weights = model.weights
-    model.build((None, 9))  # is built already
+    model.build((None, 9))  # already built
     assert model.weights == weights
     assert model.input_shape == (None, 4)
     with pytest.raises(ValueError, match="cannot be built"):
@@ -70,7 +70,7 @@ def test_build_tells_the_shape():
         Sequential()(X)
 
 
-def test_a_named_batch_size_is_kept_and_holds_nobody():
+def test_a_batch_size_is_kept_but_not_enforced():
     model = Sequential([Input((4,), batch_size=5), Dense(2)])
     assert model.input_shape == (5, 4)
     assert model(X).shape == (3, 2)
@@ -97,7 +97,7 @@ def test_adding_and_popping_keep_the_weights_of_the_others():
     assert model.output_shape == (None, 6)
 
 
-def test_layers_may_be_added_one_by_one_from_nothing():
+def test_layers_may_be_added_one_by_one_to_an_empty_model():
     model = Sequential(name="m")
     model.add(Input((4,)))
     model.add(Dense(3, name="d"))
@@ -121,7 +121,7 @@ def test_forty_layers_added_one_by_one_make_one_graph():
     for _ in range(40):
         model.add(Dense(4))
     assert len(model.weights) == 80
-    assert all(len(layer.inbound_nodes) == 1 for layer in model.layers)  # none was called again
+    assert all(len(layer.inbound_nodes) == 1 for layer in model.layers)  # no layer was called again
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_forty_layers_added_one_by_one_make_one_graph():
         (lambda: Sequential([Input((3,)), Input((3,))]), "come first"),
     ],
 )
-def test_what_is_no_chain_of_layers_is_refused(wrong, words):
+def test_arguments_that_are_not_a_chain_of_layers_are_refused(wrong, words):
     with pytest.raises((TypeError, ValueError), match=words):
         wrong()
 
@@ -158,7 +158,7 @@ def test_a_chain_may_start_with_a_layer_of_several_inputs():
     assert model([X[:1], X[:1]]).shape == (1, 2)
 
 
-def test_training_reaches_the_layers():
+def test_the_training_argument_reaches_the_layers():
     model = Sequential([Input((4,)), layers.Dropout(0.999, seed=1)])
     assert float(abs(model(X, training=True)).sum()) == 0
     np.testing.assert_array_equal(model(X), X)
@@ -187,7 +187,7 @@ def test_get_layer_finds_by_name_and_by_index():
         model.layers = []
 
 
-def test_a_config_without_data_gives_a_chain_that_waits_for_them():
+def test_the_config_of_an_unbuilt_chain_gives_an_unbuilt_chain():
     model = Sequential([Dense(3), Dense(2)], name="late")
     copy = Sequential.from_config(model.get_config())
     assert copy.name == "late"

@@ -1,4 +1,4 @@
-"""Subclassed models: layers made in the constructor, used in call."""
+"""Subclassed models: layers are created in the constructor and used in call."""
 
 import copy
 import json
@@ -11,13 +11,13 @@ import pytest
 
 import gazelle
 
-# Keras reads its variables in a way that NumPy 2 warns of.
+# Keras reads its variables in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
 X = np.ones((3, 4), "float32")
 
 
 def blocks(K):
-    """A model with layers in lists and dicts, a model and a layer of its own."""
+    """A model with layers in lists and dicts, an inner model and a custom layer."""
 
     class Gate(K.layers.Layer):
         def __init__(self, **kwargs):
@@ -75,18 +75,18 @@ def both():
 
 
 def test_weights_and_their_order_are_those_of_keras(both):
-    told = [
-        [(v.name, tuple(v.shape)) for v in model.weights]
-        + [len(model.variables)]
-        + [(v.name, tuple(v.shape)) for v in model.trainable_variables]
-        + [layer.name for layer in model.layers]
-        for model in both
-    ]
-    assert told[0] == told[1]
+    ours, theirs = both
+    for variables in ("weights", "trainable_variables"):
+        names_and_shapes = [
+            [(v.name, tuple(v.shape)) for v in getattr(model, variables)] for model in both
+        ]
+        assert names_and_shapes[0] == names_and_shapes[1]
+    assert len(ours.variables) == len(theirs.variables)
+    assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers]
 
 
 def test_paths_are_those_of_keras(both):
-    # Keras names what a layer's own build makes without the model before it.
+    # Keras leaves the model out of the paths of weights that a layer's own build creates.
     ours, theirs = [[v.path for v in model.weights] for model in both]
     assert [p for p in ours if "gate" not in p] == [p for p in theirs if "gate" not in p]
 
@@ -100,7 +100,7 @@ def test_a_graph_in_a_subclass_has_the_weights_of_keras_in_order():
     assert ours.input_shape == (None, 4)
 
 
-def test_a_graph_in_a_subclass_may_be_made_of_attributes_set_before():
+def test_a_graph_in_a_subclass_may_use_attributes_that_were_set_before():
     class Mine(gazelle.Model):
         def __init__(self):
             x = gazelle.Input((4,))
@@ -111,7 +111,7 @@ def test_a_graph_in_a_subclass_may_be_made_of_attributes_set_before():
     assert [v.shape for v in Mine().weights] == [(4, 2), (2,), (2, 3), (3,)]
 
 
-def test_it_is_built_by_data_by_a_shape_or_by_a_symbolic_tensor():
+def test_a_model_is_built_by_data_by_a_shape_or_by_a_symbolic_tensor():
     class Plain(gazelle.Model):
         def __init__(self):
             super().__init__()
@@ -136,7 +136,7 @@ def test_it_is_built_by_data_by_a_shape_or_by_a_symbolic_tensor():
         _ = by_data.input_shape
 
 
-def test_it_may_take_and_give_dicts_and_further_arguments():
+def test_call_may_take_and_return_dicts_and_take_more_arguments():
     class Heads(gazelle.Model):
         def __init__(self):
             super().__init__()
@@ -155,7 +155,7 @@ def test_it_may_take_and_give_dicts_and_further_arguments():
     assert [v.shape for v in late.weights if v.name == "kernel"] == [(4, 1), (2, 2)]
 
 
-def test_a_model_without_call_or_with_a_layer_made_in_call_says_what_is_wrong():
+def test_a_missing_call_or_a_layer_created_in_call_raises_a_clear_error():
     class Empty(gazelle.Model):
         pass
 
@@ -169,7 +169,7 @@ def test_a_model_without_call_or_with_a_layer_made_in_call_says_what_is_wrong():
         Late()(X)
 
 
-def test_losses_added_in_call_are_the_models():
+def test_losses_added_in_call_belong_to_the_model():
     class Adds(gazelle.Model):
         def __init__(self):
             super().__init__()
@@ -187,7 +187,7 @@ def test_losses_added_in_call_are_the_models():
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_copies_and_pickles_of_a_trained_model_are_models_of_their_own(again):
+def test_copies_and_pickles_of_a_trained_model_are_independent(again):
     model = gazelle.Sequential(
         [gazelle.Input((4,)), gazelle.layers.Dense(3), gazelle.layers.Dropout(0.2)]
     )
@@ -203,7 +203,7 @@ def test_copies_and_pickles_of_a_trained_model_are_models_of_their_own(again):
     assert (twin.get_weights()[0] != before[0]).any()
 
 
-def test_its_config_is_its_arguments():
+def test_the_config_of_a_model_is_its_arguments():
     @gazelle.utils.register_keras_serializable("tests")
     class Sized(gazelle.Model):
         def __init__(self, width, depth=2, **kwargs):

@@ -1,4 +1,4 @@
-"""What `make` shows of pip's lines."""
+"""Which of pip's lines `make` shows, and how."""
 
 import importlib.util
 from pathlib import Path
@@ -32,7 +32,7 @@ spec.loader.exec_module(install)
         ("Installing collected packages: a, b\n", "  unpacking (a minute)"),
     ],
 )
-def test_large_packages_and_the_long_stages_are_a_line_each(line, shown):
+def test_large_packages_and_long_stages_get_one_line_each(line, shown):
     assert install.said(line) == shown
 
 

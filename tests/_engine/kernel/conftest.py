@@ -1,4 +1,4 @@
-"""What the tests of the kernel share: it is there and used, or the test is skipped and says why."""
+"""Fixtures for the tests of the kernel, which are skipped where it was not built."""
 
 from collections import OrderedDict
 
@@ -14,15 +14,12 @@ from gazelle._engine.steps import Steps
 
 @pytest.fixture
 def kernel(monkeypatch):
-    """`kernel(on, threads)`: switches the kernel on or off, on so many threads; skips where there is none."""
+    """`kernel(on, threads)` switches the kernel on or off and sets the number of its threads."""
     monkeypatch.delenv("GAZELLE_NATIVE", raising=False)
-    monkeypatch.setattr(
-        programs, "_shared", OrderedDict()
-    )  # nothing compiled before is found again
+    # Programs that other tests have compiled are not reused.
+    monkeypatch.setattr(programs, "_shared", OrderedDict())
     if not native.available():
-        pytest.skip(
-            "no library of the kernel was built for this machine: gazelle trains with XLA alone"
-        )
+        pytest.skip("the kernel was not built for this machine: Gazelle trains with XLA alone")
 
     def switch(on, threads=1):
         monkeypatch.setenv("GAZELLE_NATIVE", "" if on else "off")
@@ -34,31 +31,32 @@ def kernel(monkeypatch):
 
 @pytest.fixture
 def plans(kernel, monkeypatch):
-    """The plans that models were given for data of a kind; None for XLA."""
-    found, seen, asking = [], [], []
+    """The plans that were made for models and their data; None for XLA."""
+    found, seen, current = [], [], []
     describe = Steps.describe
 
     def described(steps):
-        asking[:] = [steps]
+        current[:] = [steps]
         return describe(steps)
 
-    def noting(step, data, *args, **kwargs):
+    def recorded(step, data, *args, **kwargs):
         plan = native.plan_for(step, data, *args, **kwargs)
-        question = asking[0], [array if array is None else array.shape for array in data], kwargs
-        if question not in seen:  # asked before a program is traced, and again while it is
-            seen.append(question)
+        shapes = [None if array is None else array.shape for array in data]
+        # A plan is made before a program is traced, and again while it is.
+        if (current[0], shapes, kwargs) not in seen:
+            seen.append((current[0], shapes, kwargs))
             found.append(plan)
         return plan
 
     monkeypatch.setattr(Steps, "describe", described)
     for module in (engine, pure_steps):
-        monkeypatch.setattr(module, "plan_for", noting)
+        monkeypatch.setattr(module, "plan_for", recorded)
     return found
 
 
 @pytest.fixture
 def network():
-    """`network(x, sizes, ...)`: a compiled chain of Dense layers whose first weights are the same in every call."""
+    """`network(x, sizes, ...)` is a compiled chain of Dense layers with fixed initial weights."""
 
     def make(
         x,

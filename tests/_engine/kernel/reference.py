@@ -1,4 +1,4 @@
-"""Training of a chain of layers with Adam in float64, written out with NumPy: the kernel's independent oracle."""
+"""A chain of layers trained with Adam in float64 and NumPy: the kernel's independent oracle."""
 
 import jax
 import numpy as np
@@ -13,7 +13,7 @@ LOW, HIGH = 1e-7, float(np.float32(1 - 1e-7))
 
 
 class Parameter:
-    """A weight with its gradient, Adam's slots and its penalty `(l1, l2)`."""
+    """A weight with its gradient, Adam's slots and its penalty factors `(l1, l2)`."""
 
     def __init__(self, value, penalty=(0.0, 0.0)):
         self.value = np.float64(value)
@@ -88,7 +88,7 @@ class Normalization:
 
 
 class Dropout:
-    """Masks from JAX's own generator, whose key is `[seed, number of the batch]`."""
+    """Masks from JAX's generator with the key `[seed, number of the batch]`."""
 
     parameters = ()
 
@@ -105,7 +105,10 @@ class Dropout:
 
 
 def head(kind, z, y):
-    """Loss of each sample, gradient by z (not divided by the batch), right answers; `kind` ends in " logits" or not."""
+    """Loss of each sample, gradient with respect to `z`, and which samples are correct.
+
+    The gradient is not divided by the batch size. `kind` may end in " logits".
+    """
     kind, _, logits = kind.partition(" ")
     if kind == "squared":
         y = y.reshape(z.shape)
@@ -120,16 +123,13 @@ def head(kind, z, y):
     e = np.exp(z - z.max(1, keepdims=True))
     p = e / e.sum(1, keepdims=True)
     c = p if logits else np.clip(p, LOW, HIGH)
-    felt = t * (c == p)
-    return (
-        -(t * np.log(c)).sum(1),
-        p * felt.sum(1, keepdims=True) - felt,
-        p.argmax(1) == t.argmax(1),
-    )
+    unclipped = t * (c == p)
+    gradient = p * unclipped.sum(1, keepdims=True) - unclipped
+    return -(t * np.log(c)).sum(1), gradient, p.argmax(1) == t.argmax(1)
 
 
 def train(layers, x, y, kind, *, batch, epochs, rate=1e-3, sample_weight=None):
-    """Train layers over the samples in their order; loss and accuracy of the last epoch."""
+    """Train on the samples in order; returns loss and accuracy of the last epoch."""
     x, iteration = np.float64(x).reshape(len(x), -1), 0
     sample_weight = np.ones(len(x)) if sample_weight is None else np.float64(sample_weight)
     parameters = [parameter for layer in layers for parameter in layer.parameters]
@@ -141,9 +141,8 @@ def train(layers, x, y, kind, *, batch, epochs, rate=1e-3, sample_weight=None):
             for layer in layers:
                 a = layer.forward(a)
             losses, d, correct = head(kind, a, y[rows])
-            loss += (losses * sample_weight[rows]).sum() + sum(
-                one.penalty() for one in parameters
-            ) * len(a)
+            penalty = sum(parameter.penalty() for parameter in parameters)
+            loss += (losses * sample_weight[rows]).sum() + penalty * len(a)
             right += correct.sum()
             d = d * sample_weight[rows, None] / len(a)
             for layer in reversed(layers):

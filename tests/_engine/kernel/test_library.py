@@ -1,4 +1,4 @@
-"""The kernel's library: built with a record, verified before it is loaded, and never a danger to JAX."""
+"""The kernel's library is built with a record, verified before loading, and never breaks JAX."""
 
 import os
 import re
@@ -11,12 +11,12 @@ import pytest
 from gazelle._engine import kernel as native
 from gazelle._engine.kernel import building, library
 
-COMPILED = pytest.mark.skipif(building.compiler() is None, reason="no C++ compiler")
+NEEDS_COMPILER = pytest.mark.skipif(building.compiler() is None, reason="no C++ compiler")
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """The kernel's folder, copied without what was built in it."""
+    """A copy of the kernel's folder without the files that were built."""
     copied = tmp_path / "native"
     shutil.copytree(
         building.FOLDER,
@@ -31,7 +31,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def compiler_of(tmp_path, monkeypatch, script):
-    """`$CXX` is a shell script that sees the file to write as `$output`."""
+    """Set `$CXX` to a shell script, in which `$output` is the file to write."""
     path = tmp_path / "c++"
     path.write_text(f"#!/bin/sh\nfor output; do :; done\n{script}\n")
     path.chmod(0o755)
@@ -46,11 +46,11 @@ def on_linux(monkeypatch):
     monkeypatch.delenv("GAZELLE_NATIVE", raising=False)
 
 
-needs_shell = pytest.mark.skipif(os.name != "posix", reason="the compiler is a shell script")
+NEEDS_SHELL = pytest.mark.skipif(os.name != "posix", reason="the compiler is a shell script")
 
 
-@needs_shell
-def test_a_build_records_the_hash_of_each_library_and_compiles_only_what_is_missing_or_damaged(
+@NEEDS_SHELL
+def test_a_build_records_hashes_and_compiles_only_missing_or_damaged_libraries(
     folder, tmp_path, monkeypatch, on_linux
 ):
     compiler_of(tmp_path, monkeypatch, f'echo run >> "{tmp_path}/runs"; echo "$@" > "$output"')
@@ -66,7 +66,7 @@ def test_a_build_records_the_hash_of_each_library_and_compiles_only_what_is_miss
     assert sorted(folder.glob("*.so")) == sorted(paths)
 
 
-@needs_shell
+@NEEDS_SHELL
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
@@ -78,29 +78,29 @@ def test_a_build_records_the_hash_of_each_library_and_compiles_only_what_is_miss
         ("printf '\\377 error' >&2; exit 1", "error"),
     ],
 )
-def test_a_compiler_that_fails_is_quoted_in_the_record_and_by_the_state(
+def test_the_error_of_the_compiler_is_in_the_record_and_in_the_status(
     folder, tmp_path, monkeypatch, on_linux, script, reason
 ):
     compiler_of(tmp_path, monkeypatch, script)
     with pytest.raises(OSError, match=reason):
         building.build()
     assert reason in building.record().reason
-    told = native.status()
-    assert not told.kernel
-    assert reason in told.text
-    assert told.fix == library.BUILD
-    assert not told.broken
+    status = native.status()
+    assert not status.kernel
+    assert reason in status.text
+    assert status.fix == library.BUILD
+    assert not status.broken
     assert sorted(path.name for path in folder.glob("kernel*")) == ["kernel.json"]
 
 
-def test_without_a_compiler_the_state_says_so(folder, monkeypatch, on_linux):
+def test_without_a_compiler_the_status_says_so(folder, monkeypatch, on_linux):
     monkeypatch.setattr(building, "compiler", lambda: None)
     with pytest.raises(OSError, match="no C"):
         building.build()
     assert "there was no C++ compiler" in native.status().text
 
 
-def test_on_another_machine_the_record_says_which(folder, monkeypatch):
+def test_the_record_names_a_machine_that_is_not_supported(folder, monkeypatch):
     with monkeypatch.context() as other:
         other.setattr(building.platform, "machine", lambda: "arm64")
         with pytest.raises(OSError, match="on arm64"):
@@ -108,14 +108,14 @@ def test_on_another_machine_the_record_says_which(folder, monkeypatch):
     assert "on arm64" in building.record().reason
 
 
-def test_a_source_tree_that_built_nothing_says_so(folder, on_linux):
+def test_the_status_of_an_unbuilt_source_tree_says_so(folder, on_linux):
     assert "this source tree has not built it" in native.status().text
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "{}", '{"libraries": 3, "reason": ""}', "[" * 100_000, "\x00"]
 )
-def test_a_damaged_record_is_a_reason_like_any_other(folder, text):
+def test_a_damaged_record_is_reported_as_the_reason(folder, text):
     (folder / building.RECORD).write_text(text)
     assert building.record()[:2] == ({}, "kernel.json, the record of its build, is damaged")
 
@@ -124,7 +124,7 @@ def test_a_damaged_record_is_a_reason_like_any_other(folder, text):
     ("flags", "words"),
     [(frozenset({"fpu", "sse2"}), "no AVX2"), (frozenset(), "made for Linux on x86-64")],
 )
-def test_the_state_says_what_the_processor_lacks(monkeypatch, flags, words):
+def test_the_status_says_what_the_processor_lacks(monkeypatch, flags, words):
     monkeypatch.delenv("GAZELLE_NATIVE", raising=False)
     monkeypatch.setattr(library, "_processor_flags", lambda: flags)
     library._loaded.cache_clear()
@@ -135,7 +135,7 @@ def test_the_state_says_what_the_processor_lacks(monkeypatch, flags, words):
         library._loaded.cache_clear()
 
 
-def test_the_state_names_the_setting_that_switches_the_kernel_off(monkeypatch):
+def test_the_status_names_the_setting_that_switches_the_kernel_off(monkeypatch):
     monkeypatch.setenv("GAZELLE_NATIVE", "off")
     assert native.status() == (
         "XLA alone; no kernel: the environment variable GAZELLE_NATIVE is off",
@@ -159,28 +159,32 @@ from gazelle._engine.kernel import building
 from gazelle._engine.kernel import library
 
 places = [building.path_of(level) for level in building.LEVELS]
-whole = {path: path.read_bytes() for path in places}
-lot = random.Random(0)
+intact = {path: path.read_bytes() for path in places}
+rng = random.Random(0)
 
-def cut(data):
-    return data[:lot.randrange(len(data))]
+def truncated(data):
+    return data[:rng.randrange(len(data))]
 
 def flipped(data):
-    place = lot.randrange(len(data))
-    return data[:place] + bytes([data[place] ^ 1 << lot.randrange(8)]) + data[place + 1:]
+    place = rng.randrange(len(data))
+    return data[:place] + bytes([data[place] ^ 1 << rng.randrange(8)]) + data[place + 1:]
 
-for damage in [cut] * 20 + [flipped] * 40 + [lambda data: None]:
+for damage in [truncated] * 20 + [flipped] * 40 + [lambda data: None]:
     for path in places:
-        damaged = damage(whole[path])
+        damaged = damage(intact[path])
         path.unlink() if damaged is None else path.write_bytes(damaged)
     library._loaded.cache_clear()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert not native.available() and not native.available()
         assert native.status().broken and "damaged" in native.status().text or damaged is None
-    assert len(caught) == 1 and "To mend it, run python -m gazelle._engine.kernel.building" in str(caught[0].message), caught
+    assert len(caught) == 1, caught
+    advice = "To mend it, run python -m gazelle._engine.kernel.building"
+    assert advice in str(caught[0].message), caught
 
-model = gazelle.Sequential([gazelle.Input((6,)), gazelle.layers.Dense(4, "relu"), gazelle.layers.Dense(1)])
+model = gazelle.Sequential([gazelle.Input((6,))])
+model.add(gazelle.layers.Dense(4, "relu"))
+model.add(gazelle.layers.Dense(1))
 model.compile("adam", "mse")
 loss = model.fit(np.ones((40, 6), "float32"), np.ones(40), epochs=20, verbose=0).history["loss"]
 assert loss[-1] < loss[0]
@@ -189,7 +193,7 @@ assert "/kernel-v" not in open("/proc/self/maps").read()
 
 
 def in_a_copy(tmp_path, program, *, expected=0):
-    """Run a program with a copy of the package, its libraries included."""
+    """Run a program with a copy of the package, including its libraries."""
     package = tmp_path / "copy" / "gazelle"
     shutil.copytree(
         building.FOLDER.parents[1], package, ignore=shutil.ignore_patterns("__pycache__")
@@ -207,7 +211,7 @@ def in_a_copy(tmp_path, program, *, expected=0):
     return done
 
 
-def test_a_cut_or_flipped_library_is_never_loaded_and_xla_trains(kernel, tmp_path):
+def test_a_damaged_library_is_never_loaded_and_xla_trains(kernel, tmp_path):
     in_a_copy(tmp_path, DAMAGED)
 
 
@@ -221,7 +225,7 @@ found = building.record()
 building.record = lambda: found._replace(interface=(0, 99))
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    assert not native.available()  # before JAX has made anything
+    assert not native.available()  # before JAX has created anything
 assert "needs version 0.99 of XLA's foreign functions" in str(caught[0].message)
 assert native.status().broken
 
@@ -232,7 +236,7 @@ model.fit(np.ones((40, 6)), np.ones(40), verbose=0)
 """
 
 
-def test_a_kernel_for_a_newer_jaxlib_is_not_loaded_and_leaves_jax_whole(kernel, tmp_path):
+def test_a_kernel_for_a_newer_jaxlib_is_not_loaded_and_leaves_jax_intact(kernel, tmp_path):
     in_a_copy(tmp_path, OTHER_JAXLIB)
 
 
@@ -250,37 +254,26 @@ assert jax.numpy.ones(3).sum() == 3
 """
 
 
-@COMPILED
-@pytest.mark.skipif(sys.platform != "linux", reason="the compiler's arguments are those for Linux")
-def test_a_library_that_xla_refuses_leaves_jax_whole(folder, tmp_path):
+LIBRARY = """
+#include "xla/ffi/api/ffi.h"
+static xla::ffi::Error one() { return xla::ffi::Error::Success(); }
+XLA_FFI_DEFINE_HANDLER_SYMBOL(gazelle_train, one, xla::ffi::Ffi::Bind());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(gazelle_predict, one, xla::ffi::Ffi::Bind());
+"""
+
+
+@NEEDS_COMPILER
+@pytest.mark.skipif(sys.platform != "linux", reason="the compiler's arguments are for Linux")
+def test_a_library_that_xla_refuses_leaves_jax_intact(folder, tmp_path):
     include = tmp_path / "include"
     shutil.copytree(building.headers() / "xla" / "ffi" / "api", include / "xla" / "ffi" / "api")
     header = include / "xla" / "ffi" / "api" / "c_api.h"
     header.write_text(re.sub(r"(#define XLA_FFI_API_MINOR) \d+", r"\1 99", header.read_text()))
     assert building.interface(include)[1] == 99
-    names = ("train", "predict")
-    handlers = [
-        f"XLA_FFI_DEFINE_HANDLER_SYMBOL(gazelle_{name}, one, xla::ffi::Ffi::Bind());"
-        for name in names
-    ]
     source, path = tmp_path / "new.cpp", tmp_path / "new.so"
-    source.write_text(
-        '#include "xla/ffi/api/ffi.h"\nstatic xla::ffi::Error one() { return'
-        " xla::ffi::Error::Success(); }\n" + "\n".join(handlers)
-    )
-    command = [
-        building.compiler(),
-        "-std=c++17",
-        "-shared",
-        "-fPIC",
-        "-w",
-        "-isystem",
-        include,
-        source,
-        "-o",
-        path,
-    ]
-    subprocess.run([str(part) for part in command], check=True)
+    source.write_text(LIBRARY)
+    command = f"-std=c++17 -shared -fPIC -w -isystem {include} {source} -o {path}".split()
+    subprocess.run([building.compiler(), *command], check=True)
     done = subprocess.run(
         [sys.executable, "-c", REFUSED.format(path=path)],
         capture_output=True,
@@ -290,7 +283,7 @@ def test_a_library_that_xla_refuses_leaves_jax_whole(folder, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_build_by_hand_prints_no_warning(kernel):
+def test_building_by_hand_prints_no_warning(kernel):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "gazelle._engine.kernel.building"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""The kernel's numbers: those of a float64 reference and those of XLA, to float32 rounding."""
+"""The kernel agrees with a float64 reference and with XLA to float32 rounding."""
 
 import importlib.util
 from pathlib import Path
@@ -24,7 +24,7 @@ LABELS = rng.integers(0, 4, 101).astype("int32")
 ONE_HOT = np.eye(4, dtype="float32")[LABELS]
 YES = (X[:, :1] > 0.3).astype("float32")
 
-# name: activation at the end, units, loss, its kind in the reference, targets
+# name: activation of the last layer, units, loss, kind of loss in the reference, targets
 HEADS = {
     "sparse": ("softmax", 4, "sparse_categorical_crossentropy", "sparse", LABELS),
     "sparse column of bytes": (
@@ -86,7 +86,7 @@ def check(
     before=(),
     exact=True,
 ):
-    """Train with the kernel, with XLA and, if `exact`, with the reference; they agree."""
+    """Train with the kernel, with XLA and, if `exact`, with the reference, and compare."""
     results = []
     for on in (True, False):
         kernel(on, threads)
@@ -129,7 +129,9 @@ def test_every_head_gives_the_numbers_of_the_reference_and_of_xla(name, kernel, 
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("activation", ["relu", "linear", "tanh", "sigmoid"])
-def test_every_activation_does_with_and_without_bias(activation, bias, kernel, plans, network):
+def test_every_activation_is_trained_with_and_without_bias(
+    activation, bias, kernel, plans, network
+):
     make = lambda: network(X, (17, 16, 4), "softmax", HEADS["sparse"][2], activation, bias=bias)  # noqa: E731
     check(kernel, plans, make, X, LABELS, "sparse", activation=activation, bias=bias, threads=2)
 
@@ -138,7 +140,7 @@ def test_every_activation_does_with_and_without_bias(activation, bias, kernel, p
     ("batch", "threads"),
     [(1, 1), (7, 1), (7, 2), (32, 2), (32, 3), (64, 3), (64, 4), (101, 2), (500, 2)],
 )
-def test_every_batch_size_does_on_every_number_of_threads(batch, threads, kernel, plans, network):
+def test_any_batch_size_is_trained_on_any_number_of_threads(batch, threads, kernel, plans, network):
     make = lambda: network(X, (33, 20, 1), "sigmoid", "binary_crossentropy", "tanh")  # noqa: E731
     check(
         kernel,
@@ -155,7 +157,7 @@ def test_every_batch_size_does_on_every_number_of_threads(batch, threads, kernel
 
 
 @pytest.mark.parametrize("sizes", [(4,), (64, 4), (50, 35, 4)])
-def test_bytes_are_scaled_on_the_way(sizes, kernel, plans, network):
+def test_bytes_are_scaled(sizes, kernel, plans, network):
     before = [gazelle.layers.Flatten(), gazelle.layers.Rescaling(1 / 127.5, -1.0)]
     make = lambda: network(BYTES, sizes, "softmax", HEADS["sparse"][2], before=before)  # noqa: E731
     check(kernel, plans, make, BYTES, LABELS, "sparse", before=before)
@@ -163,7 +165,9 @@ def test_bytes_are_scaled_on_the_way(sizes, kernel, plans, network):
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("inputs", [600, 64, 130])
-def test_wide_first_layers_are_taken_in_blocks_of_features(inputs, threads, kernel, plans, network):
+def test_wide_first_layers_are_computed_in_blocks_of_features(
+    inputs, threads, kernel, plans, network
+):
     x = rng.normal(size=(50, inputs)).astype("float32") / inputs**0.5
     make = lambda: network(x, (35, 4), "softmax", HEADS["sparse"][2])  # noqa: E731
     check(kernel, plans, make, x, LABELS[:50], "sparse", batch=16, threads=threads, epochs=2)
@@ -172,14 +176,14 @@ def test_wide_first_layers_are_taken_in_blocks_of_features(inputs, threads, kern
 @pytest.mark.parametrize("factor", [30, 100, 10_000])
 @pytest.mark.parametrize("name", ["sparse", "one-hot", "distribution", "binary"])
 @pytest.mark.filterwarnings("ignore:fit. no weight has changed")
-def test_where_probabilities_are_clipped_gradients_vanish_as_with_xla(
+def test_gradients_of_clipped_probabilities_vanish_as_with_xla(
     name, factor, kernel, plans, network
 ):
     end, units, loss, kind, y = HEADS[name]
     x = np.float32(factor) * X
     make = lambda: network(x, (9, units), end, loss, metrics=())  # noqa: E731
-    # With 10,000 every probability is 0 or 1; before, float64 tells other probabilities from the
-    # bounds than float32.
+    # With 10,000, every probability is 0 or 1. With smaller factors, float64 and float32 clip
+    # different probabilities.
     check(kernel, plans, make, x, y, kind, epochs=1, exact=factor == 10_000)
 
 
@@ -190,12 +194,10 @@ def test_nan_spreads_as_with_xla(kernel, network):
     for on in (True, False):
         kernel(on)
         model = network(x, (9, 4), "softmax", HEADS["sparse"][2])
-        model.set_weights(
-            [np.full(w.shape, np.nan) if i == 0 else w for i, w in enumerate(model.get_weights())]
-        )
+        first, *others = model.get_weights()
+        model.set_weights([np.full(first.shape, np.nan), *others])
         history = model.fit(x, LABELS, epochs=1, verbose=0).history
-        results.append(
-            (history["loss"], history["accuracy"], [np.isnan(w).all() for w in model.get_weights()])
-        )
+        all_nan = [np.isnan(weight).all() for weight in model.get_weights()]
+        results.append((history["loss"], history["accuracy"], all_nan))
     np.testing.assert_equal(results[0], results[1])
     assert np.isnan(results[0][0][0])

@@ -1,4 +1,4 @@
-"""Predictions by the kernel: those of XLA, to float32 rounding."""
+"""Predictions of the kernel agree with those of XLA to float32 rounding."""
 
 import numpy as np
 import pytest
@@ -16,14 +16,14 @@ BYTES = rng.integers(0, 256, (300, 5, 7, 2), dtype=np.uint8)
 
 @pytest.fixture
 def calls(kernel, monkeypatch):
-    """What the kernel gave while programs that predict were traced; None where it left them to XLA."""
+    """The results of the kernel while programs that predict were traced; None for XLA."""
     found = []
 
-    def noting(*args):
+    def recorded(*args):
         found.append(native.predicted(*args))
         return found[-1]
 
-    monkeypatch.setattr(steps, "predicted", noting)
+    monkeypatch.setattr(steps, "predicted", recorded)
     return found
 
 
@@ -31,12 +31,11 @@ def both(kernel, calls, layers, x, threads=1):
     """Predictions of one model with the kernel and with XLA."""
     model = gazelle.Sequential([gazelle.Input(x.shape[1:], dtype=str(x.dtype)), *layers])
     draws = np.random.default_rng(1)
-    model.set_weights(
-        [
-            np.abs(draws.normal(size=w.shape, scale=(w.shape[0] + 1) ** -0.5))
-            for w in model.get_weights()
-        ]
-    )
+    weights = []
+    for weight in model.get_weights():
+        scale = (weight.shape[0] + 1) ** -0.5
+        weights.append(np.abs(draws.normal(size=weight.shape, scale=scale)))
+    model.set_weights(weights)
     results = []
     for on in (True, False):
         kernel(on, threads)
@@ -48,7 +47,7 @@ def both(kernel, calls, layers, x, threads=1):
 
 @pytest.mark.parametrize("units", [1, 4, 16, 35])
 @pytest.mark.parametrize("last", ["linear", "relu", "tanh", "sigmoid", "softmax"])
-def test_every_activation_at_the_end_does(last, units, kernel, calls):
+def test_every_activation_at_the_end_is_predicted(last, units, kernel, calls):
     if last == "softmax" and units == 1:
         units = 2
     mine, theirs = both(kernel, calls, [L.Dense(19, "tanh"), L.Dense(units, last)], X)
@@ -57,7 +56,7 @@ def test_every_activation_at_the_end_does(last, units, kernel, calls):
 
 @pytest.mark.parametrize("samples", [1, 2, 100, 128, 129, 300])
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_every_number_of_samples_does_on_every_number_of_threads(
+def test_any_number_of_samples_is_predicted_on_any_number_of_threads(
     samples, threads, kernel, calls, monkeypatch
 ):
     monkeypatch.setattr(prediction, "ONE_THREAD", 0)
@@ -65,7 +64,7 @@ def test_every_number_of_samples_does_on_every_number_of_threads(
     np.testing.assert_allclose(mine, theirs, rtol=2e-6, atol=2e-6)
 
 
-def test_normalization_goes_by_the_moving_moments_and_dropout_does_nothing(kernel, calls):
+def test_normalization_uses_the_moving_moments_and_dropout_does_nothing(kernel, calls):
     layers = [
         L.Dense(19, "relu"),
         L.BatchNormalization(),
@@ -81,7 +80,7 @@ def test_normalization_goes_by_the_moving_moments_and_dropout_does_nothing(kerne
     np.testing.assert_allclose(mine, theirs, rtol=2e-6, atol=1e-6)
 
 
-def test_bytes_are_scaled_on_the_way(kernel, calls):
+def test_bytes_are_scaled(kernel, calls):
     mine, theirs = both(
         kernel, calls, [L.Flatten(), L.Rescaling(1 / 127.5, -1.0), L.Dense(4, "softmax")], BYTES
     )
@@ -98,14 +97,16 @@ def test_bytes_are_scaled_on_the_way(kernel, calls):
         lambda: [L.Dense(8, dtype="mixed_bfloat16"), L.Dense(1)],
     ],
 )
-def test_what_the_kernel_does_not_know_or_what_is_large_xla_predicts(layers, kernel, calls):
+def test_xla_predicts_large_networks_and_those_that_the_kernel_does_not_support(
+    layers, kernel, calls
+):
     kernel(True)
     model = gazelle.Sequential([gazelle.Input((11,)), *layers()])
     assert model.predict(X, verbose=0).shape[0] == len(X)
     assert calls == [None]
 
 
-def test_new_weights_count_without_a_new_program(kernel, calls):
+def test_new_weights_take_effect_without_a_new_program(kernel, calls):
     kernel(True)
     model = gazelle.Sequential([gazelle.Input((11,)), L.Dense(1)])
     model.predict(X, verbose=0)
@@ -117,6 +118,10 @@ def test_new_weights_count_without_a_new_program(kernel, calls):
 
 
 def test_few_samples_are_predicted_on_one_thread():
-    assert prediction.prediction_threads(5_440, 1, 2) == prediction.threads_for(5_440, 700, 2) == 1
+    assert (
+        prediction.prediction_threads(5_440, 1, 2)
+        == prediction.prediction_threads(5_440, 700, 2)
+        == 1
+    )
     assert prediction.prediction_threads(5_440, 16_384, 2) == 2
     assert prediction.prediction_threads(5_440, 16_384, 64) == 4

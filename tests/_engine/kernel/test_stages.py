@@ -1,5 +1,7 @@
-"""Batch normalization, dropout, penalties, sample weights and metrics in the kernel: the numbers of the float64
-reference and of XLA."""
+"""Normalization, dropout, penalties, sample weights and metrics in the kernel.
+
+They are compared with the float64 reference and with XLA.
+"""
 
 import importlib.util
 from pathlib import Path
@@ -24,9 +26,9 @@ WEIGHTS = rng.uniform(0, 2, 101).astype("float32")
 SPARSE = "sparse_categorical_crossentropy"
 KEEPS_MOVING = {"momentum": 0.8, "epsilon": 0.01}
 
-# What stands behind the first and behind the second Dense layer, whose activations are tanh and
-# linear. The second has no bias: before a normalization its gradient is zero, and Adam makes steps
-# of full length of the rounding errors.
+# The layers after the first and after the second Dense layer, whose activations are tanh and
+# linear. The second has no bias: before a normalization its gradient would be zero, and Adam would
+# turn rounding errors into full steps.
 BEHIND = {
     "dropout": ([lambda: L.Dropout(0.2, seed=7)], [lambda: L.Dropout(0.5, seed=8)]),
     "two dropouts in a row": ([lambda: L.Dropout(0.2, seed=7), lambda: L.Dropout(0.3, seed=9)], []),
@@ -53,7 +55,7 @@ BEHIND = {
 
 
 def in_float64(model):
-    """The model's layers in the reference, with their values now; without the activation at the end."""
+    """The reference's layers for a model, with current values and without the last activation."""
     return [one for layer in model.layers for one in counterparts(layer, layer is model.layers[-1])]
 
 
@@ -75,7 +77,7 @@ def counterparts(layer, last):
 
 
 def chain(behind, units=4, end="softmax", first=19, loss=SPARSE, **compiled):
-    """A compiled model whose first weights are the same in every call."""
+    """A compiled model with the same initial weights in every call."""
     layers = [
         L.Dense(first, "tanh"),
         *(make() for make in behind[0]),
@@ -95,7 +97,7 @@ def chain(behind, units=4, end="softmax", first=19, loss=SPARSE, **compiled):
 
 
 def both(kernel, plans, make, x, y, threads=1, **given):
-    """Models and histories after fit, with the kernel and with XLA; the kernel's plan was used."""
+    """Models and histories after fit, with the kernel and with XLA, after comparing them."""
     results = []
     for on in (True, False):
         kernel(on, threads)
@@ -133,9 +135,11 @@ def test_stages_give_the_numbers_of_the_reference_and_of_xla(name, threads, kern
 @pytest.mark.parametrize(
     ("batch", "threads"), [(1, 1), (7, 2), (16, 3), (33, 2), (101, 2), (500, 4)]
 )
-def test_stages_do_with_every_batch_size_and_shorter_last_batches(batch, threads, kernel, plans):
-    # A batch of one sample has no deviation, so what stands before its normalization gets rounding
-    # errors as gradients.
+def test_stages_are_trained_with_any_batch_size_and_shorter_last_batches(
+    batch, threads, kernel, plans
+):
+    # A batch of one sample has no deviation, so the gradients of the layers before its
+    # normalization are rounding errors.
     behind = BEHIND["all"] if batch > 1 else BEHIND["dropout"]
     both(kernel, plans, lambda: chain(behind, first=33), X, LABELS, threads, batch_size=batch)
 
@@ -159,7 +163,7 @@ def test_a_wide_first_layer_may_have_stages(threads, kernel, plans):
     both(kernel, plans, make, x, YES[:70], threads)
 
 
-def test_chunks_of_steps_continue_the_same_row_of_masks(kernel):
+def test_chunks_of_steps_continue_the_same_sequence_of_masks(kernel):
     kernel(True)
     whole, stepwise = chain(BEHIND["all"]), chain(BEHIND["all"])
     given = {"epochs": 2, "shuffle": False, "verbose": 0}
@@ -244,7 +248,7 @@ HEADS = {
 
 @pytest.mark.parametrize("column", [False, True])
 @pytest.mark.parametrize("name", HEADS)
-def test_samples_count_by_their_weights(name, column, kernel, plans):
+def test_samples_are_weighted(name, column, kernel, plans):
     units, end, loss, y, kind = HEADS[name]
     make = lambda: chain(([], []), units, end, loss=loss, metrics=[])  # noqa: E731
     layers = in_float64(make())
@@ -257,59 +261,48 @@ def test_samples_count_by_their_weights(name, column, kernel, plans):
         np.testing.assert_allclose(a.numpy(), b, rtol=1e-4, atol=2e-5)
 
 
-def test_class_weights_are_weights_of_the_samples(kernel, plans):
-    both(
-        kernel,
-        plans,
-        lambda: chain(([], [])),
-        X,
-        LABELS,
-        class_weight={0: 1.0, 1: 2.0, 2: 0.5, 3: 0.0},
-    )
+def test_class_weights_become_sample_weights(kernel, plans):
+    weights = {0: 1.0, 1: 2.0, 2: 0.5, 3: 0.0}
+    both(kernel, plans, lambda: chain(([], [])), X, LABELS, class_weight=weights)
 
 
 @pytest.mark.parametrize("together", [8, 1024])
 @pytest.mark.parametrize("stepwise", [False, True])
-def test_many_metrics_weighted_or_not_give_what_they_give_batch_by_batch(
+def test_metrics_give_the_same_results_as_batch_by_batch(
     together, stepwise, kernel, plans, monkeypatch
 ):
     monkeypatch.setattr(measures, "_TOGETHER", together)
     M = gazelle.metrics
-    several = lambda: [
-        "accuracy",
-        "AUC",
-        "mse",
-        M.Precision(),
-        M.Recall(),
-        M.F1Score(threshold=0.5),
-    ]
-    make = lambda: chain(  # noqa: E731
-        ([], []),
-        1,
-        "sigmoid",
-        loss="binary_crossentropy",
-        metrics=several(),
-        weighted_metrics=["accuracy", "AUC"],
-    )
-    steps = [
-        gazelle.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
-    ] * stepwise
-    given = {"sample_weight": WEIGHTS, "callbacks": steps, "batch_size": 10}
+
+    def make():
+        compiled = {
+            "loss": "binary_crossentropy",
+            "metrics": [
+                "accuracy",
+                "AUC",
+                "mse",
+                M.Precision(),
+                M.Recall(),
+                M.F1Score(threshold=0.5),
+            ],
+            "weighted_metrics": ["accuracy", "AUC"],
+        }
+        return chain(([], []), 1, "sigmoid", **compiled)
+
+    given = {"sample_weight": WEIGHTS, "batch_size": 10}
+    if stepwise:
+        hook = gazelle.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+        given["callbacks"] = [hook]
     (_, logs), _ = both(kernel, plans, make, X, YES[:, None], **given)
-    assert {
-        "accuracy",
-        "AUC",
-        "precision",
-        "recall",
-        "weighted_accuracy",
-        "f1_score",
-    } <= logs.keys()
+    names = {"accuracy", "AUC", "precision", "recall", "weighted_accuracy", "f1_score"}
+    assert names <= logs.keys()
 
 
-def test_metrics_see_the_predictions_of_logits(kernel, plans):
+def test_metrics_receive_logits_if_the_model_predicts_them(kernel, plans):
     loss = gazelle.losses.SparseCategoricalCrossentropy(from_logits=True)
-    metrics = lambda: [
-        "accuracy",
-        gazelle.metrics.SparseCategoricalCrossentropy(from_logits=True),
-    ]
-    both(kernel, plans, lambda: chain(([], []), 4, None, loss=loss, metrics=metrics()), X, LABELS)
+
+    def make():
+        crossentropy = gazelle.metrics.SparseCategoricalCrossentropy(from_logits=True)
+        return chain(([], []), 4, None, loss=loss, metrics=["accuracy", crossentropy])
+
+    both(kernel, plans, make, X, LABELS)

@@ -1,4 +1,4 @@
-"""The kernel within fit: chunks, rates, stopping, determinism, processes, and models that it leaves to XLA."""
+"""The kernel in fit: chunks, rates, stopping, reproducibility, threads, and models left to XLA."""
 
 import os
 import subprocess
@@ -33,31 +33,28 @@ def same(first, second):
         np.testing.assert_allclose(first[1][name], second[1][name], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.skipif(
-    building.compiler() is None, reason="no C++ compiler, so there is nothing to build with"
-)
-def test_where_there_is_a_compiler_the_library_is_built():
+@pytest.mark.skipif(building.compiler() is None, reason="needs a C++ compiler")
+def test_the_library_is_built_if_there_is_a_compiler():
     try:
-        building.build()  # nothing is compiled where all is there
+        building.build()  # compiles only what is missing
     except OSError as error:
         if "made for Linux" in str(error):
             pytest.skip(str(error))
         pytest.fail(
-            "the libraries are not those of the sources (run `python -m"
+            "the libraries do not match the sources (run `python -m"
             f" gazelle._engine.kernel.building`): {error}"
         )
     assert all(building.path_of(level).exists() for level in building.LEVELS)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_results_are_the_same_to_the_last_bit_however_steps_are_divided_into_chunks(
+def test_results_are_the_same_bit_for_bit_for_all_chunk_sizes(
     threads, kernel, network, monkeypatch
 ):
     kernel(True, threads)
     whole = fitted(network(X, (16, 3), "softmax", SPARSE))
-    steps = gazelle.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: None
-    )  # chunks of one step
+    # A batch hook makes chunks of one step.
+    steps = gazelle.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
     single = fitted(network(X, (16, 3), "softmax", SPARSE), callbacks=[steps])
     monkeypatch.setattr(windows, "WINDOW_BYTES", 3 * 32 * 7 * 4)  # windows of three batches
     windowed = fitted(network(X, (16, 3), "softmax", SPARSE))
@@ -66,23 +63,19 @@ def test_results_are_the_same_to_the_last_bit_however_steps_are_divided_into_chu
         assert whole[1] == other[1]
 
 
-def test_the_learning_rate_that_a_callback_sets_counts_from_the_next_chunk_on(
-    kernel, plans, network
-):
+def test_a_learning_rate_set_in_a_callback_takes_effect_in_the_next_chunk(kernel, plans, network):
     results = []
     for on in (True, False):
         kernel(on)
         slower = gazelle.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.3)
         results.append(fitted(network(X, (16, 3), "softmax", SPARSE), callbacks=[slower]))
     same(*results)
-    assert len(plans) == 2  # one program each, whatever the rate
+    assert len(plans) == 2  # one program each, for all rates
 
 
 @pytest.mark.parametrize("rows", [330, 20, 352])
 @pytest.mark.parametrize("aligned", [True, False])
-def test_data_used_in_place_gives_the_numbers_of_data_that_is_gathered(
-    aligned, rows, kernel, network
-):
+def test_data_used_in_place_gives_the_same_numbers_as_gathered_data(aligned, rows, kernel, network):
     x, y = (memory.aligned_cast(array[:rows], array.dtype) for array in (np.r_[X, X], np.r_[Y, Y]))
     if not aligned:
         x, y = np.r_[x[:1], x][1:], np.r_[y[:1], y][1:]
@@ -113,7 +106,7 @@ def test_shuffled_training_with_validation_gives_the_numbers_of_xla(kernel, plan
     same(*results)
 
 
-def test_training_that_is_stopped_between_chunks_leaves_whole_steps(kernel, network):
+def test_training_that_is_stopped_between_chunks_ends_after_a_complete_step(kernel, network):
     kernel(True)
     model = network(X, (16, 3), "softmax", SPARSE)
 
@@ -131,7 +124,7 @@ def test_training_that_is_stopped_between_chunks_leaves_whole_steps(kernel, netw
     )
 
 
-def test_an_array_that_was_handed_out_stays_as_it_was(kernel, network):
+def test_an_array_that_was_handed_out_does_not_change(kernel, network):
     kernel(True)
     model = network(X, (16, 3), "softmax", SPARSE)
     held = model.layers[0].kernel.value
@@ -140,7 +133,7 @@ def test_an_array_that_was_handed_out_stays_as_it_was(kernel, network):
     np.testing.assert_array_equal(held, before)
 
 
-def test_the_store_of_programs_knows_the_switch(kernel, plans, network):
+def test_programs_with_and_without_the_kernel_are_stored_separately(kernel, plans, network):
     for on in (True, False, True, False):
         kernel(on)
         fitted(network(X, (16, 3), "softmax", SPARSE), epochs=1)
@@ -151,7 +144,7 @@ def test_the_store_of_programs_knows_the_switch(kernel, plans, network):
     assert len(plans) == 5
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads cannot be counted here")
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs /proc to count threads")
 def test_no_thread_is_left_after_training(kernel, network):
     kernel(True, 2)
     fitted(network(X, (16, 3), "softmax", SPARSE), epochs=1)
@@ -160,7 +153,7 @@ def test_no_thread_is_left_after_training(kernel, network):
     assert len(os.listdir("/proc/self/task")) == before
 
 
-def test_on_a_processor_that_no_library_is_for_xla_trains(monkeypatch, network):
+def test_xla_trains_on_a_processor_without_a_library(monkeypatch, network):
     library._loaded.cache_clear()
     monkeypatch.setattr(library, "_processor_flags", frozenset)
     try:
@@ -171,7 +164,7 @@ def test_on_a_processor_that_no_library_is_for_xla_trains(monkeypatch, network):
 
 
 @pytest.mark.skipif(
-    not os.path.exists("/proc/self/maps"), reason="what is loaded cannot be seen here"
+    not os.path.exists("/proc/self/maps"), reason="needs /proc to see loaded libraries"
 )
 def test_the_library_is_loaded_by_the_first_fit_that_can_use_it(kernel):
     program = """
@@ -204,7 +197,7 @@ print(before, loaded())
         (8_000_000, 1, 2, 0),
     ],
 )
-def test_small_steps_are_the_kernels_and_large_ones_xlas(weights, batch, cores, threads):
+def test_the_kernel_runs_small_steps_and_xla_large_ones(weights, batch, cores, threads):
     assert training_threads(weights, batch, cores) == threads
 
 
@@ -225,7 +218,7 @@ class Largest(gazelle.metrics.MeanMetricWrapper):
         super().__init__(largest, name="largest")
 
 
-# What the kernel does not know: layers of the chain, compile's arguments, fit's arguments.
+# Cases that the kernel does not support: layers, arguments of compile, arguments of fit.
 OTHERS = {
     "dropout first": ([L.Dropout(0.2), dense(3, "softmax")], {}, {}),
     "dropout of everything": ([dense(8, "relu"), L.Dropout(1.0), dense(3, "softmax")], {}, {}),
@@ -318,26 +311,26 @@ OTHERS = {
 }
 
 
+def copied(part):
+    return type(part).from_config(part.get_config())
+
+
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_the_kernel_does_not_know_goes_to_xla_and_trains_as_without_it(name, kernel, plans):
+def test_xla_trains_what_the_kernel_does_not_support(name, kernel, plans):
     layers, compiled, given = OTHERS[name]
     given = dict(given)
-    y = np.eye(3, dtype="float32")[Y] if given.pop("one_hot", False) else given.pop("target", Y)
+    y = given.pop("target", Y)
+    if given.pop("one_hot", False):
+        y = np.eye(3, dtype="float32")[Y]
     results = []
     for on in (True, False):
         kernel(on)
         gazelle.utils.set_random_seed(5)
-        configs = [
-            layer.get_config() for layer in layers or [dense(8, "relu"), dense(3, "softmax")]
-        ]
-        kinds = [type(layer) for layer in layers or [dense(1), dense(1)]]
-        made = [kind.from_config(config) for kind, config in zip(kinds, configs, strict=True)]
-        model = gazelle.Sequential([gazelle.Input((6,)), *made])
+        originals = layers or [dense(8, "relu"), dense(3, "softmax")]
+        model = gazelle.Sequential([gazelle.Input((6,)), *map(copied, originals)])
         settings = {"optimizer": "adam", "loss": SPARSE, "metrics": ["accuracy"], **compiled}
         if isinstance(settings["optimizer"], gazelle.optimizers.Optimizer):
-            settings["optimizer"] = type(settings["optimizer"]).from_config(
-                settings["optimizer"].get_config()
-            )
+            settings["optimizer"] = copied(settings["optimizer"])
         model.compile(**settings)
         results.append(fitted(model, y=y, epochs=1, **given))
     assert plans
@@ -345,7 +338,7 @@ def test_what_the_kernel_does_not_know_goes_to_xla_and_trains_as_without_it(name
     same(*results)
 
 
-def test_a_functional_chain_with_a_separate_activation_is_the_kernels(kernel, plans):
+def test_the_kernel_trains_a_functional_chain_with_separate_activations(kernel, plans):
     kernel(True)
     source = gazelle.Input((2, 3))
     x = L.Dense(8)(L.Reshape((6,))(source))
@@ -361,7 +354,7 @@ def test_a_functional_chain_with_a_separate_activation_is_the_kernels(kernel, pl
     assert [plan is not None for plan in plans] == [True, False]
 
 
-def test_a_branch_and_a_subclass_are_xlas(kernel, plans):
+def test_xla_trains_a_branch_and_a_subclass(kernel, plans):
     kernel(True)
     source = gazelle.Input((6,))
     hidden = L.Dense(6, "relu")(source)
@@ -377,7 +370,7 @@ def test_a_branch_and_a_subclass_are_xlas(kernel, plans):
 
 
 @pytest.mark.parametrize("make", [lambda: L.BatchNormalization(), lambda: L.Dropout(0.3, seed=3)])
-def test_a_layer_that_is_called_twice_is_xlas(make, kernel, plans):
+def test_xla_trains_a_layer_that_is_called_twice(make, kernel, plans):
     kernel(True)
     source, twice = gazelle.Input((6,)), make()
     x = twice(L.Dense(8, "relu")(twice(L.Dense(8, "relu")(source))))
