@@ -10,6 +10,8 @@ import pytest
 import gazelle
 from gazelle import activations, layers, losses, metrics, optimizers
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 ROWS, UNITS = 12, 4
 X = RNG.normal(size=(ROWS, UNITS)).astype("float32")

@@ -12,6 +12,8 @@ from gazelle._core.errors import ArgumentError, ArgumentTypeError, DataError, Sh
 from gazelle.errors import CheckWarning
 from gazelle.layers import Dense, Layer
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(96, 3)).astype("float32")
 Y = (X.sum(axis=1) > 0).astype("int32")
 

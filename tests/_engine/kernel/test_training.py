@@ -13,6 +13,8 @@ from gazelle._engine import programs
 from gazelle._engine.kernel import building, library
 from gazelle._engine.kernel.plan import training_threads
 
+pytestmark = pytest.mark.slow
+
 rng = np.random.default_rng(0)
 X = rng.normal(size=(330, 6)).astype("float32")
 Y = rng.integers(0, 3, 330).astype("int32")
