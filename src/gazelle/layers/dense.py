@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
+import jax
 import jax.numpy as jnp
 
 from gazelle import activations, constraints, initializers, regularizers
@@ -180,8 +181,8 @@ class Dense(Layer):
         """`activation(inputs @ kernel + bias)`."""
         outputs = jnp.matmul(inputs, jnp.asarray(self.kernel, self.compute_dtype))  # (..., units)
         if self.bias is not None:
-            bias = jnp.asarray(self.bias, self.compute_dtype)
-            outputs = outputs + bias.reshape((1,) * (outputs.ndim - 1) + bias.shape)
+            with jax.numpy_rank_promotion("allow"):  # (..., units) + (units,) is meant so
+                outputs = outputs + jnp.asarray(self.bias, self.compute_dtype)
         return self.activation(outputs)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
