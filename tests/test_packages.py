@@ -15,6 +15,8 @@ from gazelle.cli import start
 from gazelle.datasets import digits
 from gazelle.utils import array_to_img, image_dataset_from_directory, load_img, plot_model
 
+pytestmark = pytest.mark.slow
+
 FIX = "pip install 'gazelle[all]'"
 
 

@@ -7,6 +7,8 @@ import textwrap
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = textwrap.dedent("""
     import numpy as np, gazelle
     from gazelle.layers import Dense

@@ -15,6 +15,8 @@ from gazelle._engine import programs
 from gazelle._engine.predicting import padded_size
 from gazelle.callbacks import Callback
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def compiled(caplog, monkeypatch):

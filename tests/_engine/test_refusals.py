@@ -12,6 +12,8 @@ from gazelle._core.errors import ArgumentError, ArgumentTypeError, DataError, Sh
 from gazelle.errors import CheckWarning
 from gazelle.layers import Dense, Layer
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(96, 3)).astype("float32")
 Y = (X.sum(axis=1) > 0).astype("int32")
 
@@ -63,7 +65,7 @@ def test_a_loss_without_targets_is_refused(call):
 @pytest.mark.parametrize("call", ["fit", "train_on_batch"])
 def test_training_without_a_loss_is_refused(call):
     model = make(loss=None)
-    with pytest.raises(StateError, match="nothing to minimise"):
+    with pytest.raises(StateError, match="nothing to minimize"):
         getattr(model, call)(X, Y)
 
 

@@ -9,6 +9,8 @@ import pytest
 import gazelle
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, StateError, UnknownNameError
 
+pytestmark = pytest.mark.slow
+
 
 def listed(value):
     return [float(v) for v in value] if isinstance(value, list) else float(value)

@@ -12,6 +12,8 @@ import gazelle
 from gazelle import layers as L  # noqa: N812
 from gazelle._engine import programs
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
 Y = (X[:, :1] > 0).astype("float32")
 

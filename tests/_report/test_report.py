@@ -16,6 +16,8 @@ from gazelle._report import runs
 from gazelle._report.record import RunDetails, _showable, record
 from gazelle.callbacks import EarlyStopping
 
+pytestmark = pytest.mark.slow
+
 ALWAYS = {
     "config.json",
     "history.csv",

@@ -14,6 +14,8 @@ from gazelle import activations
 from gazelle._core.errors import ArgumentTypeError, UnknownNameError
 from gazelle._core.registry import register_keras_serializable
 
+pytestmark = pytest.mark.slow
+
 NAMES = sorted(set(activations.__all__) - {"get", "serialize", "deserialize"})
 # The kinks of all functions, points near them and extreme values.
 POINTS = np.array(

@@ -99,7 +99,7 @@ class FakeTerminal(io.StringIO):
         return super().write(text)
 
     def rows(self):
-        """The rows of the screen, without colours; fails if a row is longer than `COLUMNS`."""
+        """The rows of the screen, without colors; fails if a row is longer than `COLUMNS`."""
         rows, column = [""], 0
         for character in re.sub(r"\033\[\d+m", "", self.getvalue()):
             if character == "\n":
@@ -117,10 +117,10 @@ class FakeTerminal(io.StringIO):
 def terminal(monkeypatch):
     """A function that makes standard output a terminal of a given width and encoding."""
 
-    def make(columns=100, encoding="utf-8", colour=False):
+    def make(columns=100, encoding="utf-8", color=False):
         monkeypatch.setenv("COLUMNS", str(columns))
         monkeypatch.setenv("TERM", "xterm")
-        if colour:
+        if color:
             monkeypatch.delenv("NO_COLOR", raising=False)
         else:
             monkeypatch.setenv("NO_COLOR", "1")

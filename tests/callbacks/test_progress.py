@@ -111,12 +111,12 @@ def test_text_that_a_callback_prints_at_an_epochs_end_is_on_a_separate_line(term
     count=st.integers(0, 6),
     epochs=st.sampled_from([1, 1000]),
     steps=st.sampled_from([None, 1, 7]),
-    colour=st.booleans(),
+    color=st.booleans(),
 )
 def test_no_line_wraps_and_no_value_is_lost_at_any_width(
-    terminal, clock, columns, count, epochs, steps, colour
+    terminal, clock, columns, count, epochs, steps, color
 ):
-    stream = terminal(columns, colour=colour)
+    stream = terminal(columns, color=color)
     logs = {f"{'val_' if i % 2 else ''}metric_{i}": i / 7 + 0.01 for i in range(count)}
     _fit(epochs=min(epochs, 2), steps=steps, clock=clock, logs=logs)
     shown = " ".join(stream.rows())
@@ -146,11 +146,11 @@ def test_an_encoding_without_the_bar_gets_ascii(terminal, clock):
     ]
 
 
-def test_colours_are_used_only_in_a_terminal_and_not_with_no_color(terminal, clock):
-    for colour in (True, False):
-        stream = terminal(colour=colour)
+def test_colors_are_used_only_in_a_terminal_and_not_with_no_color(terminal, clock):
+    for color in (True, False):
+        stream = terminal(color=color)
         _fit(clock=clock)
-        assert ("\033[" in stream.getvalue()) == colour
+        assert ("\033[" in stream.getvalue()) == color
 
 
 @pytest.mark.parametrize("verbose", [1, 2, "auto", True])
@@ -164,7 +164,7 @@ def test_without_a_terminal_there_is_one_plain_line_per_epoch(capsys, clock, ver
 
 
 def test_verbose_2_is_also_plain_in_a_terminal(terminal, clock):
-    stream = terminal(40, colour=True)
+    stream = terminal(40, color=True)
     _fit(2, clock=clock)
     assert re.fullmatch(r"(Epoch [12]/2 - [^\r\033\b\n]*\n){2}", stream.getvalue())
 

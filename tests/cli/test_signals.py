@@ -13,7 +13,7 @@ from gazelle.cli.signals import Ended, Signals, handling
 
 from .test_training import FILES
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")]
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from gazelle.datasets import cifar10
 
 from .conftest import DIGITS, PROGRAM, folder_of, paint
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--epochs", "2", "--hidden", "4")
 FILES = {
     "config.json",
@@ -116,12 +118,12 @@ def test_a_run_never_overwrites_another_and_quiet_prints_only_its_path(gazelle, 
 def signals_at(monkeypatch, epoch, *numbers):
     """Send signals at the end of an epoch, counted from 0."""
 
-    class Sends(training.Interrupt):
+    class Sends(training.StopOnSignal):
         def on_epoch_end(self, now, logs=None):
             for number in numbers if now == epoch else ():
                 signal.raise_signal(number)
 
-    monkeypatch.setattr(training, "Interrupt", Sends)
+    monkeypatch.setattr(training, "StopOnSignal", Sends)
 
 
 SIGNALS = [(signal.SIGINT, 130)]
@@ -215,12 +217,12 @@ def test_a_ctrl_c_that_python_discards_is_still_handled(gazelle, images, monkeyp
 
 
 def test_ctrl_c_before_the_first_step_is_handled(gazelle, images, monkeypatch):
-    class PressAtOnce(training.Interrupt):
+    class PressAtOnce(training.StopOnSignal):
         def __init__(self, signals):
             super().__init__(signals)
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(training, "Interrupt", PressAtOnce)
+    monkeypatch.setattr(training, "StopOnSignal", PressAtOnce)
     assert gazelle("train", images, "--epochs", "500", "--hidden", "4", "-q").status == 130
     assert runs.read_history(Path("runs/shades"))[0] == [1]
 

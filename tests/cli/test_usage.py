@@ -16,6 +16,8 @@ from gazelle.cli import train as training
 
 from .conftest import PROGRAM
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = ["train", "evaluate", "predict", "report", "summary", "list", "compare", "doctor"]
 
 

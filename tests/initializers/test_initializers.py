@@ -13,6 +13,8 @@ from gazelle._core.errors import ArgumentError, ShapeError, UnknownNameError
 from gazelle._core.seeds import SeedGenerator
 from gazelle.initializers.scaled import fans
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (300, 500)
 NAMED = ["GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform"]
 DRAWN = [

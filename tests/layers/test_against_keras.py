@@ -8,7 +8,7 @@ import pytest
 import gazelle
 
 # NumPy 2 warns of the way in which Keras reads its variables.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation")]
 
 A, B = (5, 4), (6, 3, 4)  # shapes of inputs, with the batch axis
 CASES = {}

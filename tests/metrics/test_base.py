@@ -14,6 +14,8 @@ from gazelle._core.pure import pure
 from gazelle._core.registry import register_keras_serializable
 from gazelle._core.variable import Variable
 
+pytestmark = pytest.mark.slow
+
 NAMES = [name for name in metrics.__all__ if isinstance(getattr(metrics, name), type)]
 NAMES = [name for name in NAMES if name not in ("Metric", "MeanMetricWrapper")]
 REQUIRED = {

@@ -9,6 +9,8 @@ import gazelle
 from gazelle import metrics
 from gazelle.metrics.counting import counts_samples, counts_whole_numbers
 
+pytestmark = pytest.mark.slow
+
 rng = np.random.default_rng(0)
 ARGUMENTS = {
     "PrecisionAtRecall": {"recall": 0.5},

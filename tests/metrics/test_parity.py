@@ -8,6 +8,8 @@ import pytest
 
 from gazelle import metrics
 
+pytestmark = pytest.mark.slow
+
 SIZES = (7, 4)
 CLASSES = 3
 

@@ -9,7 +9,7 @@ from models.graphs import GRAPHS
 import gazelle
 
 # Keras reads its variables in a way that NumPy 2 warns about.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation")]
 each_graph = pytest.mark.parametrize("graph", GRAPHS, ids=lambda graph: graph.__name__)
 
 

@@ -8,6 +8,8 @@ import pytest
 from gazelle import optimizers
 from gazelle._core.variable import Variable
 
+pytestmark = pytest.mark.slow
+
 NAMES = [
     "SGD",
     "RMSprop",

@@ -24,6 +24,8 @@ from gazelle._core.pure import pure
 from gazelle._core.variable import Variable
 from gazelle.optimizers import SGD, Adam, AdamW, Optimizer
 
+pytestmark = pytest.mark.slow
+
 NAMES = [
     "SGD",
     "RMSprop",

@@ -335,7 +335,7 @@ CASES = [
     ),
     Case(
         "moving average, overwriting every 4 updates",
-        nets.batch_normalised(),
+        nets.batch_normalized(),
         data.regression,
         with_optimizer(
             lambda optim: optim.SGD(0.05, use_ema=True, ema_momentum=0.6, ema_overwrite_frequency=4)
@@ -458,33 +458,33 @@ CASES = [
         RAGGED | VALIDATED,
     ),
     Case(
-        "batch normalisation, ragged", nets.batch_normalised(), data.regression, adam("mse"), RAGGED
+        "batch normalization, ragged", nets.batch_normalized(), data.regression, adam("mse"), RAGGED
     ),
     Case(
-        "batch normalisation, classes, validation",
-        nets.batch_normalised(4, "softmax", momentum=0.9, epsilon=1e-2),
+        "batch normalization, classes, validation",
+        nets.batch_normalized(4, "softmax", momentum=0.9, epsilon=1e-2),
         data.labels,
         adam("sparse_categorical_crossentropy", ["accuracy"]),
         EVEN | VALIDATED,
     ),
     Case(
-        "batch normalisation, frozen",
-        nets.frozen_normalisation,
+        "batch normalization, frozen",
+        nets.frozen_normalization,
         data.regression,
         adam("mse"),
         RAGGED,
     ),
     Case(
-        "batch renormalisation",
-        nets.batch_normalised(renorm=True),
+        "batch renormalization",
+        nets.batch_normalized(renorm=True),
         data.regression,
         with_optimizer(lambda optim: optim.SGD(0.01)),
         EVEN,
     ),
-    Case("layer normalisation", nets.layer_normalised(), data.regression, adam("mse"), RAGGED),
+    Case("layer normalization", nets.layer_normalized(), data.regression, adam("mse"), RAGGED),
     Case(
-        "layer normalisation, classes",
-        nets.layer_normalised(4, "softmax"),
+        "layer normalization, classes",
+        nets.layer_normalized(4, "softmax"),
         data.one_hot,
         adam("categorical_crossentropy", ["accuracy"]),
         LARGER,
@@ -543,7 +543,7 @@ CASES = [
     Case(
         "a class for every step",
         nets.per_step,
-        data.labelled_steps,
+        data.labeled_steps,
         adam("sparse_categorical_crossentropy", ["accuracy"]),
         EVEN,
     ),

@@ -115,7 +115,7 @@ def shared(K):
     return K.Model([a, b], L.Dense(1)(L.Subtract()([inner(tower(a)), inner(tower(b))])))
 
 
-def batch_normalised(units=1, activation=None, **settings):
+def batch_normalized(units=1, activation=None, **settings):
     def build(K):
         L = K.layers
         return K.Sequential(
@@ -135,13 +135,13 @@ def batch_normalised(units=1, activation=None, **settings):
     return build
 
 
-def frozen_normalisation(K):
-    model = batch_normalised()(K)
+def frozen_normalization(K):
+    model = batch_normalized()(K)
     model.layers[1].trainable = False
     return model
 
 
-def layer_normalised(units=1, activation=None):
+def layer_normalized(units=1, activation=None):
     def build(K):
         L = K.layers
         return K.Sequential(

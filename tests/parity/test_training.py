@@ -33,7 +33,14 @@ def _trained(library, case, weights):
     return start, history.history, model.get_weights()
 
 
-@pytest.mark.parametrize("case", cases.CASES, ids=lambda case: case.name)
+# Every 16th case is among the tests of `make quick`.
+PARAMETERS = [
+    pytest.param(case, id=case.name, marks=[] if number % 16 == 0 else [pytest.mark.slow])
+    for number, case in enumerate(cases.CASES)
+]
+
+
+@pytest.mark.parametrize("case", PARAMETERS)
 def test_losses_metrics_and_weights_are_those_of_keras(case):
     keras.utils.set_random_seed(sum(map(ord, case.name)))
     start, expected, expected_weights = _trained(keras, case, None)

@@ -149,7 +149,7 @@ def test_wrong_types_rates_and_shapes_are_refused():
 
 
 @pytest.mark.parametrize("seed", [None, 6])
-def test_a_generator_survives_serialisation_as_keras_writes_it(seed):
+def test_a_generator_survives_serialization_as_keras_writes_it(seed):
     generator = random.SeedGenerator(seed, name="noise")
     config = serialize(generator)
     assert (config["module"], config["class_name"]) == ("keras.random", "SeedGenerator")

@@ -11,6 +11,8 @@ from gazelle import regularizers
 from gazelle._core.errors import ArgumentError, ShapeError, UnknownNameError
 from gazelle._core.registry import register_keras_serializable
 
+pytestmark = pytest.mark.slow
+
 KERNEL = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
 KERNEL[1, 1] = 0.0
 CASES = [

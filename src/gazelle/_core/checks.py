@@ -13,7 +13,7 @@ from gazelle._core.errors import ArgumentError, ArgumentTypeError
 
 
 def array_from(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """What a function of the user's returns, which is an array or a number.
+    """The result of a user's function, which must be an array or a number.
 
     Args:
         what: The function in error texts: `"The loss 'mine'"`.
@@ -22,13 +22,13 @@ def array_from(what: str, function: Callable[..., Any], *args: Any, **kwargs: An
         **kwargs: Its keyword arguments.
 
     Raises:
-        ArgumentTypeError: It returns something else, or needs numbers where there are none yet.
+        ArgumentTypeError: It returns something else, or needs concrete numbers while it is traced.
     """
     try:
         value = function(*args, **kwargs)
     except jax.errors.JAXTypeError as error:
         raise ArgumentTypeError(
-            f"{what} needs the numbers in an array, which are not known while it is compiled.",
+            f"{what} needs the numbers of an array, which are not known while it is compiled.",
             expected="functions of jax.numpy alone",
             received=f"{type(error).__name__} {_place(error.__traceback__)}".rstrip(),
             fix="use jax.numpy instead of numpy, and jax.numpy.where instead of if",
@@ -45,7 +45,7 @@ def array_from(what: str, function: Callable[..., Any], *args: Any, **kwargs: An
 
 
 def _place(trace: TracebackType | None) -> str:
-    """Where in the user's code an error arose; `""` where that is not known."""
+    """Where in the user's code an error was raised; `""` if unknown."""
     place = ""
     while trace is not None:
         package = str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0]
@@ -59,7 +59,7 @@ def positive_int(name: str, value: Any, owner: str) -> int:
     """`value` as an int > 0.
 
     Raises:
-        ArgumentError: It is none.
+        ArgumentError: It is not.
     """
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value <= 0:
         raise ArgumentError(
@@ -86,7 +86,7 @@ def in_range(name: str, value: Any, low: float, high: float, owner: str) -> floa
 
 
 def one_of(name: str, value: Any, allowed: Collection[Any], owner: str) -> Any:
-    """`value`, when it is one of `allowed`.
+    """`value`, if it is one of `allowed`.
 
     Raises:
         ArgumentError: It is not.

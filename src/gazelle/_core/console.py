@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# What a terminal obeys or cannot write: control characters, marks that turn the direction of
-# writing, halves of pairs.
+# What a terminal obeys or cannot write: control characters, marks that change the direction of
+# writing, halves of surrogate pairs.
 _OBEYED = (
     "\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 )
@@ -30,7 +30,7 @@ def shown(name: object) -> str:
 
 
 def fitting(name: object) -> str:
-    """`shown`, less what standard output cannot show: for columns, whose widths then hold."""
+    """`shown`, with what standard output cannot show escaped: for columns of known width."""
     text = shown(name)
     if can_show(text):
         return text
@@ -44,7 +44,7 @@ def say(text: str, stream: Any = None) -> None:
 
 
 def write(text: str, stream: Any = None) -> None:
-    """Write text with its colours and cursor movements; what the encoding lacks is escaped.
+    """Write text with its colors and cursor movements; what the encoding lacks is escaped.
 
     Raises:
         OSError: The output is closed or full; not within `going_on`.
@@ -76,7 +76,7 @@ def can_show(text: str, stream: Any = None) -> bool:
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a file's name is text: other systems' names can be bytes that are not UTF-8."""
+    """Whether a file's name is text: on some systems names can be bytes that are not UTF-8."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -95,12 +95,12 @@ def going_on() -> Iterator[None]:
 
 
 def lost() -> OSError | None:
-    """What first kept output from being written within `going_on`."""
+    """The first error that kept output from being written within `going_on`."""
     return _Going.error
 
 
 def _silence(stream: Any) -> None:
-    """Send what follows to nowhere, what the stream still holds included."""
+    """Discard what the stream holds and what follows."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, stream.fileno())

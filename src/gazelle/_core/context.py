@@ -39,8 +39,8 @@ def scope(name: str) -> Iterator[None]:
         _context.scopes.pop()
 
 
-def scope_once(name: str) -> AbstractContextManager:
-    """As `scope`, unless the innermost scope is this one already."""
+def scope_once(name: str) -> AbstractContextManager[None]:
+    """Like `scope`, unless the innermost scope has this name already."""
     return nullcontext() if current_scope() == name else scope(name)
 
 
@@ -56,7 +56,7 @@ def current_scope() -> str | None:
 
 @contextmanager
 def training_mode(training: bool | None) -> Iterator[None]:
-    """Within the block, layers that are given no `training` argument take this one."""
+    """Within the block, layers without a `training` argument use this mode."""
     _context.training.append(training)
     try:
         yield
@@ -117,8 +117,8 @@ def note_made(variable: Any, value: Any) -> None:
 def variable_budget(size: int) -> Iterator[None]:
     """Within the block, variables that are made from a shape may take `size` bytes in all.
 
-    A config that is read from a file declares shapes; this holds them against what the file brings
-    for them, before any memory is taken.
+    A config that is read from a file declares shapes; they are compared with what the file has
+    for them before any memory is taken.
     """
     _context.budget.append(size)
     try:

@@ -15,7 +15,7 @@ _loaders: list[Callable[[], Any]] = []
 def lazy(
     room: str, homes: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` for a room whose names are loaded when they are used first.
+    """`__getattr__` and `__dir__` for a room whose names are loaded on first use.
 
     Args:
         room: The module's name.
@@ -38,12 +38,12 @@ def lazy(
 
 
 def set_loader(load: Callable[[], Any]) -> None:
-    """Name the function that loads every room that has classes; the top door does so."""
+    """Set the function that loads every room with classes; the top door calls this."""
     _loaders[:] = [load]
 
 
 def load_rooms() -> None:
-    """Load every room that has classes, so that a config finds them."""
+    """Load every room with classes, so that configs find them."""
     for load in _loaders:
         load()
 

@@ -59,12 +59,12 @@ class DTypePolicy:
         """The type of the weights."""
         return "float32" if self.name.startswith("mixed_") else self.name
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal policy."""
         return {"name": self.name}
 
     @classmethod
-    def from_config(cls, config: dict) -> DTypePolicy:
+    def from_config(cls, config: dict[str, Any]) -> DTypePolicy:
         """A policy from `get_config`."""
         return cls(**config)
 

@@ -101,7 +101,7 @@ class DownloadError(GazelleError, OSError):
 
 
 class PackageError(GazelleError, ImportError):
-    """A package that only a part of Gazelle needs and that is not installed."""
+    """An optional package that is not installed."""
 
 
 class UnknownNameError(GazelleError, ValueError):
@@ -110,12 +110,13 @@ class UnknownNameError(GazelleError, ValueError):
     def __init__(self, kind: str, name: object, known: Iterable[str], *, also: str | None = None):
         known = sorted(set(known))
         near = nearest(str(name)[:200], known)
-        listed = ", ".join(known[:_MOST_NAMES]) + (", ..." if len(known) > _MOST_NAMES else "")
-        hint = (
-            f"did you mean {' or '.join(repr(n) for n in near)}?"
-            if near
-            else f"use one of: {listed}"
-        )
+        if near:
+            fix = f"did you mean {' or '.join(repr(name) for name in near)}?"
+        else:
+            more = ", ..." if len(known) > _MOST_NAMES else ""
+            fix = f"use one of: {', '.join(known[:_MOST_NAMES])}{more}"
+        if also:
+            fix += f"; {also}"
         super().__init__(
             f"Could not interpret {kind} identifier: {str(name)[:80]!r}.",
             expected=(
@@ -123,7 +124,7 @@ class UnknownNameError(GazelleError, ValueError):
                 f" {', '.join(near) or 'none'}"
             ),
             received=repr(name),
-            fix=f"{hint}{f'; {also}' if also else ''}",
+            fix=fix,
         )
 
 
@@ -143,16 +144,14 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     wanted = name.lower().replace("_", "")
     scores = {plain: difflib.SequenceMatcher(None, plain, wanted).ratio() for plain in spelled}
     words = set(name.lower().split("_"))
-    if (
-        len(words) > 1
-    ):  # all words of the name are there: sparse_crossentropy, sparse_categorical_crossentropy
-        scores |= {
-            p: 0.95 for p, candidate in spelled.items() if words < set(candidate.lower().split("_"))
-        }
-    best = sorted(
-        (plain for plain, score in scores.items() if score >= 0.55),
-        key=lambda plain: -scores[plain],
-    )
+    if len(words) > 1:
+        # A name with all words of this one: sparse_categorical_crossentropy has those of
+        # sparse_crossentropy.
+        for plain, candidate in spelled.items():
+            if words < set(candidate.lower().split("_")):
+                scores[plain] = 0.95
+    likely = [plain for plain, score in scores.items() if score >= 0.55]
+    best = sorted(likely, key=lambda plain: -scores[plain])
     return [spelled[plain] for plain in best[:count]]
 
 

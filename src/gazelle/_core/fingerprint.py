@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gazelle._core.registry import is_own_class
 from gazelle._core.variable import Variable
 
 _PLAIN = (str, bytes, bool, int, float, complex, type(None), type(Ellipsis), np.dtype, np.generic)
@@ -23,7 +24,7 @@ _LABELS = {"name", "names", "path", "input_names", "output_names", "inbound_node
 
 
 class _Unknown(Exception):  # noqa: N818 (not an error: there is no fingerprint)
-    """Something in the graph whose part in a program cannot be told by looking at it."""
+    """Something in the graph whose effect on a program cannot be seen."""
 
 
 def fingerprint(graph: Any, variables: Sequence[Variable]) -> Hashable | None:
@@ -97,7 +98,7 @@ class _Walk:
         kind = type(value)
         if getattr(kind, "outside_programs", False):
             return None
-        if kind.__module__.partition(".")[0] != "gazelle":
+        if not is_own_class(kind):
             raise _Unknown
         attributes = []
         for name, item in vars(value).items():

@@ -1,4 +1,4 @@
-"""Lending: what keeps variables valid while programs and several threads use their values.
+"""Lending: how variables stay valid while programs and threads use their values.
 
 Two things can go wrong. A thread that traces a program must not show its tracers to other threads:
 what a thread borrows is therefore seen by that thread alone (`Borrowed`). And a training program
@@ -17,7 +17,7 @@ from gazelle._core.errors import StateError
 
 
 class Borrowed(threading.local):
-    """The values that variables have in this thread for a while, instead of their own."""
+    """The values that variables have in this thread for now, instead of their own."""
 
     def __init__(self) -> None:
         self.values: dict[Any, Any] = {}
@@ -27,7 +27,7 @@ borrowed_here = Borrowed()
 
 
 class Guard:
-    """One lock for a group of variables whose values programs take and give back together."""
+    """One lock for a group of variables whose values programs borrow and return together."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -36,7 +36,7 @@ class Guard:
 
     @property
     def lock(self) -> threading.RLock:  # pyright: ignore[reportInvalidTypeForm]
-        """Whoever holds it may take, replace and read values; everybody else waits."""
+        """While a thread holds it, that thread alone lends, replaces and reads values."""
         return self._root._lock
 
     @property

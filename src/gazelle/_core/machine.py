@@ -1,4 +1,4 @@
-"""What this machine gives the process."""
+"""The resources of this machine."""
 
 import functools
 import os

@@ -14,7 +14,7 @@ _CELL = "padding:2px 10px;border-bottom:1px solid #8884"
 def html_table(
     caption: str, titles: Sequence[str], rows: Iterable[Sequence[Any]], foot: str = ""
 ) -> str:
-    """A table, its first column text and the others numbers, in the notebook's own colours.
+    """A table, its first column text and the others numbers, in the notebook's own colors.
 
     Args:
         caption: A line above it.
@@ -45,7 +45,7 @@ def html_table(
 
 
 class ShownFile(type(Path())):
-    """A path that a notebook shows as what the file holds: a picture inline, a page as a link."""
+    """A path that a notebook shows as its content: a picture inline, a page as a link."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         bundle: dict[str, Any] = {"text/plain": repr(self)}

@@ -7,7 +7,7 @@ import sys
 
 from gazelle._core.errors import PackageError
 
-# What each is called where it is installed from. The extra `all` of pyproject.toml has all of them.
+# The name of each package for pip. The extra `all` of pyproject.toml has all of them.
 OPTIONAL = {
     "matplotlib": "matplotlib",
     "sklearn": "scikit-learn",
@@ -18,7 +18,7 @@ INSTALL = "pip install 'gazelle[all]'"
 
 
 def is_there(module: str) -> bool:
-    """Whether a module can be imported; it is not."""
+    """Whether a module could be imported; this does not import it."""
     if module in sys.modules:
         return sys.modules[module] is not None
     return importlib.util.find_spec(module) is not None

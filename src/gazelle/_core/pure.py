@@ -32,9 +32,8 @@ def settled(result: Any) -> Any:
     Whatever leaves a block of `borrowed` goes through this within the block: read later, a variable
     would give its own value and not the one that was computed.
     """
-    return jax.tree.map(
-        lambda leaf: leaf, result
-    )  # to JAX a variable is a node whose only leaf is its value
+    # To JAX a variable is a node whose only leaf is its value.
+    return jax.tree.map(lambda leaf: leaf, result)
 
 
 def pure(

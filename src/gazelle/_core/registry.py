@@ -35,7 +35,7 @@ _custom: dict[str, Any] = {}  # registered name (`Package>Name`) or plain name -
 
 
 def is_own_class(kind: type) -> bool:
-    """Whether Gazelle itself brings a class."""
+    """Whether a class is Gazelle's own, not a user's."""
     return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
@@ -74,7 +74,7 @@ class Catalogue:
         """Returns an object by name or config.
 
         Args:
-            identifier: A name; a config, which is deserialised; a class, which is instantiated; or
+            identifier: A name; a config, which is deserialized; a class, which is instantiated; or
                 a callable, an instance or None, which is returned as it is.
 
         Returns:
@@ -280,15 +280,12 @@ def reading_config(kind: str, *, own: bool = True) -> Iterator[None]:
         raise
     except Exception as error:
         failed = ArgumentTypeError if isinstance(error, TypeError) else ArgumentError
+        fix = f"let {kind}.get_config() return the arguments of its __init__"
         raise failed(
             f"The config of {kind} is damaged or does not match it.",
             expected="a config as it was written",
             received=reason(error),
-            fix=(
-                "write the config again"
-                if own
-                else f"let {kind}.get_config() return the arguments of its __init__"
-            ),
+            fix="write the config again" if own else fix,
         ) from (None if own else error)
 
 

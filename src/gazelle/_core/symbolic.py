@@ -13,12 +13,11 @@ from gazelle._core.dtypes import standardize_dtype
 from gazelle._core.errors import ArgumentTypeError, StateError, UnknownNameError
 from gazelle._core.names import unique_name
 from gazelle._core.registry import builtin
+from gazelle._core.types import Shape
 
 # Two batch sizes that no axis of a real network has by chance: an axis whose size follows them is
 # the unknown one.
 _PROBES = (89, 97)
-
-Shape = tuple[int | None, ...]
 
 
 class KerasTensor:
@@ -84,7 +83,7 @@ class Node:
         outputs: The structure of symbolic tensors that it gave.
     """
 
-    def __init__(self, operation: Any, args: tuple, kwargs: dict[str, Any], outputs: Any):
+    def __init__(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any):
         self.operation = operation
         self.args = args
         self.kwargs = kwargs
@@ -183,7 +182,11 @@ def any_symbolic(args: Any, kwargs: Any = None) -> bool:
 
 
 def infer(
-    function: Callable[..., Any], args: tuple, kwargs: dict[str, Any], *, owner: Any = None
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    owner: Any = None,
 ) -> Any:
     """What `function` would return, as symbolic tensors.
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
-import numpy as np
-
-# An array of JAX's or NumPy's. A tracer, inside a program, is a `jax.Array` too.
-Tensor = jax.Array | np.ndarray
-
 # A shape; None for an axis of unknown size.
-Shape = Sequence[int | None]
+Shape = tuple[int | None, ...]
+
+# What may be given as a shape.
+ShapeLike = Sequence[int | None]
 
 # Nested lists, tuples and dicts with tensors (or what belongs to each) as leaves.
 Structure = Any

@@ -47,8 +47,8 @@ class Variable:
         aggregation: str = "none",
         name: str | None = None,
         *,
-        regularizer: Callable | None = None,
-        constraint: Callable | None = None,
+        regularizer: Callable[..., Any] | None = None,
+        constraint: Callable[..., Any] | None = None,
         path: str | None = None,
         overwrite_with_gradient: bool = False,
     ):
@@ -84,9 +84,8 @@ class Variable:
                 self.dtype = standardize_dtype(dtype)
         note_use()
         check_process()
-        with (
-            jax.ensure_compile_time_eval()
-        ):  # concrete also when a model is built while it is being traced
+        # Concrete also when a model is built while it is being traced.
+        with jax.ensure_compile_time_eval():
             self._own: Any = _array(value, self.dtype)
         self._lent = self._own is value  # the caller may still hold the array
         self.guard = Guard()
@@ -106,11 +105,9 @@ class Variable:
         """
         value = self._shared()
         dtype = context.compute_dtype() if self.autocast else None
-        return (
-            value
-            if dtype in (None, self.dtype) or not is_float(self.dtype)
-            else value.astype(dtype)
-        )
+        if dtype in (None, self.dtype) or not is_float(self.dtype):
+            return value
+        return value.astype(dtype)
 
     def _shared(self) -> Any:
         """The array for this thread. The variable's own is marked: no program may destroy it."""

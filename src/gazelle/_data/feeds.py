@@ -168,8 +168,8 @@ class StreamFeed:
         steps: Steps per epoch; None for as many as there are.
         shuffle: Whether a `PyDataset` gives its batches in a new order each epoch.
         label: Prefix of `x` and `y` in error messages, such as `"validation "`.
-        replay: Whether to keep a generator's batches, so that `begin_epoch(anew=True)` can start
-            from the first one again.
+        replay: Whether to keep a generator's batches, so that `begin_epoch(from_start=True)` can
+            repeat them.
 
     Raises:
         DataError: The source is empty, or a batch is not numeric.
@@ -225,21 +225,22 @@ class StreamFeed:
         self._begun = True
         return batch
 
-    def begin_epoch(self, anew: bool = False) -> None:
+    def begin_epoch(self, from_start: bool = False) -> None:
         """Start an epoch.
 
         Args:
-            anew: Whether to start from the first batch if that is possible. Otherwise a source with
-                `steps` continues where the last epoch stopped, as long as it has batches left.
+            from_start: Whether to start from the first batch if that is possible. Otherwise a
+                source with `steps` continues where the last epoch stopped, as long as it has
+                batches left.
         """
         if self._begun:  # by `_draw_first`
             self._begun = False
             return
         if self.indexed:
             self.source.on_epoch_begin()
-        if self._repeatable and (anew or self.steps is None):
+        if self._repeatable and (from_start or self.steps is None):
             self._iterator = None
-        elif anew and self._replay:
+        elif from_start and self._replay:
             self._waiting = list(self._kept)
 
     def end_epoch(self) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 from gazelle._core.dtypes import is_float
 from gazelle._core.errors import CheckWarning, DataError, ShapeError
 from gazelle._core.names import snake_case
+from gazelle._core.types import Shape
 from gazelle._data.numeric import pieces, place
 
 Array = np.ndarray | jax.Array
-Shape = tuple[int | None, ...]
 
 _SPARSE = "sparse_categorical_crossentropy"
 _CATEGORICAL = ("categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge")

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from gazelle import losses
 from gazelle._core.errors import ArgumentError, ArgumentTypeError
 from gazelle._core.symbolic import leaves
-from gazelle._core.types import LossLike, Shape
+from gazelle._core.types import LossLike, ShapeLike
 from gazelle._engine.outputs import Outputs
 from gazelle.losses import Loss
 
@@ -92,7 +92,7 @@ def _checked_weights(loss_weights: Any, outputs: Outputs) -> list[float | None]:
     return weights
 
 
-def _as_loss(loss: LossLike | None, true_shape: Shape, pred_shape: Shape) -> Loss | None:
+def _as_loss(loss: LossLike | None, true_shape: ShapeLike, pred_shape: ShapeLike) -> Loss | None:
     """A `Loss` from what a user may write."""
     if loss is None:
         return None
@@ -112,7 +112,7 @@ def _as_loss(loss: LossLike | None, true_shape: Shape, pred_shape: Shape) -> Los
     return losses.FunctionLoss(found, name=getattr(found, "__name__", "loss"))
 
 
-def _crossentropy_for(true_shape: Shape, pred_shape: Shape) -> str:
+def _crossentropy_for(true_shape: ShapeLike, pred_shape: ShapeLike) -> str:
     """The crossentropy that fits an output: binary, of class numbers, or of one-hot rows."""
     if pred_shape[-1] == 1:
         return "binary_crossentropy"

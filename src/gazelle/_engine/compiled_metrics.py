@@ -15,7 +15,7 @@ from gazelle._core.identity import unique
 from gazelle._core.names import snake_case
 from gazelle._core.pure import borrowed
 from gazelle._core.symbolic import leaves
-from gazelle._core.types import Shape
+from gazelle._core.types import ShapeLike
 from gazelle._core.variable import Variable, set_values, values_of
 from gazelle._engine.outputs import Outputs
 from gazelle.metrics import MeanMetricWrapper, Metric
@@ -151,12 +151,12 @@ class CompiledMetrics:
     def counted(
         self,
         variables: list[Variable],
-        values: list,
+        values: list[Any],
         data: Any,
         y_pred: jax.Array,
         rows: tuple[Any, Any],
         batch_size: int,
-    ) -> list:
+    ) -> list[Any]:
         """The values of `variables` after all metrics have counted some rows.
 
         Needs `counts_samples`.
@@ -186,7 +186,7 @@ class CompiledMetrics:
         in_any_order = [entry for entry, whole in zip(self.entries, is_whole, strict=True) if whole]
         in_order = [entry for entry, whole in zip(self.entries, is_whole, strict=True) if not whole]
 
-        def count_block(number: Any, values: list) -> list:
+        def count_block(number: Any, values: list[Any]) -> list[Any]:
             begin = first + number * block_size
             row = begin + jnp.arange(block_size)
             wanted = row < stop
@@ -206,11 +206,11 @@ class CompiledMetrics:
         blocks = (stop - first + block_size - 1) // block_size
         return jax.lax.fori_loop(0, blocks, count_block, values)
 
-    def _added(self, entries: Sequence[Entry]) -> Callable[[list], list]:
+    def _added(self, entries: Sequence[Entry]) -> Callable[[list[Any]], list[Any]]:
         """A function of one batch's samples: what the batch adds to the state of metrics."""
         variables = _variables(entries)
 
-        def added(samples: list) -> list:
+        def added(samples: list[Any]) -> list[Any]:
             zeros = [jnp.zeros_like(value) for value in values_of(variables)]
             with borrowed(variables, zeros):
                 self._update(entries, *samples)
@@ -228,10 +228,10 @@ def _split(array: jax.Array | None, batches: int) -> jax.Array | None:
     return None if array is None else array.reshape(batches, -1, *array.shape[1:])
 
 
-def _add_up(variables: list[Variable], parts: list, count: int) -> None:
+def _add_up(variables: list[Variable], parts: list[Any], count: int) -> None:
     """Add to each variable its parts, `(count, ...)`, one after the other."""
 
-    def add(number: Any, values: list) -> list:
+    def add(number: Any, values: list[Any]) -> list[Any]:
         return [value + part[number] for value, part in zip(values, parts, strict=True)]
 
     set_values(variables, jax.lax.fori_loop(0, count, add, values_of(variables)))
@@ -259,7 +259,7 @@ def _as_list(entry: Any) -> list[Any]:
     return list(entry) if isinstance(entry, list | tuple) else [entry]
 
 
-def _as_metric(given: Any, true_shape: Shape, pred_shape: Shape) -> Metric:
+def _as_metric(given: Any, true_shape: ShapeLike, pred_shape: ShapeLike) -> Metric:
     """A `Metric` from what a user may write; its name is the text that the user wrote."""
     if isinstance(given, Metric):
         return given

@@ -209,7 +209,12 @@ class Engine:
         return lambda x: read(variables, lambda values: run((), values, x))
 
     def _run_training(
-        self, function: Callable, arguments: tuple, *, eager: bool = False, **static: Any
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        *,
+        eager: bool = False,
+        **static: Any,
     ) -> Logs:
         """Run a program that changes all variables, compiled or operation by operation."""
         program = Program(function, [])
@@ -220,7 +225,12 @@ class Engine:
         return Logs(program.log_names or self._pure.log_names, *logs)
 
     def _run_test(
-        self, function: Callable, arguments: tuple, *, eager: bool = False, **static: Any
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        *,
+        eager: bool = False,
+        **static: Any,
     ) -> Logs:
         """Run a program that reads the weights and changes the rest."""
         program = Program(function, [])

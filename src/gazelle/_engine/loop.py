@@ -93,8 +93,8 @@ class _Ahead:
     """Hides the host's work between two epochs behind the computation, where that changes nothing.
 
     Where no callback acts between two epochs, the next one is started before the results of the
-    last are read. Where one does, but neither touches the data nor draws random numbers, the data of
-    the next epoch is prepared meanwhile. Both ask for epochs of a single chunk.
+    last are read. Where one acts, but neither touches the data nor draws random numbers, the next
+    epoch's data is prepared meanwhile. Both are for epochs of a single chunk.
 
     Args:
         runner: The runner of the training.

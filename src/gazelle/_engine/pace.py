@@ -1,7 +1,7 @@
 """Pace: how many steps make a chunk of about a tenth of a second, or up to half a second.
 
-Each program asks the system for its memory again: with large batches a chunk of a single step spent
-a quarter of its time on that. So slow steps get longer chunks.
+Each program asks the system for its memory again. With large batches, a chunk of one step spent a
+quarter of its time on that, so slow steps get longer chunks.
 """
 
 from __future__ import annotations

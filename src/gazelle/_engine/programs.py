@@ -53,7 +53,7 @@ _agreed: OrderedDict[Hashable, Any] = OrderedDict()
 _shared_lock = threading.Lock()
 
 
-def settings() -> tuple:
+def settings() -> tuple[Any, ...]:
     """The settings that a program depends on, JAX's and the kernel's, as they are here and now."""
     return (*(getattr(jax.config, name) for name in (*_SETTINGS, *_DEBUGGING)), *kernel.settings())
 
@@ -76,7 +76,11 @@ class Programs:
         self._tracing = threading.RLock()
 
     def find(
-        self, function: Callable[..., Any], state: tuple, arguments: tuple, **static: Any
+        self,
+        function: Callable[..., Any],
+        state: tuple[Any, ...],
+        arguments: tuple[Any, ...],
+        **static: Any,
     ) -> Program:
         """The program of `function(*state, *arguments, **static)`, compiled if there is none yet.
 

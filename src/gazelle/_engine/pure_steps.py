@@ -35,14 +35,14 @@ class PureSteps:
 
     def train_chunk(
         self,
-        values: list,
+        values: list[Any],
         data: Any,
         order: jax.Array | None,
         packed_span: jax.Array,
         *,
         batch_size: int,
         tail: int,
-    ) -> tuple[list, PackedLogs]:
+    ) -> tuple[list[Any], PackedLogs]:
         """Train on some whole batches and then on the shorter last one.
 
         Args:
@@ -65,7 +65,7 @@ class PureSteps:
             values = self._count_metrics(values, data, y_pred, span, batch_size)
         else:
 
-            def step(start: Any, size: int, values: list) -> list:
+            def step(start: Any, size: int, values: list[Any]) -> list[Any]:
                 with borrowed(variables, values):
                     self._steps.train(*_batch(data, order, start, size))
                     return values_of(variables)
@@ -75,14 +75,14 @@ class PureSteps:
 
     def test_chunk(
         self,
-        values: list,
-        fixed: list,
+        values: list[Any],
+        fixed: list[Any],
         data: Any,
         packed_span: jax.Array,
         *,
         batch_size: int,
         tail: int,
-    ) -> tuple[list, PackedLogs]:
+    ) -> tuple[list[Any], PackedLogs]:
         """Evaluate some whole batches and then the shorter last one.
 
         Args:
@@ -99,7 +99,7 @@ class PureSteps:
         variables, trainable = self._steps.state.tested, self._steps.state.trainable
         span = Span.unpacked(packed_span)
 
-        def step(start: Any, size: int, values: list) -> list:
+        def step(start: Any, size: int, values: list[Any]) -> list[Any]:
             with borrowed(trainable, fixed), borrowed(variables, values):
                 self._steps.test(*_batch(data, None, start, size))
                 return values_of(variables)
@@ -108,7 +108,9 @@ class PureSteps:
         values = _for_each_batch(step, values, span, data, batch_size, tail)
         return values, self._logs(variables, values)
 
-    def train_batch(self, values: list, batch: Any, fresh: Any) -> tuple[list, PackedLogs]:
+    def train_batch(
+        self, values: list[Any], batch: Any, fresh: Any
+    ) -> tuple[list[Any], PackedLogs]:
         """Train on one batch."""
         variables = self._steps.state.variables
         with borrowed(variables, self._reset_metrics(variables, values, fresh)):
@@ -117,8 +119,8 @@ class PureSteps:
         return values, self._logs(variables, values)
 
     def test_batch(
-        self, values: list, fixed: list, batch: Any, fresh: Any
-    ) -> tuple[list, PackedLogs]:
+        self, values: list[Any], fixed: list[Any], batch: Any, fresh: Any
+    ) -> tuple[list[Any], PackedLogs]:
         """Evaluate one batch."""
         variables, trainable = self._steps.state.tested, self._steps.state.trainable
         values = self._reset_metrics(variables, values, fresh)
@@ -127,12 +129,12 @@ class PureSteps:
             values = values_of(variables)
         return values, self._logs(variables, values)
 
-    def predict_batch(self, _: tuple, values: list, x: Any) -> Any:
+    def predict_batch(self, _: tuple[Any, ...], values: list[Any], x: Any) -> Any:
         """The predictions for one batch; nothing is donated."""
         with borrowed(self._steps.state.predicted, values):
             return self._steps.predict(x)
 
-    def _reset_metrics(self, variables: list[Variable], values: list, fresh: Any) -> list:
+    def _reset_metrics(self, variables: list[Variable], values: list[Any], fresh: Any) -> list[Any]:
         """The values, with the state of the metrics reset where `fresh`."""
         with borrowed(variables, values):
             for metric in self._steps.metrics:
@@ -144,8 +146,8 @@ class PureSteps:
         ]
 
     def _count_metrics(
-        self, values: list, data: Any, y_pred: jax.Array, span: Span, batch_size: int
-    ) -> list:
+        self, values: list[Any], data: Any, y_pred: jax.Array, span: Span, batch_size: int
+    ) -> list[Any]:
         """The values after the metrics have counted what the kernel predicted."""
         metric_state = self._steps.state.metric_state
         first = len(values) - len(metric_state)  # they come last
@@ -160,7 +162,7 @@ class PureSteps:
         )
         return values
 
-    def _logs(self, variables: list[Variable], values: list) -> PackedLogs:
+    def _logs(self, variables: list[Variable], values: list[Any]) -> PackedLogs:
         """The results of all metrics: the scalars as one array, for one transfer."""
         with borrowed(variables, values):
             results = self._steps.results()
@@ -171,13 +173,13 @@ class PureSteps:
 
 
 def _for_each_batch(
-    step: Callable[[Any, int, list], list],
-    values: list,
+    step: Callable[[Any, int, list[Any]], list[Any]],
+    values: list[Any],
     span: Span,
     data: Any,
     batch_size: int,
     tail: int,
-) -> list:
+) -> list[Any]:
     """The values after `step(first row, number of rows, values)` for each batch of a span."""
     if leaves(data)[0].shape[0] >= batch_size:
         values = jax.lax.fori_loop(

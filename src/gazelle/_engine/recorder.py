@@ -129,9 +129,8 @@ def _rates(
         return None
 
     def now() -> float:
-        return float(
-            np.asarray(plain(rate))
-        )  # not `.value`, because of which training would copy it
+        # Not `.value`, because of which training would copy it.
+        return float(np.asarray(plain(rate)))
 
     if all(keeps_learning_rate(callback) for callback in callbacks.callbacks):
         constant = now()

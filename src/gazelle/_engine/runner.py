@@ -136,7 +136,7 @@ class Runner:
         return logs
 
     def _stream_epoch(self, feed: StreamFeed) -> dict[str, Any]:
-        feed.begin_epoch(anew=self.stage == "test")
+        feed.begin_epoch(from_start=self.stage == "test")
         done, logs = 0, {}
         while (feed.steps is None or done < feed.steps) and not (done and self.stopped()):
             batch = feed.next_batch()

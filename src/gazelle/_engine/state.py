@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gazelle._core.identity import unique
 from gazelle._core.lending import check_process, guard_together
 from gazelle._core.variable import Variable
 from gazelle._engine.interrupt import undisturbed
@@ -90,7 +91,9 @@ class State:
         finally:
             guard.end_reading()
 
-    def run(self, program: Callable[[list, list], tuple[list, Any]], *, training: bool) -> Any:
+    def run(
+        self, program: Callable[[list[Any], list[Any]], tuple[list[Any], Any]], *, training: bool
+    ) -> Any:
         """Run a program that changes variables, and hand its values back.
 
         Args:
@@ -193,7 +196,7 @@ class Backup:
         return self._arrays
 
     def renew_if_due(self) -> None:
-        """Copy the values if the copy is old, or a value was set since by anything but a program."""
+        """Copy the values if the copy is old, or if other code than a program has set one since."""
         age = time.perf_counter() - self._made_at
         if not self._arrays or age > max(_COPY_AGE, _COPY_SHARE * self._seconds) or self._was_set():
             self.renew()
@@ -211,11 +214,6 @@ class Backup:
     def _was_set(self) -> bool:
         now = (variable.current for variable in self.variables if variable.trainable)
         return any(a is not b for a, b in zip(self._seen, now, strict=True))
-
-
-def unique(variables: Sequence[Variable]) -> list[Variable]:
-    """Each variable once, in the order of its first place."""
-    return list(dict.fromkeys(variables))
 
 
 def are_whole(variables: Sequence[Variable]) -> bool:

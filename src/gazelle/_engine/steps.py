@@ -110,7 +110,7 @@ class Steps:
         trainable, frozen, optimizer = self.state.trainable, self.state.frozen, self.optimizer
         frozen_before = values_of(frozen)
 
-        def loss_of(values: list) -> Any:
+        def loss_of(values: list[Any]) -> Any:
             with (
                 borrowed(trainable, values),
                 borrowed(frozen, frozen_before),
@@ -147,7 +147,7 @@ class Steps:
             return settled(self.model(x, training=False)) if by_kernel is None else by_kernel
 
     def _loss(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any, added: list, *, training: bool
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any, added: list[Any], *, training: bool
     ) -> tuple[Any, dict[int, Any]]:
         """The loss with penalties, and the loss of each output by its index."""
         if self.compute_loss is not None:
@@ -156,7 +156,7 @@ class Steps:
         loss, parts = self.loss(y, y_pred, sample_weight)
         if training and not parts and not added:
             raise StateError(
-                f"There is nothing to minimise: the model {self.model.name!r} has no loss.",
+                f"There is nothing to minimize: the model {self.model.name!r} has no loss.",
                 expected="a loss given to compile, or layers that call add_loss",
                 received="neither",
                 fix='model.compile(optimizer, loss="mse") with the loss that fits the targets',

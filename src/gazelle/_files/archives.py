@@ -98,7 +98,7 @@ def _tar_files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
                 raise _refusal(archive, f"{member.name!r}, which has no content")
             yield member.name, source
         # Read to the end, where the checksum of the compressed file is.
-        while tar.fileobj is not None and tar.fileobj.read(1 << 20):
+        while tar.fileobj.read(1 << 20):
             pass
 
 

@@ -7,8 +7,9 @@ import hashlib
 import os
 import sys
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -215,11 +216,11 @@ def _copy(source: Any, file: IO[bytes], total: int | None, name: str) -> int:
 
 
 @contextmanager
-def _progress(name: str, total: int | None) -> Iterator[Any]:
+def _progress(name: str, total: int | None) -> Generator[Callable[[int], object], None, None]:
     """A progress bar on a terminal; one plain line elsewhere."""
     if sys.stderr is None or not sys.stderr.isatty():
         say(f"Downloading {name}" + (f" ({total / 1e6:.1f} MB)" if total else ""), sys.stderr)
-        yield lambda count: None
+        yield _ignore
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -232,4 +233,8 @@ def _progress(name: str, total: int | None) -> Iterator[Any]:
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(shown(name), total=total)
-        yield lambda count: progress.advance(task, count)
+        yield partial(progress.advance, task)
+
+
+def _ignore(count: int) -> None:
+    """Show nothing."""

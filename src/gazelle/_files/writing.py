@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,7 +28,7 @@ _temporaries: set[Path] = set()  # what this process is writing to now
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
     """Give a temporary path to write to, which replaces `path` when the block ends.
 
     Whatever happens, `path` is either unchanged or has all that the block wrote: the data is on the
@@ -107,7 +107,7 @@ def check_writable(path: str | os.PathLike[str], *, makes_folders: bool = True) 
 
 
 @contextmanager
-def draft_folder(root: str | os.PathLike[str]) -> Iterator[Path]:
+def draft_folder(root: str | os.PathLike[str]) -> Generator[Path, None, None]:
     """Create a hidden folder in `root`, which the block fills and renames.
 
     A folder that was not renamed is removed when the block ends. `root` is created if it is

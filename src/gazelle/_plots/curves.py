@@ -188,7 +188,7 @@ def thin(x: Any, y: Any, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarra
 def _panel(
     axes: Axes,
     name: str,
-    history: Mapping,
+    history: Mapping[str, Sequence[float]],
     epochs: Sequence[int],
     best: int | None,
     best_label: str,

@@ -55,7 +55,7 @@ def classification_metrics(
     from sklearn import metrics
 
     probabilities = two_columns(probabilities)
-    labels = class_labels(y_true, probabilities)
+    labels = checked_labels(y_true, probabilities)
     count = probabilities.shape[1]
     names = [str(name) for name in (range(count) if class_names is None else class_names)]
     if len(names) != count:
@@ -321,7 +321,7 @@ def two_columns(probabilities: Any) -> np.ndarray:
     return array
 
 
-def class_labels(y_true: Any, probabilities: np.ndarray) -> np.ndarray:
+def checked_labels(y_true: Any, probabilities: np.ndarray) -> np.ndarray:
     """Check labels and convert them to integers `(rows,)`.
 
     Args:
@@ -416,7 +416,7 @@ def choose_samples(
 def most_confidently_wrong(y_true: Any, probabilities: Any, count: int) -> np.ndarray:
     """Numbers of at most `count` rows with wrong predictions, most confident first."""
     table = two_columns(probabilities)
-    labels = class_labels(y_true, table)
+    labels = checked_labels(y_true, table)
     wrong = np.flatnonzero(table.argmax(axis=1) != labels)
     order = np.argsort(-table.max(axis=1)[wrong].astype(np.float64), kind="stable")
     return wrong[order][:count]

@@ -29,7 +29,9 @@ class CSVLogger(Callback):
     _keeps_learning_rate = True
     _runs_no_user_code = True
 
-    def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):
+    def __init__(
+        self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
+    ):
         self.filename = os.fspath(filename)
         self.sep = separator
         self.append = append

@@ -110,7 +110,7 @@ class History(Callback):
         return False
 
     def plot(
-        self, path: str | os.PathLike | None = None, metrics: str | Sequence[str] | None = None
+        self, path: str | os.PathLike[str] | None = None, metrics: str | Sequence[str] | None = None
     ) -> Figure:
         """Plot the training curves, with training and validation in one panel per metric.
 

@@ -188,12 +188,12 @@ class Progbar:
         rest = columns - done
         if not self._screen.unicode:
             return "=" * done + "." * rest, columns
-        if self._screen.colour:
+        if self._screen.color:
             return f"{_GREEN}{'━' * done}{_GREY}{'━' * rest}{_RESET}", columns
         return "━" * done + "─" * rest, columns
 
     def _painted_head(self, head: str) -> str:
-        return f"{_BOLD}{head}{_RESET}" if head and self._screen.colour else head
+        return f"{_BOLD}{head}{_RESET}" if head and self._screen.color else head
 
 
 class ProgbarLogger(Callback):

@@ -21,7 +21,7 @@ class Screen:
 
     Attributes:
         live: Whether lines can be redrawn.
-        colour: Whether colours can be shown.
+        color: Whether colors can be shown.
         aligned: Whether finished lines are shown below each other, so that their parts should be
             aligned.
         unicode: Whether the output's encoding has the characters of the bar.
@@ -29,7 +29,7 @@ class Screen:
     """
 
     live = False
-    colour = False
+    color = False
     aligned = False
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Terminal(Screen):
         super().__init__()
         self._length = 0  # of the live line on the screen
         has_escape_codes = os.name != "nt" or "WT_SESSION" in os.environ
-        self.colour = "NO_COLOR" not in os.environ and has_escape_codes
+        self.color = "NO_COLOR" not in os.environ and has_escape_codes
 
     def width(self) -> int | None:
         """The terminal's width minus one column, because full lines wrap in some terminals."""

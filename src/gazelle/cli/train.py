@@ -21,8 +21,8 @@ from gazelle._report.checks import check_packages
 from gazelle._report.pages import write_report
 from gazelle._report.record import RunDetails, new_folder, record
 from gazelle.cli.data import Images, ReadOptions, divide, load
-from gazelle.cli.interrupt import Interrupt
 from gazelle.cli.signals import Signals, current
+from gazelle.cli.stopping import StopOnSignal
 from gazelle.config.session import set_random_seed
 from gazelle.layers import Dense, Dropout, Flatten, Input, Rescaling
 from gazelle.models import Sequential
@@ -174,7 +174,7 @@ def closing(result: TrainResult) -> str:
 def _fit(
     model: Any, images: Images, settings: Settings, signals: Signals, verbose: int
 ) -> callbacks.History:
-    used: list[callbacks.Callback] = [Interrupt(signals), _StopOnNaN()]
+    used: list[callbacks.Callback] = [StopOnSignal(signals), _StopOnNaN()]
     if settings.patience is not None:
         used.append(
             callbacks.EarlyStopping(

@@ -203,7 +203,7 @@ class PReLU(Layer):
     def call(self, inputs: Any) -> Any:
         """The rectified input."""
         alpha = jnp.asarray(self.alpha, self.compute_dtype)
-        return jax.nn.relu(inputs) - alpha * jax.nn.relu(-inputs)
+        return jax.nn.relu(inputs) - alpha[None] * jax.nn.relu(-inputs)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The shape of the input."""

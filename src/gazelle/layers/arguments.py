@@ -93,7 +93,9 @@ def is_plain(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float | bool)
 
 
-def bound_arguments(owner: Any, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any] | None:
+def bound_arguments(
+    owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any] | None:
     """A constructor's arguments by name; None where they do not match, which it refuses itself."""
     signature = inspect.signature(type(owner).__init__)
     try:

@@ -394,7 +394,7 @@ class Layer:
         casts = self.autocast and is_float(dtype) and is_float(self.compute_dtype)
         return self.compute_dtype if casts else dtype
 
-    def _symbolic_call(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def _symbolic_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         calling.prepare(self, args, kwargs)
         if self._knows_output_shape and len(args) == 1:
             shape = self.compute_output_shape(shapes_of(args[0]))
@@ -405,7 +405,7 @@ class Layer:
         Node(self, args, kwargs, outputs)
         return outputs
 
-    def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:
+    def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Build the layer for the arguments of its first call."""
         calling.build_for(self, args, kwargs)
 
@@ -545,7 +545,7 @@ class Layer:
 _PARTS = (Layer, Variable, Metric, SeedGenerator)
 
 
-def _tracked_build(build: Callable) -> Callable:
+def _tracked_build(build: Callable[..., Any]) -> Callable[..., Any]:
     """`build` under the layer's name, after which the layer counts as built."""
 
     @functools.wraps(build)

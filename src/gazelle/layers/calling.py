@@ -32,8 +32,8 @@ _PLACE = "This happened in"
 
 
 def with_positional_input(
-    parameters: Parameters, args: tuple, kwargs: dict[str, Any]
-) -> tuple[tuple, dict[str, Any]]:
+    parameters: Parameters, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments with the first input positional: `layer(inputs=x)` becomes `layer(x)`."""
     first = next(iter(parameters), None)
     if args or first not in kwargs:
@@ -66,7 +66,7 @@ def as_array(value: Any, layer_name: str) -> Any:
     return jnp.asarray(value)
 
 
-def check_positional(args: tuple, layer_name: str) -> None:
+def check_positional(args: tuple[Any, ...], layer_name: str) -> None:
     """Refuse positional arguments that are not tensors.
 
     Raises:
@@ -87,7 +87,7 @@ def check_positional(args: tuple, layer_name: str) -> None:
 
 
 def build_arguments(
-    build: Callable[..., Any], parameters: Parameters, args: tuple, kwargs: dict[str, Any]
+    build: Callable[..., Any], parameters: Parameters, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[str, Any]:
     """The shapes that `build` takes, for the arguments of a call.
 
@@ -144,7 +144,7 @@ def takes_any_keyword(parameters: Parameters) -> bool:
     return inspect.Parameter.VAR_KEYWORD in kinds
 
 
-def add_place(error: Exception, where: str, args: tuple) -> None:
+def add_place(error: Exception, where: str, args: tuple[Any, ...]) -> None:
     """Note in an error that is not Gazelle's own where it happened; the innermost layer does so.
 
     Args:
@@ -177,7 +177,7 @@ def symbolic_output(shape: Any, dtype: str) -> Any:
     return KerasTensor(shape, dtype)
 
 
-def prepare(layer: Layer, args: tuple, kwargs: dict[str, Any]) -> None:
+def prepare(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Check the arguments against a layer, and build the layer if this is its first call."""
     check_positional(args, layer.name)
     _check_spec(layer, args)
@@ -186,12 +186,12 @@ def prepare(layer: Layer, args: tuple, kwargs: dict[str, Any]) -> None:
         _check_spec(layer, args)  # `build` may have set it
 
 
-def _check_spec(layer: Layer, args: tuple) -> None:
+def _check_spec(layer: Layer, args: tuple[Any, ...]) -> None:
     if layer.input_spec is not None and args:
         check_input(layer.input_spec, args[0], layer.name)
 
 
-def build_for(layer: Layer, args: tuple, kwargs: dict[str, Any]) -> None:
+def build_for(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Build a layer for the arguments of its first call.
 
     Raises:
@@ -214,14 +214,14 @@ def build_for(layer: Layer, args: tuple, kwargs: dict[str, Any]) -> None:
     )
 
 
-def build_by_tracing(layer: Layer, args: tuple, kwargs: dict[str, Any]) -> None:
+def build_by_tracing(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Build the layers within a layer without `build`: follow its `call` once, with shapes only."""
     if next(layer._sublayers(), None) is not None:
         args, kwargs = map_structure(as_symbolic, (tuple(args), kwargs))
         infer_outputs(layer, args, kwargs)
 
 
-def run(layer: Layer, args: tuple, kwargs: dict[str, Any]) -> Any:
+def run(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A layer's `call` on arrays, within its name, training mode and compute dtype."""
     around = context.current_training()
     training, kwargs = with_training(layer._call_parameters, kwargs, around)
@@ -255,7 +255,9 @@ def _add_activity_losses(layer: Layer, outputs: Any) -> None:
             layer.add_loss(layer.activity_regularizer(output) / batch_size)
 
 
-def infer_outputs(layer: Layer, args: tuple, kwargs: dict[str, Any], *, owner: Any = None) -> Any:
+def infer_outputs(
+    layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], *, owner: Any = None
+) -> Any:
     """The outputs for symbolic tensors, by following `call`; the layer's state stays as it was.
 
     Weights of layers that are built on the way keep their first values.

@@ -180,7 +180,8 @@ class Dense(Layer):
         """`activation(inputs @ kernel + bias)`."""
         outputs = jnp.matmul(inputs, jnp.asarray(self.kernel, self.compute_dtype))  # (..., units)
         if self.bias is not None:
-            outputs = outputs + jnp.asarray(self.bias, self.compute_dtype)
+            bias = jnp.asarray(self.bias, self.compute_dtype)
+            outputs = outputs + bias.reshape((1,) * (outputs.ndim - 1) + bias.shape)
         return self.activation(outputs)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -241,7 +241,7 @@ def _layer_name(tensor: KerasTensor) -> str:
     return tensor.node.operation.name if tensor.node is not None else tensor.name
 
 
-def _reshaped(value: Any, shape: tuple) -> Any:
+def _reshaped(value: Any, shape: tuple[Any, ...]) -> Any:
     if isinstance(value, KerasTensor):
         raise ShapeError(
             "A symbolic input has the wrong number of axes.", expected=shape, received=value.shape

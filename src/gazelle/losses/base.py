@@ -15,14 +15,14 @@ from gazelle._core.names import snake_case, unique_name
 from gazelle._core.registry import builtin, serialize
 from gazelle.losses.catalogue import catalogue
 from gazelle.losses.reduction import REDUCTIONS, reduce_weighted
-from gazelle.losses.shapes import compute_dtype, same_rank
+from gazelle.losses.shapes import loss_dtype, same_rank
 
 SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
 
 
 @builtin("keras.losses")
 class Loss:
-    """A loss, called as `loss(y_true, y_pred)`; training minimises it.
+    """A loss, called as `loss(y_true, y_pred)`; training minimizes it.
 
     A subclass defines `call(y_true, y_pred)`, which returns one value per sample. If its
     constructor takes other arguments, it also defines `get_config()`.
@@ -76,7 +76,7 @@ class Loss:
         check_process()
         if mask is None:
             mask = getattr(y_pred, "_keras_mask", None)
-        dtype = compute_dtype(self._dtype)
+        dtype = loss_dtype(self._dtype)
         y_true = jnp.asarray(y_true).astype(dtype)
         y_pred = jnp.asarray(y_pred).astype(dtype)
         y_true, y_pred = same_rank(y_true, y_pred)

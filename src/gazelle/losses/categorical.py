@@ -23,7 +23,7 @@ from gazelle._core.dtypes import epsilon
 from gazelle._core.errors import ArgumentError
 from gazelle.losses.base import SUM_OVER_BATCH_SIZE, BuiltinLoss
 from gazelle.losses.catalogue import catalogue
-from gazelle.losses.shapes import equal, in_range, labels_for, matched, pick, power
+from gazelle.losses.shapes import equal, is_known_class, labels_for, matched, pick, power
 
 _FIX = (
     "for integer targets use sparse_categorical_crossentropy, or make them one-hot with"
@@ -43,7 +43,7 @@ def categorical_crossentropy(
 
     Args:
         y_true: One-hot targets or probabilities, `(batch, ..., classes)`.
-        y_pred: Probabilities (normalised to sum to 1), or logits, of the same shape.
+        y_pred: Probabilities (normalized to sum to 1), or logits, of the same shape.
         from_logits: `y_pred` holds logits, not probabilities.
         label_smoothing: How far targets are moved towards equal probabilities, from 0 to 1.
         axis: The axis of the classes.
@@ -75,7 +75,7 @@ def categorical_focal_crossentropy(
 
     Args:
         y_true: One-hot targets or probabilities, `(batch, ..., classes)`.
-        y_pred: Probabilities (normalised to sum to 1), or logits, of the same shape.
+        y_pred: Probabilities (normalized to sum to 1), or logits, of the same shape.
         alpha: Weight, or one weight per class.
         gamma: How strongly easy samples are down-weighted; 0 for not at all.
         from_logits: `y_pred` holds logits, not probabilities.
@@ -109,7 +109,7 @@ def sparse_categorical_crossentropy(
     Args:
         y_true: Class numbers from 0, `(batch, ...)` or `(batch, ..., 1)`. The loss of a number out
             of range is 0.
-        y_pred: Probabilities (normalised to sum to 1), or logits, `(batch, ..., classes)`.
+        y_pred: Probabilities (normalized to sum to 1), or logits, `(batch, ..., classes)`.
         from_logits: `y_pred` holds logits, not probabilities.
         ignore_class: The class whose samples have a loss of 0; None for none.
         axis: The axis of the classes.
@@ -121,7 +121,7 @@ def sparse_categorical_crossentropy(
         ShapeError: The shapes do not match.
     """
     labels, y_pred = labels_for("sparse_categorical_crossentropy", y_true, y_pred, axis)
-    valid = in_range(labels, y_pred.shape[axis])
+    valid = is_known_class(labels, y_pred.shape[axis])
     if ignore_class is not None:
         kept = labels != ignore_class
         valid = valid & kept

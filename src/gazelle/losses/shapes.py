@@ -14,7 +14,7 @@ from gazelle._core.errors import ShapeError
 Axis = int | Sequence[int] | None
 
 
-def compute_dtype(dtype: Any) -> Any:
+def loss_dtype(dtype: Any) -> Any:
     """The dtype in which a loss of values of type `dtype` is computed: at least float32."""
     given = jnp.dtype(dtype if is_float(dtype) else floatx())
     return jax.dtypes.canonicalize_dtype(jnp.promote_types(given, jnp.float32))
@@ -40,7 +40,7 @@ def same_rank(first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array
 def floats(y_true: Any, y_pred: Any) -> tuple[jax.Array, jax.Array]:
     """Targets and predictions as float arrays of one dtype and, if possible, of the same rank."""
     y_pred = jnp.asarray(y_pred)
-    dtype = compute_dtype(y_pred.dtype)
+    dtype = loss_dtype(y_pred.dtype)
     return same_rank(jnp.asarray(y_true).astype(dtype), y_pred.astype(dtype))
 
 
@@ -87,7 +87,7 @@ def labels_for(loss: str, y_true: Any, y_pred: Any, axis: int) -> tuple[jax.Arra
         ShapeError: `y_true` has another shape, or `y_pred` has no axis of classes.
     """
     y_pred = jnp.asarray(y_pred)
-    y_pred = y_pred.astype(compute_dtype(y_pred.dtype))
+    y_pred = y_pred.astype(loss_dtype(y_pred.dtype))
     labels = jnp.asarray(y_true)
     if not jnp.issubdtype(labels.dtype, jnp.integer):
         labels = labels.astype(jnp.int32)
@@ -127,7 +127,7 @@ def pick(values: jax.Array, labels: jax.Array, axis: int) -> jax.Array:
     return jnp.sum(jnp.where(classes == jnp.expand_dims(labels, axis), values, 0.0), axis)
 
 
-def in_range(labels: jax.Array, classes: int) -> jax.Array:
+def is_known_class(labels: jax.Array, classes: int) -> jax.Array:
     """True where a label is one of `classes` class numbers."""
     return (labels >= 0) & (labels < classes)
 

@@ -17,7 +17,7 @@ from gazelle._core.dtypes import epsilon
 from gazelle._core.errors import ShapeError
 from gazelle.losses.base import SUM_OVER_BATCH_SIZE, BuiltinLoss
 from gazelle.losses.catalogue import catalogue
-from gazelle.losses.shapes import compute_dtype, matched
+from gazelle.losses.shapes import loss_dtype, matched
 
 
 @catalogue.add("cosine_proximity")
@@ -73,7 +73,7 @@ def circle(
         ShapeError: The shapes do not match.
     """
     x = jnp.asarray(y_pred)
-    x = x.astype(compute_dtype(x.dtype))
+    x = x.astype(loss_dtype(x.dtype))
     labels = jnp.asarray(y_true)
     references = x if ref_embeddings is None else jnp.asarray(ref_embeddings).astype(x.dtype)
     other_labels = labels if ref_labels is None else jnp.asarray(ref_labels)

@@ -49,12 +49,6 @@ from gazelle.metrics.counts import (
     TrueNegatives,
     TruePositives,
 )
-from gazelle.metrics.curves import (
-    PrecisionAtRecall,
-    RecallAtPrecision,
-    SensitivityAtSpecificity,
-    SpecificityAtSensitivity,
-)
 from gazelle.metrics.fscore import F1Score, FBetaScore
 from gazelle.metrics.hinge import CategoricalHinge, Hinge, SquaredHinge
 from gazelle.metrics.probabilistic import (
@@ -72,6 +66,12 @@ from gazelle.metrics.regression import (
     MeanSquaredLogarithmicError,
     R2Score,
     RootMeanSquaredError,
+)
+from gazelle.metrics.threshold_curves import (
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
 )
 
 mse = MSE = mean_squared_error

@@ -18,7 +18,7 @@ from gazelle._core.checks import one_of, positive_int
 from gazelle._core.dtypes import epsilon
 from gazelle._core.errors import ArgumentError, ShapeError, StateError
 from gazelle.metrics.base import catalogue, divide_no_nan
-from gazelle.metrics.curves import ThresholdCurve
+from gazelle.metrics.threshold_curves import ThresholdCurve
 
 
 @catalogue.add()

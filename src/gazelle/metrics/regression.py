@@ -231,7 +231,7 @@ class R2Score(Metric):
         previous_count = self.count.value
         count = previous_count + batch_count
         share = divide_no_nan(batch_count, count)
-        within = jnp.sum(weight * jnp.square(y_true - batch_mean), axis=0)
+        within = jnp.sum(weight * jnp.square(y_true - batch_mean[None]), axis=0)
         self.spread.assign_add(within + jnp.square(shift) * previous_count * share)
         self.mean.assign_add(shift * share)
         self.count.assign(count)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from gazelle._core.names import snake_case
+from gazelle._core.types import ShapeLike
 from gazelle.metrics.accuracy import BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy
 from gazelle.metrics.averages import MeanMetricWrapper
 from gazelle.metrics.base import Metric
@@ -14,8 +15,6 @@ from gazelle.metrics.probabilistic import (
     CategoricalCrossentropy,
     SparseCategoricalCrossentropy,
 )
-
-Shape = Sequence[int | None]
 
 
 def is_accuracy(identifier: Any) -> bool:
@@ -29,7 +28,7 @@ def is_crossentropy(identifier: Any) -> bool:
 
 
 def accuracy_for(
-    name: str, y_true_shape: Shape, y_pred_shape: Shape, *, from_logits: bool = False
+    name: str, y_true_shape: ShapeLike, y_pred_shape: ShapeLike, *, from_logits: bool = False
 ) -> Metric:
     """The accuracy metric that matches an output.
 
@@ -38,8 +37,8 @@ def accuracy_for(
 
     Args:
         name: Name of the metric: the string that the user passed.
-        y_true_shape: Shape of the targets.
-        y_pred_shape: Shape of the predictions.
+        y_true_shape: ShapeLike of the targets.
+        y_pred_shape: ShapeLike of the predictions.
         from_logits: Whether predictions are logits; the threshold of a single output is then 0
             instead of 0.5.
     """
@@ -52,14 +51,14 @@ def accuracy_for(
 
 
 def crossentropy_for(
-    name: str, y_true_shape: Shape, y_pred_shape: Shape, *, from_logits: bool = False
+    name: str, y_true_shape: ShapeLike, y_pred_shape: ShapeLike, *, from_logits: bool = False
 ) -> Metric:
     """The cross-entropy metric that matches an output, chosen as by `accuracy_for`.
 
     Args:
         name: Name of the metric: the string that the user passed.
-        y_true_shape: Shape of the targets.
-        y_pred_shape: Shape of the predictions.
+        y_true_shape: ShapeLike of the targets.
+        y_pred_shape: ShapeLike of the predictions.
         from_logits: Whether predictions are logits.
     """
     kinds = {
@@ -76,7 +75,7 @@ def from_function(function: Callable[..., Any]) -> MeanMetricWrapper:
     return MeanMetricWrapper(function, name=snake_case(name))
 
 
-def _kind(y_true_shape: Shape, y_pred_shape: Shape) -> str:
+def _kind(y_true_shape: ShapeLike, y_pred_shape: ShapeLike) -> str:
     if len(y_pred_shape) < 2 or y_pred_shape[-1] == 1:
         return "binary"
     if len(y_true_shape) < len(y_pred_shape) or y_true_shape[-1] == 1:

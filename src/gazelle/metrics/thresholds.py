@@ -117,7 +117,7 @@ def _count_each(
     y_pred: jax.Array, votes: jax.Array, thresholds: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """The sums of votes above each threshold, `(T, labels, 2)`, and in total, `(labels, 2)`."""
-    above = y_pred > thresholds[:, None, None]  # (T, elements, labels)
+    above = y_pred[None] > thresholds[:, None, None]  # (T, elements, labels)
     return jnp.sum(jnp.where(above[..., None], votes, 0), axis=1), jnp.sum(votes, axis=0)
 
 

@@ -78,17 +78,13 @@ def clone_model(
         )
     make = clone_function or _copy
     if isinstance(model, Sequential):
-        first = (
-            input_tensors
-            if input_tensors is not None
-            else _copy(model._input_layer)
-            if model._input_layer
-            else None
-        )
+        inputs = []
+        if input_tensors is not None:
+            inputs = leaves(input_tensors)
+        elif model._input_layer is not None:
+            inputs = [_copy(model._input_layer)]
         layers = [make(layer) for layer in model.layers]
-        clone: Any = Sequential(
-            [*([] if first is None else leaves(first)), *layers], name=model.name
-        )
+        clone: Any = Sequential([*inputs, *layers], name=model.name)
     else:
         clone = _clone_graph(model, graph, input_tensors, make)
     set_own_trainable(clone, own_trainable(model))
@@ -100,14 +96,14 @@ def clone_model(
 def _clone_graph(
     model: Any, graph: Any, input_tensors: Any, make: Callable[[Any], Any]
 ) -> Functional:
-    given = leaves(input_tensors) if input_tensors is not None else [None] * len(graph.flat_inputs)
-    if len(given) != len(graph.flat_inputs) or not all(
-        tensor is None or is_input(tensor) for tensor in given
-    ):
+    wanted = len(graph.flat_inputs)
+    given = [None] * wanted if input_tensors is None else leaves(input_tensors)
+    are_inputs = all(tensor is None or is_input(tensor) for tensor in given)
+    if len(given) != wanted or not are_inputs:
         raise ArgumentError(
             "clone_model: input_tensors must be what Input() gives, one for each input of the"
             " model.",
-            expected=f"{len(graph.flat_inputs)} symbolic tensors",
+            expected=f"{wanted} symbolic tensors",
             received=repr(input_tensors)[:80],
         )
     values = {}
@@ -116,9 +112,8 @@ def _clone_graph(
     copies = {}
     for operation in graph.operations:
         if not isinstance(operation, InputLayer):
-            copies[id(operation)] = (
-                make(operation) if isinstance(operation, Layer) else _copy(operation)
-            )
+            copy = make if isinstance(operation, Layer) else _copy
+            copies[id(operation)] = copy(operation)
     inputs = map_structure(lambda tensor: values[id(tensor)], graph.inputs)
     return Functional(inputs, replay(graph.nodes, values, graph.outputs, copies), name=model.name)
 
@@ -127,9 +122,5 @@ def _copy(operation: Any) -> Any:
     """A layer or operator with the same config and new weights; models within are cloned."""
     if isinstance(operation, Sequential | Functional):
         return clone_model(operation)
-    cls = type(operation)
-    return (
-        cls.from_config(operation.get_config())
-        if hasattr(cls, "from_config")
-        else cls(**operation.get_config())
-    )
+    kind, config = type(operation), operation.get_config()
+    return kind.from_config(config) if hasattr(kind, "from_config") else kind(**config)

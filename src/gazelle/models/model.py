@@ -391,7 +391,7 @@ class Functional(Model):
             return model
 
 
-def _is_functional(args: tuple, kwargs: dict[str, Any]) -> bool:
+def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return (
         len(args) == 2
         or (len(args) == 1 and "outputs" in kwargs)
@@ -400,7 +400,7 @@ def _is_functional(args: tuple, kwargs: dict[str, Any]) -> bool:
 
 
 def _graph_arguments(
-    args: tuple, kwargs: dict[str, Any]
+    args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, Any] | None, dict[str, Any]]:
     """Take inputs and outputs out of a model's arguments."""
     for old, new in (("input", "inputs"), ("output", "outputs")):

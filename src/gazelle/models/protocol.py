@@ -44,15 +44,12 @@ def check_protocol(model: Any) -> None:
         for name, instead in _NOT_CALLED.items():
             owner = _owner(part, name)
             if owner is not None:
+                where = "" if part is model else f" (layer {part.name!r})"
                 raise StateError(
                     f"{owner} defines {name}(), which Gazelle does not call: it would train as if"
                     " it were not there.",
                     expected="a model that Gazelle can train as it is written",
-                    received=(
-                        f"{name} in {owner} (layer {part.name!r})"
-                        if part is not model
-                        else f"{name} in {owner}"
-                    ),
+                    received=f"{name} in {owner}{where}",
                     fix=instead or f"remove {name}, or train this model with Keras",
                 )
 

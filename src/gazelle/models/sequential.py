@@ -92,22 +92,16 @@ class Sequential(Model):
         return layer
 
     def _append(self, layer: Any) -> None:
-        if (
-            isinstance(layer, KerasTensor)
-            and layer.node is not None
-            and isinstance(layer.node.operation, InputLayer)
-        ):
-            layer = layer.node.operation
+        node = layer.node if isinstance(layer, KerasTensor) else None
+        if node is not None and isinstance(node.operation, InputLayer):  # what `Input` returned
+            layer = node.operation
         if not isinstance(layer, Layer):
+            is_class = isinstance(layer, type)
             raise ArgumentTypeError(
                 "Only instances of `gazelle.layers.Layer` can be added to a Sequential model.",
                 expected="a layer such as Dense(10)",
                 received=f"{layer!r} of type {type(layer).__name__}",
-                fix=(
-                    "write the class with its arguments: Dense(10), not Dense"
-                    if isinstance(layer, type)
-                    else None
-                ),
+                fix="write the class with its arguments: Dense(10)" if is_class else None,
             )
         if isinstance(layer, InputLayer):
             if self._layers or self._input_layer is not None:
@@ -169,7 +163,7 @@ class Sequential(Model):
         self._input_layer = _input_for(tuple(input_shape), self._layers[0])
         self._rebuild()
 
-    def _build_for(self, args: tuple, kwargs: dict[str, Any]) -> None:
+    def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Build from data, for any batch size; several inputs go to the first layer as they are."""
         if self._layers and len(args) == 1 and hasattr(args[0], "shape"):
             self.build((None, *args[0].shape[1:]))
@@ -220,6 +214,6 @@ class Sequential(Model):
             return model
 
 
-def _input_for(batch_shape: tuple, layer: Layer) -> InputLayer:
+def _input_for(batch_shape: tuple[Any, ...], layer: Layer) -> InputLayer:
     tensor = Input(batch_shape=tuple(batch_shape), dtype=layer.compute_dtype)
     return tensor.node.operation  # type: ignore[union-attr]

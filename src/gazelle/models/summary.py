@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from gazelle._core.console import can_show, fitting, say
 from gazelle._core.errors import ArgumentError
@@ -30,10 +30,9 @@ def print_summary(
 ) -> None:
     """Print the table of a model's layers, or pass its lines to `print_fn`; see `Model.summary`."""
     connected = _is_branching(model)
-    width = line_length or _default_width(connected, show_trainable)
-    width = max(
-        int(width), 10 * (3 + connected + show_trainable) + 1
-    )  # narrower columns hold no word
+    columns = 3 + connected + show_trainable
+    width = int(line_length or _default_width(connected, show_trainable))
+    width = max(width, 10 * columns + 1)  # narrower columns hold no word
     titles = ["Layer (type)", "Output Shape", "Param #"]
     shares = [0.45, 0.35, 0.2]
     if connected:
@@ -46,12 +45,8 @@ def print_summary(
     rows: list[list[str]] = []
     for layer in _in_range(model.operations, layer_range):
         rows += _rows(layer, model, connected, show_trainable, expand_nested, "")
-    text = (
-        f'Model: "{fitting(model.name)}"\n'
-        + _table(titles, rows, shares, width)
-        + "\n"
-        + _totals(model)
-    )
+    title = f'Model: "{fitting(model.name)}"'
+    text = "\n".join([title, _table(titles, rows, shares, width), _totals(model)])
     if print_fn is None:
         say(text)
         return
@@ -70,8 +65,14 @@ def summary_html(model: Any) -> str:
 
 
 def _default_width(connected: bool, show_trainable: bool) -> int:
-    wanted = (108 if connected else 88) + (12 if show_trainable else 0)
-    return min(wanted, max(shutil.get_terminal_size((wanted + 4, 24)).columns - 4, 40))
+    """The width of the table in characters: that of the terminal, within limits."""
+    wanted = 88
+    if connected:
+        wanted += 20
+    if show_trainable:
+        wanted += 12
+    terminal = shutil.get_terminal_size((wanted + 4, 24)).columns - 4
+    return min(wanted, max(terminal, 40))
 
 
 def _table(titles: list[str], rows: list[list[str]], shares: list[float], width: int) -> str:
@@ -83,17 +84,14 @@ def _table(titles: list[str], rows: list[list[str]], shares: list[float], width:
     frame = box.HEAVY_HEAD if can_show("┏━┡│└") else box.ASCII2
     table = Table(box=frame, show_lines=True, width=width)
     inner = width - len(titles) - 1
-    for title, share in zip(titles, shares, strict=True):
-        right = title == "Param #"
+    sides: list[Literal["left", "right"]] = [
+        "right" if title == "Param #" else "left" for title in titles
+    ]
+    for title, share, side in zip(titles, shares, sides, strict=True):
         column = max(8, math.floor(inner * share) - 2)
-        table.add_column(title, justify="right" if right else "left", width=column, overflow="fold")
+        table.add_column(title, justify=side, width=column, overflow="fold")
     for row in rows:
-        table.add_row(
-            *(
-                Text(cell, justify="right" if title == "Param #" else "left")
-                for cell, title in zip(row, titles, strict=True)
-            )
-        )
+        table.add_row(*(Text(cell, justify=side) for cell, side in zip(row, sides, strict=True)))
     buffer = io.StringIO()
     # In a notebook rich would show the table itself, past the buffer.
     plain = Console(
@@ -111,30 +109,33 @@ def _table(titles: list[str], rows: list[list[str]], shares: list[float], width:
 def _rows(
     layer: Any, model: Any, connected: bool, show_trainable: bool, expand_nested: bool, indent: str
 ) -> list[list[str]]:
-    is_layer = isinstance(layer, Layer)
-    parameters = (
-        "0" if not is_layer else f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
-    )
-    row = [f"{indent}{fitting(layer.name)} ({type_name(layer)})", _shape_text(layer), parameters]
+    """The row of a layer and, if wanted, those of the layers within it."""
+    title = f"{indent}{fitting(layer.name)} ({type_name(layer)})"
+    row = [title, _shape_text(layer), _parameters_text(layer)]
     if connected:
         row.append("-" if indent else _connections(layer, model))
     if show_trainable:
-        row.append(
-            ("Y" if layer.trainable else "N") if is_layer and layer.built and layer.weights else "-"
-        )
+        row.append(_trainable_text(layer))
     rows = [row]
-    mark = "└ " if can_show("└") else "- "
     if expand_nested and hasattr(layer, "operations"):
+        mark = "└ " if can_show("└") else "- "
+        inner_indent = indent.replace(mark, "") + f"   {mark}"
         for inner in layer.operations:
-            rows += _rows(
-                inner,
-                layer,
-                connected,
-                show_trainable,
-                expand_nested,
-                f"{indent}   {mark}".replace(f"{mark}   {mark}", f"   {mark}"),
-            )
+            rows += _rows(inner, layer, connected, show_trainable, expand_nested, inner_indent)
     return rows
+
+
+def _parameters_text(layer: Any) -> str:
+    if not isinstance(layer, Layer):
+        return "0"
+    return f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
+
+
+def _trainable_text(layer: Any) -> str:
+    has_weights = isinstance(layer, Layer) and layer.built and bool(layer.weights)
+    if not has_weights:
+        return "-"
+    return "Y" if layer.trainable else "N"
 
 
 def _shape_text(layer: Any) -> str:

@@ -183,20 +183,8 @@ class Trainer:
             build_optimizer(engine, self.model.name)
             fit = self.fit_in_progress = FitInProgress()
             before = self.history
-            listed = CallbackList(
-                callbacks,
-                add_history=True,
-                add_progbar=verbose != 0,
-                model=self.model,
-                verbose=verbosity(verbose, 1),
-                epochs=epochs,
-                steps=loop.steps_of(data.training),
-            )
+            listed = self._listed(callbacks, verbosity(verbose, 1), data.training, fits_to=epochs)
             listed.check_run(_log_names(engine, validates=data.validation is not None))
-            validation = None
-            if data.validation is not None:
-                eager = settings.run_eagerly
-                validation = Runner(engine, data.validation, "test", listed, eager=eager)
             record = recorded(
                 self.model,
                 engine.state.trainable,
@@ -215,7 +203,7 @@ class Trainer:
                     listed,
                     initial_epoch=initial_epoch,
                     epochs=epochs,
-                    validation=validation,
+                    validation=self._validation(engine, data.validation, listed),
                     validates=data.validates,
                     stopped=fit.should_end,
                     eager=settings.run_eagerly,
@@ -232,6 +220,12 @@ class Trainer:
                 " history are kept."
             )
         return history
+
+    def _validation(self, engine: Engine, feed: Feed | None, listed: CallbackList) -> Runner | None:
+        """What runs the validations of a fit."""
+        if feed is None:
+            return None
+        return Runner(engine, feed, "test", listed, eager=self.runs_eagerly)
 
     def evaluate(
         self, feed: Feed, *, callbacks: Any = None, verbose: Any = 0, return_dict: bool = False
@@ -310,13 +304,24 @@ class Trainer:
         if self.model._runs_graph and isinstance(x, np.ndarray) and not self.runs_eagerly:
             self._shortcut = Shortcut(engine, self.model._graph, x)
 
-    def _listed(self, callbacks: Any, verbose: int, feed: Feed) -> CallbackList:
+    def _listed(
+        self, callbacks: Any, verbose: int, feed: Feed, *, fits_to: int | None = None
+    ) -> CallbackList:
+        """The callbacks of one call.
+
+        Args:
+            callbacks: What the user gave.
+            verbose: The verbosity as a number; 0 for no progress display.
+            feed: The data.
+            fits_to: The number after the last epoch of a fit; None for an evaluation or prediction.
+        """
         return CallbackList(
             callbacks,
+            add_history=fits_to is not None,
             add_progbar=verbose != 0,
             model=self.model,
             verbose=verbose,
-            epochs=1,
+            epochs=1 if fits_to is None else fits_to,
             steps=loop.steps_of(feed),
         )
 

@@ -120,7 +120,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
     """Class numbers, whose probabilities are the softmax of the logits.
 
     Args:
-        logits: `(batch, classes)`, unnormalised log-probabilities.
+        logits: `(batch, classes)`, unnormalized log-probabilities.
         num_samples: Number of draws per row.
         dtype: An integer type.
         seed: An int, a `SeedGenerator` or None.

@@ -19,8 +19,11 @@ from gazelle._data.images.decoding import ImageSpec
 from gazelle.utils import image_dataset_from_directory
 
 pytestmark = [
-    pytest.mark.skipif(os.name != "posix", reason="workers need POSIX"),
-    pytest.mark.filterwarnings("ignore:[0-9]+ of [0-9]+ images are transparent"),
+    pytest.mark.slow,
+    [
+        pytest.mark.skipif(os.name != "posix", reason="workers need POSIX"),
+        pytest.mark.filterwarnings("ignore:[0-9]+ of [0-9]+ images are transparent"),
+    ],
 ]
 SPEC = ImageSpec(4, 4, "rgb", "bilinear", "stretch", "")
 FILES = 400

@@ -11,6 +11,8 @@ import pytest
 from gazelle._engine import kernel as native
 from gazelle._engine.kernel import building, library
 
+pytestmark = pytest.mark.slow
+
 NEEDS_COMPILER = pytest.mark.skipif(building.compiler() is None, reason="no C++ compiler")
 
 

@@ -13,6 +13,8 @@ from gazelle.losses import (
     SparseCategoricalCrossentropy,
 )
 
+pytestmark = pytest.mark.slow
+
 spec = importlib.util.spec_from_file_location("reference", Path(__file__).with_name("reference.py"))
 reference = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(reference)

@@ -118,6 +118,10 @@ def test_new_weights_take_effect_without_a_new_program(kernel, calls):
 
 
 def test_few_samples_are_predicted_on_one_thread():
-    assert prediction.threads_for(5_440, 1, 2) == prediction.threads_for(5_440, 700, 2) == 1
-    assert prediction.threads_for(5_440, 16_384, 2) == 2
-    assert prediction.threads_for(5_440, 16_384, 64) == 4
+    assert (
+        prediction.prediction_threads(5_440, 1, 2)
+        == prediction.prediction_threads(5_440, 700, 2)
+        == 1
+    )
+    assert prediction.prediction_threads(5_440, 16_384, 2) == 2
+    assert prediction.prediction_threads(5_440, 16_384, 64) == 4

@@ -13,6 +13,8 @@ import gazelle
 from gazelle._engine import compiled_metrics as measures
 from gazelle._engine import kernel as native
 
+pytestmark = pytest.mark.slow
+
 spec = importlib.util.spec_from_file_location("reference", Path(__file__).with_name("reference.py"))
 reference = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(reference)

@@ -11,7 +11,9 @@ import gazelle
 from gazelle._data import memory, windows
 from gazelle._engine import programs
 from gazelle._engine.kernel import building, library
-from gazelle._engine.kernel.plan import threads_for
+from gazelle._engine.kernel.plan import training_threads
+
+pytestmark = pytest.mark.slow
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(330, 6)).astype("float32")
@@ -198,7 +200,7 @@ print(before, loaded())
     ],
 )
 def test_the_kernel_runs_small_steps_and_xla_large_ones(weights, batch, cores, threads):
-    assert threads_for(weights, batch, cores) == threads
+    assert training_threads(weights, batch, cores) == threads
 
 
 def dense(units, *args, **kwargs):

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # Returns what is wrong with the layout, one line each.
 LAYOUT = r"""
 (() => {

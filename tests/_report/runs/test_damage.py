@@ -18,6 +18,8 @@ from gazelle._report.saved_model import read_model
 sys.path.insert(0, str(Path(__file__).parent))
 import damage
 
+pytestmark = pytest.mark.slow
+
 FILES = (
     "config.json",
     "metrics.json",

@@ -61,6 +61,6 @@ def status() -> Status:
     return Status(f"XLA, and the kernel ({found.units}) for small networks", True)
 
 
-def settings() -> tuple:
+def settings() -> tuple[bool, int]:
     """What the choice of the engine depends on besides the model, as it is here and now."""
     return library.switched_on(), library.cores()

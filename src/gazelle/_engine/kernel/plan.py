@@ -53,7 +53,9 @@ class Plan(NamedTuple):
     units: int
     attributes: dict[str, Any]
 
-    def run(self, values: list, data: Any, packed_span: jax.Array) -> tuple[list, jax.Array]:
+    def run(
+        self, values: list[Any], data: Any, packed_span: jax.Array
+    ) -> tuple[list[Any], jax.Array]:
         """The program's values after the steps, and the predictions made in them.
 
         Args:
@@ -107,7 +109,7 @@ def plan_for(
     if places is None or None in penalties:
         return None
     batch = min(batch_size, data[0].shape[0])
-    threads = threads_for(chain.weights(), batch, library.cores())
+    threads = training_threads(chain.weights(), batch, library.cores())
     target = library.target("train") if threads else None
     if target is None:
         return None
@@ -128,7 +130,7 @@ def plan_for(
     return Plan(target, rate, changed, units, attributes)
 
 
-def threads_for(weights: int, batch: int, cores: int) -> int:
+def training_threads(weights: int, batch: int, cores: int) -> int:
     """On how many threads the kernel trains; 0 where XLA is faster.
 
     Args:

@@ -46,12 +46,12 @@ def predicted(graph: Graph | None, x: Any) -> jax.Array | None:
         *values_of([*parameters, *chain.moments()]),
         parameters=np.int32(len(parameters)),
         softmax=np.int32(last is activations.softmax),
-        threads=np.int32(threads_for(chain.weights(), x.shape[0], library.cores())),
+        threads=np.int32(prediction_threads(chain.weights(), x.shape[0], library.cores())),
         **chain.attributes(),
     )
 
 
-def threads_for(weights: int, samples: int, cores: int) -> int:
+def prediction_threads(weights: int, samples: int, cores: int) -> int:
     """On how many threads so many samples are predicted."""
     return 1 if weights * samples <= ONE_THREAD else min(cores, MOST_THREADS)
 

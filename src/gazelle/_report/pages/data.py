@@ -63,7 +63,7 @@ def _sizes(config: RunConfig) -> Html:
     total = sum(split.rows for split in config.splits)
     trained_on = config.seen.train is not None and config.seen.train >= ALL_SEEN
     has_shares = "train" in names and not trained_on
-    rows: list[list] = [] if "train" in names else [["Train", "not recorded", MISSING, ""]]
+    rows: list[list[str]] = [] if "train" in names else [["Train", "not recorded", MISSING, ""]]
     for split in config.splits:
         name = heading(split.name)
         if split.name == "test":

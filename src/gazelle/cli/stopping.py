@@ -8,7 +8,7 @@ from gazelle.callbacks import Callback
 from gazelle.cli.signals import Signals
 
 
-class Interrupt(Callback):
+class StopOnSignal(Callback):
     """Ends a training at its beginning if a signal has already asked for it.
 
     Args:
