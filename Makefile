@@ -1,12 +1,12 @@
-# Gazelle's commands. Each makes what it needs in .venv the first time, and installs nothing again
-# until pyproject.toml or constraints.txt changes.
+# Gazelle's commands. Each installs what it needs into .venv the first time, and again only when
+# pyproject.toml or constraints.txt changes.
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := tools/install.py --constraint constraints.txt
 WORKERS ?= 2
-TOO_OLD := import sys; sys.exit("Gazelle needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name one: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)
-# What depends on the versions of other packages.
+TOO_OLD := import sys; sys.exit("Gazelle needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Choose one: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)
+# Tests that depend on the versions of other packages.
 VERSIONED := tests/test_door.py tests/test_packages.py tests/cli tests/_engine/kernel/test_library.py tests/_engine/kernel/test_numbers.py \
 	tests/models tests/_plots tests/_report tests/saving tests/_engine/test_counts.py
 
@@ -16,42 +16,42 @@ VERSIONED := tests/test_door.py tests/test_packages.py tests/cli tests/_engine/k
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
-demo: .venv/ready-run  ## train a network on the digits and make its report (two minutes the first time)
+demo: .venv/ready-run  ## train a network on the digits and write its report (two minutes the first time)
 	@$(BIN)/gazelle train digits
 
-quick: .venv/ready-test  ## run the tests that tell most, in under a minute
+quick: .venv/ready-test  ## run the most telling tests, in under a minute
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
-test: .venv/ready-test  ## run all tests; the end lists what was skipped, and why (COVERAGE=1 measures coverage)
+test: .venv/ready-test  ## run all tests and list skipped ones with the reasons (COVERAGE=1 measures coverage)
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -rs $(if $(COVERAGE),--cov --cov-report=)
 
-coverage:  ## run all tests and list the lines and branches that none of them runs
+coverage:  ## run all tests and list the lines and branches that no test runs
 	@$(MAKE) test COVERAGE=1
 	@$(BIN)/python -m coverage report
 
-test-oldest: .venv-oldest/ready  ## run a subset of the tests with the oldest versions that are allowed
+test-oldest: .venv-oldest/ready  ## run a subset of the tests with the oldest supported versions
 	@.venv-oldest/bin/python -m pytest -q -W ignore::DeprecationWarning -n $(WORKERS) --dist loadfile -rs $(VERSIONED)
 
-test-newest: .venv-newest/ready  ## run it with the newest versions there are; NEWEST=python3.13 names a Python
+test-newest: .venv-newest/ready  ## run the same subset with the newest versions; NEWEST=python3.13 chooses a Python
 	@.venv-newest/bin/python -m pytest -q -n $(WORKERS) --dist loadfile -rs $(VERSIONED)
 
-lint: .venv/ready-dev  ## check style, types and the imports between rooms
+lint: .venv/ready-dev  ## check style, types and imports between rooms
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/lint-imports
 
-format: .venv/ready-dev  ## put the code into shape
+format: .venv/ready-dev  ## format the code and fix style problems
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 hooks: .venv/ready-dev  ## run the checks of `make lint` before each commit
 	@$(BIN)/pre-commit install
 
-bench: .venv-bench/ready  ## time Gazelle and its peers and write docs/benchmarks.md (25 minutes; nothing else should run)
+bench: .venv-bench/ready  ## compare Gazelle with its peers and write docs/benchmarks.md (25 minutes; nothing else should run)
 	@.venv-bench/bin/python benchmarks/bench.py --docs docs
 
-wheel: .venv-wheel/ready  ## build dist/: the sources, and a wheel for the Linux systems that it runs on (manylinux)
+wheel: .venv-wheel/ready  ## build dist/: the sources and a wheel (on Linux: manylinux)
 	@PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" .venv-wheel/bin/python tools/wheel.py
 
 clean:  ## remove environments and caches
@@ -60,21 +60,21 @@ clean:  ## remove environments and caches
 
 .venv/bin/python:
 	@$(PYTHON) -c '$(TOO_OLD)'
-	@echo "making .venv"
+	@echo "creating .venv"
 	@$(PYTHON) -m venv .venv
 
 .venv/ready-run: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "installing Gazelle into .venv: some 800 MB, once (remove it with: make clean)"
+	@echo "installing Gazelle into .venv: about 800 MB, once (remove it with: make clean)"
 	@$(BIN)/python $(INSTALL) --editable '.[all]'
 	@touch $@
 
 .venv/ready-test: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "installing Gazelle and what its tests need into .venv: some 1,000 MB, once"
+	@echo "installing Gazelle and the packages for its tests into .venv: about 1,000 MB, once"
 	@$(BIN)/python $(INSTALL) --editable '.[test]'
 	@touch $@ .venv/ready-run
 
 .venv/ready-dev: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "installing Gazelle and the developers' tools into .venv: some 1,300 MB, once"
+	@echo "installing Gazelle and the development tools into .venv: about 1,300 MB, once"
 	@$(BIN)/python $(INSTALL) --editable '.[dev]'
 	@touch $@ .venv/ready-run .venv/ready-test
 
@@ -101,10 +101,10 @@ NEWEST ?= $(firstword $(foreach name,python3.14 python3.13 python3.12 $(PYTHON),
 	@touch $@
 
 .venv-bench/ready: pyproject.toml benchmarks/requirements.txt benchmarks/nightly.txt
-	@echo "installing Gazelle and its peers into .venv-bench: some 4 GB, once"
+	@echo "installing Gazelle and its peers into .venv-bench: about 4 GB, once"
 	@$(PYTHON) -m venv .venv-bench
 	@.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --requirement benchmarks/requirements.txt
 	@rm -rf .venv-bench/keras-nightly
 	@.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --target .venv-bench/keras-nightly \
-		--requirement benchmarks/nightly.txt || echo "Keras's nightly cannot be installed: the benchmark goes on without it"
+		--requirement benchmarks/nightly.txt || echo "Keras's nightly cannot be installed: the benchmark continues without it"
 	@touch $@

@@ -1,4 +1,7 @@
-"""Compiles the optional kernel (gazelle/_engine/kernel) while Gazelle is installed; without a compiler it is pure Python."""
+"""Compiles the optional kernel (gazelle/_engine/kernel) while Gazelle is installed.
+
+Without a compiler, Gazelle is installed as pure Python.
+"""
 
 import importlib.util
 import sys
@@ -12,19 +15,19 @@ KERNEL = "src/gazelle/_engine/kernel"
 
 
 class KernelHook(BuildHookInterface):
-    """Puts the kernel's libraries, or the reason why there are none, beside the sources and into the wheel."""
+    """Adds the kernel's libraries, or the reason why there are none, to the wheel."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile, and mark the wheel as one for this kind of machine if there is something in it."""
+        """Compile the kernel and, if that succeeds, tag the wheel for this platform."""
         if self.target_name != "wheel":
             return
         building = _building(Path(self.root))
         build_data["artifacts"].append(f"/{KERNEL}/{building.RECORD}")
         try:
             libraries = building.build()
-        except Exception as error:  # whatever it is, Gazelle trains with XLA alone
+        except Exception as error:  # for any reason: Gazelle then trains with XLA alone
             print(f"gazelle: installed without its native kernel: {error}", file=sys.stderr)
             return
         build_data["artifacts"] += [f"/{KERNEL}/{path.name}" for path in libraries]
@@ -33,7 +36,7 @@ class KernelHook(BuildHookInterface):
 
 
 def _building(root: Path) -> ModuleType:
-    """`gazelle._engine.kernel.building`, without importing gazelle, whose dependencies are not here."""
+    """`gazelle._engine.kernel.building`, loaded without gazelle, whose dependencies are missing."""
     spec = importlib.util.spec_from_file_location("building", root / KERNEL / "building.py")
     if spec is None or spec.loader is None:
         raise ImportError("building.py is missing")

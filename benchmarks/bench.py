@@ -1,9 +1,8 @@
-"""Gazelle and its peers, side by side in one run: see README.md.
+"""Runs Gazelle and its peers side by side: see README.md.
 
-python benchmarks/bench.py                                  # everything, some 20 minutes on two
-cores python benchmarks/bench.py --quick                          # a trial with tiny sizes, some
-four minutes python benchmarks/bench.py --workloads W1 W2 --contestants gazelle keras_jax
-jax_by_hand --rounds 3
+python benchmarks/bench.py            # everything: about 20 minutes on two cores
+python benchmarks/bench.py --quick    # a trial with tiny sizes: about four minutes
+python benchmarks/bench.py --workloads W1 W2 --contestants gazelle keras_jax --rounds 3
 """
 
 import argparse
@@ -19,7 +18,7 @@ import figures
 import page
 import processes
 import workloads
-from peers import CONTESTANTS
+from peers import CONTESTANTS, Contestant
 from workloads import Job
 
 HERE = Path(__file__).resolve().parent
@@ -27,24 +26,19 @@ RESULTS = HERE / "results"
 
 
 def main() -> None:
-    """Run what is asked for, print ratios as they come, write what there is at the end, also after Ctrl-C."""
+    """Run the chosen jobs, print ratios as they come, and write the results, also after Ctrl-C."""
     options = arguments()
-    jobs = [
-        job
-        for job in workloads.plan(options.quick, options.float64)
-        if job.workload in options.workloads
-    ]
+    jobs = workloads.plan(options.quick, options.float64)
+    jobs = [job for job in jobs if job.workload in options.workloads]
     report = {
         "device": options.device,
         "quick": options.quick,
         "begin": time.time(),
         "load": [os.getloadavg()[0]],
+        "command": " ".join(["bench.py", *sys.argv[1:]]),
+        "engine": processes.engine(options.device),
+        "runs": [],
     }
-    report.update(
-        command=" ".join(["bench.py", *sys.argv[1:]]),
-        engine=processes.engine(options.device),
-        runs=[],
-    )
     with tempfile.TemporaryDirectory() as scratch:
         try:
             for job in jobs:
@@ -54,7 +48,7 @@ def main() -> None:
                 save(report, options.out)
         except KeyboardInterrupt:
             report["stopped"] = True
-            print("\nstopped; writing what there is", flush=True)
+            print("\nstopped; writing the results so far", flush=True)
     report["seconds"] = time.time() - report["begin"]
     report["load"].append(os.getloadavg()[0])
     save(report, options.out)
@@ -67,70 +61,59 @@ def main() -> None:
 
 
 def run_job(job: Job, options: argparse.Namespace, scratch: Path, report: dict) -> None:
-    """All rounds of a job, the contestants in one order and then in the other."""
+    """Run all rounds of a job; the order of the contestants is reversed in every other round."""
     takers = [name for name in job.rounds if any(chosen in name for chosen in options.contestants)]
     if not takers:
         return
     folders = {name: str(prepared(*kind)) for name, kind in job.data.items()}
     cache = scratch / f"cache-{job.workload}"
-    most = 1 if options.quick else max(job.rounds[name] for name in takers)
-    for turn in range(options.rounds or most):
+    rounds = 1 if options.quick else max(job.rounds[name] for name in takers)
+    for turn in range(options.rounds or rounds):
         if turn and time.time() - report["begin"] > 60 * options.minutes:
             report["shortened"] = True
             return
         for name in takers if turn % 2 == 0 else takers[::-1]:
             if turn >= job.rounds[name] and not options.rounds:
                 continue
-            contestant = CONTESTANTS[name]
-            if contestant.empty_cache:
-                processes.emptied(cache)
-            if contestant.needs and not contestant.needs.exists():
-                outcome = {"failed": f"{contestant.needs.name} is not installed"}
-            else:
-                settings = given(job, name, folders, options.device)
-                outcome = processes.run(
-                    contestant.script, settings, contestant.environment, scratch / "work", cache
-                )
+            settings = given(job, name, folders, options.device)
+            outcome = run_contestant(CONTESTANTS[name], settings, scratch / "work", cache)
             if "figures" in outcome:
                 outcome["figures"].update(job.derive(outcome["figures"]))
             report["runs"].append({"job": job.name, "contestant": name, "round": turn, **outcome})
             print(figures.line(report["runs"][-1]), flush=True)
 
 
+def run_contestant(contestant: Contestant, settings: dict, work: Path, cache: Path) -> dict:
+    """Run a contestant once; see `processes.run`."""
+    if contestant.empty_cache:
+        processes.emptied(cache)
+    if contestant.needs and not contestant.needs.exists():
+        return {"failed": f"{contestant.needs.name} is not installed"}
+    return processes.run(contestant.script, settings, contestant.environment, work, cache)
+
+
 def save(report: dict, path: Path) -> None:
-    """All single runs, as a JSON file."""
+    """Write all single runs to a JSON file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def given(job: Job, name: str, folders: dict[str, str], device: str) -> dict:
-    """What the contestant's script reads."""
+    """The settings that the contestant's script reads."""
     cases = []
     for case in job.cases:
         steps = case.get("steps", {}).get(name, 1)
-        changed = {
-            **case,
-            **job.changes.get(name, {}),
-            "data": folders[case["data"]],
-            "steps_per_execution": steps,
-        }
-        cases.append(changed)
-    own = job.own.get(name, {})
-    return {
-        "task": job.task,
-        "device": device,
-        "cases": cases,
-        **job.settings,
-        **own,
-        **CONTESTANTS[name].settings,
-    }
+        own = {"data": folders[case["data"]], "steps_per_execution": steps}
+        cases.append({**case, **job.changes.get(name, {}), **own})
+    settings = {**job.settings, **job.own.get(name, {}), **CONTESTANTS[name].settings}
+    return {"task": job.task, "device": device, "cases": cases, **settings}
 
 
 def prepared(kind: str, rows: int) -> Path:
-    """The folder of made-up data, made when it is asked for the first time."""
+    """The folder of made-up data, which is created on first use."""
     folder = RESULTS / "data" / f"{kind}-{rows}"
     if not (folder / "ready").exists():
-        print(f"  making data: {kind}, {rows:,} rows", flush=True)
+        print(f"  creating data: {kind}, {rows:,} rows", flush=True)
         subprocess.run(
             [sys.executable, str(HERE / "made_up.py"), kind, str(rows), str(folder)], check=True
         )
@@ -138,36 +121,42 @@ def prepared(kind: str, rows: int) -> Path:
 
 
 def arguments() -> argparse.Namespace:
-    """What is asked for on the command line."""
+    """The command line options."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     names = list(dict.fromkeys(job.workload for job in workloads.plan()))
     parser.add_argument(
-        "--workloads", nargs="+", choices=names, default=names, metavar="W1", help="(all)"
+        "--workloads", nargs="+", choices=names, default=names, metavar="W1", help="default: all"
     )
     parser.add_argument(
-        "--contestants", nargs="+", default=[""], metavar="NAME",
-        help=f"those with this in their name (all): {', '.join(CONTESTANTS)}",
-    )  # fmt: skip
+        "--contestants",
+        nargs="+",
+        default=[""],
+        metavar="NAME",
+        help=f"contestants whose names contain NAME, of {', '.join(CONTESTANTS)}; default: all",
+    )
+    parser.add_argument("--rounds", type=int, help="number of rounds for all contestants")
     parser.add_argument(
-        "--rounds", type=int, help="turns for everyone, instead of each one's own number"
+        "--minutes",
+        type=float,
+        default=19,
+        help="after this time only first rounds are run; default: 19",
     )
     parser.add_argument(
-        "--minutes", type=float, default=19, help="after this time only first turns run (19)"
+        "--quick", action="store_true", help="a trial of everything with tiny sizes and one round"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="tiny sizes, one round: a trial of everything"
-    )
-    parser.add_argument(
-        "--float64", action="store_true", help="W1 with float64 arrays and one-hot labels as well"
+        "--float64", action="store_true", help="also run W1 with float64 arrays and one-hot labels"
     )
     parser.add_argument("--device", choices=list(processes.DEVICES), default="cpu")
     parser.add_argument(
-        "--out", type=Path, default=RESULTS / "bench.json", help="the file of all single runs"
+        "--out", type=Path, default=RESULTS / "bench.json", help="the file for all single runs"
     )
     parser.add_argument(
-        "--docs", type=Path, help="the folder for benchmarks.md and its picture (that of --out)"
+        "--docs",
+        type=Path,
+        help="the folder for benchmarks.md and its picture; default: that of --out",
     )
     return parser.parse_args()
 

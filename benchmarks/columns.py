@@ -1,4 +1,4 @@
-"""Which figures the page shows of each job, and which of them the picture draws."""
+"""The figures that the page shows for each job, and those that the picture draws."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ class Column(NamedTuple):
     figure: str
     heading: str
     unit: str = "s"  # "s", "µs", "MB", "%", "" (a number)
-    drawn: str = ""  # its name in the picture, if it is drawn
+    drawn: str = ""  # its label in the picture, if it is drawn
 
 
 _SIZES = [
@@ -20,7 +20,7 @@ _SIZES = [
 ]
 _FEATURES = [
     "dropout",
-    "batch normalisation",
+    "batch normalization",
     "L2",
     "class weights",
     "5 metrics",
@@ -29,9 +29,9 @@ _FEATURES = [
     "all together",
 ]
 _ARTICLE = [
-    Column("article: epoch", "an epoch", drawn="W1 article: an epoch"),
+    Column("article: epoch", "one epoch", drawn="W1 article: one epoch"),
     Column(
-        "article: epoch with validation", "an epoch with validation", drawn="W1 with validation"
+        "article: epoch with validation", "one epoch with validation", drawn="W1 with validation"
     ),
     Column(
         "start to evaluated", "start to evaluated, 1 epoch", drawn="W1 start to evaluated, 1 epoch"
@@ -61,61 +61,67 @@ COLUMNS: dict[str, list[Column]] = {
         Column("start to end of the first fit", "start to trained"),
     ],
     "W3 wide": [
-        Column("wide: epoch", "an epoch", drawn="W3 wide"),
+        Column("wide: epoch", "one epoch", drawn="W3 wide"),
         Column("peak MB", "peak memory", "MB"),
     ],
     "W4 deep": [
-        Column("10 layers: epoch", "an epoch, 10 layers"),
-        Column("40 layers: epoch", "an epoch, 40 layers", drawn="W4 40 layers"),
-        Column("40 layers: a step (\u00b5s)", "a step, 40 layers", "\u00b5s"),
-        Column("a layer (\u00b5s)", "a layer", "\u00b5s"),
-        Column("the products of a layer (\u00b5s)", "a layer's products alone", "\u00b5s"),
+        Column("10 layers: epoch", "one epoch, 10 layers"),
+        Column("40 layers: epoch", "one epoch, 40 layers", drawn="W4 40 layers"),
+        Column("40 layers: a step (\u00b5s)", "one step, 40 layers", "\u00b5s"),
+        Column("a layer (\u00b5s)", "one layer", "\u00b5s"),
+        Column("the products of a layer (\u00b5s)", "matrix products of one layer", "\u00b5s"),
         Column("40 layers: made and first fit", "40 layers: built, compiled, first epoch"),
     ],
     "W5 large batch": [
-        Column("large batch: epoch", "an epoch", drawn="W5 batch 4,096"),
+        Column("large batch: epoch", "one epoch", drawn="W5 batch 4,096"),
         Column("peak MB", "peak memory", "MB"),
     ],
     "W6 many": [
         Column("first model", "first model"),
         Column("second model", "second model"),
-        Column("second model, less an epoch", "second model, less an epoch"),
+        Column("second model, less an epoch", "second model, minus one epoch"),
         Column("model 3 and later", "later models, median", drawn="W6 a further model"),
         Column("MB after model 10", "memory after model 10", "MB"),
-        Column("memory growth from model 10 to the last (%)", "growth to the last", "%"),
+        Column("memory growth from model 10 to the last (%)", "growth to the last model", "%"),
     ],
     "W7 predict": [
         *(
-            Column(f"one row, {way} (\u00b5s)", f"one row: {way}", "\u00b5s")
-            for way in ("predict", "predict_on_batch", "model(x)", "predict_proba", "jitted call")
+            Column(f"one row, {method} (\u00b5s)", f"one row: {method}", "\u00b5s")
+            for method in (
+                "predict",
+                "predict_on_batch",
+                "model(x)",
+                "predict_proba",
+                "jitted call",
+            )
         ),
         Column(
             "one row, the fastest way (\u00b5s)",
-            "one row, the fastest way",
+            "one row, fastest method",
             "\u00b5s",
-            "W7 one row, fastest way",
+            "W7 one row, fastest method",
         ),
         Column("random sizes, s per 1,000", "1,000 random sizes", drawn="W7 1,000 random sizes"),
-        Column("random sizes: compilations", "compilations for them", ""),
+        Column("random sizes: compilations", "compilations for random sizes", ""),
         Column("a million rows", "a million rows", drawn="W7 a million rows"),
     ],
     "W8 features": [
-        Column("plain: epoch", "plain, an epoch"),
+        Column("plain: epoch", "plain, one epoch"),
         *(Column(f"{name}: times plain", name, "") for name in _FEATURES),
     ],
     "W9 import": [Column("start to imported", "start to imported")],
     "W9 first epoch": [
         Column(
             "start to end of the first fit",
-            "start to the end of epoch 1",
+            "start to end of epoch 1",
             drawn="W9 tiny job, start to epoch 1",
         ),
-        Column("second model: made and first fit", "second model: built, compiled, an epoch"),
+        Column("second model: made and first fit", "second model: built, compiled, one epoch"),
     ],
     "W10 images": [
         Column(
             "start to end of the first epoch",
-            "start to the end of epoch 1",
+            "start to end of epoch 1",
             drawn="W10 60,000 JPEG files",
         ),
         Column("decoding", "decoding"),

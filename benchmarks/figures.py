@@ -1,4 +1,4 @@
-"""From single runs to figures: medians, ratios within the same round with their spread, and verdicts on targets."""
+"""Figures from single runs: medians, ratios within a round, and verdicts on targets."""
 
 import statistics
 from typing import NamedTuple
@@ -8,14 +8,13 @@ from peers import CONTESTANTS
 from targets import Target
 from workloads import Job
 
-CLOSE, LOSS_CLOSE = (
-    0.04,
-    0.15,
-)  # accuracies or losses (as a share) within these of the median are the same training
+# Two runs did the same training if their accuracies differ by at most this from the median,
+# or their losses by at most this share of the median.
+CLOSE, LOSS_CLOSE = 0.04, 0.15
 
 
 class Spread(NamedTuple):
-    """A median, and what it lies between."""
+    """A median with the lowest and the highest value."""
 
     middle: float
     low: float
@@ -29,11 +28,11 @@ class Spread(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """How a target fared."""
+    """Whether a target was met."""
 
     target: Target
     measured: Spread | None
-    peer: str  # the one it was compared with
+    peer: str  # the contestant it was compared with
 
     @property
     def met(self) -> bool:
@@ -45,13 +44,13 @@ class Verdict(NamedTuple):
 
 
 def spread(values: list[float]) -> Spread | None:
-    return (
-        Spread(statistics.median(values), min(values), max(values), len(values)) if values else None
-    )
+    if not values:
+        return None
+    return Spread(statistics.median(values), min(values), max(values), len(values))
 
 
 def human(value: float, unit: str = "") -> str:
-    """Three digits that count; seconds as ms or µs where they are few."""
+    """Three significant digits; short times in ms or µs."""
     if unit == "s" and abs(value) < 1:
         return human(1000 * value, "ms") if abs(value) >= 0.001 else human(1e6 * value, "\u00b5s")
     digits = f"{value:,.0f}" if value == 0 or abs(value) >= 100 else f"{value:.3g}"
@@ -59,7 +58,7 @@ def human(value: float, unit: str = "") -> str:
 
 
 def by_round(runs: list[dict], job: str, contestant: str, figure: str) -> dict[int, float]:
-    """The figure in each round in which the contestant took part."""
+    """The figure by round, for the rounds in which the contestant took part."""
     return {
         run["round"]: run["figures"][figure]
         for run in runs
@@ -73,13 +72,13 @@ def value(runs: list[dict], job: str, contestant: str, figure: str) -> Spread | 
 
 
 def ratio(runs: list[dict], job: str, figure: str, one: str, other: str) -> Spread | None:
-    """How many times `one`'s figure is `other`'s, over the rounds in which both took part."""
+    """The figure of `one` divided by that of `other`, over the rounds in which both took part."""
     a, b = by_round(runs, job, one, figure), by_round(runs, job, other, figure)
     return spread([a[turn] / b[turn] for turn in sorted(a) if b.get(turn)])
 
 
 def verdict(target: Target, runs: list[dict]) -> Verdict:
-    """The target's figure; a ratio is to the peer whose median is lowest."""
+    """The target's figure; ratios and differences are to the peer with the lowest median."""
     mine = by_round(runs, target.job, target.of, target.figure)
     if target.kind in ("value", "at least"):
         return Verdict(target, spread(list(mine.values())), "")
@@ -95,7 +94,7 @@ def verdict(target: Target, runs: list[dict]) -> Verdict:
 
 
 def doubts(job: Job, runs: list[dict]) -> dict[str, str]:
-    """For each contestant that reached other losses and accuracies than most: where."""
+    """The contestants whose loss and accuracy differ from the median, with the reason."""
     found: dict[str, str] = {}
     mine = [run for run in runs if run["job"] == job.name and run.get("reached")]
     for case in dict.fromkeys(case for run in mine for case in run["reached"]):
@@ -108,14 +107,14 @@ def doubts(job: Job, runs: list[dict]) -> dict[str, str]:
         for name, values in reached.items():
             if abs(values[1] - accuracy) > CLOSE and abs(values[0] - loss) > LOSS_CLOSE * abs(loss):
                 found[name] = (
-                    f"{case}: loss {values[0]:.3f}, accuracy {values[1]:.3f} (most {loss:.3f},"
+                    f"{case}: loss {values[0]:.3f}, accuracy {values[1]:.3f} (median {loss:.3f},"
                     f" {accuracy:.3f})"
                 )
     return found
 
 
 def line(run: dict) -> str:
-    """What is printed for a run that just ended."""
+    """The line that is printed for a run that just ended."""
     head = f"  round {run['round'] + 1} {run['contestant']:17}"
     if "failed" in run:
         return f"{head} FAILED: {run['failed'][:120]}"
@@ -127,7 +126,7 @@ def line(run: dict) -> str:
 
 
 def table(job: Job, runs: list[dict]) -> str:
-    """The job's figures, and Gazelle's share of each one's, for the screen."""
+    """The job's figures and Gazelle's share of each, for the screen."""
     lines = []
     for column in COLUMNS[job.name]:
         lines.append(f"  {column.heading}")
@@ -135,16 +134,11 @@ def table(job: Job, runs: list[dict]) -> str:
             measured = value(runs, job.name, name, column.figure)
             if measured is None:
                 continue
-            share = (
-                ratio(runs, job.name, column.figure, "gazelle", name) if name != "gazelle" else None
-            )
-            note = (
-                f"Gazelle takes {share.text()} of it"
-                if share and column.unit in ("s", "\u00b5s", "MB")
-                else ""
-            )
-            lines.append(
-                f"    {CONTESTANTS[name].title:48} {measured.text(column.unit):38} {note}".rstrip()
-            )
+            note = ""
+            if name != "gazelle" and column.unit in ("s", "\u00b5s", "MB"):
+                share = ratio(runs, job.name, column.figure, "gazelle", name)
+                note = f"Gazelle takes {share.text()} of it" if share else ""
+            text = f"    {CONTESTANTS[name].title:48} {measured.text(column.unit):38} {note}"
+            lines.append(text.rstrip())
     lines += [f"  {name} DIFFERS: {why}" for name, why in doubts(job, runs).items()]
     return "\n".join(lines)

@@ -1,7 +1,9 @@
-"""Made-up data in the shapes of the workloads, from a fixed seed, as .npy files: python made_up.py KIND ROWS FOLDER.
+"""Creates made-up data for the workloads as .npy files, from a fixed seed.
 
-A process of its own, because the memory of the process that starts the contestants would count as
-theirs.
+    python made_up.py KIND ROWS FOLDER
+
+This is a separate process, because the memory of the process that starts the contestants would
+count as theirs.
 """
 
 import sys
@@ -15,7 +17,10 @@ IMAGE = (32, 32, 3)
 
 
 def article(rows: int) -> dict[str, np.ndarray]:
-    """Images of noise around one pattern a class: learnable, and not at once. A fifth as many rows to test on."""
+    """Images of noise around one pattern per class, which takes some training to learn.
+
+    There are a fifth as many test rows.
+    """
     rng = np.random.default_rng(0)
     patterns = rng.normal(0, 6, (CLASSES, *IMAGE)).astype(np.float32)
     arrays = {}
@@ -31,12 +36,13 @@ def article(rows: int) -> dict[str, np.ndarray]:
 
 
 def tiny(rows: int) -> dict[str, np.ndarray]:
-    """A table of 20 float32 columns and a label 0 or 1 that depends on products of some of them."""
-    return _table(
-        rows,
-        20,
-        lambda hidden: (hidden[:, 0] * hidden[:, 1] + hidden[:, 2] > 0)[:, None].astype(np.float32),
-    )
+    """A table of 20 float32 columns with labels 0 and 1 that depend on products of columns."""
+
+    def label(hidden: np.ndarray) -> np.ndarray:
+        is_one = hidden[:, 0] * hidden[:, 1] + hidden[:, 2] > 0
+        return is_one[:, None].astype(np.float32)
+
+    return _table(rows, 20, label)
 
 
 def deep(rows: int) -> dict[str, np.ndarray]:
@@ -50,7 +56,7 @@ def wide(rows: int) -> dict[str, np.ndarray]:
 
 
 def digits(rows: int) -> dict[str, np.ndarray]:
-    """scikit-learn's digits, 1,797 rows of 64, brought to [0, 1]; the last fifth to test on."""
+    """scikit-learn's digits, 1,797 rows of 64, scaled to [0, 1]; the last fifth is for testing."""
     from sklearn.datasets import load_digits
 
     x, y = load_digits(return_X_y=True)
@@ -71,14 +77,15 @@ def _table(rows: int, columns: int, label) -> dict[str, np.ndarray]:
 
 
 def photos(rows: int, folder: Path) -> None:
-    """`rows` JPEG files of the article's images, one folder a class, made on all cores."""
+    """Write `rows` images of the article as JPEG files on all cores, one folder per class."""
     arrays = article(rows)
     x, y = arrays["x_train"], arrays["y_train"]
     for number in range(CLASSES):
         (folder / "photos" / f"class{number}").mkdir(parents=True, exist_ok=True)
-    parts = [
-        (x[at : at + 2500], y[at : at + 2500], at, folder / "photos") for at in range(0, rows, 2500)
-    ]
+    parts = []
+    for start in range(0, rows, 2500):
+        some = slice(start, start + 2500)
+        parts.append((x[some], y[some], start, folder / "photos"))
     with ProcessPoolExecutor() as pool:
         list(pool.map(_write_photos, parts))
 

@@ -1,4 +1,4 @@
-"""The page of results: docs/benchmarks.md, with its picture."""
+"""Writes the page of results, docs/benchmarks.md, and its picture."""
 
 import os
 import platform
@@ -12,26 +12,29 @@ from targets import TARGETS
 from workloads import Job
 
 HOW = """\
-Times are to be read as ratios: other guests of a machine, its clock and its memory change from minute to minute.
+Read the times as ratios: a machine's other guests, its clock and its memory change from minute to
+minute.
 
-- Every run is a fresh process. The contestants of a table take turns, in one order and then in the other
-  (A B C C B A). Those that carry a target have two to five turns, slow ones one.
-- A ratio compares two runs of the same turn; the figure is the median over the turns, in brackets the lowest and the
-  highest. In the tables of the workloads, "\u00d7 2" after a figure says that it is twice Gazelle's.
-- All have the same network, batches, data types, Adam (epsilon 1e-7), cores and data (made up from a fixed seed). The
-  loss and accuracy that each one reached are compared; who differs from the median is marked **differs**.
-- An epoch is the time of a call that trains several, divided by their number, after a first one that compiled; no
-  callbacks, nothing printed.
-- Keras on JAX runs with `steps_per_execution=1`, which is how people run it, and with the best value of a sweep (see
-  [the README](../benchmarks/README.md)), in the released version and in the nightly one. *At its best* is the fastest
-  of all of these.
-- Gazelle keeps compiled programs on disk; where it matters, it is measured with this cache empty and filled. Keras
-  keeps none.
+- Every run is a new process. The contestants of a table take turns, and every other round runs in
+  reverse order (A B C C B A). Contestants with a target have two to five rounds, slow ones one.
+- A ratio compares two runs of the same round. The figure is the median over the rounds, with the
+  lowest and highest in parentheses. In the tables of the workloads, "\u00d7 2" after a figure
+  means twice Gazelle's figure.
+- All contestants have the same network, batches, data types, Adam (epsilon 1e-7), cores and data
+  (made up from a fixed seed). The loss and accuracy that each of them reached are compared; those
+  that differ from the median are marked **differs**.
+- The time of an epoch is that of a call that trains several, divided by their number, after a
+  first call that compiled; no callbacks, nothing printed.
+- Keras on JAX runs with `steps_per_execution=1`, which is how people usually run it, and with the
+  best value of a sweep (see [the README](../benchmarks/README.md)), in the released version and
+  in the nightly one. *At its best* is the fastest of these.
+- Gazelle keeps compiled programs on disk. Where it matters, it is measured with this cache empty
+  and filled. Keras keeps none.
 - Peak memory is the largest resident memory of the process (`ru_maxrss`)."""
 
 
 def write(report: dict, jobs: list[Job], folder: Path) -> list[Path]:
-    """The page and its picture in `folder`; returns their paths."""
+    """Write the page and its picture into `folder`; returns their paths."""
     import picture
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,7 +50,7 @@ def write(report: dict, jobs: list[Job], folder: Path) -> list[Path]:
 
 
 def _about(report: dict) -> str:
-    """When, on what, with which versions."""
+    """The date, the machine and the versions."""
     when = datetime.fromtimestamp(report["begin"], UTC).strftime("%d %B %Y, %H:%M UTC")
     versions: dict[str, str] = {}
     for run in report["runs"]:
@@ -60,24 +63,24 @@ def _about(report: dict) -> str:
         "",
         (
             f"- Machine: {cpu}, {os.cpu_count()} cores, {memory}; {platform.system()}, Python"
-            f" {platform.python_version()}; device: {report['device']}; load at begin and end"
+            f" {platform.python_version()}; device: {report['device']}; load at start and end"
             f" {load}."
         ),
         f"- Versions: {named}.",
         f"- Gazelle's engine: {report.get('engine', 'not recorded')}.",
     ]
     if report.get("quick"):
-        lines.append("- **A trial with tiny sizes (`--quick`): the figures say nothing.**")
+        lines.append("- **A trial with tiny sizes (`--quick`): the figures mean nothing.**")
     if report.get("shortened"):
-        lines.append("- The machine was slow: of the last tables only first turns were run.")
+        lines.append("- The machine was slow: the last tables have only their first rounds.")
     if report.get("stopped"):
-        lines.append("- **Stopped before its end: what is missing was not measured.**")
+        lines.append("- **Stopped early: missing figures were not measured.**")
     lines += [f"- Not measured: {text}" for text in _failures(report["runs"])]
     return "\n".join(lines)
 
 
 def _failures(runs: list[dict]) -> list[str]:
-    """Who failed where, each reason once."""
+    """The contestants that failed, with their jobs, one line per reason."""
     found: dict[tuple[str, str], list[str]] = {}
     for run in runs:
         if "failed" in run:
@@ -106,7 +109,7 @@ def _machine() -> tuple[str, str]:
 
 
 def targets(report: dict) -> str:
-    """The table of targets, those whose job has run."""
+    """The table of the targets whose jobs were run."""
     ran = {run["job"] for run in report["runs"]}
     lines = ["| | target | at most | measured | compared with | |", "|---|---|---|---|---|---|"]
     for target in TARGETS:
@@ -116,19 +119,18 @@ def targets(report: dict) -> str:
         least = "at least " if target.kind == "at least" else ""
         measured = verdict.measured.text(target.unit) if verdict.measured else "not measured"
         peer = CONTESTANTS[verdict.peer].title if verdict.peer else ""
-        word = "met" if verdict.met else "**missed**" if verdict.measured else ""
+        word = ""
+        if verdict.measured:
+            word = "met" if verdict.met else "**missed**"
         limit = least + figures.human(target.limit, target.unit)
         lines.append(f"| {target.job} | {target.text} | {limit} | {measured} | {peer} | {word} |")
     return "\n".join(lines)
 
 
 def table(job: Job, runs: list[dict]) -> str:
-    """A job's table: each one's figure, and after it how many times Gazelle's it is."""
-    names = [
-        name
-        for name in job.rounds
-        if any((r["job"], r["contestant"]) == (job.name, name) for r in runs)
-    ]
+    """A job's table: the figures, each followed by its ratio to Gazelle's."""
+    ran = {run["contestant"] for run in runs if run["job"] == job.name}
+    names = [name for name in job.rounds if name in ran]
     columns = [
         column
         for column in COLUMNS[job.name]
@@ -152,11 +154,8 @@ def _cell(job: Job, runs: list[dict], name: str, figure: str, unit: str) -> str:
     if measured is None:
         return ""
     text = figures.human(measured.middle, unit)
-    times = (
-        figures.ratio(runs, job.name, figure, name, "gazelle")
-        if name != "gazelle" and unit not in ("", "%")
-        else None
-    )
-    if times is None:
-        return text if measured.count == 1 or unit not in ("s", "\u00b5s") else measured.text(unit)
-    return f"{text}: \u00d7 {times.text()}"
+    if name != "gazelle" and unit not in ("", "%"):
+        times = figures.ratio(runs, job.name, figure, name, "gazelle")
+        if times:
+            return f"{text}: \u00d7 {times.text()}"
+    return measured.text(unit) if unit in ("s", "\u00b5s") else text

@@ -1,29 +1,30 @@
-"""Who takes part: Gazelle and its peers."""
+"""The contestants: Gazelle and its peers."""
 
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-NIGHTLY = (
-    Path(sys.prefix) / "keras-nightly"
-)  # `make bench` installs it there, since its import name is Keras's
+# `make bench` installs the nightly in its own folder, since its import name is also `keras`.
+NIGHTLY = Path(sys.prefix) / "keras-nightly"
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A script of `contestants/`, and what its job and its environment say."""
+    """A script of `contestants/` with its settings and environment variables."""
 
     title: str
     script: str
     settings: dict = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
-    needs: Path | None = None  # a folder that must be there
+    needs: Path | None = None  # a folder that must exist
     empty_cache: bool = False  # whether Gazelle's compile cache is emptied before each run
 
 
 def _keras(title: str, backend: str, package: str, nightly: bool = False) -> Contestant:
     settings = {"package": "keras", "versions": ["keras-nightly" if nightly else "keras", package]}
-    environment = {"KERAS_BACKEND": backend} | ({"PYTHONPATH": str(NIGHTLY)} if nightly else {})
+    environment = {"KERAS_BACKEND": backend}
+    if nightly:
+        environment["PYTHONPATH"] = str(NIGHTLY)
     return Contestant(title, "keras_script.py", settings, environment, NIGHTLY if nightly else None)
 
 
@@ -54,11 +55,7 @@ CONTESTANTS = {
     ),
 }
 KERAS_JAX = ("keras_jax",)  # as people run it
-BEST_KERAS_JAX = (
-    "keras_jax",
-    "keras_jax_steps",
-    "keras_nightly",
-)  # the best of all that was measured
+BEST_KERAS_JAX = ("keras_jax", "keras_jax_steps", "keras_nightly")  # the fastest of these
 HAND = ("jax_by_hand",)
 SKLEARN = ("scikit_learn",)
 EVERYONE = (

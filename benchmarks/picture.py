@@ -1,4 +1,4 @@
-"""The picture of results: for each figure, the peers' times as multiples of Gazelle's, on a logarithmic axis."""
+"""The picture of the results: the peers' times as multiples of Gazelle's, on a log axis."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from columns import COLUMNS
 from peers import CONTESTANTS
 from workloads import Job
 
-# Colours that stay apart for colour-blind eyes, with a mark of its own each.
+# Colors that color-blind readers can tell apart, each with its own marker.
 LOOKS = {
     "gazelle_xla": ("#2ca02c", "d"),
     "jax_by_hand": ("#000000", "|"),
@@ -22,7 +22,7 @@ LOOKS = {
 
 
 def draw(runs: list[dict], jobs: list[Job], path: Path) -> bool:
-    """Writes the picture; False where there is nothing to draw, or no matplotlib."""
+    """Write the picture; returns False if there is nothing to draw."""
     rows = _rows(runs, jobs)
     if not rows:
         return False
@@ -38,22 +38,18 @@ def draw(runs: list[dict], jobs: list[Job], path: Path) -> bool:
     for place, (_, points) in enumerate(rows):
         axes.axhspan(place - 0.5, place + 0.5, color="#f4f4f4" if place % 2 else "white", zorder=0)
         for name, times in points.items():
-            colour, marker = LOOKS[name]
+            color, marker = LOOKS[name]
             label = None if name in seen else CONTESTANTS[name].title
             seen.add(name)
-            axes.plot(
-                [times.low, times.high], [place, place], color=colour, linewidth=1.5, zorder=2
-            )
-            edge = (
-                {"mew": 2, "mec": colour, "ms": 12}
-                if marker == "|"
-                else {"mew": 0.6, "mec": "white", "ms": 8}
-            )
+            axes.plot([times.low, times.high], [place, place], color=color, linewidth=1.5, zorder=2)
+            edge = {"mew": 0.6, "mec": "white", "ms": 8}
+            if marker == "|":
+                edge = {"mew": 2, "mec": color, "ms": 12}
             axes.plot(
                 times.middle,
                 place,
                 marker,
-                color=colour,
+                color=color,
                 linestyle="none",
                 label=label,
                 zorder=3,
@@ -72,8 +68,7 @@ def draw(runs: list[dict], jobs: list[Job], path: Path) -> bool:
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(
-        "how many times as long as Gazelle it takes, or as much memory (to the right: worse than"
-        " Gazelle)"
+        "time or memory as a multiple of Gazelle's (to the right of 1: worse than Gazelle)"
     )
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
@@ -84,7 +79,7 @@ def draw(runs: list[dict], jobs: list[Job], path: Path) -> bool:
 
 
 def _rows(runs: list[dict], jobs: list[Job]) -> list[tuple[str, dict[str, figures.Spread]]]:
-    """Each drawn figure with its points, without figures that only Gazelle has."""
+    """The drawn figures with their points, without figures that only Gazelle has."""
     rows = []
     for job in jobs:
         for column in COLUMNS[job.name]:

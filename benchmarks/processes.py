@@ -1,4 +1,4 @@
-"""Runs one contestant in a fresh process and measures it from outside: wall clock, processor time, peak memory."""
+"""Runs a contestant in a new process and measures time and peak memory from outside."""
 
 import json
 import os
@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-LIMIT = 240.0  # seconds after which a run is ended and counts as failed
-# The one place that says on which device all run; `job["device"]` tells PyTorch.
+LIMIT = 240.0  # seconds after which a run is killed and counts as failed
+# The device of all contestants; PyTorch reads it from `job["device"]`.
 DEVICES = {
     "cpu": {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""},
     "gpu": {"JAX_PLATFORMS": "cuda"},
@@ -26,9 +26,17 @@ QUIET = {
 
 
 def run(script: str, job: dict, environment: dict[str, str], work: Path, cache: Path) -> dict:
-    """One run of `contestants/<script>`: its record and the runner's own figures, or `{"failed": why}`.
+    """Run `contestants/<script>` once.
 
-    `work` is a scratch folder; `cache` is where Gazelle keeps its compiled programs.
+    Args:
+        script: File name of the script.
+        job: What the script reads.
+        environment: Environment variables of the contestant.
+        work: A scratch folder.
+        cache: The folder for Gazelle's compiled programs.
+
+    Returns:
+        The script's record with the figures measured here, or `{"failed": reason}`.
     """
     work.mkdir(parents=True, exist_ok=True)
     (work / "result.json").unlink(missing_ok=True)
@@ -41,9 +49,8 @@ def run(script: str, job: dict, environment: dict[str, str], work: Path, cache: 
         "GAZELLE_HOME": str(cache),
         **environment,
     }
-    environment.pop(
-        "PYTHONDONTWRITEBYTECODE", None
-    )  # all are imported as they are when installed: compiled
+    # All packages are imported from compiled bytecode, as when they are installed.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with (work / "log.txt").open("w") as log:
         started = time.time()
         child = subprocess.Popen(
@@ -57,10 +64,10 @@ def run(script: str, job: dict, environment: dict[str, str], work: Path, cache: 
         usage, late = _wait(child)
         ended = time.time()
     text = (work / "log.txt").read_text(errors="replace")[-2000:].strip()
-    for folder in (HERE, sys.prefix):  # a page is no place for this machine's folders
+    for folder in (HERE, sys.prefix):  # keep this machine's paths out of the page
         text = text.replace(f"{folder}/", "")
     if late:
-        return {"failed": f"not done after {LIMIT:.0f} seconds", "log": text}
+        return {"failed": f"did not end within {LIMIT:.0f} seconds", "log": text}
     if child.returncode != 0 or not (work / "result.json").exists():
         return {
             "failed": text.splitlines()[-1] if text else f"exit status {child.returncode}",
@@ -80,21 +87,21 @@ def run(script: str, job: dict, environment: dict[str, str], work: Path, cache: 
 
 
 def engine(device: str) -> str:
-    """Which engine Gazelle has on this device and, if the kernel is not among them, why."""
+    """The engines that Gazelle has on this device and, without the kernel, the reason."""
     program = "from gazelle._engine import kernel; print(kernel.status().text)"
     environment = {**os.environ, **DEVICES[device], **QUIET}
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", program],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    return told.stdout.strip() or "unknown"
+    return done.stdout.strip() or "unknown"
 
 
 def _wait(child: subprocess.Popen):
-    """Waits for the child, and ends it (with all that it started) when it takes too long or Ctrl-C is pressed."""
+    """Wait for the child; kill its process group after the limit or on Ctrl-C."""
     late = threading.Event()
 
     def end() -> None:
@@ -117,7 +124,7 @@ def _wait(child: subprocess.Popen):
 
 
 def emptied(folder: Path) -> Path:
-    """The folder, with nothing in it."""
+    """Empty the folder and return it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

@@ -1,4 +1,4 @@
-"""What is measured: the jobs of the workloads W1 to W10, and who takes part how often."""
+"""The jobs of the workloads W1 to W10, and how many rounds each contestant runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -6,25 +6,23 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True)
 class Job:
-    """One thing that is measured, in turns by those who take part."""
+    """A measurement that the contestants run in turns."""
 
     workload: str
     name: str
-    how: str  # a sentence or two for the page
-    task: str  # what the contestants' scripts call it
-    data: dict[str, tuple[str, int]]  # what a case calls its data -> kind and rows of made_up.py
+    how: str  # a description for the page
+    task: str  # the name of the task in the contestants' scripts
+    data: dict[str, tuple[str, int]]  # name in the cases -> kind and rows for made_up.py
     cases: list[dict]
-    rounds: dict[str, int]  # who takes part, and in how many rounds
-    changes: dict[str, dict] = field(
-        default_factory=dict
-    )  # what is different for one, in every case
-    settings: dict = field(default_factory=dict)  # more for the contestants' scripts
-    own: dict[str, dict] = field(default_factory=dict)  # and what one of them gets instead
-    derive: Callable[[dict], dict] = lambda figures: {}  # further figures from those of a run
+    rounds: dict[str, int]  # contestant -> number of rounds
+    changes: dict[str, dict] = field(default_factory=dict)  # contestant -> changes of every case
+    settings: dict = field(default_factory=dict)  # more settings for the scripts
+    own: dict[str, dict] = field(default_factory=dict)  # contestant -> its own settings
+    derive: Callable[[dict], dict] = lambda figures: {}  # more figures from those of a run
 
 
 def plan(quick: bool = False, float64: bool = False) -> list[Job]:
-    """All jobs, in the order in which they run; `quick` ones are tiny."""
+    """All jobs in the order in which they run, with tiny sizes if `quick`."""
     jobs = [
         *_article(quick, float64),
         *_tiny(quick),
@@ -39,11 +37,12 @@ def plan(quick: bool = False, float64: bool = False) -> list[Job]:
 
 
 def _shorter(job: Job) -> Job:
-    """One turn; those who run the same script as another do so in W2 only."""
-    same = ("keras_jax_steps", "keras_nightly", "keras_tensorflow", "keras_torch")
-    return replace(
-        job, rounds={name: 1 for name in job.rounds if name not in same or job.name == "W2 tiny"}
-    )
+    """One round; contestants that run the same script as another take part only in W2."""
+    names = list(job.rounds)
+    if job.name != "W2 tiny":
+        same = ("keras_jax_steps", "keras_nightly", "keras_tensorflow", "keras_torch")
+        names = [name for name in names if name not in same]
+    return replace(job, rounds=dict.fromkeys(names, 1))
 
 
 ARTICLE = {
@@ -77,9 +76,9 @@ def _article(quick: bool, float64: bool) -> list[Job]:
     article = Job(
         "W1",
         "W1 article",
-        "50,000 images of 32 x 32 x 3 bytes, 3072-200-150-10, batch 32, Adam with rate 5e-4; 10,000"
-        " images to test on. A process trains one epoch and evaluates (its start to that moment is"
-        " clocked), then it trains 3 epochs (slow ones 1), then one with validation.",
+        "50,000 training images of 32 x 32 x 3 bytes and 10,000 test images, 3072-200-150-10, batch"
+        " size 32, Adam with learning rate 5e-4. A process trains one epoch and evaluates (timed"
+        " from its start), then trains 3 epochs (slow contestants 1), then one with validation.",
         "fit",
         data,
         [{**case, "epochs": 3, "validated_epochs": 1}],
@@ -90,9 +89,12 @@ def _article(quick: bool, float64: bool) -> list[Job]:
             "jax_by_hand": 2,
             "keras_jax": 2,
             "keras_jax_steps": 2,
-        }
-        | {"keras_nightly": 1}
-        | dict.fromkeys(("keras_tensorflow", "pytorch", "scikit_learn", "keras_torch"), 1),
+            "keras_nightly": 1,
+            "keras_tensorflow": 1,
+            "pytorch": 1,
+            "scikit_learn": 1,
+            "keras_torch": 1,
+        },
         {
             "gazelle_cold": {"epochs": 0, "validated_epochs": 0},
             "keras_torch": {"epochs": 1, "validated_epochs": 0},
@@ -104,8 +106,8 @@ def _article(quick: bool, float64: bool) -> list[Job]:
         article,
         name="W1 ten epochs",
         how=(
-            "The same from the start of the process to evaluated, after 10 epochs; only by those"
-            " that carry a target."
+            "The same from the start of the process to evaluated after 10 epochs, only for"
+            " contestants with a target."
         ),
         cases=[{**case, "first_epochs": 10}],
         rounds={"gazelle": 1, "jax_by_hand": 1, "keras_jax": 1},
@@ -115,8 +117,8 @@ def _article(quick: bool, float64: bool) -> list[Job]:
         article,
         name="W1 float64",
         how=(
-            "The article's own form of the data: float64 arrays and one-hot labels (Keras and"
-            " Gazelle; the others float32 rows, converted once)."
+            "The data as in the article: float64 arrays and one-hot labels (Keras and Gazelle; the"
+            " others get float32 rows, converted once)."
         ),
         cases=[{**case, "epochs": 2, "float64": True}],
         rounds={"gazelle": 1, "jax_by_hand": 1, "keras_jax": 1, "pytorch": 1},
@@ -125,8 +127,7 @@ def _article(quick: bool, float64: bool) -> list[Job]:
     return [article, ten, *([doubles] if float64 else [])]
 
 
-# The best steps_per_execution, found by a sweep (see README.md): {rows, batch: {contestant:
-# steps}}.
+# The best steps_per_execution of a sweep (see README.md): (rows, batch size) -> steps.
 _BEST_STEPS = {
     (1_000, 32): {"keras_jax_steps": 32, "keras_nightly": 31},
     (1_000, 256): {"keras_jax_steps": 4, "keras_nightly": 3},
@@ -152,9 +153,9 @@ def _tiny(quick: bool) -> list[Job]:
     tiny = Job(
         "W2",
         "W2 tiny",
-        "A table of 20 columns of float32, 64-64-1, binary cross entropy, Adam. All four sizes in"
+        "A table of 20 float32 columns, 64-64-1, binary cross-entropy, Adam. All four sizes run in"
         " one process: a first fit of one epoch, which compiles, then three fits of 30 epochs"
-        " (10,000 rows: 10), their median divided by the epochs.",
+        " (10,000 rows: 10). The figure is their median divided by the number of epochs.",
         "fit",
         {"tiny": ("tiny", 10_000)},
         cases,
@@ -165,16 +166,18 @@ def _tiny(quick: bool) -> list[Job]:
             "keras_jax": 2,
             "keras_jax_steps": 2,
             "scikit_learn": 2,
-        }
-        | {"keras_nightly": 1}
-        | dict.fromkeys(("pytorch", "keras_tensorflow", "keras_torch"), 1),
+            "keras_nightly": 1,
+            "pytorch": 1,
+            "keras_tensorflow": 1,
+            "keras_torch": 1,
+        },
         {"keras_torch": {"repeats": 1}, "keras_tensorflow": {"repeats": 1}},
     )
     digits = Job(
         "W2",
         "W2 digits",
-        "scikit-learn's digits (1,797 rows of 64), 64-100-10, batch 32: from the start of the"
-        " process to 50 epochs trained and evaluated.",
+        "scikit-learn's digits (1,797 rows of 64), 64-100-10, batch size 32: from the start of the"
+        " process to evaluated after 50 epochs.",
         "fit",
         {"digits": ("digits", 1_797)},
         [
@@ -207,7 +210,7 @@ def _wide_deep_large(quick: bool) -> list[Job]:
     wide = Job(
         "W3",
         "W3 wide",
-        "4,096 rows of 2,048 columns, 2048-2048-10, batch 256: 16 steps an epoch.",
+        "4,096 rows of 2,048 columns, 2048-2048-10, batch size 256: 16 steps per epoch.",
         "fit",
         {"wide": ("wide", 512 if quick else 4_096)},
         [
@@ -253,10 +256,10 @@ def _wide_deep_large(quick: bool) -> list[Job]:
     deep_job = Job(
         "W4",
         "W4 deep",
-        "10,000 rows of 64 columns, 10 and 40 hidden layers of 64, batch 32: 313 steps an epoch. A"
-        " layer's time is the difference of the two, divided by 30 layers and the steps; the"
-        " arithmetic of a layer is that of its three matrix products (32 x 64 by 64 x 64), timed by"
-        " themselves in one JAX program.",
+        "10,000 rows of 64 columns, 10 and 40 hidden layers of 64, batch size 32: 313 steps per"
+        " epoch. The time of one layer is the difference of the two, divided by 30 layers and the"
+        " steps. The three matrix products of a layer (32 x 64 by 64 x 64) are also timed alone, in"
+        " one JAX program.",
         "fit",
         {"deep": ("deep", rows)},
         cases,
@@ -274,7 +277,7 @@ def _wide_deep_large(quick: bool) -> list[Job]:
     large = Job(
         "W5",
         "W5 large batch",
-        "The article's network and images, batch 4,096: 13 steps an epoch.",
+        "The article's network and images, batch size 4,096: 13 steps per epoch.",
         "fit",
         {"article": ("article", 2_000 if quick else 50_000)},
         [{**ARTICLE, "name": "large batch", "batch": 500 if quick else 4_096, "epochs": 2}],
@@ -302,9 +305,9 @@ def _many(quick: bool) -> Job:
     return Job(
         "W6",
         "W6 many",
-        "100 models of one kind (20-64-64-1), each built, compiled and trained one epoch of 1,000"
-        " rows, one after another in one process; Keras 5. Less an epoch: without what another"
-        " epoch of the second model takes.",
+        "100 models of the same architecture (20-64-64-1; Keras: 5) are built, compiled and trained"
+        " for one epoch of 1,000 rows, one after another in one process. Minus one epoch: without"
+        " the time of another epoch of the second model.",
         "many",
         {"tiny": ("tiny", 10_000)},
         [{**TINY, "rows": 1_000}],
@@ -318,9 +321,9 @@ def _predict(quick: bool) -> Job:
     return Job(
         "W7",
         "W7 predict",
-        "Predictions of the network of W2, results on the host: the median of 1,000 calls for one"
-        " row; 1,000 blocks of 1 to 5,000 rows; a million rows (Keras is given batch_size=8192 for"
-        " these, its own 32 is slower; PyTorch and JAX by hand take blocks of 8,192).",
+        "Predictions of the network of W2, with the results on the host: the median of 1,000 calls"
+        " for one row; 1,000 blocks of 1 to 5,000 rows; a million rows (Keras with batch_size=8192,"
+        " since its default of 32 is slower; PyTorch and JAX by hand in blocks of 8,192).",
         "predict",
         {"million": ("tiny", 20_000 if quick else 1_000_000)},
         [{**TINY, "data": "million"}],
@@ -332,31 +335,29 @@ def _predict(quick: bool) -> Job:
 
 
 def _one_row(figures: dict) -> dict:
-    ways = {name: value for name, value in figures.items() if name.endswith("(\u00b5s)")}
-    public = [
-        ways[name]
-        for name in ("one row, predict (\u00b5s)", "one row, predict_on_batch (\u00b5s)")
-        if name in ways
-    ]
-    compilations = sum(
+    methods = {name: value for name, value in figures.items() if name.endswith("(\u00b5s)")}
+    compilations = [
         value
         for name, value in figures.items()
         if name.startswith("one row") and "compilations" in name
-    )
-    best = {"one row, by predict (\u00b5s)": min(public)} if public else {}
-    return {
-        "one row, the fastest way (\u00b5s)": min(ways.values()),
-        "one row: compilations": compilations,
-        **best,
+    ]
+    derived = {
+        "one row, the fastest way (\u00b5s)": min(methods.values()),
+        "one row: compilations": sum(compilations),
     }
+    names = ("one row, predict (\u00b5s)", "one row, predict_on_batch (\u00b5s)")
+    predicting = [methods[name] for name in names if name in methods]
+    if predicting:
+        derived["one row, by predict (\u00b5s)"] = min(predicting)
+    return derived
 
 
 def _features(quick: bool) -> Job:
     return Job(
         "W8",
         "W8 features",
-        "W2 with 10,000 rows and batch 32, plain and with one feature more, then with all; each a"
-        " model of its own in one process, timed as W2.",
+        "W2 with 10,000 rows and batch size 32: plain, with each feature alone, and with all of"
+        " them. Each is a new model in one process, timed as in W2.",
         "features",
         {"tiny": ("tiny", 10_000)},
         [{**TINY, "rows": 1_000 if quick else 10_000, "epochs": 2 if quick else 10, "repeats": 3}],
@@ -370,7 +371,7 @@ def _start() -> list[Job]:
     imports = Job(
         "W9",
         "W9 import",
-        "From the start of the process to everything imported that a script's first lines need.",
+        "From the start of the process until everything is imported that a typical script needs.",
         "import",
         {},
         [],
@@ -380,7 +381,7 @@ def _start() -> list[Job]:
         "W9",
         "W9 first epoch",
         "From the start of the process to the end of the first epoch of the tiny job (1,000 rows,"
-        " batch 32), then a second model of the same shapes in the same process.",
+        " batch size 32), then a second model of the same shapes in the same process.",
         "fit",
         {"tiny": ("tiny", 10_000)},
         [{**case, "name": "first model"}, {**case, "name": "second model"}],
@@ -394,9 +395,9 @@ def _images(quick: bool) -> Job:
         "W10",
         "W10 images",
         "60,000 JPEG files of 32 x 32 in ten folders, from the start of the process to the end of"
-        " the first epoch of the article's network, through each one's own loader (PyTorch: a"
-        " Dataset with pillow, two workers). Cores busy while decoding: processor seconds by"
-        " seconds; Keras and PyTorch decode while they train.",
+        " the first epoch of the article's network, with each library's own loader (PyTorch: a"
+        " Dataset with pillow, two workers). Cores busy while decoding: processor time divided by"
+        " elapsed time; Keras and PyTorch decode while they train.",
         "images",
         {"photos": ("photos", 1_000 if quick else 60_000)},
         [{**ARTICLE, "data": "photos"}],

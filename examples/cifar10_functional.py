@@ -1,4 +1,4 @@
-"""The article's program with the functional API."""
+"""Trains a 3072-200-150-10 network on CIFAR-10 with the functional API, as in the article."""
 
 from gazelle import optimizers
 from gazelle.datasets import cifar10

@@ -1,4 +1,4 @@
-"""pip install with a line for each large package that is fetched, instead of silence or a hundred lines.
+"""Runs pip install with one line per large package, instead of silence or a hundred lines.
 
 python tools/install.py --editable '.[all]' --constraint constraints.txt
 """
@@ -19,31 +19,22 @@ STAGES = {
 
 
 def main() -> int:
-    """Run pip; its last lines are shown where it fails."""
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "install",
-        "--progress-bar",
-        "off",
-    ]
+    """Run pip; if it fails, its last lines are shown."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    command = [*pip, "install", "--progress-bar", "off", *sys.argv[1:]]
     last = []
-    with subprocess.Popen(
-        [*command, *sys.argv[1:]], stdout=subprocess.PIPE, text=True, errors="replace"
-    ) as pip:
-        for line in pip.stdout or ():
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+        for line in process.stdout or ():
             last = [*last[-20:], line]
-            if words := said(line):
+            if words := shown(line):
                 print(words, flush=True)
-    if pip.returncode:
+    if process.returncode:
         print("".join(last), file=sys.stderr)
-    return pip.returncode
+    return process.returncode
 
 
-def said(line: str) -> str:
-    """What to show for a line of pip's; empty for most."""
+def shown(line: str) -> str:
+    """The text to show for a line of pip's output; empty for most lines."""
     if found := FETCHED.match(line):
         return "  {} {} ({})".format(*found.groups())
     if found := LOCAL.match(line):

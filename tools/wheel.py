@@ -1,7 +1,7 @@
-"""Builds dist/: the sources and, from them, a wheel that says what it runs on.
+"""Builds dist/: the sources and, from them, a wheel with the right platform tag.
 
-A wheel with the kernel is tagged for Linux on x86-64, and by auditwheel for the oldest glibc that
-it runs with (manylinux). One without it (no compiler, another platform) is py3-none-any, pure
+A wheel with the kernel is for Linux on x86-64; auditwheel tags it for the oldest glibc that it
+runs with (manylinux). Without the kernel (no compiler, another platform) it is py3-none-any, pure
 Python.
 """
 
@@ -17,7 +17,7 @@ KERNEL = "gazelle/_engine/kernel/"
 
 
 def main() -> int:
-    """Build, tag, and say what came out."""
+    """Build and tag the wheel, and print what was built."""
     for folder in (DIST, MADE):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def run(*command: object) -> None:
-    """Run a program; its output is shown where it fails."""
+    """Run a program; if it fails, exit with its output."""
     done = subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, check=False
     )
@@ -51,12 +51,10 @@ def run(*command: object) -> None:
 
 
 def kernels(wheel: Path) -> dict[str, bytes]:
-    """The kernel's libraries in a wheel."""
+    """The kernel's libraries in a wheel, by name."""
     with zipfile.ZipFile(wheel) as archive:
-        names = [
-            name for name in archive.namelist() if name.startswith(KERNEL) and name.endswith(".so")
-        ]
-        return {name: archive.read(name) for name in names}
+        names = [name for name in archive.namelist() if name.startswith(KERNEL)]
+        return {name: archive.read(name) for name in names if name.endswith(".so")}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every contestant shares: the job it is given, its data, and the record it writes."""
+"""Shared by all contestants: the job, its data, timing, and the record that is written."""
 
 import importlib.metadata
 import itertools
@@ -17,19 +17,18 @@ SEED = 0
 
 
 class Job:
-    """One process: what it shall do (`job["task"]`, ...), and what it measured.
+    """The task of this process (`job["task"]`, ...) and its measurements.
 
-    The runner gives the path of a JSON file; the record is written beside it.
+    The runner passes the path of a JSON file; the record is written beside it.
     """
 
     def __init__(self) -> None:
         self.path = Path(sys.argv[1])
         self.settings: dict = json.loads(self.path.read_text())
-        self.figures: dict[str, float] = {}  # what was measured
-        self.stamps: dict[str, float] = {}  # moments; the runner knows when the process was started
-        self.reached: dict[
-            str, list[float]
-        ] = {}  # loss and accuracy, to see that the work was the same
+        self.figures: dict[str, float] = {}  # the measurements
+        self.stamps: dict[str, float] = {}  # times of events; the runner knows that of the start
+        # Loss and accuracy by case, to check that all contestants did the same work.
+        self.reached: dict[str, list[float]] = {}
         self.notes: dict[str, object] = {}
 
     def __getitem__(self, name: str):
@@ -42,11 +41,11 @@ class Job:
         self.figures[name] = float(value)
 
     def stamp(self, name: str) -> None:
-        """Notes this moment, if it is the first of its name."""
+        """Record the current time, unless there is one with this name."""
         self.stamps.setdefault(name, time.time())
 
     def write(self, *packages: str) -> None:
-        """Called at the end; `packages` are those whose versions to note."""
+        """Write the record, with the versions of `packages`."""
         record = {
             "figures": self.figures,
             "stamps": self.stamps,
@@ -60,7 +59,7 @@ class Job:
 def load(
     folder: str, rows: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Training rows (the first `rows`) and labels, test rows and labels, as they lie in the files."""
+    """Training rows (the first `rows`) and labels, test rows and labels, as in the files."""
     x, y, x_test, y_test = (
         np.load(Path(folder) / f"{name}.npy") for name in ("x_train", "y_train", "x_test", "y_test")
     )
@@ -68,7 +67,7 @@ def load(
 
 
 def flat_float32(x: np.ndarray) -> np.ndarray:
-    """Rows of float32, bytes brought to [0, 1], for a contestant that is given its input converted."""
+    """Rows as float32, with bytes scaled to [0, 1]."""
     flat = x.reshape(len(x), -1).astype(np.float32)
     return flat / np.float32(255.0) if x.dtype == np.uint8 else flat
 
@@ -84,10 +83,10 @@ def clocked(function: Callable[[], object], repeats: int = 1) -> float:
 
 
 def timed_cases(job: Job, prepare: Callable[[dict], tuple[Callable, Callable, Callable]]) -> None:
-    """The task "fit", the same for all: for each case a model is made, trained one epoch (which compiles), then timed.
+    """The task "fit": for each case, train a model for one epoch, which compiles, and then time it.
 
-    `prepare(case)` gives three functions: `fit(epochs)`, `fit_validated(epochs)` and `evaluate() ->
-    (loss, accuracy)`.
+    `prepare(case)` returns three functions: `fit(epochs)`, `fit_validated(epochs)` and `evaluate()
+    -> (loss, accuracy)`.
     """
     for case in job["cases"]:
         _timed_case(job, case, prepare)
@@ -118,10 +117,10 @@ def _timed_case(
 
 
 def timed_models(job: Job, build_and_fit: Callable[[], Callable[[], object]]) -> None:
-    """The task "many": models of one kind, made and trained one epoch, one after another in this process.
+    """The task "many": build models one after another and train each for one epoch.
 
-    `build_and_fit()` does all of it for a new model and gives the function that trains it for
-    another epoch.
+    `build_and_fit()` does this for a new model and returns a function that trains it for another
+    epoch.
     """
     seconds, memory, again = [], [], []
     for _ in range(job["models"]):
@@ -146,10 +145,13 @@ def timed_models(job: Job, build_and_fit: Callable[[], Callable[[], object]]) ->
 def timed_predictions(
     job: Job, one_row: dict[str, Callable], rows: Callable, compilations: Callable[[], int]
 ) -> None:
-    """The task "predict": one row again and again, blocks of random sizes, a million rows; results on the host.
+    """The task "predict": one row repeatedly, blocks of random sizes, and a million rows.
 
-    `one_row` holds the ways to ask for one row, `rows(x)` predicts many; `compilations()` counts
-    them so far.
+    Args:
+        job: The job.
+        one_row: The functions that predict one row, by name.
+        rows: Predicts many rows; the result is on the host.
+        compilations: Returns the number of compilations so far.
     """
     x = np.load(Path(job["cases"][0]["data"]) / "x_train.npy")
     one = np.ascontiguousarray(x[:1])
@@ -157,9 +159,8 @@ def timed_predictions(
         for _ in range(3):
             call(one)
         before = compilations()
-        job.figure(
-            f"one row, {name} (\u00b5s)", 1e6 * clocked(lambda call=call: call(one), job["calls"])
-        )
+        seconds = clocked(lambda call=call: call(one), job["calls"])
+        job.figure(f"one row, {name} (\u00b5s)", 1e6 * seconds)
         job.figure(f"one row, {name}: compilations", compilations() - before)
     counts = np.random.default_rng(SEED).integers(1, 5001, job["random_sizes"])
     before, begin = compilations(), time.perf_counter()
@@ -173,36 +174,36 @@ def timed_predictions(
 
 
 def count_compilations() -> Callable[[], int]:
-    """Has JAX tell of each compilation from now on; gives the function that says how many there were."""
+    """Count JAX's compilations from now on; returns a function that returns their number."""
     from jax import monitoring
 
     seen = []
-    monitoring.register_event_duration_secs_listener(
-        lambda event, duration, **_: (
-            seen.append(duration) if event == "/jax/core/compile/backend_compile_duration" else None
-        )
-    )
+
+    def listen(event: str, duration: float, **_) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            seen.append(duration)
+
+    monitoring.register_event_duration_secs_listener(listen)
     return lambda: len(seen)
 
 
 def resident_mb() -> float:
-    """Memory of this process that is in RAM now."""
+    """The memory of this process that is in RAM now, in MB."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:  # not Linux: the peak is the next best
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-            1e6 if sys.platform == "darwin" else 1e3
-        )
+    except OSError:  # not Linux: the peak is the closest figure
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / (1e6 if sys.platform == "darwin" else 1e3)
     return pages * resource.getpagesize() / 1e6
 
 
 def sizes(case: dict) -> list[int]:
-    """Units from the input to the output."""
+    """The numbers of units from the input to the output."""
     return [case["features"], *case["hidden"], case["outputs"]]
 
 
 def glorot_uniform(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
-    """A kernel as Keras's Dense starts with: uniform within sqrt(6 / (rows + columns))."""
+    """An initial kernel like that of Keras's Dense: uniform within sqrt(6 / (rows + columns))."""
     limit = np.sqrt(6.0 / (rows + columns))
     return rng.uniform(-limit, limit, (rows, columns)).astype(np.float32)
 

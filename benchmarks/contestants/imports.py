@@ -1,4 +1,4 @@
-"""What a script waits for before its first line: JAX alone, or Gazelle or Keras with the names that it uses."""
+"""Times the imports of a script: JAX alone, or Gazelle or Keras with the names that it uses."""
 
 import importlib
 

@@ -1,7 +1,7 @@
-"""JAX by hand: one jitted program trains a whole epoch in one `lax.scan`; parameters and slots are donated.
+"""JAX by hand: one jitted program trains a whole epoch in one `lax.scan`, with donated state.
 
-The yardstick for Gazelle's engine: no layers, no callbacks, no progress, nothing that is not
-needed.
+This is the reference for Gazelle's engine: no layers, callbacks, progress line or anything else
+that is not needed.
 """
 
 from functools import partial
@@ -36,7 +36,10 @@ def forward(parameters, x):
 
 
 def loss_and_correct(parameters, x, y):
-    """Mean cross entropy of the batch, and how many labels are hit; one output unit is the logit of the label 1."""
+    """Mean cross-entropy of the batch and the number of correct predictions.
+
+    A single output unit is the logit of label 1.
+    """
     logits = forward(parameters, x)
     if logits.shape[1] == 1:
         logit = logits[:, 0]
@@ -48,7 +51,7 @@ def loss_and_correct(parameters, x, y):
 
 
 def step(carry, rows, x, y, rate):
-    """One batch: Adam as Keras writes it (epsilon beside the uncorrected root)."""
+    """One batch, with Adam as in Keras (epsilon is added to the uncorrected root)."""
     parameters, first, second, count, loss_sum, correct = carry
     (loss, hits), grads = jax.value_and_grad(loss_and_correct, has_aux=True)(
         parameters, x[rows], y[rows]
@@ -65,14 +68,15 @@ def step(carry, rows, x, y, rate):
 
 @partial(jax.jit, static_argnames="batch", donate_argnames="state")
 def epoch(state, order, x, y, rate, batch):
-    """All batches of `order` `(rows,)`, the last one shorter; returns the state and the epoch's mean loss."""
+    """Train on all batches of `order` `(rows,)`; the last one may be shorter.
+
+    Returns:
+        The state, the mean loss and the accuracy of the epoch.
+    """
     steps = len(order) // batch
     carry = (*state, jnp.float32(0), jnp.int32(0))
-    carry, _ = jax.lax.scan(
-        lambda c, rows: (step(c, rows, x, y, rate), None),
-        carry,
-        order[: steps * batch].reshape(-1, batch),
-    )
+    batches = order[: steps * batch].reshape(-1, batch)
+    carry, _ = jax.lax.scan(lambda c, rows: (step(c, rows, x, y, rate), None), carry, batches)
     if len(order) % batch:
         carry = step(carry, order[steps * batch :], x, y, rate)
     *state, loss_sum, correct = carry
@@ -80,7 +84,7 @@ def epoch(state, order, x, y, rate, batch):
 
 
 class Network:
-    """Parameters and slots, and the loop over epochs."""
+    """The parameters and slots with the loop over epochs."""
 
     def __init__(self, case: dict) -> None:
         self.case = case
@@ -94,7 +98,7 @@ class Network:
         self.rate = jnp.float32(case["learning_rate"])
 
     def train(self, x, y, epochs: int, after=lambda: None) -> None:
-        """Each epoch's loss and accuracy are read on the host, as `fit` does for its history."""
+        """Train; the loss and accuracy of each epoch are read on the host, like those of `fit`."""
         for _ in range(epochs):
             order = self.rng.permutation(len(x)).astype(np.int32)
             self.state, loss, accuracy = epoch(
@@ -112,7 +116,7 @@ evaluated = jax.jit(loss_and_correct)
 
 
 def on_device(x: np.ndarray):
-    """Rows as one of the dtypes that the programs take: bytes stay bytes."""
+    """Rows on the device, as bytes or float32."""
     return jnp.asarray(x.reshape(len(x), -1) if x.dtype == np.uint8 else flat_float32(x))
 
 
@@ -135,16 +139,15 @@ def fit(job: Job) -> None:
 
 
 def fit_and_products(job: Job) -> None:
-    """The task "fit"; with `job["products"]` also what the matrix products of one layer take by themselves."""
+    """The task "fit"; with `job["products"]`, also time the matrix products of one layer."""
     fit(job)
     if job.get("products"):
-        job.figure(
-            "the products of a layer (\u00b5s)", 1e6 * seconds_of_products(**job["products"])
-        )
+        seconds = seconds_of_products(**job["products"])
+        job.figure("the products of a layer (\u00b5s)", 1e6 * seconds)
 
 
 def seconds_of_products(rows: int, units: int, times: int = 20_000) -> float:
-    """One layer's three products (forward, gradient of the kernel, gradient of the input), in a loop of one program."""
+    """Seconds for a layer's three products (forward, kernel gradient, input gradient) in a loop."""
     rng = np.random.default_rng(SEED)
     x, kernel = (
         jnp.asarray(rng.normal(0, 0.1, (size, units)), jnp.float32) for size in (rows, units)
@@ -156,10 +159,8 @@ def seconds_of_products(rows: int, units: int, times: int = 20_000) -> float:
             x, kernel = carry
             y = x @ kernel
             kernel_gradient, x_gradient = x.T @ y, y @ kernel.T
-            return (
-                1e-3 * x_gradient,
-                1e-3 * kernel_gradient,
-            ), None  # each turn needs the one before
+            # Each turn depends on the one before.
+            return (1e-3 * x_gradient, 1e-3 * kernel_gradient), None
 
         return jax.lax.scan(turn, (x, kernel), length=times)[0]
 
@@ -168,7 +169,7 @@ def seconds_of_products(rows: int, units: int, times: int = 20_000) -> float:
 
 
 def predict(job: Job) -> None:
-    """A jitted function; rows are padded to the next power of two, so that few sizes are compiled."""
+    """Predict with a jitted function; rows are padded to powers of two, so few sizes compile."""
     parameters = jax.tree.map(jnp.asarray, initial_parameters(job["cases"][0]))
     compilations = count_compilations()
     probabilities = jax.jit(lambda parameters, x: jax.nn.sigmoid(forward(parameters, x)))
@@ -177,12 +178,12 @@ def predict(job: Job) -> None:
         return np.asarray(probabilities(parameters, x))
 
     def padded(x: np.ndarray) -> np.ndarray:
-        room = np.zeros((1 << (len(x) - 1).bit_length(), x.shape[1]), x.dtype)
-        room[: len(x)] = x
-        return call(room)[: len(x)]
+        block = np.zeros((1 << (len(x) - 1).bit_length(), x.shape[1]), x.dtype)
+        block[: len(x)] = x
+        return call(block)[: len(x)]
 
     def rows(x: np.ndarray) -> np.ndarray:
-        """Blocks that stay in the processor's caches, the last one padded."""
+        """Predict in blocks that fit into the processor's caches; the last one is padded."""
         return np.concatenate([padded(x[at : at + 8192]) for at in range(0, len(x), 8192)])
 
     timed_predictions(job, {"jitted call": call}, rows, compilations)

@@ -1,23 +1,22 @@
-"""The task "features": what each feature adds to an epoch of the tiny job."""
+"""The task "features": what each feature adds to the time of an epoch of the tiny job."""
 
 from types import ModuleType
 
 from common import Job, clocked
-from keras_network import arrays, build, compiled, relu_layer
+from keras_network import arrays, build, compiled
 
 
 def features(job: Job, keras: ModuleType) -> None:
-    """Each feature alone, then all together: seconds per epoch, and as a multiple of the plain epoch."""
+    """Time each feature alone and then all together, also as a multiple of a plain epoch."""
     case = job["cases"][0]
     data = arrays(keras, case)
     variants = _variants(keras)
     seconds = {}
-    for name, chosen in [
-        ("plain", []),
-        *((name, [name]) for name in variants),
-        ("all together", list(variants)),
-    ]:
-        seconds[name] = _epoch_seconds(job, keras, case, data, [variants[part] for part in chosen])
+    cases = {"plain": []}
+    cases |= {name: [variant] for name, variant in variants.items()}
+    cases["all together"] = list(variants.values())
+    for name, chosen in cases.items():
+        seconds[name] = _epoch_seconds(job, keras, case, data, chosen)
     again = _epoch_seconds(job, keras, case, data, [])
     job.notes["plain, first and last"] = [seconds["plain"], again]
     seconds["plain"] = (seconds["plain"] + again) / 2
@@ -28,12 +27,12 @@ def features(job: Job, keras: ModuleType) -> None:
 
 
 def _variants(keras: ModuleType) -> dict[str, dict]:
-    """What each feature changes: the hidden layer, the arguments of `compile`, those of `fit`, the callbacks."""
+    """The changes for each feature: hidden layers, arguments of `compile` and `fit`, callbacks."""
     layers, metrics, callbacks = keras.layers, keras.metrics, keras.callbacks
     several = ["accuracy", "AUC", "mean_squared_error"]
     return {
         "dropout": {"after": lambda: [layers.Dropout(0.2)]},
-        "batch normalisation": {"after": lambda: [layers.BatchNormalization()]},
+        "batch normalization": {"after": lambda: [layers.BatchNormalization()]},
         "L2": {"dense": lambda: {"kernel_regularizer": keras.regularizers.L2(1e-4)}},
         "class weights": {"fit": {"class_weight": {0: 1.0, 1: 2.0}}},
         "5 metrics": {"metrics": lambda: [*several, metrics.Precision(), metrics.Recall()]},
@@ -47,39 +46,30 @@ def _variants(keras: ModuleType) -> dict[str, dict]:
 def _epoch_seconds(
     job: Job, keras: ModuleType, case: dict, data: tuple, chosen: list[dict]
 ) -> float:
-    """A model with the chosen features, trained an epoch (which compiles) and then timed."""
+    """Train a model with the chosen features for one epoch, which compiles, and then time it."""
     x, y, _, _ = data
 
     def hidden(keras: ModuleType, units: int) -> list:
-        dense = {
-            key: value
-            for part in chosen
-            if "dense" in part
-            for key, value in part["dense"]().items()
-        }
-        after = [layer for part in chosen if "after" in part for layer in part["after"]()]
-        first = (
-            keras.layers.Dense(units, activation="relu", **dense)
-            if dense
-            else relu_layer(keras, units)[0]
-        )
-        return [first, *after]
+        arguments, after = {}, []
+        for part in chosen:
+            if "dense" in part:
+                arguments |= part["dense"]()
+            if "after" in part:
+                after += part["after"]()
+        return [keras.layers.Dense(units, activation="relu", **arguments), *after]
 
     metrics = next((part["metrics"]() for part in chosen if "metrics" in part), ["accuracy"])
     model = compiled(keras, job, case, build(keras, case, hidden=hidden), metrics=metrics)
-    arguments = {key: value for part in chosen for key, value in part.get("fit", {}).items()}
+    arguments = {"batch_size": case["batch"], "verbose": 0}
+    for part in chosen:
+        arguments |= part.get("fit", {})
 
     def fit(epochs: int) -> None:
-        callbacks = [made for part in chosen if "callbacks" in part for made in part["callbacks"]()]
-        model.fit(
-            x,
-            y,
-            batch_size=case["batch"],
-            epochs=epochs,
-            verbose=0,
-            callbacks=callbacks,
-            **arguments,
-        )
+        callbacks = []
+        for part in chosen:
+            if "callbacks" in part:
+                callbacks += part["callbacks"]()
+        model.fit(x, y, epochs=epochs, callbacks=callbacks, **arguments)
 
     fit(1)
     return clocked(lambda: fit(case["epochs"]), case["repeats"]) / case["epochs"]

@@ -1,4 +1,4 @@
-"""A case's network, compiled, for whoever has Keras's API."""
+"""The network of a case for packages with Keras's API."""
 
 from collections.abc import Callable
 from types import ModuleType
@@ -17,7 +17,10 @@ def build(
     dtype: str | None = None,
     hidden: Callable[..., list] = relu_layer,
 ):
-    """The model; `hidden(keras, units)` makes what stands for a hidden layer. Images are scaled in the model."""
+    """The model of a case; images are scaled in it.
+
+    `hidden(keras, units)` returns the layers that make up one hidden layer.
+    """
     shape = tuple(case.get("shape", [case["features"]]))
     parts = [keras.Input(shape, dtype=dtype)]
     if len(shape) > 1:
@@ -25,16 +28,13 @@ def build(
         parts.append(keras.layers.Flatten())
     for units in case["hidden"]:
         parts += hidden(keras, units)
-    parts.append(
-        keras.layers.Dense(
-            case["outputs"], activation="sigmoid" if case["outputs"] == 1 else "softmax"
-        )
-    )
+    activation = "sigmoid" if case["outputs"] == 1 else "softmax"
+    parts.append(keras.layers.Dense(case["outputs"], activation=activation))
     return keras.Sequential(parts)
 
 
 def compiled(keras: ModuleType, job: Job, case: dict, model, **arguments):
-    """The model, compiled with Adam; `arguments` are further ones of `compile`."""
+    """The model, compiled with Adam and with more `arguments` of `compile`."""
     loss = "categorical_crossentropy" if case.get("float64") else "sparse_categorical_crossentropy"
     if case.get("steps_per_execution"):
         arguments["steps_per_execution"] = case["steps_per_execution"]
@@ -47,7 +47,7 @@ def compiled(keras: ModuleType, job: Job, case: dict, model, **arguments):
 
 
 def arrays(keras: ModuleType, case: dict) -> tuple:
-    """Training rows and labels, test rows and labels, in the form in which they are given to `fit`."""
+    """Training rows and labels, test rows and labels, as they are passed to `fit`."""
     x, y, x_test, y_test = load(case["data"], case.get("rows"))
     if case.get("float64"):
         x, x_test = x / 255.0, x_test / 255.0

@@ -1,4 +1,4 @@
-"""The tasks for whoever has Keras's API, Gazelle included: the package, `job["package"]`, is all that differs."""
+"""The tasks for packages with Keras's API, including Gazelle; only `job["package"]` differs."""
 
 import importlib
 import random
@@ -17,19 +17,12 @@ def fit(job: Job, keras: ModuleType) -> None:
 
     def prepare(case: dict) -> tuple[Callable, Callable, Callable]:
         x, y, x_test, y_test = arrays(keras, case)
-        model = compiled(
-            keras, job, case, build(keras, case, "uint8" if x.dtype == np.uint8 else None)
-        )
+        dtype = "uint8" if x.dtype == np.uint8 else None
+        model = compiled(keras, job, case, build(keras, case, dtype))
 
         def train(epochs: int, validation_data=None):
-            return model.fit(
-                x,
-                y,
-                batch_size=case["batch"],
-                epochs=epochs,
-                validation_data=validation_data,
-                verbose=0,
-            )
+            given = {"batch_size": case["batch"], "validation_data": validation_data}
+            return model.fit(x, y, epochs=epochs, verbose=0, **given)
 
         def evaluate() -> list[float]:
             return model.evaluate(x_test, y_test, verbose=0)
@@ -40,7 +33,7 @@ def fit(job: Job, keras: ModuleType) -> None:
 
 
 def many(job: Job, keras: ModuleType) -> None:
-    """Models made one after another; see `timed_models`."""
+    """Build and train models one after another; see `timed_models`."""
     case = job["cases"][0]
     x, y, _, _ = arrays(keras, case)
 
@@ -57,7 +50,7 @@ def many(job: Job, keras: ModuleType) -> None:
 
 
 def predict(job: Job, keras: ModuleType) -> None:
-    """Predictions through the three ways that there are; see `timed_predictions`."""
+    """Predict with `predict`, `predict_on_batch` and a call; see `timed_predictions`."""
     case = job["cases"][0]
     compilations = count_compilations()
     model = compiled(keras, job, case, build(keras, case))

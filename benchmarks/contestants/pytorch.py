@@ -1,4 +1,4 @@
-"""PyTorch: a plain loop over tensors in memory, with the fused Adam."""
+"""PyTorch: a plain loop over tensors in memory, with fused Adam."""
 
 import itertools
 import os
@@ -26,16 +26,13 @@ from torch.nn import functional
 
 
 def network(case: dict) -> nn.Sequential:
-    units = sizes(case)
-    layers = [part for a, b in itertools.pairwise(units) for part in (nn.Linear(a, b), nn.ReLU())][
-        :-1
-    ]
-    dense = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    dense = [nn.Linear(inputs, units) for inputs, units in itertools.pairwise(sizes(case))]
     with torch.no_grad():
         for layer, (kernel, bias) in zip(dense, initial_parameters(case), strict=True):
             layer.weight.copy_(torch.from_numpy(kernel.T))
             layer.bias.copy_(torch.from_numpy(bias))
-    return nn.Sequential(*layers)
+    layers = [part for layer in dense for part in (layer, nn.ReLU())]
+    return nn.Sequential(*layers[:-1])  # no activation at the end
 
 
 class Trainer:
@@ -50,12 +47,11 @@ class Trainer:
         )
 
     def tensors(self, x: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rows (bytes stay bytes) and labels, all on the device."""
+        """Rows, as bytes or float32, and labels on the device."""
         bytes_stay = x.dtype == np.uint8
         x = x.reshape(len(x), -1) if bytes_stay else flat_float32(x)
-        labels = torch.from_numpy(
-            y.ravel().astype("float32" if self.case["outputs"] == 1 else "int64")
-        )
+        dtype = "float32" if self.case["outputs"] == 1 else "int64"
+        labels = torch.from_numpy(y.ravel().astype(dtype))
         return torch.from_numpy(x).to(self.device), labels.to(self.device)
 
     @staticmethod
@@ -67,14 +63,12 @@ class Trainer:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         if self.case["outputs"] == 1:
             logits = logits[:, 0]
-            return (
-                functional.binary_cross_entropy_with_logits(logits, y),
-                ((logits > 0) == (y > 0)).sum(),
-            )
+            loss = functional.binary_cross_entropy_with_logits(logits, y)
+            return loss, ((logits > 0) == (y > 0)).sum()
         return functional.cross_entropy(logits, y), (logits.argmax(1) == y).sum()
 
     def step(self, x: torch.Tensor, y: torch.Tensor, sums: list[torch.Tensor]) -> None:
-        """One batch; loss and hits are summed as Keras does for its progress line."""
+        """Train on one batch; loss and hits are summed as Keras does for its progress line."""
         logits = self.model(self.scaled(x))
         loss, hits = self.loss_and_hits(logits, y)
         self.adam.zero_grad(set_to_none=True)
@@ -147,20 +141,20 @@ def predict(job: Job) -> None:
         return torch.sigmoid(trainer.model(torch.from_numpy(x).to(trainer.device))).cpu().numpy()
 
     def blocks(x: np.ndarray) -> np.ndarray:
-        """Blocks that stay in the processor's caches: the whole at once is slower."""
+        """Predict in blocks that fit into the caches, which is faster than all rows at once."""
         return np.concatenate([call(x[at : at + 8192]) for at in range(0, len(x), 8192)])
 
     timed_predictions(job, {"model(x)": call}, blocks, lambda: 0)
 
 
 class Photos(torch.utils.data.Dataset):
-    """Image files, one folder a class, decoded when they are asked for."""
+    """Image files in one folder per class, decoded on access."""
 
     def __init__(self, folder: Path) -> None:
         classes = sorted(path for path in folder.iterdir() if path.is_dir())
-        self.files = [
-            (file.path, number) for number, path in enumerate(classes) for file in os.scandir(path)
-        ]
+        self.files = []
+        for number, path in enumerate(classes):
+            self.files += [(file.path, number) for file in os.scandir(path)]
 
     def __len__(self) -> int:
         return len(self.files)
@@ -174,7 +168,7 @@ class Photos(torch.utils.data.Dataset):
 
 
 def images(job: Job) -> None:
-    """Two workers decode while the network trains; their processor time counts when they have ended."""
+    """Train while two workers decode; their processor time is known when they have ended."""
     case = job["cases"][0]
     trainer = Trainer(job, case)
     files = Photos(Path(case["data"]) / "photos")

@@ -1,4 +1,4 @@
-"""scikit-learn: `MLPClassifier` in float32, trained further by `fit` with `warm_start`."""
+"""scikit-learn: `MLPClassifier` in float32; `warm_start` makes `fit` continue training."""
 
 import warnings
 from collections.abc import Callable
@@ -18,9 +18,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.neural_network import MLPClassifier
 
-warnings.simplefilter(
-    "ignore", ConvergenceWarning
-)  # it says that the epochs asked for were all trained
+# The warning only says that all epochs were trained.
+warnings.simplefilter("ignore", ConvergenceWarning)
 
 
 def classifier(case: dict) -> MLPClassifier:

@@ -33,10 +33,10 @@ spec.loader.exec_module(install)
     ],
 )
 def test_large_packages_and_long_stages_get_one_line_each(line, shown):
-    assert install.said(line) == shown
+    assert install.shown(line) == shown
 
 
 def test_a_package_from_a_local_file_is_shown_with_its_size(tmp_path):
     path = tmp_path / "jaxlib-0.10.2-cp311-cp311-linux_x86_64.whl"
     path.write_bytes(bytes(2_500_000))
-    assert install.said(f"Processing {path} (from gazelle==0.1.0)\n") == "  jaxlib 0.10.2 (2.5 MB)"
+    assert install.shown(f"Processing {path} (from gazelle==0.1.0)\n") == "  jaxlib 0.10.2 (2.5 MB)"
