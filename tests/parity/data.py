@@ -131,6 +131,6 @@ def sequences(rows=70):
     return x.reshape(rows, 3, 2), y
 
 
-def labelled_steps(rows=70):
+def labeled_steps(rows=70):
     x, y = labels(rows)
     return x.reshape(rows, 3, 2), np.stack([y, (y + 1) % 4, y // 2], 1)

@@ -20,10 +20,8 @@ from gazelle.utils import image_dataset_from_directory
 
 pytestmark = [
     pytest.mark.slow,
-    [
-        pytest.mark.skipif(os.name != "posix", reason="workers need POSIX"),
-        pytest.mark.filterwarnings("ignore:[0-9]+ of [0-9]+ images are transparent"),
-    ],
+    pytest.mark.skipif(os.name != "posix", reason="workers need POSIX"),
+    pytest.mark.filterwarnings("ignore:[0-9]+ of [0-9]+ images are transparent"),
 ]
 SPEC = ImageSpec(4, 4, "rgb", "bilinear", "stretch", "")
 FILES = 400
