@@ -18,8 +18,8 @@ from gazelle import __version__
 ROOT = Path(__file__).parent.parent
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="the kernel is made for Linux"),
-    pytest.mark.skipif(platform.machine() != "x86_64", reason="the kernel is made for x86-64"),
+    pytest.mark.skipif(sys.platform != "linux", reason="the kernel is for Linux"),
+    pytest.mark.skipif(platform.machine() != "x86_64", reason="the kernel is for x86-64"),
     pytest.mark.skipif(
         importlib.util.find_spec("hatchling") is None, reason="hatchling builds the wheels"
     ),
