@@ -7,6 +7,8 @@ import pytest
 import gazelle
 from gazelle._core.errors import StateError
 
+pytestmark = pytest.mark.slow
+
 
 def history(model, data, **arguments):
     return model.fit(*data, **{"epochs": 2, "verbose": 0, "shuffle": False, **arguments}).history

@@ -16,6 +16,8 @@ import gazelle
 from gazelle.callbacks import Callback
 from gazelle.layers import Dense, Layer
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(512, 4)).astype("float32")
 Y = X[:, :1]
 

@@ -15,6 +15,8 @@ from gazelle._core.errors import ArgumentError, DataError, DownloadError
 from gazelle._files.archives import unpack
 from gazelle.utils import get_file
 
+pytestmark = pytest.mark.slow
+
 CONTENT = b"a,b\n1,2\n" * 1000
 
 

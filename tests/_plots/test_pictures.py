@@ -11,6 +11,8 @@ from PIL import Image
 from gazelle import _plots as plots
 from gazelle._core.errors import ArgumentError, DataError
 
+pytestmark = pytest.mark.slow
+
 LAYERS = [
     {"name": "input", "type": "InputLayer", "output_shapes": [[None, 32, 32, 3]]},
     {"name": "flatten", "type": "Flatten", "output_shapes": [[None, 3072]], "inbound": ["input"]},

@@ -15,6 +15,8 @@ from gazelle.datasets import digits
 
 from .conftest import folder_of, paint
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def home(tmp_path, digits_run, shades_run):

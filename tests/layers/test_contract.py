@@ -9,6 +9,8 @@ import gazelle
 from gazelle import layers
 from gazelle.layers import Layer
 
+pytestmark = pytest.mark.slow
+
 X = np.ones((2, 3), "float32")
 
 

@@ -16,6 +16,8 @@ from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError, U
 from gazelle._core.registry import register_keras_serializable
 from gazelle.losses.reduction import REDUCTIONS
 
+pytestmark = pytest.mark.slow
+
 Y = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]], "float32")
 P = np.array([[0.5, 1.0], [3.0, 5.0], [4.0, 9.0]], "float32")
 WEIGHTS = np.array([1.0, 2.0, 4.0], "float32")

@@ -8,6 +8,8 @@ import pytest
 
 from gazelle import losses
 
+pytestmark = pytest.mark.slow
+
 ROWS, CLASSES = 6, 4
 rng = np.random.default_rng(7)
 REAL = rng.normal(size=(ROWS, CLASSES)).astype("float32")

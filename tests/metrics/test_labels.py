@@ -7,6 +7,8 @@ from sklearn import metrics as oracle
 from gazelle import metrics
 from gazelle._core.errors import ShapeError
 
+pytestmark = pytest.mark.slow
+
 N, CLASSES = 24, 3
 RNG = np.random.default_rng(11)
 BINARY = RNG.integers(0, 2, N)

@@ -10,7 +10,7 @@ import gazelle
 from gazelle.saving.h5 import read_weights
 
 # Keras reads its variables in a way that NumPy 2 warns about.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation")]
 X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
 MAKERS = [chain_in_chain, model_in_model, blocks, functional_subclass]
 

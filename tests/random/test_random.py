@@ -14,6 +14,8 @@ from gazelle._core.pure import pure
 from gazelle._core.registry import deserialize, serialize
 from gazelle._core.seeds import draw_key, reset_shared
 
+pytestmark = pytest.mark.slow
+
 LOGITS = np.log(np.array([[0.1, 0.2, 0.7], [0.5, 0.4, 0.1]], np.float32))
 X = np.linspace(1.0, 2.0, 12, dtype=np.float32).reshape(3, 4)
 DRAWS = {

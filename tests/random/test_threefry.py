@@ -7,6 +7,8 @@ import pytest
 
 from gazelle.random import threefry
 
+pytestmark = pytest.mark.slow
+
 KEYS = [np.array([1, 0], np.uint32), np.array([4_000_000_000, 77], np.uint32)]
 SHAPES = [(), (7,), (32, 64), (3, 5, 2), (0, 4)]
 

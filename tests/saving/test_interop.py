@@ -14,9 +14,10 @@ from gazelle.saving.loading import load_variables
 from gazelle.saving.paths import attribute_sublayers, keras_layers, keras_paths
 
 # Keras's variables have an `__array__` from before NumPy 2.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept:DeprecationWarning"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning"),
+]
 
 
 class Block(keras.layers.Layer):

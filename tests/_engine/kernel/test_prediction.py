@@ -8,6 +8,8 @@ from gazelle._engine import kernel as native
 from gazelle._engine import steps
 from gazelle._engine.kernel import prediction
 
+pytestmark = pytest.mark.slow
+
 L = gazelle.layers
 rng = np.random.default_rng(0)
 X = rng.normal(size=(300, 11)).astype("float32")

@@ -16,6 +16,8 @@ from sklearn.metrics import classification_report
 from gazelle._core.errors import DataError
 from gazelle._report import figures, pages, runs, schema
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "link", "br", "wbr"}
 
 
