@@ -32,7 +32,7 @@ def check_before_training(
             empty if unknown.
 
     Raises:
-        DataError: What is wrong, where, and how to mend it.
+        DataError: What is wrong, where, and how to fix it.
         ShapeError: Targets whose shape does not match the outputs.
     """
     for part, label in ((feed, ""), (validation, "validation ")):

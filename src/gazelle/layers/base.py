@@ -81,6 +81,13 @@ class Layer:
         object.__setattr__(layer, "_layer_state", LayerState(record))
         return layer
 
+    def __copy__(self) -> Self:
+        """A layer that shares the weights and layers within; flags and records are its own."""
+        copied = object.__new__(type(self))
+        vars(copied).update(vars(self))
+        object.__setattr__(copied, "_layer_state", self._layer_state.copied())
+        return copied
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
@@ -102,7 +109,8 @@ class Layer:
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.supports_masking = False
-        state = self._layer_state
+        # A subclass's own __new__ may have left it out.
+        state = vars(self).setdefault("_layer_state", LayerState(LayerRecord()))
         state.is_set_up = True
         state.trainable = bool(trainable)
         state.input_shape = first_input_shape(kwargs)
@@ -118,7 +126,8 @@ class Layer:
     if not TYPE_CHECKING:  # a type checker would accept every name as an attribute
 
         def __getattr__(self, name: str) -> Any:
-            if not name.startswith("__") and not self._layer_state.is_set_up:
+            state = vars(self).get("_layer_state")
+            if not name.startswith("__") and (state is None or not state.is_set_up):
                 raise AttributeError(_forgotten(self))
             # Raises what Python, or the property of that name, raises.
             return object.__getattribute__(self, name)

@@ -6,7 +6,7 @@ a part: a weight, a metric, a random generator or a layer within it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -54,6 +54,15 @@ class LayerState:
     trainable_weights: list[Variable] = field(default_factory=list)
     other_weights: list[Variable] = field(default_factory=list)
     input_shape: tuple[int | None, ...] | None = None
+
+    def copied(self) -> LayerState:
+        """A state of its own for a copy of the layer, which shares the weights."""
+        return replace(
+            self,
+            record=replace(self.record, inbound_nodes=list(self.record.inbound_nodes)),
+            trainable_weights=list(self.trainable_weights),
+            other_weights=list(self.other_weights),
+        )
 
     @property
     def weights(self) -> list[Variable]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import jax.numpy as jnp
 
@@ -30,6 +30,12 @@ class Trainable(Layer):
         super().__init__(**kwargs)
         self._graph: Graph | None = None
         self._trainer = Trainer(self)
+
+    def __copy__(self) -> Self:
+        """A model that shares the weights and layers; it is compiled and trained by itself."""
+        copied = super().__copy__()
+        copied._trainer = self._trainer.copied(copied)
+        return copied
 
     # ---- What the trainer asks of a model ----
 

@@ -87,6 +87,12 @@ class Trainer:
         self._shortcut: Shortcut | None = None  # for data like that of the last prediction
         self._making = Guard()  # of threads that begin together, one makes the engine for all
 
+    def copied(self, model: Trainable) -> Trainer:
+        """The trainer of a copy of the model: the same settings and history, no programs."""
+        trainer = Trainer(model)
+        trainer.settings, trainer.history = self.settings, self.history
+        return trainer
+
     def __getstate__(self) -> dict[str, Any]:
         """What `pickle` and `copy` keep: all but the compiled programs, which are made again."""
         fresh = {

@@ -181,7 +181,7 @@ for damage in [truncated] * 20 + [flipped] * 40 + [lambda data: None]:
         assert not native.available() and not native.available()
         assert native.status().broken and "damaged" in native.status().text or damaged is None
     assert len(caught) == 1, caught
-    advice = "To mend it, run python -m gazelle._engine.kernel.building"
+    advice = "To fix it, run python -m gazelle._engine.kernel.building"
     assert advice in str(caught[0].message), caught
 
 model = gazelle.Sequential([gazelle.Input((6,))])

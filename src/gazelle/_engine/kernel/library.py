@@ -83,7 +83,7 @@ def _loaded() -> Library:
     found = _find()
     if found.broken:
         warnings.warn(
-            f"Gazelle's kernel cannot be used: {found.why}. Models train with XLA alone. To mend"
+            f"Gazelle's kernel cannot be used: {found.why}. Models train with XLA alone. To fix"
             f" it, {found.fix}.",
             RuntimeWarning,
             stacklevel=2,
