@@ -16,17 +16,14 @@ from gazelle._core.registry import is_own_class
 from gazelle._core.symbolic import leaves
 from gazelle._core.variable import Variable
 from gazelle._data.windows import Piece
-from gazelle._engine.compiled_loss import CompiledLoss
-from gazelle._engine.compiled_metrics import CompiledMetrics
 from gazelle._engine.kernel import Span, plan_for
 from gazelle._engine.pace import Pace
 from gazelle._engine.programs import Program, Programs, settings
 from gazelle._engine.pure_steps import PureSteps
 from gazelle._engine.state import State
-from gazelle._engine.steps import Network, Steps
+from gazelle._engine.steps import Steps
 from gazelle.layers.graph import Graph
 from gazelle.metrics import Metric
-from gazelle.optimizers import Optimizer
 
 
 class Logs(NamedTuple):
@@ -47,50 +44,16 @@ class Engine:
     """The programs that train, test and predict with one compiled model.
 
     Args:
-        model: The model.
-        loss: Its losses.
-        metrics: Its compiled metrics.
-        optimizer: The optimizer, built for the model's trainable variables; None where nothing is
-            trained.
-        graph: The graph that the model's layers make; None for a model without one.
-        runs_graph: Whether a call of the model runs its graph and nothing else.
-        attached: Metrics that the model's own layers hold and update in `call`.
-        compute_loss: A user's own loss `(x, y, y_pred, sample_weight, training) -> scalar`, or
-            None.
+        steps: The training step and the test step.
         prediction_shapes: The shape of each output.
     """
 
-    def __init__(
-        self,
-        model: Network,
-        loss: CompiledLoss,
-        metrics: CompiledMetrics,
-        optimizer: Optimizer | None,
-        *,
-        graph: Graph | None,
-        runs_graph: bool,
-        attached: Sequence[Metric] = (),
-        compute_loss: Callable[..., Any] | None = None,
-        prediction_shapes: Sequence[tuple[int | None, ...]] = (),
-    ):
-        self.loss = loss
-        self.compiled_metrics = metrics
-        self.optimizer = optimizer
-        self.compute_loss = compute_loss
+    def __init__(self, steps: Steps, prediction_shapes: Sequence[tuple[int | None, ...]] = ()):
+        self.steps = steps
         self.prediction_shapes = list(prediction_shapes)
         self.paces: dict[tuple[str, int | None], Pace] = {}  # by stage and batch size
-        self._steps = Steps(
-            model,
-            loss,
-            metrics,
-            optimizer,
-            graph=graph,
-            runs_graph=runs_graph,
-            attached=attached,
-            compute_loss=compute_loss,
-        )
-        self._pure = PureSteps(self._steps)
-        self._programs = Programs(self._steps.fingerprint, lambda: self._pure.log_names)
+        self._pure = PureSteps(self.steps)
+        self._programs = Programs(self.steps.fingerprint, lambda: self._pure.log_names)
         self._seen_names: list[str] = []  # of the last results
         self._kernel_trains: dict[Hashable, bool] = {}  # by kind of data
         self._made_for: dict[Hashable, Any] = {}
@@ -100,12 +63,12 @@ class Engine:
     @property
     def state(self) -> State:
         """The variables that the programs work on."""
-        return self._steps.state
+        return self.steps.state
 
     @property
     def metrics(self) -> list[Metric]:
         """The loss's mean, the compiled metrics and those of the layers."""
-        return self._steps.metrics
+        return self.steps.metrics
 
     def is_made_for(self, graph: Graph | None, trainable: Sequence[Variable]) -> bool:
         """Whether the programs fit a model that has this graph and these trainable variables now.
@@ -113,7 +76,7 @@ class Engine:
         Adding layers changes the graph, freezing layers the variables.
         """
         known = self.state.trainable
-        if graph is not self._steps.graph or len(trainable) != len(known):
+        if graph is not self.steps.graph or len(trainable) != len(known):
             return False
         return all(a is b for a, b in zip(trainable, known, strict=True))
 
@@ -132,7 +95,7 @@ class Engine:
         if not self._busy.acquire(blocking=False):
             if self._is_fitting:
                 raise StateError(
-                    f"The model {self._steps.model.name!r} is being trained by another thread.",
+                    f"The model {self.steps.model.name!r} is being trained by another thread.",
                     expected=(
                         "one fit or evaluation of a model at a time (predict works beside them)"
                     ),
@@ -261,7 +224,7 @@ class Engine:
         kinds = tuple(None if array is None else (array.shape, array.dtype) for array in arrays)
         key = (kinds, piece.order is None, batch_size, settings())
         if key not in self._kernel_trains:
-            step = self._steps.describe()
+            step = self.steps.describe()
             plan = plan_for(step, piece.data, piece.order, batch_size=batch_size)
             self._kernel_trains[key] = plan is not None
         return self._kernel_trains[key]
@@ -285,9 +248,9 @@ class Engine:
 
     def log_names_ahead(self) -> list[str] | None:
         """The names that logs will have, before any step; None where that cannot be known."""
-        named = [(metric, name) for _, metric, _, name in self.compiled_metrics.entries]
-        named += [(metric, metric.name) for metric in self._steps.attached]
-        names = self._steps.loss_names
+        named = [(metric, name) for _, metric, _, name in self.steps.compiled_metrics.entries]
+        named += [(metric, metric.name) for metric in self.steps.attached]
+        names = self.steps.loss_names
         for metric, name in named:
             own = [name] if is_own_class(type(metric)) else _names_of_result(metric, name)
             if own is None:
@@ -302,12 +265,14 @@ class Engine:
             names: The names; those of the last results (or, before the first, what is known of
                 them) when None.
         """
-        losses, compiled = self._steps.loss_names, self.compiled_metrics.names
+        losses, compiled = self.steps.loss_names, self.steps.compiled_metrics.names
         if names is None:
-            attached = [metric.name for metric in self._steps.attached]
+            attached = [metric.name for metric in self.steps.attached]
             names = self._seen_names or [*losses, *compiled, *attached]
         first = losses
-        if self.loss.outputs.single:  # several outputs' metrics come sorted by name, as in Keras
+        if (
+            self.steps.loss.outputs.single
+        ):  # several outputs' metrics come sorted by name, as in Keras
             first = [*losses, *compiled]
         ordered = [name for name in first if name in names]
         return ordered + sorted(name for name in names if name not in ordered)

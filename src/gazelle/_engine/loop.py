@@ -84,8 +84,8 @@ def fit(
         raise
     finally:
         runner.forget_prepared()
-    if epochs > initial_epoch and engine.optimizer is not None:
-        engine.optimizer.finalize_variable_values(engine.state.trainable)
+    if epochs > initial_epoch and engine.steps.optimizer is not None:
+        engine.steps.optimizer.finalize_variable_values(engine.state.trainable)
     callbacks.on_train_end(logs)
 
 

@@ -41,7 +41,7 @@ def check_before_training(
                 (part.x, part.y, part.sample_weight) if isinstance(part, ArrayFeed) else part.first
             )
             check_values(engine, batch, label, columns=getattr(part, "columns", None))
-    compiled = engine.loss
+    compiled = engine.steps.loss
     for i, loss in enumerate(compiled.losses):
         layer = output_layers[i] if i < len(output_layers) else None
         activation = getattr(layer, "activation", None)
@@ -118,8 +118,8 @@ def weigh_classes(engine: Engine, feed: Feed, class_weight: Any) -> None:
 
 
 def _check_targets_are_there(engine: Engine, y: Any, label: str, place: str) -> None:
-    compiled, metrics = engine.loss, engine.compiled_metrics
-    if engine.compute_loss is not None:  # may do without
+    compiled, metrics = engine.steps.loss, engine.steps.compiled_metrics
+    if engine.steps.compute_loss is not None:  # may do without
         return
     wanted = {i for i, loss in enumerate(compiled.losses) if loss is not None} | {
         i for i, *_ in metrics.entries
@@ -140,7 +140,7 @@ def _check_targets_are_there(engine: Engine, y: Any, label: str, place: str) -> 
 
 
 def _check_targets(engine: Engine, y: Any, label: str, place: str) -> None:
-    compiled = engine.loss
+    compiled = engine.steps.loss
     truths = compiled.outputs.spread(y, "y")
     for i, (loss, truth) in enumerate(zip(compiled.losses, truths, strict=True)):
         if loss is None or truth is None:

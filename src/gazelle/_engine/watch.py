@@ -25,7 +25,7 @@ class Watch:
     def __init__(self, engine: Engine):
         self._engine = engine
         # A model that was trained before may have converged, so its weights need not move.
-        optimizer = engine.optimizer
+        optimizer = engine.steps.optimizer
         self._first = optimizer is not None and int(np.asarray(optimizer.iterations)) == 0
         self._finite = True
         engine.state.keep(compare=self._first)
@@ -51,7 +51,7 @@ class Watch:
         self._first = False
 
     def _rate(self) -> str:
-        rate = getattr(self._engine.optimizer, "learning_rate", None)
+        rate = getattr(self._engine.steps.optimizer, "learning_rate", None)
         return "unknown" if rate is None else f"{float(rate):g}"
 
     @staticmethod

@@ -14,6 +14,7 @@ from gazelle._engine.compiled_loss import CompiledLoss
 from gazelle._engine.compiled_metrics import CompiledMetrics
 from gazelle._engine.engine import Engine
 from gazelle._engine.outputs import Outputs
+from gazelle._engine.steps import Steps
 from gazelle.layers.graph import Graph
 from gazelle.layers.parts import held_metrics
 
@@ -110,7 +111,7 @@ def make_engine(
     for truth, prediction in zip(truths, leaves(predictions), strict=True):
         known = truth if isinstance(truth, KerasTensor) else prediction
         shapes.append((known.shape, prediction.shape))
-    return Engine(
+    steps = Steps(
         model,
         CompiledLoss(settings.loss, settings.loss_weights, outputs, shapes),
         CompiledMetrics(settings.metrics, settings.weighted_metrics, outputs, shapes),
@@ -119,15 +120,15 @@ def make_engine(
         runs_graph=model._runs_graph,
         attached=held_metrics(model),
         compute_loss=model._own_compute_loss(),
-        prediction_shapes=[prediction.shape for prediction in leaves(predictions)],
     )
+    return Engine(steps, [prediction.shape for prediction in leaves(predictions)])
 
 
 def make_predictor(model: Trainable, predictions: Any) -> Engine:
     """An engine for the predictions of a model that is not compiled."""
     outputs = Outputs(predictions, model.output_names)
     shapes = [(tensor.shape, tensor.shape) for tensor in leaves(predictions)]
-    return Engine(
+    steps = Steps(
         model,
         CompiledLoss(None, None, outputs, shapes),
         CompiledMetrics(None, None, outputs, shapes),
@@ -135,6 +136,7 @@ def make_predictor(model: Trainable, predictions: Any) -> Engine:
         graph=model._graph,
         runs_graph=model._runs_graph,
     )
+    return Engine(steps)
 
 
 def build_optimizer(engine: Engine, model_name: str) -> None:
@@ -143,7 +145,7 @@ def build_optimizer(engine: Engine, model_name: str) -> None:
     Raises:
         ArgumentError: The optimizer was built for the variables of another model.
     """
-    optimizer, state = engine.optimizer, engine.state
+    optimizer, state = engine.steps.optimizer, engine.state
     if optimizer is None:
         return
     if not state.trainable:

@@ -191,7 +191,7 @@ class Trainable(Layer):
                 "compute_loss needs a compiled model that has seen data.",
                 fix="call compile and fit first",
             )
-        total, _ = engine.loss(y, y_pred, sample_weight)
+        total, _ = engine.steps.loss(y, y_pred, sample_weight)
         added = context.collector()  # inside fit: what the layers have added in this step
         terms = self.losses if added is None else [*added, *self.regularization_losses()]
         for term in terms:
