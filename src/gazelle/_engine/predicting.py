@@ -15,6 +15,8 @@ from gazelle._core.variable import Variable
 from gazelle._data.feeds import ArrayFeed, Feed, device_dtype, to_device
 from gazelle._engine.engine import Engine
 from gazelle._engine.programs import settings
+from gazelle.callbacks import CallbackList
+from gazelle.layers.graph import Graph
 
 # The limits of a block, in samples and in numbers. Larger blocks were measured slower: the outputs
 # of layers no longer stay in the processor's cache.
@@ -23,7 +25,7 @@ _MAX_NUMBERS = 1 << 20
 _IN_FLIGHT = 2  # blocks that are computed while another one is prepared or read
 
 
-def predict(engine: Engine, feed: Feed, callbacks: Any, *, eager: bool = False) -> Any:
+def predict(engine: Engine, feed: Feed, callbacks: CallbackList, *, eager: bool = False) -> Any:
     """The model's outputs for all samples of a feed.
 
     Args:
@@ -103,7 +105,7 @@ class Shortcut:
         x: The array that was predicted for.
     """
 
-    def __init__(self, engine: Engine, graph: Any, x: np.ndarray):
+    def __init__(self, engine: Engine, graph: Graph | None, x: np.ndarray):
         self._engine = engine
         self._graph = graph
         self._kind = x.shape[1:], x.dtype
@@ -114,7 +116,7 @@ class Shortcut:
         self._most = _largest_block([x])
         self._predictors: dict[int, Callable[[Any], Any]] = {}  # by the number of samples
 
-    def predict(self, graph: Any, x: Any, *, exact: bool = False) -> Any:
+    def predict(self, graph: Graph | None, x: Any, *, exact: bool = False) -> Any:
         """The outputs for `x`, `(samples, ...)`, or None where the full path is needed.
 
         Args:

@@ -17,6 +17,7 @@ from gazelle._data.checks import (
 )
 from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed, named_leaves
 from gazelle._engine.engine import Engine
+from gazelle.losses import Loss
 
 
 def check_before_training(
@@ -159,7 +160,7 @@ def _check_targets(engine: Engine, y: Any, label: str, place: str) -> None:
         )
 
 
-def _function_name(loss: Any) -> str:
+def _function_name(loss: Loss) -> str:
     function = getattr(loss, "function", None)
     return getattr(function, "__name__", type(loss).__name__)
 

@@ -175,7 +175,13 @@ class Steps:
         return array_from(f"compute_loss of the model {self.model.name!r}", function, **given)
 
     def _track(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any, loss: Any, parts: dict[int, Any]
+        self,
+        x: Any,
+        y: Any,
+        y_pred: Any,
+        sample_weight: Any,
+        loss: jax.Array,
+        parts: dict[int, jax.Array],
     ) -> None:
         """Update the loss's mean and the metrics."""
         samples = leaves(x)[0].shape[0]

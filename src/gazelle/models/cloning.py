@@ -10,7 +10,7 @@ from gazelle._core.errors import ArgumentError, reason
 from gazelle._core.registry import deserialize
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle.layers import InputLayer, Layer
-from gazelle.layers.graph import is_input, replay
+from gazelle.layers.graph import Graph, is_input, replay
 from gazelle.layers.parts import own_trainable, set_own_trainable
 from gazelle.models.model import Functional
 from gazelle.models.sequential import Sequential
@@ -64,8 +64,9 @@ def clone_model(
     Raises:
         ArgumentError: A subclassed model, or an unknown option.
     """
-    graph = getattr(model, "_graph", None)
-    if not isinstance(model, Sequential) and graph is None:
+    graph: Graph | None = getattr(model, "_graph", None)
+    is_sequential = isinstance(model, Sequential)
+    if graph is None and not is_sequential:
         raise ArgumentError(
             "Only Sequential and functional models can be cloned.",
             expected="a model made with Sequential(...) or Model(inputs, outputs)",
@@ -77,7 +78,7 @@ def clone_model(
             "clone_model got options that it does not know.", received=", ".join(kwargs)
         )
     make = clone_function or _copy
-    if isinstance(model, Sequential):
+    if graph is None or is_sequential:
         inputs = []
         if input_tensors is not None:
             inputs = leaves(input_tensors)
@@ -94,7 +95,7 @@ def clone_model(
 
 
 def _clone_graph(
-    model: Any, graph: Any, input_tensors: Any, make: Callable[[Any], Any]
+    model: Any, graph: Graph, input_tensors: Any, make: Callable[[Any], Any]
 ) -> Functional:
     wanted = len(graph.flat_inputs)
     given = [None] * wanted if input_tensors is None else leaves(input_tensors)
@@ -108,7 +109,9 @@ def _clone_graph(
         )
     values = {}
     for old, new in zip(graph.flat_inputs, given, strict=True):
-        values.setdefault(id(old), _copy(old.node.operation).output if new is None else new)
+        if new is None and old.node is not None:
+            new = _copy(old.node.operation).output
+        values.setdefault(id(old), new)
     copies = {}
     for operation in graph.operations:
         if not isinstance(operation, InputLayer):

@@ -14,7 +14,7 @@ from gazelle._core.console import can_show, fitting, say
 from gazelle._core.errors import ArgumentError
 from gazelle._core.notebook import html_table
 from gazelle._core.symbolic import Operation, map_structure
-from gazelle._core.variable import values_of
+from gazelle._core.variable import Variable, values_of
 from gazelle.layers import InputLayer, Layer
 from gazelle.layers.parts import first_outputs
 
@@ -232,7 +232,7 @@ def _totals(model: Any) -> str:
     return "\n".join(lines)
 
 
-def _count(variables: list[Any]) -> str:
+def _count(variables: list[Variable]) -> str:
     number = sum(variable.size for variable in variables)
     size = float(sum(value.nbytes for value in values_of(variables)))
     for unit in ("B", "KB", "MB", "GB"):

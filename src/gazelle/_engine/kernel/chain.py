@@ -6,7 +6,7 @@ in any order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeGuard
 
@@ -235,12 +235,14 @@ def _stage_numbers(after: int, kind: int, layer: Any) -> tuple[list[int], list[f
     return [after, NORMALIZE, 0, flags], [layer.epsilon, layer.momentum, 1.0 - layer.momentum]
 
 
-def head_of(loss: Any, last: Any, units: int) -> tuple[int, bool] | None:
+def head_of(loss: losses.Loss, last: Callable[..., Any], units: int) -> tuple[int, bool] | None:
     """The head for a loss behind the activation `last`, and whether the loss takes logits.
 
     None for a loss that the kernel does not know there.
     """
-    if type(loss) not in _LOSS_CLASSES or loss.function not in _LOSSES or "call" in vars(loss):
+    if not isinstance(loss, losses.FunctionLoss) or type(loss) not in _LOSS_CLASSES:
+        return None
+    if loss.function not in _LOSSES or "call" in vars(loss):
         return None
     if loss.reduction not in ("sum_over_batch_size", "mean") or loss.dtype != "float32":
         return None
