@@ -1,6 +1,6 @@
 """Functional models: structures of inputs and outputs, parts of other models, wrong arguments."""
 
-import copy
+from copy import copy as shallow_copy
 
 import numpy as np
 import pytest
@@ -301,14 +301,16 @@ def test_a_shallow_copy_shares_the_weights_and_is_compiled_and_frozen_by_itself(
     model = gazelle.Model(x, gazelle.layers.Dense(2)(x))
     model.compile("sgd", "mse")
     model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
-    copied = copy.copy(model)
-    assert copied.loss == "mse" and copied.weights[0] is model.weights[0]
+    copied = shallow_copy(model)
+    assert copied.loss == "mse"
+    assert copied.weights[0] is model.weights[0]
     copied.compile("sgd", "mae")
     assert model.loss == "mse"
     before = model.history
     copied.fit(np.ones((4, 3)), np.zeros((4, 2)), verbose=0)
-    assert model.history is before and copied.history is not before
-    layer = copy.copy(model.layers[1])
+    assert model.history is before
+    assert copied.history is not before
+    layer = shallow_copy(model.layers[1])
     layer.trainable = False
     assert model.layers[1].trainable
     assert len(model.trainable_variables) == 2
