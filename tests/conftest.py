@@ -25,15 +25,33 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(autouse=True, scope="module")
+_GROWTH = 400 << 20  # bytes by which a process may grow until its programs are dropped
+_after_dropping = 700 << 20
+
+
+@pytest.fixture(autouse=True)
 def _memory():
-    """Drop the compiled programs after each file: otherwise a process grows past 3 GB."""
+    """Drop the compiled programs when they take much memory: a process would grow past 3 GB."""
     yield
+    if _resident() > _after_dropping + _GROWTH:
+        _drop_programs()
+
+
+def _resident() -> int:
+    """Bytes of memory that this process holds; 0 where that is not known."""
+    if sys.platform != "linux":
+        return 0
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _drop_programs() -> None:
+    global _after_dropping
     jax, programs = sys.modules.get("jax"), sys.modules.get("gazelle._engine.programs")
     if programs is not None:
         programs.forget_all()
     if jax is not None:
         jax.clear_caches()
     gc.collect()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
+    ctypes.CDLL(None).malloc_trim(0)
+    _after_dropping = max(_after_dropping, _resident())
