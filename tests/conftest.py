@@ -49,7 +49,8 @@ def _drop_programs() -> None:
     global _after_dropping
     jax, programs = sys.modules.get("jax"), sys.modules.get("gazelle._engine.programs")
     if programs is not None:
-        programs.forget_all()
+        programs._shared.clear()
+        programs._agreed.clear()
     if jax is not None:
         jax.clear_caches()
     gc.collect()

@@ -12,17 +12,17 @@ import jax.numpy as jnp
 from gazelle import metrics
 from gazelle._core.errors import ArgumentError, ArgumentTypeError
 from gazelle._core.identity import unique
-from gazelle._core.names import snake_case
 from gazelle._core.pure import borrowed
 from gazelle._core.symbolic import leaves
 from gazelle._core.types import ShapeLike
 from gazelle._core.variable import Variable, set_values, values_of
 from gazelle._engine.outputs import Outputs
-from gazelle.metrics import MeanMetricWrapper, Metric
+from gazelle.metrics import Metric
 from gazelle.metrics.counting import counts_samples, counts_whole_numbers
 from gazelle.metrics.resolve import (
     accuracy_for,
     crossentropy_for,
+    from_function,
     is_accuracy,
     is_crossentropy,
 )
@@ -274,16 +274,10 @@ def _as_metric(given: Any, true_shape: ShapeLike, pred_shape: ShapeLike) -> Metr
                 "A metric must be a name, a function of (y_true, y_pred) or a Metric.",
                 received=repr(given),
             )
-        name = given if isinstance(given, str) else _function_name(found)
-        found = MeanMetricWrapper(found, name=name)
+        found = from_function(found)
     if isinstance(given, str):
         found.name = given
     return found
-
-
-def _function_name(function: Any) -> str:
-    name = getattr(function, "__name__", type(function).__name__)
-    return "lambda" if name == "<lambda>" else snake_case(name)
 
 
 def _numbered(name: str, taken: set[str]) -> str:

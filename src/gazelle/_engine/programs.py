@@ -143,13 +143,6 @@ class Programs:
             return place.program
 
 
-def forget_all() -> None:
-    """Free the programs that no engine holds; models that are made later compile theirs again."""
-    with _shared_lock:
-        _shared.clear()
-        _agreed.clear()
-
-
 def _compiler(name: str, lower: Callable[[], Any]) -> Callable[[], Callable[..., Any]]:
     """Compile, or fetch from the compile cache; a bad entry there does no harm."""
 

@@ -37,8 +37,8 @@ def accuracy_for(
 
     Args:
         name: Name of the metric: the string that the user passed.
-        y_true_shape: ShapeLike of the targets.
-        y_pred_shape: ShapeLike of the predictions.
+        y_true_shape: Shape of the targets.
+        y_pred_shape: Shape of the predictions.
         from_logits: Whether predictions are logits; the threshold of a single output is then 0
             instead of 0.5.
     """
@@ -57,8 +57,8 @@ def crossentropy_for(
 
     Args:
         name: Name of the metric: the string that the user passed.
-        y_true_shape: ShapeLike of the targets.
-        y_pred_shape: ShapeLike of the predictions.
+        y_true_shape: Shape of the targets.
+        y_pred_shape: Shape of the predictions.
         from_logits: Whether predictions are logits.
     """
     kinds = {
