@@ -7,7 +7,7 @@ from models.graphs import chain_in_chain, model_in_model
 from models.test_subclassed import blocks, functional_subclass
 
 import gazelle
-from gazelle.saving.h5 import read_weights
+from gazelle._formats.h5 import read_weights
 
 # Keras reads its variables in a way that NumPy 2 warns about.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation")]

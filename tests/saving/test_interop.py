@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 from gazelle._core.variable import Variable
-from gazelle.saving.h5 import read_weights, write_weights
+from gazelle._formats.h5 import read_weights, write_weights
 from gazelle.saving.loading import load_variables
 from gazelle.saving.paths import attribute_sublayers, keras_layers, keras_paths
 

@@ -6,7 +6,7 @@ import pytest
 
 from gazelle._core.errors import DataError
 from gazelle._core.variable import Variable
-from gazelle.saving.h5 import write_weights
+from gazelle._formats.h5 import write_weights
 from gazelle.saving.loading import load_variables
 
 KERNEL = np.arange(12, dtype="float32").reshape(4, 3)

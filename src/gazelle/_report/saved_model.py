@@ -15,11 +15,11 @@ import numpy as np
 from gazelle._core.context import variable_budget
 from gazelle._core.errors import ArgumentError
 from gazelle._files.reading import read_bytes
+from gazelle._formats.h5 import open_weights
 from gazelle._report import runs, schema
 from gazelle._report.runs.damage import damaged, reporting_damage
 from gazelle._report.runs.jsonfile import MOST_BYTES, parse_json
 from gazelle.models import model_from_json
-from gazelle.saving.h5 import open_weights
 
 MOST_LAYERS = 2_000
 _MOST_THRESHOLDS = 100_000

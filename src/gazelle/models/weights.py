@@ -8,10 +8,10 @@ from typing import Any
 
 from gazelle._core.errors import ArgumentError, StateError
 from gazelle._core.variable import Variable
+from gazelle._formats.h5 import write_weights
 from gazelle.layers import Layer
 from gazelle.layers.parts import own_weights
 from gazelle.models.trainable import Trainable
-from gazelle.saving.h5 import write_weights
 from gazelle.saving.loading import load_variables
 from gazelle.saving.paths import attribute_sublayers, keras_paths
 

@@ -13,7 +13,7 @@ import numpy as np
 from gazelle._core.dtypes import is_float
 from gazelle._core.errors import DataError, short
 from gazelle._core.variable import Variable
-from gazelle.saving.h5 import Spec, WeightsFile, open_weights
+from gazelle._formats.h5 import Spec, WeightsFile, open_weights
 
 
 def load_variables(

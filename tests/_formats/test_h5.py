@@ -10,7 +10,7 @@ import pytest
 
 from gazelle._core.errors import ArgumentError, DataError
 from gazelle._core.variable import Variable
-from gazelle.saving.h5 import open_weights, read_weights, write_weights
+from gazelle._formats.h5 import open_weights, read_weights, write_weights
 
 KERNEL = "layers/dense/vars/0"
 BIAS = "layers/dense/vars/1"

@@ -22,7 +22,7 @@ import numpy as np
 from gazelle._core.errors import ArgumentError, DataError, short
 from gazelle._files.reading import open_regular
 from gazelle._files.writing import atomic_path
-from gazelle.saving.h5_checks import (
+from gazelle._formats.h5_checks import (
     BFLOAT16,
     Spec,
     check_start,

@@ -9,12 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-import jax.numpy as jnp
 import numpy as np
 
 from gazelle._core.errors import DataError, reason, short
 
-BFLOAT16 = np.dtype(jnp.bfloat16)
+try:
+    from ml_dtypes import bfloat16
+
+    BFLOAT16 = np.dtype(bfloat16)
+except ImportError:  # NumPy alone: two opaque bytes
+    BFLOAT16 = np.dtype("V2")
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
