@@ -47,8 +47,8 @@ def refusal(path):
         read_weights(path)
     text = str(caught.value)
     assert os.path.basename(path) in text
-    assert "expected:" in text or "damaged" in text
-    assert "fix:" in text
+    assert "expected" in text
+    assert len(text) <= 300 and "\n" not in text
     assert len(text.replace(os.path.dirname(path), "")) <= 400
     return text
 
@@ -173,7 +173,7 @@ def test_a_missing_file_is_named_in_the_error(tmp_path):
 
 
 def test_a_folder_is_refused(tmp_path):
-    with pytest.raises(DataError, match="Cannot open"):
+    with pytest.raises(DataError, match="cannot be opened"):
         read_weights(tmp_path)
 
 

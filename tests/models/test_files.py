@@ -114,10 +114,9 @@ def unbuilt():
         (lambda m, p: m.save_weights(p / "m.h5"), r"must end in `.weights.h5`"),
         (lambda m, p: m.save_weights(p / "m"), r"must end in `.weights.h5`"),
         (lambda m, p: m.save_weights(p / "no" / "m.weights.h5"), "folder does not exist"),
-        (lambda m, p: m.load_weights(p / "no.weights.h5"), "Cannot open"),
+        (lambda m, p: m.load_weights(p / "no.weights.h5"), "cannot be opened"),
         (lambda m, p: unbuilt().save_weights(p / "m.weights.h5"), "not built"),
         (lambda m, p: unbuilt().load_weights(p / "m.weights.h5"), "not built"),
-        (lambda m, p: m.save(p / "m.keras"), "save_weights"),
     ],
 )
 def test_files_that_cannot_be_saved_or_loaded_are_refused(action, words, tmp_path):

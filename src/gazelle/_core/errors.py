@@ -3,6 +3,7 @@
 GazelleError
 ├── ShapeError          (ValueError)   an array or tensor has the wrong shape
 ├── DataError           (ValueError)   data that cannot be used: NaN, wrong labels, damaged files
+│   └── ModelFileError                 a model file that is refused, in one line
 ├── ArgumentError       (ValueError)   an argument has a value that cannot be used
 ├── ArgumentTypeError   (TypeError)    an argument has a type that cannot be used
 ├── UnknownNameError    (ValueError)   the name of an unknown loss, optimizer, metric, ...
@@ -74,6 +75,7 @@ class GazelleError(Exception):
         fix: str | None = None,
     ):
         super().__init__(explain(problem, expected=expected, received=received, fix=fix))
+        self.places: list[str] = []  # where in a config it was raised, the innermost first
 
 
 class ShapeError(GazelleError, ValueError):
@@ -82,6 +84,35 @@ class ShapeError(GazelleError, ValueError):
 
 class DataError(GazelleError, ValueError):
     """Data that cannot be trained on or read."""
+
+
+class ModelFileError(DataError):
+    """A model file that is refused: one line of at most 300 characters.
+
+    Args:
+        code: A short name of the problem that stays the same between versions: `"zip-truncated"`.
+        file: The file.
+        where: The place in it: a member of the archive, an array, or a field of the config.
+        found: What was there.
+        expected: What should have been there.
+        fix: What to do about it.
+
+    Attributes:
+        code: As above; so are `file`, `where`, `found`, `expected` and `fix`.
+    """
+
+    def __init__(
+        self, code: str, *, file: str, where: str, found: object, expected: object, fix: str
+    ):
+        self.code = code
+        name = _printable(file)
+        self.file = name if len(name) <= 55 else f"...{name[-52:]}"
+        self.where = short(where, 45)
+        self.found = short(found, 64)
+        self.expected = short(expected, 42)
+        self.fix = short(fix, 60)
+        text = f"{self.file}: {self.where}: {self.found}; expected {self.expected}; {self.fix}"
+        super().__init__(short(f"[{code}] {text}", 300))
 
 
 class ArgumentError(GazelleError, ValueError):

@@ -8,7 +8,7 @@ registered classes of the user's.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FunctionType
 from typing import Any, TypeVar
@@ -328,10 +328,8 @@ def _deserialize(
     if class_name == "function":
         return _find(str(inner), known, catalogue)
     found = known.get(registered) or known.get(class_name)
-    if found is None and (module, class_name) not in _builtins:
-        load_rooms()  # this process may not have loaded the room of that class yet
     if found is None:
-        found = _builtins.get((module, class_name)) or _find(class_name, known, catalogue)
+        found = _find_builtin(module, class_name, registered, known, catalogue)
     if not inspect.isclass(found):
         raise ArgumentError(
             "A config names something that is not a class.", received=repr(class_name)
@@ -340,16 +338,28 @@ def _deserialize(
         problem = f"The config of a {found.__name__} is damaged."
         raise ArgumentError(problem, expected="a dict", received=repr(inner)[:80])
     with (
+        _noting(f"{class_name} {short(inner.get('name', ''), 30)}"),
         custom_object_scope(custom_objects),
         reading_config(found.__name__, own=is_own_class(found)),
     ):
         make: Callable[..., Any] | None = getattr(found, "from_config", None)
         instance: Any = make(inner) if make is not None else found(**inner)
-        if config.get("build_config") and hasattr(instance, "build_from_config"):
+        # Gazelle's own layers are built by their models.
+        if config.get("build_config") and not is_own_class(found):
             instance.build_from_config(config["build_config"])
         if config.get("compile_config") and hasattr(instance, "compile_from_config"):
             instance.compile_from_config(config["compile_config"])
     return instance
+
+
+@contextmanager
+def _noting(place: str) -> Iterator[None]:
+    """Note in an error of Gazelle's which part of a config it comes from."""
+    try:
+        yield
+    except GazelleError as error:
+        error.places.append(place)
+        raise
 
 
 def _named(config: dict[str, Any], key: str) -> str:
@@ -371,6 +381,9 @@ def _number_type(name: Any) -> np.dtype:
     return found
 
 
+# Where configs say that Keras's classes are; "" where they do not say.
+_KERAS = ("", "builtins", "gazelle", "keras", "keras_core", "tensorflow", "tf_keras")
+
 _PLAIN: dict[str, Callable[[Any], Any]] = {
     "__numpy__": lambda inner: np.array(inner["value"], dtype=_number_type(inner["dtype"])),
     "__slice__": lambda inner: slice(inner["start"], inner["stop"], inner["step"]),
@@ -379,15 +392,31 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def _find_builtin(
+    module: str,
+    class_name: str,
+    registered: str,
+    known: dict[str, Any],
+    catalogue: Catalogue | None,
+) -> Any:
+    """A class of Gazelle's; never in place of a user's class of the same name."""
+    if (module, class_name) not in _builtins:
+        load_rooms()  # this process may not have loaded the room of that class yet
+    is_keras = (module, class_name) in _builtins or module.partition(".")[0] in _KERAS
+    if not is_keras or registered not in ("", class_name):
+        raise _unknown(catalogue, registered or class_name, known)
+    return _builtins.get((module, class_name)) or _find(class_name, known, catalogue)
+
+
 def _find(name: str, known: dict[str, Any], catalogue: Catalogue | None) -> Any:
     named = catalogue.names if catalogue else {}
     candidates = {**{key[1]: value for key, value in _builtins.items()}, **named, **known}
     if name not in candidates:
-        also = (
-            "a class or function of your own: pass custom_objects={name: it}, or register it with "
-        )
-        also += "@gazelle.saving.register_keras_serializable()"
-        raise UnknownNameError(
-            catalogue.kind if catalogue else "object", name, candidates, also=also
-        )
+        raise _unknown(catalogue, name, candidates)
     return candidates[name]
+
+
+def _unknown(catalogue: Catalogue | None, name: str, known: Iterable[str]) -> UnknownNameError:
+    also = "a class or function of your own: pass custom_objects={name: it}, or register it with "
+    also += "@gazelle.saving.register_keras_serializable()"
+    return UnknownNameError(catalogue.kind if catalogue else "object", name, known, also=also)

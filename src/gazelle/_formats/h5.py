@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from gazelle._core.errors import ArgumentError, DataError, short
+from gazelle._core.errors import ArgumentError, ModelFileError
 from gazelle._files.reading import open_regular
 from gazelle._files.writing import atomic_path
 from gazelle._formats.h5_checks import (
@@ -30,10 +30,11 @@ from gazelle._formats.h5_checks import (
     guarded,
     refused,
     spec_of,
+    unreadable,
 )
 
 DIGESTS = "gazelle_sha256"
-_NEW_COPY = f"get a new copy; if you changed the file on purpose, delete its dataset {DIGESTS!r}"
+_NEW_COPY = f"get a new copy, or delete {DIGESTS} in it"
 _NUMBER = re.compile("0|[1-9][0-9]{0,5}")  # without leading zeros, as Keras writes it
 
 
@@ -66,7 +67,7 @@ class WeightsFile:
         """The arrays of one group, verified if the file has digests.
 
         Raises:
-            DataError: The values cannot be read, or differ from those that were written.
+            ModelFileError: The values cannot be read, or differ from those that were written.
         """
         return [self._read(_joined(path, index)) for index in range(len(self.specs[path]))]
 
@@ -81,11 +82,12 @@ class WeightsFile:
         else:
             value = value.astype(spec.dtype, copy=False)
         if self._digests is not None and _digest(where, value) != self._digests[where]:
-            raise DataError(
-                f"{self.label}: the values of {short(where, 80)} are not the ones that were"
-                " written.",
-                expected="values with the SHA-256 digest in the file",
-                received="other values: the file was damaged or changed",
+            raise ModelFileError(
+                "h5-checksum",
+                file=self.label,
+                where=where,
+                found="not the values that were written",
+                expected="the SHA-256 digest in the file",
                 fix=_NEW_COPY,
             )
         return value
@@ -95,10 +97,12 @@ class WeightsFile:
 
         spec = spec_of(dataset, DIGESTS, self.label)
         if spec.shape != (len(self._specs), 32) or spec.dtype != np.uint8:
-            raise DataError(
-                f"{self.label}: the list of digests does not match the arrays.",
-                expected=f"({len(self._specs)}, 32) uint8 at {DIGESTS!r}",
-                received=str(spec),
+            raise ModelFileError(
+                "h5-checksum",
+                file=self.label,
+                where=DIGESTS,
+                found=f"{spec}, which does not match the arrays",
+                expected=f"({len(self._specs)}, 32) uint8",
                 fix=_NEW_COPY,
             )
         with guarded(self.label, DIGESTS):
@@ -129,6 +133,20 @@ def write_weights(
         _write(path, tree, names or {})
         return
     target = Path(path)
+    check_target(target, overwrite)
+    # HDF5 writes into memory, because it crashes the process when the disk is full.
+    buffer = io.BytesIO()
+    _write(buffer, tree, names or {})
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def check_target(target: Path, overwrite: bool) -> None:
+    """Refuse a file that cannot be written, before work is spent.
+
+    Raises:
+        ArgumentError: It exists and `overwrite` is false, or its folder does not exist.
+    """
     if target.exists() and not overwrite:
         raise ArgumentError(
             f"{str(target)!r} already exists.", fix="pass overwrite=True or choose another name"
@@ -138,26 +156,24 @@ def write_weights(
             f"Cannot write {str(target)!r}: its folder does not exist.",
             fix=f"create it first: os.makedirs({str(target.parent)!r})",
         )
-    # HDF5 writes into memory, because it crashes the process when the disk is full.
-    buffer = io.BytesIO()
-    _write(buffer, tree, names or {})
-    with atomic_path(target) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
 
 
 @contextmanager
-def open_weights(path: str | os.PathLike[str] | BinaryIO) -> Iterator[WeightsFile]:
+def open_weights(
+    path: str | os.PathLike[str] | BinaryIO, label: str = "the weights file"
+) -> Iterator[WeightsFile]:
     """Open a weights file and check everything except the values.
 
     Args:
         path: The file, or a seekable binary file object.
+        label: The name of a file object for messages.
 
     Yields:
         The file, from which single groups can be read.
 
     Raises:
-        DataError: The file does not exist, is truncated, is not a weights file, or contains objects
-            that are not allowed.
+        ModelFileError: The file does not exist, is truncated, is not a weights file, or contains
+            objects that are not allowed.
     """
     import h5py
 
@@ -167,14 +183,10 @@ def open_weights(path: str | os.PathLike[str] | BinaryIO) -> Iterator[WeightsFil
             with open_regular(path) as opened:
                 check_start(opened, label)
         except OSError as error:
-            raise DataError(
-                f"Cannot open the weights file {label}: {error.strerror}.",
-                expected="a file that can be read",
-                fix="check the path; the name of a weights file ends in '.weights.h5'",
-            ) from None
+            raise unreadable(label, error) from None
         source: Any = os.fspath(path)
     else:
-        label, source = "the weights file", path
+        source = path
         check_start(path, label)
     with guarded(label, "the file"):
         file = h5py.File(source, "r")
@@ -193,16 +205,18 @@ def read_weights(
             file, which only compressed files can exceed.
 
     Raises:
-        DataError: The file fails a check, cannot be read, or holds more than `max_bytes`.
+        ModelFileError: The file fails a check, cannot be read, or holds more than `max_bytes`.
     """
     with open_weights(path) as file:
         total = sum(spec.nbytes for specs in file.specs.values() for spec in specs)
         limit = (64 << 20) + 100 * _size(path) if max_bytes is None else max_bytes
         if total > limit:
-            raise DataError(
-                f"{file.label} unpacks to more memory than allowed.",
+            raise ModelFileError(
+                "h5-size",
+                file=file.label,
+                where="the arrays",
+                found=f"{total:,} bytes, more memory than allowed",
                 expected=f"at most {limit:,} bytes",
-                received=f"{total:,} bytes",
                 fix="pass max_bytes= if you trust the file",
             )
         return {group: file.read(group) for group in file.specs}
@@ -228,7 +242,8 @@ def _write(target: Any, tree: Mapping[str, Sequence[Any]], names: Mapping[str, s
                 else:
                     group.create_dataset(str(index), data=array)
         rows = b"".join(digests[where] for where in sorted(digests))
-        file.create_dataset(DIGESTS, data=np.frombuffer(rows, np.uint8).reshape(-1, 32))
+        table = np.frombuffer(rows, np.uint8).reshape(len(digests), 32)
+        file.create_dataset(DIGESTS, data=table)
 
 
 def _joined(path: str, index: int | None = None) -> str:
@@ -260,7 +275,11 @@ def _grouped(specs: Mapping[str, Spec], label: str) -> dict[str, list[Spec]]:
         if len(parts) < 2 or parts[-2] != "vars" or not _NUMBER.fullmatch(parts[-1]):
             if parts[0] in ("model_weights", "optimizer_weights"):
                 raise refused(
-                    label, where, "a whole model in the old .h5 format", "a .weights.h5 file"
+                    label,
+                    where,
+                    "a whole model in the old .h5 format",
+                    "a .weights.h5 file",
+                    "whole-model",
                 )
             raise refused(
                 label, where, "an array at this path", "arrays named <layer>/vars/0, 1, ..."

@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from gazelle._core.errors import DataError, reason, short
+from gazelle._core.errors import ModelFileError, reason
+from gazelle._formats.kinds import HDF5, ZIP, file_kind
 
 try:
     from ml_dtypes import bfloat16
@@ -20,13 +21,6 @@ try:
 except ImportError:  # NumPy alone: two opaque bytes
     BFLOAT16 = np.dtype("V2")
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_ZIP = b"PK\x03\x04"
-_KINDS = {  # by the first bytes of a file
-    _ZIP: "a zip archive: a .keras file?",
-    b"\x1f\x8b": "a gzip file",
-    b"\x93NUMPY": "a .npy file",
-}
 _MAX_OBJECTS = 200_000
 _MAX_DEPTH = 40
 _MAX_NAME = 1000  # bytes
@@ -55,18 +49,20 @@ def check_start(file: BinaryIO, label: str) -> None:
     """Check that a file starts like an HDF5 file and is not truncated.
 
     Raises:
-        DataError: It is not an HDF5 file, or it is truncated.
+        ModelFileError: It is not an HDF5 file, or it is truncated.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     head = file.read(64)
     file.seek(0)
-    if head[:8] != _SIGNATURE:
-        is_zip = head.startswith(_ZIP)
-        raise DataError(
-            f"{label} is not a weights file.",
+    if head[:8] != HDF5:
+        is_zip = head.startswith(ZIP)
+        raise ModelFileError(
+            "h5-kind",
+            file=label,
+            where="the file",
+            found=file_kind(head, size),
             expected="an HDF5 file",
-            received=_file_kind(head, size),
             fix="open it with load_model" if is_zip else "get the file again",
         )
     # The superblock holds the size of the file, at an offset that depends on its version.
@@ -74,34 +70,22 @@ def check_start(file: BinaryIO, label: str) -> None:
     offset = {0: 40, 1: 44, 2: 28, 3: 28}.get(version)
     needed = size if offset is None else int.from_bytes(head[offset : offset + 8], "little")
     if len(head) < 48 or size < needed:
-        raise DataError(
-            f"{label} is truncated.",
+        raise ModelFileError(
+            "h5-truncated",
+            file=label,
+            where="the file",
+            found=f"it ends at byte {size:,}, truncated",
             expected=f"{max(needed, 48):,} bytes",
-            received=f"{size:,} bytes",
             fix="copy or download it again",
         )
 
 
-def _file_kind(head: bytes, size: int) -> str:
-    """What a file that is not HDF5 seems to be."""
-    if not head:
-        return f"an empty file: {size} bytes"
-    if len(head) < 8 and _SIGNATURE.startswith(head):
-        return f"a truncated file: {size} bytes"
-    if head.lstrip()[:1] == b"<":
-        return "a web page: the download failed?"
-    for start, kind in _KINDS.items():
-        if head.startswith(start):
-            return kind
-    return f"bytes {head[:8]!r}"
-
-
 @contextmanager
 def guarded(label: str, where: str) -> Iterator[None]:
-    """Turn the exceptions that h5py raises on damaged files into a DataError."""
+    """Turn the exceptions that h5py raises on damaged files into a ModelFileError."""
     try:
         yield
-    except DataError:
+    except ModelFileError:
         raise
     except (
         OSError,
@@ -113,22 +97,43 @@ def guarded(label: str, where: str) -> Iterator[None]:
         UnicodeError,
         MemoryError,
     ) as error:
-        raise DataError(
-            f"{label} is damaged: {short(where, 80)!r} cannot be read.",
-            received=reason(error, 120),
+        raise ModelFileError(
+            "h5-damaged",
+            file=label,
+            where=where,
+            found=f"damaged: {reason(error, 55)}",
+            expected="a file as it was written",
             fix="get the file again, or save it again",
         ) from None
 
 
 def refused(
-    label: str, where: str, found: str, expected: str = "a plain array of numbers"
-) -> DataError:
+    label: str,
+    where: str,
+    found: str,
+    expected: str = "a plain array of numbers",
+    code: str = "object",
+) -> ModelFileError:
     """The error for an object that Keras never writes."""
-    return DataError(
-        f"{label}: {short(where, 80)!r} does not belong in a weights file.",
+    return ModelFileError(
+        f"h5-{code}",
+        file=label,
+        where=where,
+        found=found,
         expected=expected,
-        received=short(found),
-        fix="save the weights again with save_weights",
+        fix="save the weights again",
+    )
+
+
+def unreadable(label: str, error: OSError) -> ModelFileError:
+    """The error for a file that cannot be opened."""
+    return ModelFileError(
+        "file-unreadable",
+        file=label,
+        where="the file",
+        found=f"cannot be opened: {error.strerror}",
+        expected="a file that can be read",
+        fix="check the path",
     )
 
 
@@ -153,7 +158,7 @@ def datasets(file: Any, label: str) -> Iterator[tuple[str, Any]]:
             where = f"{path}/{raw.decode('utf-8', 'backslashreplace')}".lstrip("/")
             with guarded(label, where):
                 if group.links.get_info(raw).type != h5l.TYPE_HARD:
-                    raise refused(label, where, "a link", "a group or an array")
+                    raise refused(label, where, "a link", "a group or an array", "link")
                 info = h5o.get_info(group, raw)
                 if info.addr in seen or len(seen) > _MAX_OBJECTS or depth > _MAX_DEPTH:
                     raise refused(
@@ -176,15 +181,17 @@ def spec_of(dataset: Any, where: str, label: str) -> Spec:
         plan = dataset.get_create_plist()
         layout = plan.get_layout()
         if plan.get_external_count():
-            raise refused(label, where, "values in another file (external storage)")
+            raise refused(
+                label, where, "values in another file (external storage)", code="external"
+            )
         if layout not in (h5d.COMPACT, h5d.CONTIGUOUS, h5d.CHUNKED):
-            raise refused(label, where, "values in another file (virtual dataset)")
+            raise refused(label, where, "values in another file (virtual dataset)", code="virtual")
         filters = {int(plan.get_filter(index)[0]) for index in range(plan.get_nfilters())}
         if not filters <= _FILTERS:
-            expected = "no filters except gzip, shuffle and fletcher32"
-            raise refused(label, where, f"filter {max(filters)}", expected)
+            expected = "no filter except gzip and shuffle"
+            raise refused(label, where, f"filter {max(filters)}", expected, "filter")
         if dataset.get_space().get_simple_extent_type() not in (h5s.SCALAR, h5s.SIMPLE):
-            raise refused(label, where, "an array without a shape")
+            raise refused(label, where, "an array without a shape", code="shape")
         spec = Spec(tuple(int(n) for n in dataset.shape), _dtype(dataset.get_type(), where, label))
         stored = int(dataset.get_storage_size())
         largest = stored * (_DEFLATE_RATIO if 1 in filters else 1)
@@ -192,7 +199,7 @@ def spec_of(dataset: Any, where: str, label: str) -> Spec:
         chunk = math.prod(plan.get_chunk()) * spec.dtype.itemsize if layout == h5d.CHUNKED else 0
         if spec.nbytes > largest or chunk > max(16 << 20, 2 * spec.nbytes):
             found = f"{spec}, of which {stored:,} bytes are stored"
-            raise refused(label, where, found, "a fully stored array")
+            raise refused(label, where, found, "a fully stored array", "shape")
         return spec
 
 
@@ -213,4 +220,6 @@ def _dtype(kind: Any, where: str, label: str) -> np.dtype:
         h5t.REFERENCE: "references",
         h5t.VLEN: "ragged rows",
     }
-    raise refused(label, where, names.get(group, f"HDF5 type class {group}"), "real numbers")
+    raise refused(
+        label, where, names.get(group, f"HDF5 type class {group}"), "real numbers", "dtype"
+    )

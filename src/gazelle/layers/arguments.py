@@ -79,6 +79,20 @@ def shapes_of(value: Any) -> Any:
     return map_structure(lambda leaf: tuple(leaf.shape) if hasattr(leaf, "shape") else None, value)
 
 
+def input_shapes(value: Any) -> Any:
+    """The shapes of the arrays in a structure, for any batch size."""
+    return map_structure(lambda leaf: (None, *leaf.shape[1:]), value)
+
+
+def as_shapes(value: Any) -> Any:
+    """Shapes from JSON, where a tuple has become a list."""
+    if isinstance(value, dict):
+        return {key: as_shapes(inner) for key, inner in value.items()}
+    if any(isinstance(inner, list | tuple | dict) for inner in value):
+        return [as_shapes(inner) for inner in value]
+    return tuple(value)
+
+
 def as_symbolic(value: Any) -> Any:
     """A symbolic tensor like an array; anything else as it is."""
     return KerasTensor(value.shape, value.dtype) if isinstance(value, jax.Array) else value

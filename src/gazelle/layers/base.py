@@ -25,6 +25,7 @@ from gazelle._core.variable import Variable, plain
 from gazelle.layers import calling
 from gazelle.layers.arguments import (
     InputArguments,
+    as_shapes,
     bound_arguments,
     checked_name,
     first_input_shape,
@@ -142,6 +143,7 @@ class Layer:
         if not self.built:
             inputs = symbolic_inputs(input_shape, self.compute_dtype)
             calling.build_by_tracing(self, (inputs,), {})
+            self._layer_state.record.build_shape = input_shape
             self.built = True
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -183,6 +185,24 @@ class Layer:
         """
         with reading_config(cls.__name__, own=is_own_class(cls)):
             return cls(**config)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """What `build_from_config` needs to make the weights: the shape of the input.
+
+        Returns:
+            `{"input_shape": shape}`, None for the batch axis; None if the layer is not built, or
+            was built for several arguments.
+        """
+        shape = self._layer_state.record.build_shape
+        return None if shape is None else {"input_shape": shape}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Make the weights from what `get_build_config` returned, also after a trip through JSON.
+
+        A layer whose weights depend on more than the shape of its input defines both methods.
+        """
+        if not self.built and config.get("input_shape") is not None:
+            self.build(as_shapes(config["input_shape"]))
 
     # ---- Weights ----
 
@@ -561,6 +581,8 @@ def _tracked_build(build: Callable[..., Any]) -> Callable[..., Any]:
     def tracked(self: Layer, *args: Any, **kwargs: Any) -> None:
         with context.scope_once(self.name), context.called(None, None):
             build(self, *args, **kwargs)
+        if len(args) == 1 and not kwargs:
+            self._layer_state.record.build_shape = args[0]
         self.built = True
 
     return tracked

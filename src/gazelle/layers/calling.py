@@ -19,7 +19,7 @@ from gazelle._core.pure import pure
 from gazelle._core.symbolic import KerasTensor, infer, leaves, map_structure
 from gazelle._core.variable import Variable, set_values, values_of
 from gazelle._data.numeric import check_range
-from gazelle.layers.arguments import as_symbolic, shapes_of
+from gazelle.layers.arguments import as_symbolic, input_shapes, shapes_of
 from gazelle.layers.parts import flatten_layers, held_metrics
 from gazelle.layers.spec import check_input
 
@@ -201,6 +201,8 @@ def build_for(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> No
         build_by_tracing(layer, args, kwargs)
     else:
         layer.build(**build_arguments(layer.build, layer._call_parameters, args, kwargs))
+    if len(args) == 1 and not any(hasattr(value, "shape") for value in leaves(kwargs)):
+        layer._layer_state.record.build_shape = input_shapes(args[0])
     layer.built = True
     outermost = context.outermost_layer()
     if outermost is None or not layer.weights or is_among(layer, flatten_layers(outermost)):

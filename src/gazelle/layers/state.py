@@ -21,6 +21,8 @@ class LayerRecord:
 
     Args:
         arguments: The constructor's arguments by name; None where they do not match its signature.
+        build_shape: The shape (or structure of shapes) of the input that the layer was built for;
+            None before, or if it was built for several arguments.
         inbound_nodes: The calls on symbolic tensors.
         first_outputs: The outputs of the first call on arrays as symbolic tensors, in their
             structure; None before it.
@@ -28,6 +30,7 @@ class LayerRecord:
     """
 
     arguments: dict[str, Any] | None = None
+    build_shape: Any = None
     inbound_nodes: list[Node] = field(default_factory=list)
     first_outputs: Any = None
     losses: list[jax.Array] = field(default_factory=list)

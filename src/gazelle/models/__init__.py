@@ -2,6 +2,7 @@
 
 from gazelle.models.cloning import clone_model, model_from_json
 from gazelle.models.drawing import describe, plot_model
+from gazelle.models.files import load_model, save_model
 from gazelle.models.model import Functional, Model
 from gazelle.models.sequential import Sequential
 
@@ -11,6 +12,8 @@ __all__ = [
     "Sequential",
     "clone_model",
     "describe",
+    "load_model",
     "model_from_json",
     "plot_model",
+    "save_model",
 ]

@@ -16,6 +16,7 @@ from gazelle.layers.arguments import symbolic_inputs
 from gazelle.layers.calling import infer_outputs
 from gazelle.layers.graph import Graph
 from gazelle.layers.parts import own_trainable, set_own_trainable
+from gazelle.models.files import save_model
 from gazelle.models.graph_config import graph_config, graph_from_config
 from gazelle.models.summary import print_summary, summary_html
 from gazelle.models.trainable import Trainable
@@ -113,6 +114,10 @@ class Model(Trainable):
         """
         if self._graph is None:
             super().build(input_shape)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """What `build_from_config` needs to make the weights; None for a model with a graph."""
+        return super().get_build_config() if self._graph is None else None
 
     @property
     def _builds_by_tracing(self) -> bool:
@@ -321,20 +326,29 @@ class Model(Trainable):
         """
         load_weights(self, filepath, skip_mismatch=skip_mismatch)
 
-    def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
-        """Whole-model files (`.keras`) are not supported yet: save the config and the weights.
+    def save(
+        self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+    ) -> None:
+        """Write the model to a `.keras` file; `gazelle.models.load_model` and Keras 3 read it.
+
+        Args:
+            filepath: A path that ends in `.keras`, or a binary file object.
+            overwrite: Whether to replace an existing file.
+            zipped: False to write a new folder instead of a file.
+            **kwargs: Options of older versions of Keras are refused.
 
         Raises:
-            ArgumentError: Always, saying what to do.
+            ArgumentError: Another ending or an unknown option, or the file exists and `overwrite`
+                is False.
+            OSError: Writing failed; an old file is unchanged.
         """
-        raise ArgumentError(
-            f"Whole models cannot be saved to {str(filepath)!r} yet.",
-            expected="weights: model.save_weights('model.weights.h5')",
-            fix=(
-                "save the architecture with model.to_json() and the weights with"
-                " model.save_weights(...)"
-            ),
-        )
+        if kwargs:
+            raise ArgumentError(
+                f"The following argument(s) are not supported: {sorted(kwargs)}.",
+                expected="overwrite and zipped",
+                fix="remove them; the ending of the path says the format",
+            )
+        save_model(self, filepath, overwrite, zipped)
 
     def to_json(self, **kwargs: Any) -> str:
         """The architecture (not the weights) as JSON; `gazelle.models.model_from_json` reads it.

@@ -9,11 +9,15 @@ from typing import Any
 from gazelle._core.errors import ArgumentError, StateError
 from gazelle._core.variable import Variable
 from gazelle._formats.h5 import write_weights
+from gazelle._formats.keras_file import open_keras_file
 from gazelle.layers import Layer
 from gazelle.layers.parts import own_weights
 from gazelle.models.trainable import Trainable
-from gazelle.saving.loading import load_variables
-from gazelle.saving.paths import attribute_sublayers, keras_paths
+from gazelle.saving.loading import load_from, load_variables
+from gazelle.saving.paths import attribute_sublayers, keras_layers
+
+# Methods by which a layer of Keras writes and reads its state itself.
+_OWN_WAYS = ("save_own_variables", "load_own_variables", "save_assets", "load_assets")
 
 
 def require_built(model: Any, what: str) -> None:
@@ -52,7 +56,7 @@ def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool =
             fix=f"use {path.removesuffix('.h5')}.weights.h5",
         )
     require_built(model, "save_weights")
-    write_weights(path, _tree(model), overwrite=overwrite)
+    write_weights(path, weights_tree(model), overwrite=overwrite)
 
 
 def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
@@ -63,15 +67,40 @@ def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bo
         StateError: The model is not built.
     """
     require_built(model, "load_weights")
-    load_variables(filepath, _tree(model), skip_mismatch=skip_mismatch)
+    tree = weights_tree(model)
+    if os.fspath(filepath).endswith(".keras"):
+        with open_keras_file(filepath) as file:
+            load_from(file.weights, tree, skip_mismatch=skip_mismatch)
+    else:
+        load_variables(filepath, tree, skip_mismatch=skip_mismatch)
 
 
-def _tree(model: Any) -> dict[str, list[Variable]]:
-    tree = keras_paths(model, own_weights, _sublayers)
+def weights_tree(model: Any) -> dict[str, list[Variable]]:
+    """The variables that a file holds, by their paths in it; the optimizer's if it is built.
+
+    Raises:
+        StateError: A layer defines its own way to save, which is not supported yet.
+    """
+    layers = keras_layers(model, _sublayers)
+    for layer in layers.values():
+        _check_protocol(layer)
+    tree = {path: list(own_weights(layer)) for path, layer in layers.items()}
     optimizer = model.optimizer
     if optimizer is not None and optimizer.built:
         tree["optimizer"] = list(optimizer.variables)
     return {path: variables for path, variables in tree.items() if variables}
+
+
+def _check_protocol(layer: Layer) -> None:
+    for name in _OWN_WAYS:
+        if hasattr(layer, name):
+            raise StateError(
+                f"The layer {layer.name!r} defines {name}(), which Gazelle does not call yet: its"
+                " state would not be saved.",
+                expected="layers whose state is in their weights",
+                received=f"{name} in {type(layer).__name__}",
+                fix="keep the state in weights (add_weight), and remove the method",
+            )
 
 
 def _sublayers(layer: Layer) -> Sequence[Any] | Mapping[str, Any] | None:

@@ -41,26 +41,44 @@ def load_variables(
     Raises:
         DataError: The file fails a check, cannot be read, or does not match `variables`.
     """
-    assignments: list[tuple[Variable, np.ndarray]] = []
-    problems: dict[str, str] = {}
     with open_weights(path) as file:
-        for group in sorted(set(variables) | set(file.specs)):
-            own = variables.get(group, ())
-            if (not own or group not in file.specs) and _is_optional(group, optional):
-                continue
-            problem = _mismatch(own, file.specs.get(group, []))
-            if problem is None and own:
-                arrays, problem = _converted(file, group, own)
-                if problem is None:
-                    assignments.extend(zip(own, arrays, strict=True))
-            if problem is not None:
-                problems[group] = problem
-        label = file.label
+        return load_from(file, variables, skip_mismatch=skip_mismatch, optional=optional)
+
+
+def load_from(
+    file: WeightsFile,
+    variables: Mapping[str, Sequence[Variable]],
+    *,
+    skip_mismatch: bool = False,
+    optional: Collection[str] = ("optimizer",),
+) -> list[str]:
+    """As `load_variables`, from an open file."""
+    assignments, problems = matched(file, variables, optional)
     fatal = {g: problem for g, problem in problems.items() if not _is_optional(g, optional)}
-    _report(label, problems, fatal, skip_mismatch)
+    _report(file.label, problems, fatal, skip_mismatch)
     for variable, array in assignments:
         variable.assign(array)
     return list(problems)
+
+
+def matched(
+    file: WeightsFile, variables: Mapping[str, Sequence[Variable]], optional: Collection[str]
+) -> tuple[list[tuple[Variable, np.ndarray]], dict[str, str]]:
+    """The variables with the arrays of a file, and what does not match, by group."""
+    assignments: list[tuple[Variable, np.ndarray]] = []
+    problems: dict[str, str] = {}
+    for group in sorted(set(variables) | set(file.specs)):
+        own = variables.get(group, ())
+        if (not own or group not in file.specs) and _is_optional(group, optional):
+            continue
+        problem = _mismatch(own, file.specs.get(group, []))
+        if problem is None and own:
+            arrays, problem = _converted(file, group, own)
+            if problem is None:
+                assignments.extend(zip(own, arrays, strict=True))
+        if problem is not None:
+            problems[group] = problem
+    return assignments, problems
 
 
 def _is_optional(group: str, optional: Collection[str]) -> bool:
@@ -145,5 +163,5 @@ def _report(
     warnings.warn(
         f"{label}: skipped objects that do not match the model: {details}{more}",
         UserWarning,
-        stacklevel=3,
+        stacklevel=4,
     )

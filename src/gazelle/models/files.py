@@ -1,0 +1,214 @@
+"""Whole models as `.keras` files."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+
+import gazelle
+from gazelle._core.context import variable_budget
+from gazelle._core.dtypes import is_float
+from gazelle._core.errors import (
+    ArgumentError,
+    CheckWarning,
+    DataError,
+    GazelleError,
+    ModelFileError,
+    UnknownNameError,
+    reason,
+)
+from gazelle._core.registry import deserialize, serialize
+from gazelle._formats.config_checks import check_config, with_functions
+from gazelle._formats.h5 import WeightsFile
+from gazelle._formats.keras_file import KerasFile, open_keras_file, write_keras_file
+from gazelle.models.trainable import Trainable
+from gazelle.models.weights import weights_tree
+from gazelle.saving.loading import matched
+
+_STATE_BYTES = (
+    16 << 20
+)  # for variables that are not in a file: the states of metrics and generators
+_SAVE_AGAIN = "get the file again, or save it again"
+
+
+def save_model(
+    model: Any,
+    filepath: str | os.PathLike[str] | BinaryIO,
+    overwrite: bool = True,
+    zipped: bool | None = None,
+) -> None:
+    """Write a model with its weights, compile settings and optimizer state; Keras 3 reads it too.
+
+    The file is complete or absent: an old file is replaced at the very end. The same state gives
+    the same bytes.
+
+    Args:
+        model: The model.
+        filepath: A path that ends in `.keras`, or a binary file object.
+        overwrite: Whether to replace an existing file.
+        zipped: False to write a new folder with three files, whose name does not end in `.keras`.
+
+    Raises:
+        ArgumentError: Another ending; the file exists and `overwrite` is False; or its folder does
+            not exist.
+        ArgumentTypeError: Something in the model cannot be written into a config, such as a lambda.
+        OSError: Writing failed, for example because the disk is full; an old file is unchanged.
+    """
+    zipped = True if zipped is None else zipped
+    if isinstance(filepath, str | os.PathLike):
+        _check_ending(os.fspath(filepath), zipped)
+    if not model.built:
+        warnings.warn(
+            f"The model {model.name!r} is saved before it is built: the file has no weights. Give"
+            " the input shape, or call the model on data first.",
+            CheckWarning,
+            stacklevel=3,
+        )
+    write_keras_file(
+        filepath,
+        serialize(model),
+        _saved_tree(model),
+        writer=f"gazelle {gazelle.__version__}",
+        overwrite=overwrite,
+        zipped=zipped,
+    )
+
+
+def load_model(
+    filepath: str | os.PathLike[str] | BinaryIO,
+    custom_objects: dict[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    *,
+    allow_nonfinite: bool = False,
+) -> Any:
+    """A model from a `.keras` file of Gazelle or Keras 3. Loading never runs code from the file.
+
+    Args:
+        filepath: The file, the folder that `zipped=False` writes, or a binary file object.
+        custom_objects: The user's classes and functions by name. A `Lambda` layer whose function is
+            code in the file needs `{name of the layer: function}`.
+        compile: Whether to compile the model as it was, with the state of its optimizer.
+        safe_mode: Kept for Keras's signature; code in a file is never run.
+        allow_nonfinite: Whether weights may be NaN or infinite.
+
+    Returns:
+        The model.
+
+    Raises:
+        ModelFileError: The file is missing, damaged, holds code, names an unknown class, or holds
+            weights that are not finite. It is refused before memory is taken for what it declares.
+    """
+    with open_keras_file(filepath) as file:
+        model = _model_from(file, custom_objects or {}, compile)
+        _load_state(model, file.weights, allow_nonfinite)
+    return model
+
+
+def _check_ending(path: str, zipped: bool) -> None:
+    if zipped != path.endswith(".keras"):
+        wanted = "a `.keras` extension" if zipped else "a folder's name, without `.keras`"
+        raise ArgumentError(
+            f"Invalid `filepath` argument: expected {wanted}.",
+            expected=wanted,
+            received=f"filepath={path}",
+            fix=f"use {os.path.splitext(path)[0]}{'.keras' if zipped else ''}",
+        )
+
+
+def _saved_tree(model: Any) -> dict[str, Any]:
+    """The variables for the file; with what an optimizer has before it is built, as in Keras."""
+    tree = dict(weights_tree(model))
+    if model.optimizer is not None:
+        tree["optimizer"] = list(model.optimizer.variables)
+    return tree
+
+
+def _model_from(file: KerasFile, custom_objects: dict[str, Any], compile: bool) -> Any:
+    functions: Mapping[str, Callable[..., Any]] = {
+        name: value for name, value in custom_objects.items() if not isinstance(value, type)
+    }
+    config = with_functions(file.config, functions)
+    if not compile:
+        config = {**config, "compile_config": None}
+    check_config(config, file.label)
+    with variable_budget(_stored_bytes(file.weights) + _STATE_BYTES):
+        try:
+            model = deserialize(config, custom_objects)
+        except GazelleError as error:
+            raise _config_error(file, error) from error.__cause__
+        if not isinstance(model, Trainable):
+            raise ModelFileError(
+                "config-not-a-model",
+                file=file.label,
+                where="config.json",
+                found=f"a {type(model).__name__}",
+                expected="a model",
+                fix=_SAVE_AGAIN,
+            )
+        _build_optimizer(model, file.weights)
+    return model
+
+
+def _config_error(file: KerasFile, error: GazelleError) -> ModelFileError:
+    code, fix = "field", _SAVE_AGAIN
+    if isinstance(error, UnknownNameError):
+        code, fix = "class", "pass custom_objects={name: class or function}"
+    elif isinstance(error, DataError):
+        code = "budget"
+    version = file.metadata.get("keras_version")
+    return ModelFileError(
+        f"config-{code}",
+        file=file.label,
+        where=" in ".join(["config.json", *error.places[:1]]),
+        found=reason(error, 64),
+        expected=f"a config of Keras 3 (this is {version})" if version else "a config of Keras 3",
+        fix=fix,
+    )
+
+
+def _stored_bytes(weights: WeightsFile) -> int:
+    return sum(spec.nbytes for specs in weights.specs.values() for spec in specs)
+
+
+def _build_optimizer(model: Any, weights: WeightsFile) -> None:
+    """Make the optimizer's state, if the file has it."""
+    optimizer = model.optimizer
+    if optimizer is None or not model.built:
+        return
+    if len(weights.specs.get("optimizer", ())) > len(optimizer.variables):
+        optimizer.build(model.trainable_variables)
+
+
+def _load_state(model: Any, weights: WeightsFile, allow_nonfinite: bool) -> None:
+    """Load weights and optimizer state, all or nothing."""
+    optional = ("optimizer",) if model.optimizer is None else ()
+    tree = _saved_tree(model)
+    if "optimizer" not in weights.specs:  # a model that was compiled after it was saved
+        tree.pop("optimizer", None)
+    assignments, problems = matched(weights, tree, optional)
+    for group, problem in problems.items():
+        raise ModelFileError(
+            "h5-mismatch",
+            file=weights.label,
+            where=f"model.weights.h5, {group or 'the model itself'}",
+            found=problem,
+            expected="the weights of config.json",
+            fix=_SAVE_AGAIN,
+        )
+    for variable, array in assignments:
+        if is_float(array.dtype) and not allow_nonfinite and not np.isfinite(array).all():
+            raise ModelFileError(
+                "h5-nonfinite",
+                file=weights.label,
+                where=variable.path,
+                found="NaN or infinite values",
+                expected="finite weights",
+                fix="pass allow_nonfinite=True to load them",
+            )
+    for variable, array in assignments:
+        variable.assign(array)
