@@ -2,8 +2,10 @@ import math
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
+import gazelle
 from gazelle.callbacks import ModelCheckpoint
 
 NAN = math.nan
@@ -134,3 +136,31 @@ def test_the_best_value_is_kept_after_a_run(drive, tmp_path):
     drive(callback, _epochs([1.0]))
     model, _ = drive(callback, _epochs([2.0, 0.5]))
     assert [epoch for _, _, epoch in model.saved] == [1]
+
+
+def test_a_whole_model_is_saved_in_fit_and_goes_on_where_it_was(tmp_path):
+    x = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
+    model = gazelle.Sequential([gazelle.Input((4,)), gazelle.layers.Dense(1)])
+    model.compile("adam", "mse")
+    path = tmp_path / "sub" / "m-{epoch}.keras"
+    model.fit(x, x[:, :1], epochs=3, verbose=0, callbacks=[ModelCheckpoint(path)])
+    assert sorted(p.name for p in path.parent.iterdir()) == [f"m-{n}.keras" for n in (1, 2, 3)]
+    read = gazelle.models.load_model(tmp_path / "sub" / "m-3.keras")
+    assert int(read.optimizer.iterations) == 3
+    losses = [m.fit(x, x[:, :1], shuffle=False, verbose=0).history["loss"] for m in (model, read)]
+    assert losses[0] == losses[1]
+
+
+def test_a_model_that_no_file_can_hold_is_refused_before_the_first_step(tmp_path):
+    layer = gazelle.layers.Lambda(lambda x: x + 1)
+    model = gazelle.Sequential([gazelle.Input((4,)), layer, gazelle.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    for name, error, words in [
+        ("m.keras", TypeError, "lambda cannot be written"),
+        ("m.h5", ValueError, r"m\.keras"),
+    ]:
+        callback = ModelCheckpoint(tmp_path / name)
+        with pytest.raises(error, match=words):
+            model.fit(np.ones((8, 4)), np.ones((8, 1)), verbose=0, callbacks=[callback])
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])

@@ -326,7 +326,7 @@ def _deserialize(
             raise ArgumentError(problem, received=repr(inner)[:80]) from None
     known = {**_custom, **(custom_objects or {})}
     if class_name == "function":
-        return _find(str(inner), known, catalogue)
+        return _find_function(str(inner), known, catalogue)
     found = known.get(registered) or known.get(class_name)
     if found is None:
         found = _find_builtin(module, class_name, registered, known, catalogue)
@@ -406,6 +406,13 @@ def _find_builtin(
     if not is_keras or registered not in ("", class_name):
         raise _unknown(catalogue, registered or class_name, known)
     return _builtins.get((module, class_name)) or _find(class_name, known, catalogue)
+
+
+def _find_function(name: str, known: dict[str, Any], catalogue: Catalogue | None) -> Any:
+    found = _find(name, known, catalogue)
+    if inspect.isclass(found):
+        raise ArgumentError("A config names a class as a function.", received=repr(name))
+    return found
 
 
 def _find(name: str, known: dict[str, Any], catalogue: Catalogue | None) -> Any:

@@ -16,10 +16,9 @@ from gazelle._formats.kinds import HDF5, ZIP, file_kind
 
 try:
     from ml_dtypes import bfloat16
-
-    BFLOAT16 = np.dtype(bfloat16)
 except ImportError:  # NumPy alone: two opaque bytes
-    BFLOAT16 = np.dtype("V2")
+    bfloat16 = "V2"
+BFLOAT16 = np.dtype(bfloat16)
 
 _MAX_OBJECTS = 200_000
 _MAX_DEPTH = 40

@@ -12,6 +12,7 @@ import numpy as np
 
 from gazelle._core.console import say, write
 from gazelle._core.errors import ArgumentError
+from gazelle._core.registry import serialize
 from gazelle._files.writing import check_writable
 from gazelle.callbacks.base import Logs
 from gazelle.callbacks.monitor import MonitorCallback
@@ -24,7 +25,7 @@ class ModelCheckpoint(MonitorCallback):
     infinite.
 
     Args:
-        filepath: Path of the file; ends in `.keras` (or `.h5`), or in `.weights.h5` with
+        filepath: Path of the file; ends in `.keras`, or in `.weights.h5` with
             `save_weights_only`. Names in braces are filled in: `{epoch}` (counted from 1),
             `{batch}` (with an int `save_freq`) and every name of the logs, with formats as in
             `"{epoch:02d}-{val_loss:.2f}.keras"`. Missing folders are created.
@@ -104,17 +105,12 @@ class ModelCheckpoint(MonitorCallback):
         """Check before the first step that the file can be written.
 
         Raises:
-            ArgumentError: Whole models cannot be saved yet, the path contains names that the logs
-                will not have, or the file or its folder cannot be written.
+            ArgumentError: The path contains names that the logs will not have, ends in `.h5` for a
+                whole model, or the file or its folder cannot be written.
+            ArgumentTypeError: Something in the model cannot be written into a config.
         """
         if not self.save_weights_only:
-            raise ArgumentError(
-                f"ModelCheckpoint: whole models cannot be saved yet, so {self.filepath!r} could not"
-                " be written.",
-                expected="save_weights_only=True and a path that ends in .weights.h5",
-                received=repr(self.filepath),
-                fix=f"pass save_weights_only=True and {self._weights_path()!r}",
-            )
+            self._check_model()
         if names is None:
             check_writable(self.filepath.partition("{")[0])
             return
@@ -124,6 +120,17 @@ class ModelCheckpoint(MonitorCallback):
         if self.save_best_only and self.monitor not in names:
             self._has_scalar(logs)
         check_writable(path)
+
+    def _check_model(self) -> None:
+        if not self.filepath.endswith(".keras"):
+            path = os.path.splitext(self.filepath)[0] + ".keras"
+            raise ArgumentError(
+                "ModelCheckpoint: Gazelle does not write whole models in the old .h5 format.",
+                expected="a path that ends in .keras",
+                received=repr(self.filepath),
+                fix=f"pass {path!r}",
+            )
+        serialize(self.model)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Reset the count of batches; the best value so far is kept."""

@@ -25,9 +25,9 @@ from gazelle._core.registry import deserialize, serialize
 from gazelle._formats.config_checks import check_config, with_functions
 from gazelle._formats.h5 import WeightsFile
 from gazelle._formats.keras_file import KerasFile, open_keras_file, write_keras_file
+from gazelle.models.loading import matched
 from gazelle.models.trainable import Trainable
 from gazelle.models.weights import weights_tree
-from gazelle.saving.loading import matched
 
 _STATE_BYTES = (
     16 << 20

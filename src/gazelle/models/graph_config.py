@@ -89,6 +89,26 @@ def graph_from_config(config: dict[str, Any]) -> tuple[Any, Any]:
     return _find(config["input_layers"], nodes), _find(config["output_layers"], nodes)
 
 
+def check_all_used(config: dict[str, Any], graph: Graph) -> None:
+    """Refuse a config with layers or calls that are on no way to an output.
+
+    Raises:
+        ArgumentError: The first such layer.
+    """
+    operations = {operation.name: operation for operation in graph.operations}
+    inside = {id(node) for node in graph.nodes}
+    for entry in config["layers"]:
+        operation = operations.get(entry["name"])
+        nodes = [] if operation is None else operation.inbound_nodes
+        used = sum(id(node) in inside for node in nodes)
+        if operation is None or used < len(entry["inbound_nodes"]):
+            raise ArgumentError(
+                f"The layer {short(entry['name'], 40)} is called for no output of the model.",
+                expected="layers on the way from the inputs to the outputs",
+                fix="write the config again",
+            )
+
+
 def _make_calls(
     calls: list[tuple[str, int, dict[str, Any]]],
     layers: dict[str, Any],
@@ -145,6 +165,20 @@ def _step(config: dict[str, Any]) -> Any:
     return Operation(known[config["class_name"]], name=config["config"].get("name"))
 
 
+def _check_shape(name: str, tensor: KerasTensor, shape: Any) -> None:
+    """Refuse a tensor of another shape than the config says."""
+    if shape is None:
+        return
+    pairs = zip(tensor.shape, shape, strict=False)
+    differs = any(None not in pair and pair[0] != pair[1] for pair in pairs)
+    if differs or len(shape) != len(tensor.shape):
+        raise ArgumentError(
+            f"The config gives the output of {short(name, 30)} the shape {short(shape, 40)}.",
+            expected=tensor.shape,
+            received=short(shape),
+        )
+
+
 def _is_tensor(config: Any) -> bool:
     return isinstance(config, dict) and config.get("class_name") == "__keras_tensor__"
 
@@ -163,7 +197,9 @@ def _ready(config: Any, nodes: dict[tuple[str, int], Node]) -> bool:
 def _decode(config: Any, nodes: dict[tuple[str, int], Node]) -> Any:
     if _is_tensor(config):
         name, node, index = config["config"]["keras_history"]
-        return leaves(nodes[name, node].outputs)[index]
+        tensor = leaves(nodes[name, node].outputs)[index]
+        _check_shape(name, tensor, config["config"].get("shape"))
+        return tensor
     if isinstance(config, dict) and "class_name" not in config:
         return {key: _decode(inner, nodes) for key, inner in config.items()}
     if isinstance(config, list):

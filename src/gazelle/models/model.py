@@ -17,7 +17,7 @@ from gazelle.layers.calling import infer_outputs
 from gazelle.layers.graph import Graph
 from gazelle.layers.parts import own_trainable, set_own_trainable
 from gazelle.models.files import save_model
-from gazelle.models.graph_config import graph_config, graph_from_config
+from gazelle.models.graph_config import check_all_used, graph_config, graph_from_config
 from gazelle.models.summary import print_summary, summary_html
 from gazelle.models.trainable import Trainable
 from gazelle.models.weights import load_weights, save_weights
@@ -401,6 +401,7 @@ class Functional(Model):
             return super().from_config(config)
         with reading_config(cls.__name__, own=is_own_class(cls)):
             model = cls(*graph_from_config(config), name=config.get("name"))
+            check_all_used(config, model._known_graph("input"))
             set_own_trainable(model, config.get("trainable", True))
             return model
 

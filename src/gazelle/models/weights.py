@@ -12,9 +12,9 @@ from gazelle._formats.h5 import write_weights
 from gazelle._formats.keras_file import open_keras_file
 from gazelle.layers import Layer
 from gazelle.layers.parts import own_weights
+from gazelle.models.loading import load_from, load_variables
+from gazelle.models.paths import attribute_sublayers, keras_layers
 from gazelle.models.trainable import Trainable
-from gazelle.saving.loading import load_from, load_variables
-from gazelle.saving.paths import attribute_sublayers, keras_layers
 
 # Methods by which a layer of Keras writes and reads its state itself.
 _OWN_WAYS = ("save_own_variables", "load_own_variables", "save_assets", "load_assets")

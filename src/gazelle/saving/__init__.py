@@ -1,4 +1,4 @@
-"""Saving and loading: weights files, which are checked before they are used, and configs."""
+"""Saving and loading: whole models, and the configs of what they are made of."""
 
 from gazelle._core.registry import (
     custom_object_scope,
@@ -9,6 +9,8 @@ from gazelle._core.registry import (
 )
 from gazelle._core.registry import deserialize as deserialize_keras_object
 from gazelle._core.registry import serialize as serialize_keras_object
+from gazelle.models import load_model, save_model
+from gazelle.models.weights import load_weights, save_weights
 
 CustomObjectScope = custom_object_scope
 
@@ -19,6 +21,10 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "load_model",
+    "load_weights",
     "register_keras_serializable",
+    "save_model",
+    "save_weights",
     "serialize_keras_object",
 ]

@@ -7,7 +7,7 @@ import pytest
 from gazelle._core.errors import DataError
 from gazelle._core.variable import Variable
 from gazelle._formats.h5 import write_weights
-from gazelle.saving.loading import load_variables
+from gazelle.models.loading import load_variables
 
 KERNEL = np.arange(12, dtype="float32").reshape(4, 3)
 BIAS = np.array([1.5, -2.5, 3.0], "float32")

@@ -10,8 +10,8 @@ from keras import layers
 
 from gazelle._core.variable import Variable
 from gazelle._formats.h5 import read_weights, write_weights
-from gazelle.saving.loading import load_variables
-from gazelle.saving.paths import attribute_sublayers, keras_layers, keras_paths
+from gazelle.models.loading import load_variables
+from gazelle.models.paths import attribute_sublayers, keras_layers, keras_paths
 
 # Keras's variables have an `__array__` from before NumPy 2.
 pytestmark = [

@@ -1,6 +1,6 @@
 """Paths in weights files of handmade models; test_interop compares with files of Keras."""
 
-from gazelle.saving.paths import attribute_sublayers, keras_layers, keras_paths
+from gazelle.models.paths import attribute_sublayers, keras_layers, keras_paths
 
 
 class Dense:
