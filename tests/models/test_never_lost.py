@@ -7,8 +7,8 @@ import errno
 import os
 import subprocess
 import sys
-import textwrap
 import tempfile
+import textwrap
 import time
 from contextlib import suppress
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gazelle._core.console import fitting, shown
+from gazelle._core.console import shown
 from gazelle._core.errors import ArgumentError, DataError
 from gazelle._files.writing import check_writable
 from gazelle._report import runs, schema
+from gazelle.cli.tables import table
 
 _ABSENT = "-"
-_CELL = 28  # columns of a cell, at most
 _NUMBERS = {  # metrics to show, and their names in the table
     "accuracy": "test accuracy",
     "chance": "most common class alone",
@@ -56,7 +55,7 @@ def overview(root: Path) -> str:
             rows.append(("", [folder.name, _ABSENT, _ABSENT, "damaged: see gazelle report"]))
     rows.sort(key=lambda row: (row[0], row[1]), reverse=True)
     head = ["run", "data", "started (UTC)", "result on test data"]
-    return _table([head, *(cells for _, cells in rows)])
+    return table([head, *(cells for _, cells in rows)])
 
 
 def comparison(folders: Sequence[Path]) -> str:
@@ -81,7 +80,7 @@ def comparison(folders: Sequence[Path]) -> str:
     rows.append([""] * len(rows[0]))
     for name in _names(figures):
         rows.append([name, *(column.get(name, _ABSENT) for column in figures)])
-    return _table(rows) + _caution(configs)
+    return table(rows) + _caution(configs)
 
 
 def _caution(configs: Sequence[schema.RunConfig]) -> str:
@@ -168,22 +167,3 @@ def _date(started: str) -> str:
 
 def _names(columns: list[dict[str, str]]) -> list[str]:
     return list(dict.fromkeys(name for column in columns for name in column))
-
-
-def _table(rows: list[list[str]]) -> str:
-    """Lay rows out in columns; cells that are too long for the terminal are cut."""
-    available = shutil.get_terminal_size((100, 24)).columns
-    cells = [[_cut(fitting(cell), _CELL) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    gaps = 2 * (len(widths) - 1)
-    while sum(widths) + gaps > available and max(widths) > 8:
-        widths[widths.index(max(widths))] -= 1
-    lines = []
-    for row in cells:
-        padded = [f"{_cut(cell, width):{width}}" for cell, width in zip(row, widths, strict=True)]
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join(lines)
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: max(width - 3, 0)]}..."

@@ -292,6 +292,21 @@ def compare(
 
 
 @app.command(cls=Command)
+def inspect(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A .keras file, a folder of Keras's, or a .weights.h5 file."
+        ),
+    ],
+) -> None:
+    """Show what is in a model file, without building anything from it."""
+    from gazelle.cli import inspecting as command
+
+    say(command.description(file))
+
+
+@app.command(cls=Command)
 def doctor() -> int:
     """Show versions, engine, device, folders and problems.
 
