@@ -9,7 +9,6 @@ import pytest
 
 import gazelle as library
 
-
 # Keras reads its variables in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation")
 

@@ -1,6 +1,7 @@
 """`.keras` files both ways: equal predictions, and equal weights after one more epoch."""
 
 import inspect
+import warnings
 
 import keras
 import numpy as np
@@ -349,3 +350,63 @@ def test_keras_opens_a_folder_of_gazelle(tmp_path):
     check_equal_predictions(keras.models.load_model(tmp_path / "m"), model, X)
     with pytest.raises(ValueError, match="already exists"):
         model.save(tmp_path / "m", zipped=False)
+
+
+def counter_of(K):
+    class Counter(K.layers.Layer):
+        """Has a weight, and a list of names that no weight holds."""
+
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.table = np.zeros(0, "float32")
+
+        def build(self, input_shape):
+            self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
+
+        def call(self, inputs):
+            return inputs * self.scale
+
+        def save_own_variables(self, store):
+            store["scale"] = np.asarray(self.scale.value)
+            store["table"] = self.table
+
+        def load_own_variables(self, store):
+            self.scale.assign(store["scale"])
+            self.table = np.asarray(store["table"])
+            if len(self.table) == 1:
+                raise RuntimeError("a table of one")
+
+    return Counter
+
+
+@pytest.mark.parametrize("writer", ["keras", "gazelle"])
+def test_a_layer_may_save_its_state_itself(writer, tmp_path):
+    source, reader = (keras, gazelle) if writer == "keras" else (gazelle, keras)
+    layer = counter_of(source)()
+    model = chain(source, layer)
+    layer.scale.assign(3.0)
+    layer.table = np.array([1, 2, 3], "float32")
+    model.save(tmp_path / "m.keras")
+    model.save_weights(tmp_path / "m.weights.h5")
+    known = {"Counter": counter_of(reader)}
+    with warnings.catch_warnings():  # the optimizer has no state yet, of which Keras warns
+        warnings.filterwarnings("ignore", message="Skipping variable loading for optimizer")
+        read = reader.models.load_model(tmp_path / "m.keras", custom_objects=known)
+        other = chain(reader, counter_of(reader)())
+        other.load_weights(tmp_path / "m.weights.h5")
+    for found in (read, other):
+        np.testing.assert_array_equal(found.layers[0].table, [1, 2, 3])
+        check_equal_predictions(found, model, X)
+
+
+def test_a_loader_that_fails_changes_no_weight(tmp_path):
+    layer = counter_of(gazelle)()
+    model = chain(gazelle, layer, gazelle.layers.Dense(3))
+    layer.table = np.ones(1, "float32")
+    model.save_weights(tmp_path / "m.weights.h5")
+    other = chain(gazelle, counter_of(gazelle)(), gazelle.layers.Dense(3))
+    before = other.get_weights()
+    with pytest.raises(RuntimeError, match="a table of one"):
+        other.load_weights(tmp_path / "m.weights.h5")
+    for a, b in zip(other.get_weights()[1:], before[1:], strict=True):
+        np.testing.assert_array_equal(a, b)

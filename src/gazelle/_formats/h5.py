@@ -12,7 +12,7 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -36,6 +36,10 @@ from gazelle._formats.h5_checks import (
 DIGESTS = "gazelle_sha256"
 _NEW_COPY = f"get a new copy, or delete {DIGESTS} in it"
 _NUMBER = re.compile("0|[1-9][0-9]{0,5}")  # without leading zeros, as Keras writes it
+_KEY = re.compile(r"[A-Za-z_][\w.\- ]{0,99}")  # what a layer may call an array that it saves itself
+
+
+Tree = Mapping[str, Sequence[Any] | Mapping[str, Any]]
 
 
 class WeightsFile:
@@ -45,6 +49,8 @@ class WeightsFile:
         label: Name of the file for messages.
         specs: Group path (`""` for the model itself, `layers/dense`, `optimizer`) -> specs of its
             arrays, in order.
+        keys: Group path -> names of its arrays, in the same order: `"0"`, `"1"`, ..., unless a
+            layer has saved its state itself.
     """
 
     def __init__(self, file: Any, label: str):
@@ -55,7 +61,9 @@ class WeightsFile:
         self._specs = {
             where: spec_of(dataset, where, label) for where, dataset in self._sets.items()
         }
-        self.specs = _grouped(self._specs, label)
+        grouped = _grouped(self._specs, label)
+        self.specs = {path: list(found.values()) for path, found in grouped.items()}
+        self.keys = {path: list(found) for path, found in grouped.items()}
         self._digests = None if digests is None else self._read_digests(digests)
 
     @property
@@ -69,7 +77,7 @@ class WeightsFile:
         Raises:
             ModelFileError: The values cannot be read, or differ from those that were written.
         """
-        return [self._read(_joined(path, index)) for index in range(len(self.specs[path]))]
+        return [self._read(_joined(path, key)) for key in self.keys[path]]
 
     def _read(self, where: str) -> np.ndarray:
         import h5py
@@ -112,7 +120,7 @@ class WeightsFile:
 
 def write_weights(
     path: str | os.PathLike[str] | BinaryIO,
-    tree: Mapping[str, Sequence[Any]],
+    tree: Tree,
     overwrite: bool = True,
     names: Mapping[str, str] | None = None,
 ) -> None:
@@ -121,7 +129,7 @@ def write_weights(
     Args:
         path: The file, or a binary file object open for reading and writing.
         tree: Group path (`""`, `layers/dense`, `optimizer`) -> its arrays, JAX arrays or variables,
-            in order.
+            in order, or by names of the layer's own.
         overwrite: Whether an existing file may be replaced.
         names: Group path -> name of the layer, written to the same attribute as by Keras.
 
@@ -222,7 +230,7 @@ def read_weights(
         return {group: file.read(group) for group in file.specs}
 
 
-def _write(target: Any, tree: Mapping[str, Sequence[Any]], names: Mapping[str, str]) -> None:
+def _write(target: Any, tree: Tree, names: Mapping[str, str]) -> None:
     import h5py
 
     digests: dict[str, bytes] = {}
@@ -231,25 +239,39 @@ def _write(target: Any, tree: Mapping[str, Sequence[Any]], names: Mapping[str, s
             group = file.create_group(_joined(path))
             if path in names:
                 group.attrs["name"] = names[path]
-            for index, value in enumerate(values):
+            for key, value in _keyed(values):
                 array = np.asarray(value, order="C")
-                where = _joined(path, index)
+                where = _joined(path, key)
                 digests[where] = _digest(where, array)
                 if array.dtype == BFLOAT16:
                     # HDF5 has no such type. Like Keras, write two opaque bytes and name the type.
-                    dataset = group.create_dataset(str(index), data=array.view("V2"))
+                    dataset = group.create_dataset(key, data=array.view("V2"))
                     dataset.attrs["dtype"] = "bfloat16"
                 else:
-                    group.create_dataset(str(index), data=array)
+                    group.create_dataset(key, data=array)
         rows = b"".join(digests[where] for where in sorted(digests))
         table = np.frombuffer(rows, np.uint8).reshape(len(digests), 32)
         file.create_dataset(DIGESTS, data=table)
 
 
-def _joined(path: str, index: int | None = None) -> str:
+def _keyed(values: Sequence[Any] | Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Arrays with their names, which must be ones that can be read again."""
+    if not isinstance(values, Mapping):
+        return ((str(index), value) for index, value in enumerate(values))
+    for key in values:
+        if not _NUMBER.fullmatch(str(key)) and not _KEY.fullmatch(str(key)):
+            raise ArgumentError(
+                "save_own_variables gave an array a name that a file cannot have.",
+                expected="letters, digits, '_', '-', '.' and spaces, at most 100",
+                received=repr(key),
+            )
+    return ((str(key), value) for key, value in values.items())
+
+
+def _joined(path: str, key: str | None = None) -> str:
     """The path in the file of a group's variables, or of one of them."""
     group = f"{path}/vars" if path else "vars"
-    return group if index is None else f"{group}/{index}"
+    return group if key is None else f"{group}/{key}"
 
 
 def _digest(where: str, array: np.ndarray) -> bytes:
@@ -267,28 +289,26 @@ def _size(path: str | os.PathLike[str] | BinaryIO) -> int:
     return path.seek(0, os.SEEK_END)
 
 
-def _grouped(specs: Mapping[str, Spec], label: str) -> dict[str, list[Spec]]:
-    """Specs by group; the arrays of a `vars` group must be named 0, 1, ... without gaps."""
-    numbered: dict[str, dict[int, Spec]] = {}
+def _grouped(specs: Mapping[str, Spec], label: str) -> dict[str, dict[str, Spec]]:
+    """Specs by group and name; numbers must be 0, 1, ... without gaps, and come first."""
+    grouped: dict[str, dict[str, Spec]] = {}
     for where, spec in specs.items():
-        parts = where.split("/")
-        if len(parts) < 2 or parts[-2] != "vars" or not _NUMBER.fullmatch(parts[-1]):
-            if parts[0] in ("model_weights", "optimizer_weights"):
-                raise refused(
-                    label,
-                    where,
-                    "a whole model in the old .h5 format",
-                    "a .weights.h5 file",
-                    "whole-model",
-                )
-            raise refused(
-                label, where, "an array at this path", "arrays named <layer>/vars/0, 1, ..."
-            )
-        numbered.setdefault("/".join(parts[:-2]), {})[int(parts[-1])] = spec
-    for path, found in numbered.items():
-        missing = sorted(set(range(len(found))) - set(found))
+        *group, last = where.split("/")
+        is_key = _NUMBER.fullmatch(last) or _KEY.fullmatch(last)
+        if group[-1:] != ["vars"] or not is_key:
+            if where.startswith(("model_weights/", "optimizer_weights/")):
+                found = "a whole model in the old .h5 format"
+                raise refused(label, where, found, "a .weights.h5 file", "whole-model")
+            expected = "arrays named <layer>/vars/0, 1, ..."
+            raise refused(label, where, "an array at this path", expected)
+        grouped.setdefault("/".join(group[:-1]), {})[last] = spec
+    for path, found in grouped.items():
+        numbers = sorted(int(key) for key in found if key.isdigit())
+        missing = sorted(set(range(len(numbers))) - set(numbers))
         if missing:
             raise refused(
-                label, _joined(path), f"arrays {sorted(found)[:8]}", f"also number {missing[0]}"
+                label, _joined(path), f"arrays {numbers[:8]}", f"also number {missing[0]}"
             )
-    return {path: [found[index] for index in range(len(found))] for path, found in numbered.items()}
+        names = sorted(key for key in found if not key.isdigit())
+        grouped[path] = {key: found[key] for key in [*map(str, numbers), *names]}
+    return grouped

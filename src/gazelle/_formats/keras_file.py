@@ -11,7 +11,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from gazelle._core.errors import ArgumentError, ModelFileError, short
 from gazelle._files.reading import open_regular, read_bytes
 from gazelle._files.writing import atomic_path, draft_folder
 from gazelle._formats.archive import CONFIG, METADATA, WEIGHTS, Archive
-from gazelle._formats.h5 import WeightsFile, check_target, open_weights, write_weights
+from gazelle._formats.h5 import Tree, WeightsFile, check_target, open_weights, write_weights
 from gazelle._formats.h5_checks import unreadable
 from gazelle._formats.strict_json import parse_json
 
@@ -114,7 +114,7 @@ def _open_folder(folder: Path, label: str) -> Iterator[KerasFile]:
 def write_keras_file(
     path: str | os.PathLike[str] | BinaryIO,
     config: dict[str, Any],
-    tree: Mapping[str, Sequence[Any]],
+    tree: Tree,
     *,
     writer: str,
     overwrite: bool = True,
@@ -165,9 +165,7 @@ def write_keras_file(
         os.replace(draft, target)
 
 
-def _write_archive(
-    file: BinaryIO, head: Mapping[str, bytes], tree: Mapping[str, Sequence[Any]]
-) -> None:
+def _write_archive(file: BinaryIO, head: Mapping[str, bytes], tree: Tree) -> None:
     weights = io.BytesIO()
     write_weights(weights, tree)
     with zipfile.ZipFile(file, "w") as archive:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import jax
@@ -17,7 +17,6 @@ from gazelle._core.errors import ArgumentError, StateError
 from gazelle._core.identity import unique, without
 from gazelle._core.lending import check_process
 from gazelle._core.names import unique_name
-from gazelle._core.pure import pure
 from gazelle._core.registry import is_own_class, reading_config, serialize
 from gazelle._core.seeds import SeedGenerator
 from gazelle._core.symbolic import Node, any_symbolic, leaves, map_structure
@@ -344,6 +343,27 @@ class Layer:
             )
         return sum(variable.size for variable in self.weights)
 
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Put the layer's own weights, less those of layers within it, into `store`.
+
+        A layer with other state overrides this method and `load_own_variables`.
+
+        Args:
+            store: An empty dict, to be filled with arrays by name: `"0"`, `"1"`, ...
+        """
+        store.update({str(i): v.numpy() for i, v in enumerate(own_weights(self))})
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Set the layer's own weights from what `save_own_variables` has put into `store`.
+
+        Raises:
+            ShapeError: The number of arrays or a shape does not match.
+        """
+        weights = own_weights(self)
+        arrays = checked_arrays(self.name, weights, list(store.values()), built=self.built)
+        for variable, array in zip(weights, arrays, strict=True):
+            variable.assign(array)
+
     # ---- Losses and metrics ----
 
     def add_loss(self, loss: Any) -> None:
@@ -467,29 +487,9 @@ class Layer:
             StateError: The layer is not built.
             ArgumentError: The numbers of arrays and of variables differ.
         """
-        if not self.built:
-            raise StateError(
-                f"Layer {self.name!r} is not built: stateless_call needs its variables.",
-                fix="build it first",
-            )
-        trainable, other = self.trainable_variables, self.non_trainable_variables
-        given = len(trainable_variables), len(non_trainable_variables)
-        if given != (len(trainable), len(other)):
-            raise ArgumentError(
-                f"stateless_call of layer {self.name!r} got the wrong number of arrays.",
-                expected=f"{len(trainable)} trainable and {len(other)} others",
-                received=f"{given[0]} trainable and {given[1]} others",
-            )
-
-        def run() -> Any:
-            with context.collected_losses() as added:
-                outputs = self(*args, **kwargs)
-            return outputs, [*added, *self.regularization_losses()]
-
-        values = [plain(value) for value in (*trainable_variables, *non_trainable_variables)]
-        (outputs, losses), new = pure(run, [*trainable, *other])(values)
-        state = new[len(trainable) :]
-        return (outputs, state, losses) if return_losses else (outputs, state)
+        return calling.stateless(
+            self, trainable_variables, non_trainable_variables, args, kwargs, return_losses
+        )
 
     @property
     def _knows_output_shape(self) -> bool:

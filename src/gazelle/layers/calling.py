@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -13,11 +13,11 @@ import numpy as np
 
 from gazelle._core import context
 from gazelle._core.dtypes import is_float
-from gazelle._core.errors import ArgumentTypeError, GazelleError, StateError
+from gazelle._core.errors import ArgumentError, ArgumentTypeError, GazelleError, StateError
 from gazelle._core.identity import is_among
 from gazelle._core.pure import pure
 from gazelle._core.symbolic import KerasTensor, infer, leaves, map_structure
-from gazelle._core.variable import Variable, set_values, values_of
+from gazelle._core.variable import Variable, plain, set_values, values_of
 from gazelle._data.numeric import check_range
 from gazelle.layers.arguments import as_symbolic, input_shapes, shapes_of
 from gazelle.layers.parts import flatten_layers, held_metrics
@@ -282,3 +282,37 @@ def infer_outputs(
         return outputs
 
     return infer(called, args, kwargs, owner=owner)
+
+
+def stateless(
+    layer: Layer,
+    trainable_variables: Sequence[Any],
+    non_trainable_variables: Sequence[Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    return_losses: bool,
+) -> tuple[Any, ...]:
+    """`Layer.stateless_call`."""
+    if not layer.built:
+        raise StateError(
+            f"Layer {layer.name!r} is not built: stateless_call needs its variables.",
+            fix="build it first",
+        )
+    trainable, other = layer.trainable_variables, layer.non_trainable_variables
+    given = len(trainable_variables), len(non_trainable_variables)
+    if given != (len(trainable), len(other)):
+        raise ArgumentError(
+            f"stateless_call of layer {layer.name!r} got the wrong number of arrays.",
+            expected=f"{len(trainable)} trainable and {len(other)} others",
+            received=f"{given[0]} trainable and {given[1]} others",
+        )
+
+    def run() -> Any:
+        with context.collected_losses() as added:
+            outputs = layer(*args, **kwargs)
+        return outputs, [*added, *layer.regularization_losses()]
+
+    values = [plain(value) for value in (*trainable_variables, *non_trainable_variables)]
+    (outputs, losses), new = pure(run, [*trainable, *other])(values)
+    state = new[len(trainable) :]
+    return (outputs, state, losses) if return_losses else (outputs, state)

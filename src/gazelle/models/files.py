@@ -25,9 +25,9 @@ from gazelle._core.registry import deserialize, serialize
 from gazelle._formats.config_checks import check_config, with_functions
 from gazelle._formats.h5 import WeightsFile
 from gazelle._formats.keras_file import KerasFile, open_keras_file, write_keras_file
-from gazelle.models.loading import matched
+from gazelle.models.loading import match
 from gazelle.models.trainable import Trainable
-from gazelle.models.weights import weights_tree
+from gazelle.models.weights import saved_state
 
 _STATE_BYTES = (
     16 << 20
@@ -71,7 +71,7 @@ def save_model(
     write_keras_file(
         filepath,
         serialize(model),
-        _saved_tree(model),
+        _with_unbuilt_optimizer(model, saved_state(model).tree()),
         writer=f"gazelle {gazelle.__version__}",
         overwrite=overwrite,
         zipped=zipped,
@@ -120,12 +120,11 @@ def _check_ending(path: str, zipped: bool) -> None:
         )
 
 
-def _saved_tree(model: Any) -> dict[str, Any]:
-    """The variables for the file; with what an optimizer has before it is built, as in Keras."""
-    tree = dict(weights_tree(model))
-    if model.optimizer is not None:
-        tree["optimizer"] = list(model.optimizer.variables)
-    return tree
+def _with_unbuilt_optimizer(model: Any, tree: dict[str, Any]) -> dict[str, Any]:
+    """Variables, with what an optimizer has before it is built, as in Keras's files."""
+    if model.optimizer is None:
+        return tree
+    return {**tree, "optimizer": list(model.optimizer.variables)}
 
 
 def _model_from(file: KerasFile, custom_objects: dict[str, Any], compile: bool) -> Any:
@@ -187,11 +186,12 @@ def _build_optimizer(model: Any, weights: WeightsFile) -> None:
 def _load_state(model: Any, weights: WeightsFile, allow_nonfinite: bool) -> None:
     """Load weights and optimizer state, all or nothing."""
     optional = ("optimizer",) if model.optimizer is None else ()
-    tree = _saved_tree(model)
+    state = saved_state(model)
+    variables = _with_unbuilt_optimizer(model, state.variables)
     if "optimizer" not in weights.specs:  # a model that was compiled after it was saved
-        tree.pop("optimizer", None)
-    assignments, problems = matched(weights, tree, optional)
-    for group, problem in problems.items():
+        variables.pop("optimizer", None)
+    matches = match(weights, variables, state.loaders, optional)
+    for group, problem in matches.problems.items():
         raise ModelFileError(
             "h5-mismatch",
             file=weights.label,
@@ -200,7 +200,7 @@ def _load_state(model: Any, weights: WeightsFile, allow_nonfinite: bool) -> None
             expected="the weights of config.json",
             fix=_SAVE_AGAIN,
         )
-    for variable, array in assignments:
+    for variable, array in matches.assignments:
         if is_float(array.dtype) and not allow_nonfinite and not np.isfinite(array).all():
             raise ModelFileError(
                 "h5-nonfinite",
@@ -210,5 +210,4 @@ def _load_state(model: Any, weights: WeightsFile, allow_nonfinite: bool) -> None
                 expected="finite weights",
                 fix="pass allow_nonfinite=True to load them",
             )
-    for variable, array in assignments:
-        variable.assign(array)
+    matches.assign()

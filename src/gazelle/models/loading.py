@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ import numpy as np
 
 from gazelle._core.dtypes import is_float
 from gazelle._core.errors import DataError, short
-from gazelle._core.variable import Variable
+from gazelle._core.variable import Variable, plain
 from gazelle._formats.h5 import Spec, WeightsFile, open_weights
 
 
@@ -48,26 +49,69 @@ def load_variables(
 def load_from(
     file: WeightsFile,
     variables: Mapping[str, Sequence[Variable]],
+    loaders: Mapping[str, Loader] | None = None,
     *,
     skip_mismatch: bool = False,
     optional: Collection[str] = ("optimizer",),
 ) -> list[str]:
-    """As `load_variables`, from an open file."""
-    assignments, problems = matched(file, variables, optional)
+    """As `load_variables`, from an open file.
+
+    Args:
+        file: The file.
+        variables: As in `load_variables`.
+        loaders: Group path -> the method of a layer that loads its state itself.
+        skip_mismatch: As in `load_variables`.
+        optional: As in `load_variables`.
+    """
+    matches = match(file, variables, loaders or {}, optional)
+    problems = matches.problems
     fatal = {g: problem for g, problem in problems.items() if not _is_optional(g, optional)}
     _report(file.label, problems, fatal, skip_mismatch)
-    for variable, array in assignments:
-        variable.assign(array)
+    matches.assign()
     return list(problems)
 
 
-def matched(
-    file: WeightsFile, variables: Mapping[str, Sequence[Variable]], optional: Collection[str]
-) -> tuple[list[tuple[Variable, np.ndarray]], dict[str, str]]:
-    """The variables with the arrays of a file, and what does not match, by group."""
+Loader = Callable[[dict[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What a file has for a model.
+
+    Args:
+        assignments: Variables and their new values.
+        stores: The loaders of layers that load their state themselves, and what they get.
+        problems: What does not match, by group.
+    """
+
+    assignments: list[tuple[Variable, np.ndarray]]
+    stores: list[tuple[Loader, dict[str, Any]]]
+    problems: dict[str, str]
+
+    def assign(self) -> None:
+        """Set the variables, then call the loaders; if one fails, the variables are set back."""
+        before = [(variable, plain(variable)) for variable, _ in self.assignments]
+        try:
+            for variable, array in self.assignments:
+                variable.assign(array)
+            for load, store in self.stores:
+                load(store)
+        except BaseException:
+            for variable, value in before:
+                variable.assign(value)
+            raise
+
+
+def match(
+    file: WeightsFile,
+    variables: Mapping[str, Sequence[Variable]],
+    loaders: Mapping[str, Loader],
+    optional: Collection[str],
+) -> Matches:
+    """What a file has for variables and loaders; arguments as in `load_from`."""
     assignments: list[tuple[Variable, np.ndarray]] = []
     problems: dict[str, str] = {}
-    for group in sorted(set(variables) | set(file.specs)):
+    for group in sorted((set(variables) | set(file.specs)) - set(loaders)):
         own = variables.get(group, ())
         if (not own or group not in file.specs) and _is_optional(group, optional):
             continue
@@ -78,7 +122,15 @@ def matched(
                 assignments.extend(zip(own, arrays, strict=True))
         if problem is not None:
             problems[group] = problem
-    return assignments, problems
+    stores = [(load, _store(file, group)) for group, load in loaders.items()]
+    return Matches(assignments, stores, problems)
+
+
+def _store(file: WeightsFile, group: str) -> dict[str, Any]:
+    """The arrays of a group by their names; empty where the file has none."""
+    if group not in file.specs:
+        return {}
+    return dict(zip(file.keys[group], file.read(group), strict=True))
 
 
 def _is_optional(group: str, optional: Collection[str]) -> bool:
