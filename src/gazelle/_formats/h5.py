@@ -53,15 +53,21 @@ class WeightsFile:
             layer has saved its state itself.
     """
 
-    def __init__(self, file: Any, label: str):
-        """Check everything in an h5py file except the values."""
+    def __init__(self, file: Any, label: str, is_part: bool = False):
+        """Check everything in an h5py file except the values.
+
+        Args:
+            file: The h5py file.
+            label: Its name for messages.
+            is_part: Whether other files may have the rest of a group.
+        """
         self.label = label
         self._sets = dict(datasets(file, label))
         digests = self._sets.pop(DIGESTS, None)
         self._specs = {
             where: spec_of(dataset, where, label) for where, dataset in self._sets.items()
         }
-        grouped = _grouped(self._specs, label)
+        grouped = _grouped(self._specs, label, is_part)
         self.specs = {path: list(found.values()) for path, found in grouped.items()}
         self.keys = {path: list(found) for path, found in grouped.items()}
         self._digests = None if digests is None else self._read_digests(digests)
@@ -77,7 +83,11 @@ class WeightsFile:
         Raises:
             ModelFileError: The values cannot be read, or differ from those that were written.
         """
-        return [self._read(_joined(path, key)) for key in self.keys[path]]
+        return [self.read_one(path, key) for key in self.keys[path]]
+
+    def read_one(self, path: str, key: str) -> np.ndarray:
+        """As `read`, one array of a group."""
+        return self._read(_joined(path, key))
 
     def _read(self, where: str) -> np.ndarray:
         import h5py
@@ -168,13 +178,17 @@ def check_target(target: Path, overwrite: bool) -> None:
 
 @contextmanager
 def open_weights(
-    path: str | os.PathLike[str] | BinaryIO, label: str = "the weights file"
+    path: str | os.PathLike[str] | BinaryIO,
+    label: str = "the weights file",
+    *,
+    is_part: bool = False,
 ) -> Iterator[WeightsFile]:
     """Open a weights file and check everything except the values.
 
     Args:
         path: The file, or a seekable binary file object.
         label: The name of a file object for messages.
+        is_part: Whether other files may have the rest of a group.
 
     Yields:
         The file, from which single groups can be read.
@@ -199,7 +213,7 @@ def open_weights(
     with guarded(label, "the file"):
         file = h5py.File(source, "r")
     with file:
-        yield WeightsFile(file, label)
+        yield WeightsFile(file, label, is_part)
 
 
 def read_weights(
@@ -239,7 +253,7 @@ def _write(target: Any, tree: Tree, names: Mapping[str, str]) -> None:
             group = file.create_group(_joined(path))
             if path in names:
                 group.attrs["name"] = names[path]
-            for key, value in _keyed(values):
+            for key, value in keyed(values):
                 array = np.asarray(value, order="C")
                 where = _joined(path, key)
                 digests[where] = _digest(where, array)
@@ -254,7 +268,7 @@ def _write(target: Any, tree: Tree, names: Mapping[str, str]) -> None:
         file.create_dataset(DIGESTS, data=table)
 
 
-def _keyed(values: Sequence[Any] | Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+def keyed(values: Sequence[Any] | Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
     """Arrays with their names, which must be ones that can be read again."""
     if not isinstance(values, Mapping):
         return ((str(index), value) for index, value in enumerate(values))
@@ -289,8 +303,8 @@ def _size(path: str | os.PathLike[str] | BinaryIO) -> int:
     return path.seek(0, os.SEEK_END)
 
 
-def _grouped(specs: Mapping[str, Spec], label: str) -> dict[str, dict[str, Spec]]:
-    """Specs by group and name; numbers must be 0, 1, ... without gaps, and come first."""
+def _grouped(specs: Mapping[str, Spec], label: str, is_part: bool) -> dict[str, dict[str, Spec]]:
+    """Specs by group and name; numbers come first, without gaps in a whole file."""
     grouped: dict[str, dict[str, Spec]] = {}
     for where, spec in specs.items():
         *group, last = where.split("/")
@@ -305,7 +319,7 @@ def _grouped(specs: Mapping[str, Spec], label: str) -> dict[str, dict[str, Spec]
     for path, found in grouped.items():
         numbers = sorted(int(key) for key in found if key.isdigit())
         missing = sorted(set(range(len(numbers))) - set(numbers))
-        if missing:
+        if missing and not is_part:
             raise refused(
                 label, _joined(path), f"arrays {numbers[:8]}", f"also number {missing[0]}"
             )

@@ -15,6 +15,7 @@ from gazelle._core.dtypes import is_float
 from gazelle._core.errors import DataError, short
 from gazelle._core.variable import Variable, plain
 from gazelle._formats.h5 import Spec, WeightsFile, open_weights
+from gazelle._formats.sharded import ShardedWeights
 
 
 def load_variables(
@@ -47,7 +48,7 @@ def load_variables(
 
 
 def load_from(
-    file: WeightsFile,
+    file: WeightsFile | ShardedWeights,
     variables: Mapping[str, Sequence[Variable]],
     loaders: Mapping[str, Loader] | None = None,
     *,
@@ -103,7 +104,7 @@ class Matches:
 
 
 def match(
-    file: WeightsFile,
+    file: WeightsFile | ShardedWeights,
     variables: Mapping[str, Sequence[Variable]],
     loaders: Mapping[str, Loader],
     optional: Collection[str],
@@ -126,7 +127,7 @@ def match(
     return Matches(assignments, stores, problems)
 
 
-def _store(file: WeightsFile, group: str) -> dict[str, Any]:
+def _store(file: WeightsFile | ShardedWeights, group: str) -> dict[str, Any]:
     """The arrays of a group by their names; empty where the file has none."""
     if group not in file.specs:
         return {}
@@ -169,7 +170,7 @@ def _kind(dtype: Any) -> str:
 
 
 def _converted(
-    file: WeightsFile, group: str, variables: Sequence[Variable]
+    file: WeightsFile | ShardedWeights, group: str, variables: Sequence[Variable]
 ) -> tuple[list[np.ndarray], str | None]:
     """The arrays of a group in the variables' dtypes, or an error text if values do not fit."""
     arrays = []

@@ -303,21 +303,25 @@ class Model(Trainable):
         """Write weights and the optimizer's state to a `.weights.h5` file, which Keras 3 reads too.
 
         Args:
-            filepath: Path that ends in `.weights.h5`.
+            filepath: Path that ends in `.weights.h5`; or in `.weights.json`, if `max_shard_size` is
+                given.
             overwrite: Whether to replace an existing file.
-            max_shard_size: Not supported: None.
+            max_shard_size: GiB of arrays per file, at most, for an index of several files; None for
+                one file.
 
         Raises:
-            ArgumentError: Another ending, or the file exists and `overwrite` is False.
+            ArgumentError: Another ending, the file exists and `overwrite` is False, or an array is
+                larger than `max_shard_size`.
             StateError: The model is not built.
+            OSError: Writing failed; an old file is unchanged.
         """
-        save_weights(self, filepath, overwrite=overwrite)
+        save_weights(self, filepath, overwrite, max_shard_size)
 
     def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
-        """Read the weights from a `.weights.h5` file. All or nothing is changed.
+        """Read the weights from a file. All or nothing is changed.
 
         Args:
-            filepath: A file that `save_weights` of Gazelle or Keras 3 wrote.
+            filepath: A file that `save_weights` of Gazelle or Keras 3 wrote, or a `.keras` file.
             skip_mismatch: Whether to leave out (with a warning) what does not fit.
 
         Raises:

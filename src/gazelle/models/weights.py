@@ -1,16 +1,19 @@
-"""A model's weights as a `.weights.h5` file in Keras 3's layout."""
+"""A model's weights in the files of Keras 3."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from gazelle._core.errors import ArgumentError, StateError
+from gazelle._core.errors import ArgumentError, CheckWarning, StateError
 from gazelle._core.variable import Variable
-from gazelle._formats.h5 import open_weights, write_weights
-from gazelle._formats.keras_file import KerasFile, open_keras_file
+from gazelle._formats.h5 import WeightsFile, open_weights, write_weights
+from gazelle._formats.keras_file import open_keras_file
+from gazelle._formats.sharded import ENDING, ShardedWeights, open_sharded, write_sharded
 from gazelle.layers import Layer
 from gazelle.layers.parts import own_weights
 from gazelle.models.loading import load_from
@@ -39,22 +42,58 @@ def require_built(model: Any, what: str) -> None:
         )
 
 
-def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+def save_weights(
+    model: Any,
+    filepath: str | os.PathLike[str],
+    overwrite: bool = True,
+    max_shard_size: float | None = None,
+) -> None:
     """Write the weights and, when it is built, the optimizer's state.
 
+    Args:
+        model: The model.
+        filepath: A path that ends in `.weights.h5`; or in `.weights.json`, if `max_shard_size` is
+            given, for an index of several files beside it.
+        overwrite: Whether to replace an existing file.
+        max_shard_size: GiB of arrays per file, at most; None for one file.
+
     Raises:
-        ArgumentError: The path does not end in `.weights.h5`, or is there and `overwrite` is False.
+        ArgumentError: The path has another ending, or is there and `overwrite` is False; or an
+            array is larger than `max_shard_size`.
         StateError: The model is not built.
+        OSError: Writing failed; an old file is unchanged.
     """
-    path = os.fspath(filepath)
-    if not path.endswith(".weights.h5"):
+    path = _checked_path(os.fspath(filepath), max_shard_size)
+    require_built(model, "save_weights")
+    tree = saved_state(model).tree()
+    if max_shard_size is None:
+        write_weights(path, tree, overwrite=overwrite)
+    else:
+        write_sharded(path, tree, float(max_shard_size) * 2**30, overwrite=overwrite)
+
+
+def _checked_path(path: str, max_shard_size: float | None) -> str:
+    if max_shard_size is None and not path.endswith(".weights.h5"):
         raise ArgumentError(
             "The filename must end in `.weights.h5`.",
             received=path,
             fix=f"use {path.removesuffix('.h5')}.weights.h5",
         )
-    require_built(model, "save_weights")
-    write_weights(path, saved_state(model).tree(), overwrite=overwrite)
+    if max_shard_size is None or path.endswith(ENDING):
+        return path
+    if not path.endswith(".weights.h5"):
+        raise ArgumentError(
+            "The filename must end in `.weights.json` when `max_shard_size` is specified.",
+            received=path,
+            fix=f"use {os.path.splitext(path)[0]}{ENDING}",
+        )
+    index = path.removesuffix(".h5") + ".json"
+    warnings.warn(
+        f"Weights in several files have an index that ends in .json: {index}.",
+        CheckWarning,
+        stacklevel=4,
+    )
+    return index
 
 
 def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
@@ -66,10 +105,23 @@ def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bo
     """
     require_built(model, "load_weights")
     state = saved_state(model)
-    open_file = open_keras_file if os.fspath(filepath).endswith(".keras") else open_weights
-    with open_file(filepath) as file:
-        weights = file.weights if isinstance(file, KerasFile) else file
+    with _open_by_name(filepath) as weights:
         load_from(weights, state.variables, state.loaders, skip_mismatch=skip_mismatch)
+
+
+@contextmanager
+def _open_by_name(filepath: str | os.PathLike[str]) -> Iterator[WeightsFile | ShardedWeights]:
+    """Open the weights in a file of any kind, which its name says."""
+    path = os.fspath(filepath)
+    if path.endswith(".keras"):
+        with open_keras_file(path) as file:
+            yield file.weights
+    elif path.endswith(ENDING):
+        with open_sharded(path) as weights:
+            yield weights
+    else:
+        with open_weights(path) as weights:
+            yield weights
 
 
 @dataclass(frozen=True)
