@@ -19,13 +19,14 @@ from gazelle._export.emitter import Emitter, Value
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
-def activation(e: Emitter, function: Any, x: Value) -> Value:
+def activation(e: Emitter, function: Any, x: Value, owner: str) -> Value:
     """An activation function of Gazelle on `x`.
 
     Args:
         e: The graph.
         function: The function, or `functools.partial` of it with keywords.
         x: Its input.
+        owner: The name of the layer that applies it.
 
     Raises:
         ArgumentError: Another function.
@@ -34,10 +35,11 @@ def activation(e: Emitter, function: Any, x: Value) -> Value:
     if isinstance(function, functools.partial) and not function.args:
         function, parameters = function.func, function.keywords
     if function not in ACTIVATIONS:
+        name = getattr(function, "__name__", type(function).__name__)
         raise ArgumentError(
-            f"The activation {getattr(function, '__name__', repr(function))!r} has no ONNX form.",
+            f"The activation {name!r} of the layer {owner!r} has no ONNX form.",
             expected=f"one of {', '.join(sorted(known.__name__ for known in ACTIVATIONS))}",
-            received=repr(function)[:80],
+            received=f"{getattr(function, '__module__', 'an object')}.{name}",
             fix="use one of these activations, by name",
         )
     return ACTIVATIONS[function](e, x, **parameters)
@@ -67,8 +69,10 @@ def _relu(
     return e.op("Sub", kept, e.op("Mul", below, negative_slope))
 
 
-def _leaky_relu(e: Emitter, x: Value, negative_slope: float = 0.2) -> Value:
-    return e.op("PRelu", x, negative_slope)
+def leaky_relu(e: Emitter, x: Value, negative_slope: Any = 0.2) -> Value:
+    """`x` where positive, else `negative_slope * x`; the slope is a number or a Value."""
+    # onnxruntime 1.20 computes PRelu(inf) as NaN.
+    return e.op("Where", _above(e, x, 0.0), x, e.op("Mul", x, negative_slope))
 
 
 def _relu6(e: Emitter, x: Value) -> Value:
@@ -126,7 +130,7 @@ def _squareplus(e: Emitter, x: Value, b: float = 4) -> Value:
 
 def _elu(e: Emitter, x: Value, alpha: float = 1.0) -> Value:
     unit = e.op("Elu", x)
-    return unit if alpha == 1 else e.op("PRelu", unit, alpha)
+    return unit if alpha == 1 else leaky_relu(e, unit, alpha)
 
 
 def _selu(e: Emitter, x: Value) -> Value:
@@ -156,7 +160,8 @@ def _gelu(e: Emitter, x: Value, approximate: bool = False) -> Value:
 
 
 def _silu(e: Emitter, x: Value) -> Value:
-    return e.op("Mul", x, e.op("Sigmoid", x))
+    # onnxruntime 1.20 replaces x * Sigmoid(x) by an operator that it lacks in float64.
+    return e.op("Div", x, e.op("Add", e.op("Exp", e.op("Neg", x)), 1.0))
 
 
 def _mish(e: Emitter, x: Value) -> Value:
@@ -210,7 +215,7 @@ ACTIVATIONS: dict[Any, Callable[..., Value]] = {
     activations.hard_sigmoid: _hard_sigmoid,
     activations.hard_silu: _hard_silu,
     activations.hard_tanh: _hard_tanh,
-    activations.leaky_relu: _leaky_relu,
+    activations.leaky_relu: leaky_relu,
     activations.linear: lambda e, x: x,
     activations.log_sigmoid: _log_sigmoid,
     activations.log_softmax: _along_axis("LogSoftmax"),

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from gazelle._core.dtypes import is_float
 from gazelle._core.symbolic import Operation, leaves
 from gazelle._export.emitter import Emitter, Value
 from gazelle._export.layers import check_training, layer
@@ -53,8 +52,7 @@ def _call(e: Emitter, graph_of: GraphOf, called: Any, *args: Any, **kwargs: Any)
         return layer(e, called, *args, **kwargs)
     check_training(called, kwargs.get("training"))
     with e.within(called.name):
-        flat = [_autocast(e, called, value) for value in _flat(graph, args[0])]
-        return write_graph(e, graph, flat, graph_of)
+        return write_graph(e, graph, _flat(graph, args[0]), graph_of)
 
 
 def _flat(graph: Graph, inputs: Any) -> list[Value]:
@@ -63,11 +61,6 @@ def _flat(graph: Graph, inputs: Any) -> list[Value]:
         return leaves(inputs)
     names = sorted(graph.inputs) if isinstance(graph.inputs, dict) else graph.input_names
     return [inputs[name] for name in names]
-
-
-def _autocast(e: Emitter, model: Layer, value: Value) -> Value:
-    casts = model.autocast and is_float(value.dtype)
-    return e.cast(value, model.compute_dtype) if casts else value
 
 
 def _fitted(e: Emitter, tensor: Any, value: Value) -> Value:

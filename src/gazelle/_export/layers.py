@@ -12,9 +12,9 @@ import numpy as np
 
 from gazelle import activations, layers
 from gazelle._core.dtypes import is_float
-from gazelle._core.errors import ArgumentError
+from gazelle._core.errors import ArgumentError, StateError
 from gazelle._core.symbolic import map_structure
-from gazelle._export.activations import activation
+from gazelle._export.activations import activation, leaky_relu
 from gazelle._export.emitter import Emitter, Value
 from gazelle._export.operators import check_computed
 from gazelle.layers import Layer
@@ -56,11 +56,18 @@ def layer(
 
     Raises:
         ArgumentError: The layer, or this call of it, has no ONNX form.
+        StateError: The layer, an activation within another one, is not built.
     """
     function, integers = _LAYERS.get(type(called), (None, ""))
     if function is None or "call" in vars(called) or others:
         raise _refused(called)
     check_training(called, training)
+    if not called.built:
+        raise StateError(
+            f"The layer {called.name!r} is not built, so it has no weights yet.",
+            expected="a built layer",
+            fix="call the model on data first",
+        )
     inputs = map_structure(functools.partial(_as_seen, e, called, integers), inputs)
     given = {"mask": mask} if mask is not None and type(called) is layers.Softmax else {}
     with e.within(called.name):
@@ -107,9 +114,12 @@ def _refused(called: Layer) -> ArgumentError:
     )
 
 
-def _applied(e: Emitter, function: Any, x: Value) -> Value:
-    """An `activation` argument, which may be a layer."""
-    return layer(e, function, x) if isinstance(function, Layer) else activation(e, function, x)
+@_writes(layers.Activation)
+def _activated(e: Emitter, called: Any, x: Value) -> Value:
+    """The activation of a layer, which may be a layer itself."""
+    if isinstance(called.activation, Layer):
+        return layer(e, called.activation, x)
+    return activation(e, called.activation, x, called.name)
 
 
 def _along(array: Any, axes: Sequence[int], ndim: int) -> np.ndarray:
@@ -130,15 +140,10 @@ def _dense(e: Emitter, dense: Any, x: Value) -> Value:
     x = e.op("MatMul", x, kernel, shape=(*x.shape[:-1], dense.units))
     if dense.bias is not None:
         x = e.op("Add", x, e.weight(dense, "bias", dense.bias, x.dtype))
-    return _applied(e, dense.activation, x)
+    return _activated(e, dense, x)
 
 
 # ---- Activations ----
-
-
-@_writes(layers.Activation)
-def _activation(e: Emitter, called: Any, x: Value) -> Value:
-    return _applied(e, called.activation, x)
 
 
 @_writes(layers.ReLU, layers.LeakyReLU, layers.ELU)
@@ -150,12 +155,13 @@ def _with_parameters(e: Emitter, called: Any, x: Value) -> Value:
     }
     function, *parameters = names[type(called)]
     keywords = {name: getattr(called, name) for name in parameters}
-    return activation(e, functools.partial(activations.get(function), **keywords), x)
+    partial = functools.partial(activations.get(function), **keywords)
+    return activation(e, partial, x, called.name)
 
 
 @_writes(layers.PReLU)
 def _prelu(e: Emitter, called: Any, x: Value) -> Value:
-    return e.op("PRelu", x, e.weight(called, "alpha", called.alpha, x.dtype))
+    return leaky_relu(e, x, e.weight(called, "alpha", called.alpha, x.dtype))
 
 
 @_writes(layers.Softmax)

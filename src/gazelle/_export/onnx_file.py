@@ -65,7 +65,7 @@ def export(
             f"The model {model.name!r} ({type(model).__name__}) cannot be exported: it is not"
             " described by its layers and how they are called.",
             expected="a Sequential, or a Model(inputs=..., outputs=...)",
-            received=f"{type(model).__name__}, which has a call() of its own or no graph",
+            received=f"{type(model).__name__}: a class of your own, or a model without a graph",
             fix="describe the network with Input(...) and Model(inputs=..., outputs=...)",
         )
     _check_types(model, graph)
@@ -167,8 +167,9 @@ def _content(model: Any, graph: Graph, graph_of: GraphOf) -> bytes:
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
     )
     _check_size(model, proto.ByteSize())
-    onnx.checker.check_model(proto, full_check=True)
-    return proto.SerializeToString(deterministic=True)
+    content = proto.SerializeToString(deterministic=True)
+    onnx.checker.check_model(content, full_check=True)
+    return content
 
 
 def _node(step: Step) -> onnx.NodeProto:
