@@ -15,6 +15,8 @@ OPTIONAL = {
     "typer": "typer",
 }
 INSTALL = "pip install 'gazelle[all]'"
+# The same for packages that have an extra of their own, which is not in `all`.
+_SEPARATE = {"onnx": "pip install 'gazelle[onnx]'"}
 
 
 def is_there(module: str) -> bool:
@@ -29,14 +31,15 @@ def need(what: str, *modules: str) -> None:
 
     Args:
         what: What needs them: the sentence's subject.
-        *modules: Names in `OPTIONAL`.
+        *modules: Names in `OPTIONAL`, or the name of one that has an extra of its own.
 
     Raises:
         PackageError: It names the packages and says how to install them.
     """
-    missing = [OPTIONAL[module] for module in modules if not is_there(module)]
+    missing = [OPTIONAL.get(module, module) for module in modules if not is_there(module)]
     if missing:
         verb = "which is" if len(missing) == 1 else "which are"
         raise PackageError(
-            f"{what} needs {' and '.join(missing)}, {verb} not installed.", fix=INSTALL
+            f"{what} needs {' and '.join(missing)}, {verb} not installed.",
+            fix=_SEPARATE.get(missing[0], INSTALL),
         )

@@ -20,7 +20,7 @@ from gazelle.models.files import save_model
 from gazelle.models.graph_config import check_all_used, graph_config, graph_from_config
 from gazelle.models.summary import print_summary, summary_html
 from gazelle.models.trainable import Trainable
-from gazelle.models.weights import load_weights, save_weights
+from gazelle.models.weights import load_weights, require_built, save_weights
 
 
 @builtin("keras")
@@ -354,6 +354,42 @@ class Model(Trainable):
             )
         save_model(self, filepath, overwrite, zipped)
 
+    def export(
+        self,
+        filepath: Any,
+        format: str | None = None,
+        verbose: bool | None = None,
+        input_signature: None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write the model to an ONNX file, which computes what `predict` does.
+
+        The file holds everything (opset 18, IR version 8) and is the same for the same model. The
+        inputs and outputs have the names and types of the model's; the batch axis has any size.
+        Random layers return their input. Models in float32 and float64 of Gazelle's layers (all
+        except `Lambda`), activations and operators can be exported, also with models within them.
+
+        Args:
+            filepath: The file, which is replaced if it exists. Its folder must exist.
+            format: `"onnx"`, or None if the path ends in `.onnx`; Gazelle has no other format.
+            verbose: Whether to print where the file is; None for no.
+            input_signature: Not supported: None.
+            **kwargs: `opset_version`, which must be 18 or None.
+
+        Raises:
+            PackageError: The package onnx is not installed.
+            StateError: The model is not built.
+            ArgumentError: Another format, a layer or dtype that cannot be exported (it is named),
+                or more than the 2 GiB that an ONNX file holds. No file is written.
+
+        Example:
+            >>> model.export("model.onnx")  # doctest: +SKIP
+        """
+        from gazelle._export.onnx_file import export
+
+        require_built(self, "export")
+        export(self, _graph_of, filepath, format, verbose, input_signature, **kwargs)
+
     def to_json(self, **kwargs: Any) -> str:
         """The architecture (not the weights) as JSON; `gazelle.models.model_from_json` reads it.
 
@@ -408,6 +444,11 @@ class Functional(Model):
             check_all_used(config, model._known_graph("input"))
             set_own_trainable(model, config.get("trainable", True))
             return model
+
+
+def _graph_of(layer: Layer) -> Graph | None:
+    """The graph of a model that runs only its graph; None for any other layer."""
+    return layer._graph if isinstance(layer, Trainable) and layer._runs_graph else None
 
 
 def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
