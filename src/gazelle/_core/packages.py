@@ -16,7 +16,7 @@ OPTIONAL = {
 }
 INSTALL = "pip install 'gazelle[all]'"
 # The same for packages that have an extra of their own, which is not in `all`.
-_SEPARATE = {"onnx": "pip install 'gazelle[onnx]'"}
+_SEPARATE = {name: f"pip install 'gazelle[{name}]'" for name in ("onnx", "safetensors")}
 
 
 def is_there(module: str) -> bool:

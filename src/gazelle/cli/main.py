@@ -307,6 +307,26 @@ def inspect(
 
 
 @app.command(cls=Command)
+def convert(
+    source: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A .keras file, or a folder of Keras's.")
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="The file to write: its ending is .keras, .weights.h5, .safetensors or .onnx.",
+        ),
+    ],
+) -> None:
+    """Write a whole model into another kind of file."""
+    from gazelle.cli import converting as command
+
+    what = command.convert(source, target)
+    say(f"{shown(target)}: {what}")
+
+
+@app.command(cls=Command)
 def doctor() -> int:
     """Show versions, engine, device, folders and problems.
 

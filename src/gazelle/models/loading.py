@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,24 +13,27 @@ import numpy as np
 from gazelle._core.dtypes import is_float
 from gazelle._core.errors import DataError, short
 from gazelle._core.variable import Variable, plain
-from gazelle._formats.h5 import Spec, WeightsFile, open_weights
+from gazelle._formats.h5 import Spec, WeightsFile
 from gazelle._formats.sharded import ShardedWeights
+from gazelle._formats.tensors import TensorsFile
 
 
-def load_variables(
-    path: str | os.PathLike[str] | BinaryIO,
+def load_from(
+    file: WeightsLike,
     variables: Mapping[str, Sequence[Variable]],
+    loaders: Mapping[str, Loader] | None = None,
     *,
     skip_mismatch: bool = False,
     optional: Collection[str] = ("optimizer",),
 ) -> list[str]:
-    """Load variables from a weights file. If anything does not match, no variable is changed.
+    """Load variables from a file. If anything does not match, no variable is changed.
 
     NaN and infinite values are loaded as they are.
 
     Args:
-        path: The file, or a seekable binary file object.
-        variables: Group path -> variables, as returned by `keras_paths`.
+        file: The open file.
+        variables: Group path -> variables.
+        loaders: Group path -> the method of a layer that loads its state itself.
         skip_mismatch: Whether to skip groups that do not match, with a warning, instead of raising
             an error.
         optional: Groups (including those below them), such as the optimizer's state, that may be
@@ -43,27 +45,6 @@ def load_variables(
     Raises:
         DataError: The file fails a check, cannot be read, or does not match `variables`.
     """
-    with open_weights(path) as file:
-        return load_from(file, variables, skip_mismatch=skip_mismatch, optional=optional)
-
-
-def load_from(
-    file: WeightsFile | ShardedWeights,
-    variables: Mapping[str, Sequence[Variable]],
-    loaders: Mapping[str, Loader] | None = None,
-    *,
-    skip_mismatch: bool = False,
-    optional: Collection[str] = ("optimizer",),
-) -> list[str]:
-    """As `load_variables`, from an open file.
-
-    Args:
-        file: The file.
-        variables: As in `load_variables`.
-        loaders: Group path -> the method of a layer that loads its state itself.
-        skip_mismatch: As in `load_variables`.
-        optional: As in `load_variables`.
-    """
     matches = match(file, variables, loaders or {}, optional)
     problems = matches.problems
     fatal = {g: problem for g, problem in problems.items() if not _is_optional(g, optional)}
@@ -72,6 +53,7 @@ def load_from(
     return list(problems)
 
 
+WeightsLike = WeightsFile | ShardedWeights | TensorsFile
 Loader = Callable[[dict[str, Any]], Any]
 
 
@@ -104,7 +86,7 @@ class Matches:
 
 
 def match(
-    file: WeightsFile | ShardedWeights,
+    file: WeightsLike,
     variables: Mapping[str, Sequence[Variable]],
     loaders: Mapping[str, Loader],
     optional: Collection[str],
@@ -127,7 +109,7 @@ def match(
     return Matches(assignments, stores, problems)
 
 
-def _store(file: WeightsFile | ShardedWeights, group: str) -> dict[str, Any]:
+def _store(file: WeightsLike, group: str) -> dict[str, Any]:
     """The arrays of a group by their names; empty where the file has none."""
     if group not in file.specs:
         return {}
@@ -170,7 +152,7 @@ def _kind(dtype: Any) -> str:
 
 
 def _converted(
-    file: WeightsFile | ShardedWeights, group: str, variables: Sequence[Variable]
+    file: WeightsLike, group: str, variables: Sequence[Variable]
 ) -> tuple[list[np.ndarray], str | None]:
     """The arrays of a group in the variables' dtypes, or an error text if values do not fit."""
     arrays = []

@@ -303,7 +303,8 @@ class Model(Trainable):
         """Write weights and the optimizer's state to a `.weights.h5` file, which Keras 3 reads too.
 
         Args:
-            filepath: Path that ends in `.weights.h5`; or in `.weights.json`, if `max_shard_size` is
+            filepath: Path that ends in `.weights.h5`; in `.safetensors`, for the weights alone,
+                with names such as `dense/kernel`; or in `.weights.json`, if `max_shard_size` is
                 given.
             overwrite: Whether to replace an existing file.
             max_shard_size: GiB of arrays per file, at most, for an index of several files; None for

@@ -11,6 +11,7 @@ from typing import Any
 
 from gazelle._core.errors import ArgumentError, CheckWarning, StateError
 from gazelle._core.variable import Variable
+from gazelle._formats import tensors
 from gazelle._formats.h5 import WeightsFile, open_weights, write_weights
 from gazelle._formats.keras_file import open_keras_file
 from gazelle._formats.sharded import ENDING, ShardedWeights, open_sharded, write_sharded
@@ -52,8 +53,8 @@ def save_weights(
 
     Args:
         model: The model.
-        filepath: A path that ends in `.weights.h5`; or in `.weights.json`, if `max_shard_size` is
-            given, for an index of several files beside it.
+        filepath: A path that ends in `.weights.h5`; in `.safetensors`, for the weights alone; or in
+            `.weights.json`, if `max_shard_size` is given, for an index of several files beside it.
         overwrite: Whether to replace an existing file.
         max_shard_size: GiB of arrays per file, at most; None for one file.
 
@@ -65,6 +66,9 @@ def save_weights(
     """
     path = _checked_path(os.fspath(filepath), max_shard_size)
     require_built(model, "save_weights")
+    if path.endswith(tensors.ENDING):
+        tensors.write_tensors(path, named_weights(model), overwrite=overwrite)
+        return
     tree = saved_state(model).tree()
     if max_shard_size is None:
         write_weights(path, tree, overwrite=overwrite)
@@ -73,9 +77,9 @@ def save_weights(
 
 
 def _checked_path(path: str, max_shard_size: float | None) -> str:
-    if max_shard_size is None and not path.endswith(".weights.h5"):
+    if max_shard_size is None and not path.endswith((".weights.h5", tensors.ENDING)):
         raise ArgumentError(
-            "The filename must end in `.weights.h5`.",
+            "The filename must end in `.weights.h5` (or `.safetensors`).",
             received=path,
             fix=f"use {path.removesuffix('.h5')}.weights.h5",
         )
@@ -104,6 +108,11 @@ def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bo
         StateError: The model is not built.
     """
     require_built(model, "load_weights")
+    if os.fspath(filepath).endswith(tensors.ENDING):
+        named = {name: [variable] for name, variable in named_weights(model).items()}
+        with tensors.open_tensors(filepath) as file:
+            load_from(file, named, skip_mismatch=skip_mismatch)
+        return
     state = saved_state(model)
     with _open_by_name(filepath) as weights:
         load_from(weights, state.variables, state.loaders, skip_mismatch=skip_mismatch)
@@ -166,6 +175,37 @@ def saved_state(model: Any) -> SavedState:
     if optimizer is not None and optimizer.built:
         variables["optimizer"] = list(optimizer.variables)
     return SavedState({path: found for path, found in variables.items() if found}, themselves)
+
+
+def named_weights(model: Any) -> dict[str, Variable]:
+    """The weights by names for people: `dense/kernel`, `inner/dense_1/bias`.
+
+    Raises:
+        StateError: A layer saves its state itself, so its weights may not be all of it.
+    """
+    layers = keras_layers(model, _sublayers)
+    named: dict[str, Variable] = {}
+    names = {"": ""}  # of the layers, by their paths, with a slash at the end
+    for path, layer in layers.items():
+        if path:
+            within = max((p for p in names if not p or path.startswith(f"{p}/")), key=len)
+            names[path] = f"{names[within]}{layer.name}/"
+        if _saves_itself(layer):
+            raise StateError(
+                f"The layer {layer.name!r} saves its state itself, which a .safetensors file cannot"
+                " hold.",
+                expected="layers whose state is in their weights",
+                received=f"save_own_variables in {type(layer).__name__}",
+                fix="use a path that ends in .weights.h5",
+            )
+        for variable in own_weights(layer):
+            name = names[path] + variable.name
+            number = 1
+            while name in named:
+                number += 1
+                name = f"{names[path]}{variable.name}_{number}"
+            named[name] = variable
+    return named
 
 
 def _saves_itself(layer: Layer) -> bool:
