@@ -291,10 +291,11 @@ def _joined(path: str, key: str | None = None) -> str:
 def _digest(where: str, array: np.ndarray) -> bytes:
     """The SHA-256 of an array's path, shape, dtype and little-endian bytes."""
     little_endian = array.dtype.newbyteorder("<")
-    head = f"{where} {array.shape} {little_endian}".encode()
     if array.dtype != BFLOAT16:
         array = array.astype(little_endian, copy=False)
-    return hashlib.sha256(head + b"\0" + array.tobytes()).digest()
+    digest = hashlib.sha256(f"{where} {array.shape} {little_endian}".encode() + b"\0")
+    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return digest.digest()
 
 
 def _size(path: str | os.PathLike[str] | BinaryIO) -> int:

@@ -251,6 +251,8 @@ class Layer:
         dtype = self.variable_dtype if dtype is None else standardize_dtype(dtype)
         if initializer is None:
             initializer = "glorot_uniform" if is_float(dtype) else "zeros"
+        if context.is_loading() and is_own_class(type(self)):
+            initializer = "zeros"  # the value comes from the file
         name = name or unique_name("variable")
         in_own_scope = context.current_scope() == self.name
         variable = Variable(
