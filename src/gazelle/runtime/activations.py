@@ -74,7 +74,7 @@ def hard_shrink(x: np.ndarray) -> np.ndarray:
 
 def soft_shrink(x: np.ndarray) -> np.ndarray:
     """`x` moved towards 0 by 0.5."""
-    return x - np.clip(x, -0.5, 0.5)
+    return np.where(np.abs(x) > 0.5, x - np.copysign(0.5, x).astype(x.dtype), x.dtype.type(0))
 
 
 def sparse_plus(x: np.ndarray) -> np.ndarray:
@@ -150,7 +150,8 @@ def mish(x: np.ndarray) -> np.ndarray:
 
 def softmax(x: np.ndarray, axis: int | tuple[int, ...] = -1) -> np.ndarray:
     """`exp(x) / sum(exp(x))` along one or several axes."""
-    powers = np.exp(x - np.maximum.reduce(x, axis, keepdims=True))
+    # With an initial value, an axis may be of size 0.
+    powers = np.exp(x - np.maximum.reduce(x, axis, keepdims=True, initial=-np.inf))
     powers /= np.add.reduce(powers, axis, keepdims=True)
     return powers
 
@@ -181,9 +182,10 @@ def glu(x: np.ndarray) -> np.ndarray:
 def _erf(x: np.ndarray) -> np.ndarray:
     """The error function, to the rounding of the dtype."""
     limit, degree = _ERF_LIMIT[x.dtype]
-    x = np.clip(x, -limit, limit)
-    place = np.square(x) * (2 / limit**2) - 1
-    return x * np.polynomial.chebyshev.chebval(place, _erf_series(limit, degree).astype(x.dtype))
+    near = np.clip(x, -limit, limit)
+    series = _erf_series(limit, degree).astype(x.dtype)
+    values = near * np.polynomial.chebyshev.chebval(np.square(near) * (2 / limit**2) - 1, series)
+    return np.where(near == x, values, np.sign(x))
 
 
 @functools.cache

@@ -278,10 +278,11 @@ class Program:
             slots = [self._cast(slot, dtype) for slot in slots]
         sample = self._samples[slots[0]]
         shape = None if sample is None else sample.shape
+        weights = Weights(label, self._arrays, group, dtype, shape, self._used)
+        function = LAYERS[kind](config, weights)
         if shape is None or len(shape) < 2 or _uses_batch_axis(config, len(shape)):
             self.rows_apart = False
-        weights = Weights(label, self._arrays, group, dtype, shape, self._used)
-        return self._add(label, LAYERS[kind](config, weights), (*slots, *mask))
+        return self._add(label, function, (*slots, *mask))
 
     def _operator(self, kind: str, name: str, args: list[Any]) -> Slot:
         label = f"The operator {short(name, 60)!r} ({kind})"
@@ -332,7 +333,8 @@ def _mask(label: str, kind: str, args: list[Any], kwargs: Mapping[str, Any]) -> 
     given = {**{f"argument {n}": arg for n, arg in enumerate(args[1:], 2)}, **kwargs}
     mask = ()
     for name, value in given.items():
-        if value is None or (name == "training" and value is False):
+        is_absent = all(leaf is None for leaf in flat(value))
+        if is_absent or (name == "training" and value is False):
             continue
         is_mask = isinstance(value, Slot) and name in ("mask", "argument 2")
         if is_mask and kind == "Softmax":
