@@ -1,5 +1,6 @@
 """Every layer and activation predicts as it does in Keras and in Gazelle."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -100,6 +101,37 @@ def test_every_layer_of_gazelle_is_known_or_refused_on_purpose():
         and issubclass(kind, gazelle.layers.Layer)
     }
     assert layers - set(LAYERS) == {"Layer", "Lambda", "InputLayer"}
+
+
+NORMALIZATIONS = {
+    "adapted": (A, {}),
+    "adapted, rank 3": (B, {}),
+    "adapted, two axes": (B, {"axis": (1, -1)}),
+    "adapted, no axis": (A, {"axis": None}),
+    "given": (A, {"mean": [1.0, 2.0, 3.0, 4.0], "variance": [0.1, 0.0, 2.0, 3.0]}),
+    "given, numbers": (B, {"mean": 2.0, "variance": 3.0}),
+    "given, axis 1": (B, {"mean": [1.0, 2.0, 3.0], "variance": [1.0, 2.0, 3.0], "axis": 1}),
+    "inverted": (A, {"invert": True}),
+}
+
+
+@pytest.mark.parametrize("name", NORMALIZATIONS)
+def test_normalization_predicts_as_in_keras(name, load_keras):
+    shape, options = NORMALIZATIONS[name]
+    x = 3 * draw(shape) + 1
+    layer = keras.layers.Normalization(**options)
+    if "mean" not in options:
+        layer.adapt(x)
+    model = keras.Sequential([keras.Input(shape[1:]), layer])
+    np.testing.assert_allclose(load_keras(model)(x), model.predict(x, verbose=0), rtol=2e-6)
+
+
+def test_a_layer_with_weights_as_activation_of_another(load_keras):
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation=layers.PReLU("ones"))])
+    x = draw(A)
+    model(x)  # makes the weights of the activation
+    np.testing.assert_allclose(load_keras(model)(x), model.predict(x, verbose=0), atol=1e-6)
 
 
 ALONE = {"sparsemax"}  # Keras computes another function

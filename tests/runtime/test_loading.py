@@ -1,4 +1,4 @@
-"""Files and data that cannot be used are refused, with what was wrong; and the room stands alone."""
+"""Files and data that cannot be used are refused, with what was wrong; nothing needs JAX."""
 
 import copy
 import json
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import gazelle
+from gazelle._core.symbolic import Operation
 from gazelle.errors import ArgumentError, ArgumentTypeError, DataError, ShapeError
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation")]
@@ -21,7 +22,8 @@ def saved(tmp_path_factory):
     """The path of the weights of a small network, and its config."""
     x = gazelle.Input((4,), name="data")
     h = gazelle.layers.Dense(3, activation="relu", name="first")(x)
-    model = gazelle.Model(x, gazelle.layers.Dense(2, name="second")(h * 2.0))
+    double = Operation("multiply", name="double")(h, 2.0)
+    model = gazelle.Model(x, gazelle.layers.Dense(2, name="second")(double))
     path = tmp_path_factory.mktemp("runtime") / "m.weights.h5"
     model.save_weights(path)
     return path, json.loads(model.to_json())
@@ -111,7 +113,7 @@ def test_a_subclassed_model_is_refused(saved):
 
 def test_an_unknown_operator_is_named(saved):
     def change(layers, config):
-        layers["multiply"]["class_name"] = "Einsum"
+        layers["double"]["class_name"] = "Einsum"
 
     refused(saved, change, "no operator 'Einsum'")
 
@@ -148,7 +150,7 @@ def test_a_quantized_model_is_refused(tmp_path):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     model.quantize("int8")
     model.save(tmp_path / "m.keras")
-    with pytest.raises(DataError, match="quantized|dtype policy"):
+    with pytest.raises(DataError, match=r"quantized|dtype policy"):
         gazelle.runtime.load(tmp_path / "m.keras")
 
 
@@ -206,7 +208,7 @@ def test_weights_that_no_layer_takes_are_refused(saved):
 
 def test_layers_whose_inputs_do_not_match_are_refused(saved):
     def change(layers, config):
-        layers["multiply"]["inbound_nodes"][0]["args"][1] = {
+        layers["double"]["inbound_nodes"][0]["args"][1] = {
             "class_name": "__numpy__",
             "config": {"value": [1.0, 2.0], "dtype": "float32"},
         }

@@ -168,10 +168,7 @@ def _layer_normalization(config: Config, weights: Weights) -> Function:
         )
     given = _axes(config)
     given = (given,) if isinstance(given, int) else given
-    sizes: Expected = (None,) * len(given)
-    if weights.input_shape is not None:
-        ndim = len(weights.input_shape)
-        sizes = tuple(weights.size(axis) for axis in sorted(axis % ndim for axis in given))
+    sizes = weights.sizes(given)
     names = ["gamma"] * config.get("scale", True) + ["beta"] * config.get("center", True)
     taken = dict(zip(names, weights.take(**dict.fromkeys(names, sizes)), strict=True))
     gamma, beta, epsilon = taken.get("gamma"), taken.get("beta"), config["epsilon"]
@@ -188,6 +185,28 @@ def _layer_normalization(config: Config, weights: Weights) -> Function:
         return outputs
 
     return layer_normalization
+
+
+def _normalization(config: Config, weights: Weights) -> Function:
+    axis = config.get("axis", -1)
+    given = [axis] if isinstance(axis, int) else list(axis or [])
+    if config.get("mean") is None:  # `adapt` has set them
+        sizes = weights.sizes(given)
+        mean, variance, _ = weights.take(mean=sizes, variance=sizes, count=())
+    else:
+        mean, variance = (np.asarray(config[name], weights.dtype) for name in ("mean", "variance"))
+    deviation = np.maximum(np.sqrt(variance), 1e-7)
+    inverts = config.get("invert", False)
+
+    def normalization(x: np.ndarray) -> np.ndarray:
+        kept = sorted(axis % x.ndim for axis in given)
+        shape = [1] * x.ndim
+        for place in range(-mean.ndim, 0):
+            shape[kept[place]] = mean.shape[place]
+        center, scale = mean.reshape(shape), deviation.reshape(shape)
+        return x * scale + center if inverts else (x - center) / scale
+
+    return normalization
 
 
 def _unit_normalization(config: Config, weights: Weights) -> Function:
@@ -255,6 +274,7 @@ LAYERS: dict[str, Maker] = {
     "Identity": _identity,
     "LayerNormalization": _layer_normalization,
     "LeakyReLU": _leaky_relu,
+    "Normalization": _normalization,
     "PReLU": _prelu,
     "Permute": _permute,
     "ReLU": _relu,

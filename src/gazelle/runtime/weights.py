@@ -49,6 +49,17 @@ class Weights:
             )
         return self.input_shape[axis]
 
+    def sizes(self, axes: Sequence[int]) -> tuple[int | None, ...]:
+        """The sizes of some axes of the input, in the order of the axes.
+
+        Raises:
+            DataError: The input has not all of these axes.
+        """
+        if self.input_shape is None:
+            return (None,) * len(axes)
+        sizes = {axis % len(self.input_shape): self.size(axis) for axis in axes}
+        return tuple(sizes[axis] for axis in sorted(sizes))
+
     def count(self) -> int:
         """The number of arrays in the file."""
         return len(self.arrays.get(self.group, ()))
