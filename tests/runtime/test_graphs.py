@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import gazelle
+from gazelle.errors import ShapeError
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation")]
 
@@ -143,12 +144,24 @@ def test_a_reshape_that_fits_only_some_sizes(check):
     check(make, draw((5, 8)))
 
 
+def test_sizes_that_the_layers_cannot_compute_are_refused(load_gazelle):
+    a, b = gazelle.Input((None,), name="a"), gazelle.Input((4,), name="b")
+    layers = gazelle.layers
+    predictor = load_gazelle(gazelle.Model([a, b], layers.Add()([a, b])))
+    np.testing.assert_array_equal(predictor([X, X]), X + X)
+    with pytest.raises(ShapeError, match="does not match the layers"):
+        predictor([X[:, :3], X])
+    predictor = load_gazelle(gazelle.Model(a, layers.Reshape((2, 2))(a)))
+    with pytest.raises(ShapeError, match="cannot reshape"):
+        predictor(X[:, :3])
+
+
 def test_no_rows_give_no_rows(load_gazelle):
     predictor = load_gazelle(gazelle.Sequential([gazelle.Input((4,)), gazelle.layers.Dense(2)]))
     assert predictor(np.zeros((0, 4))).shape == (0, 2)
 
 
-@pytest.mark.parametrize("kind", ["chain", "graph", "rows together"])
+@pytest.mark.parametrize("kind", ["chain", "graph", "rows together", "rows in another order"])
 def test_many_rows_are_predicted_as_few_are(kind, load_keras):
     x = keras.Input((4,))
     h = keras.layers.Dense(300, activation="relu")(x)
@@ -157,12 +170,12 @@ def test_many_rows_are_predicted_as_few_are(kind, load_keras):
         "chain": y,
         "graph": [y, keras.layers.Add()([y, y])],
         "rows together": keras.layers.Softmax(axis=0)(y),
+        "rows in another order": y[::-1, :],
     }
     model = keras.Model(x, outputs[kind])
     data = draw((5000, 4))
     found, expected = load_keras(model)(data), model.predict(data, batch_size=5000, verbose=0)
-    for one, other in zip(np.atleast_2d(found), np.atleast_2d(expected), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+    np.testing.assert_allclose(np.stack(found), np.stack(expected), atol=1e-6)
 
 
 def test_data_and_weights_stay_as_they_are_and_outputs_are_new(load_gazelle):

@@ -216,6 +216,36 @@ def test_layers_whose_inputs_do_not_match_are_refused(saved):
     refused(saved, change, "cannot be computed")
 
 
+def test_a_reshape_to_another_number_of_elements_is_refused(saved):
+    def change(layers, config):
+        layers["second"] |= {"class_name": "Reshape"}
+        layers["second"]["config"] = {"name": "second", "target_shape": [2, 2]}
+
+    refused(saved, change, "cannot be computed")
+
+
+def test_models_that_repeat_each_other_without_end_are_refused(saved):
+    tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}}
+    source = {
+        "module": "keras.layers",
+        "class_name": "InputLayer",
+        "config": {"name": "x", "batch_shape": [None, 4]},
+        "inbound_nodes": [],
+    }
+    inner = {"module": "keras.layers", "class_name": "Identity", "config": {"name": "layer"}}
+    for _ in range(30):
+        calls = [{"args": [tensor], "kwargs": {}}] * 2
+        config = {
+            "name": "layer",
+            "layers": [source, {**inner, "inbound_nodes": calls}],
+            "input_layers": ["x", 0, 0],
+            "output_layers": ["layer", 1, 0],
+        }
+        inner = {"module": "keras", "class_name": "Functional", "config": config}
+    with pytest.raises(DataError, match="too many layers"):
+        gazelle.runtime.load(saved[0], config=inner)
+
+
 def test_a_circle_of_calls_is_refused(saved):
     def change(layers, config):
         tensor = layers["first"]["inbound_nodes"][0]["args"][0]

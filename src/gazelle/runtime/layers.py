@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gazelle._core.errors import DataError, short
+from gazelle._core.errors import DataError, ShapeError, short
 from gazelle.runtime import activations
 from gazelle.runtime.activations import ACTIVATIONS
 from gazelle.runtime.merging import MERGING, unit
@@ -238,8 +238,15 @@ def _reshape(config: Config, weights: Weights) -> Function:
     known = math.prod(n for n in target if n != -1)
 
     def reshape(x: np.ndarray) -> np.ndarray:
-        inferred = math.prod(x.shape[1:]) // max(known, 1)
-        return x.reshape((len(x), *(inferred if n == -1 else n for n in target)))
+        total = math.prod(x.shape[1:])
+        shape = tuple(total // max(known, 1) if n == -1 else n for n in target)
+        if math.prod(shape) != total:  # NumPy does not check it for 0 rows
+            raise ShapeError(
+                f"{weights.label} cannot reshape its input.",
+                expected=f"{known} numbers per row for {target}",
+                received=f"{total} numbers of {x.shape[1:]}",
+            )
+        return x.reshape((len(x), *shape))
 
     return reshape
 

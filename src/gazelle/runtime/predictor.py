@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from gazelle._core.errors import ArgumentError, ArgumentTypeError, DataError, ShapeError, reason
+from gazelle._core.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DataError,
+    GazelleError,
+    ShapeError,
+    reason,
+)
 from gazelle.runtime.configs import Source, flat, map_structure
 from gazelle.runtime.program import Program, fits
 
@@ -89,15 +96,28 @@ class Predictor:
 
     def _run(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """The outputs of some rows; they may share memory with the inputs."""
-        with np.errstate(all="ignore"):
-            if self._chain is not None:
-                x = inputs[0]
-                for function in self._chain:
-                    x = function(x)
-                return [x]
-            values: list[Any] = [*inputs, *[None] * len(self._steps)]
-            for function, sources, target in self._steps:
-                values[target] = function(*[values[source] for source in sources])
+        try:
+            with np.errstate(all="ignore"):
+                return self._computed(inputs)
+        except GazelleError:
+            raise
+        except (ValueError, IndexError) as error:  # only where an axis may be of any size
+            raise ShapeError(
+                "The shape of the data does not match the layers of the model.",
+                expected=f"one of {self.input_shapes} that they can compute",
+                received=f"{[array.shape for array in inputs]}: {reason(error)}",
+                fix="pass data of another size along the axes of size None",
+            ) from None
+
+    def _computed(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        if self._chain is not None:
+            x = inputs[0]
+            for function in self._chain:
+                x = function(x)
+            return [x]
+        values: list[Any] = [*inputs, *[None] * len(self._steps)]
+        for function, sources, target in self._steps:
+            values[target] = function(*[values[source] for source in sources])
         return [values[slot] for slot in self._slots]
 
     def _run_blocks(self, inputs: list[np.ndarray], rows: int) -> list[np.ndarray]:

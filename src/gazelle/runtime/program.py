@@ -43,6 +43,7 @@ from gazelle.runtime.operators import (
 )
 from gazelle.runtime.weights import Weights
 
+_MOST_CALLS = 100_000  # models within models may repeat calls without end
 _ANY = 3  # the size that is tried for axes of any size
 
 
@@ -84,6 +85,7 @@ class Program:
         self.steps: list[Step] = []
         self.rows_apart = True
         self._arrays = arrays
+        self._calls = 0
         self._used: set[str] = set()
         self._samples: list[np.ndarray | None] = []
         self._groups = dict(groups(entry, (), "", set()))
@@ -258,6 +260,9 @@ class Program:
     def _call(self, entry: Entry, key: Key, args: list[Any], kwargs: Mapping[str, Any]) -> Any:
         """Add a call of a layer, a model or an operator; returns the slots of its outputs."""
         kind, config = entry["class_name"], entry["config"]
+        self._calls += 1
+        if self._calls > _MOST_CALLS:
+            raise DataError("The model has too many layers.", expected=f"{_MOST_CALLS:,} calls")
         if is_operator(entry):
             return self._operator(kind, config["name"], [*args, *kwargs.values()])
         group = self._groups[key]
