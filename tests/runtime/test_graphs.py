@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import gazelle
-from gazelle.errors import ShapeError
+from gazelle.errors import DataError, ShapeError
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation")]
 
@@ -48,6 +48,34 @@ def test_nested_models_that_are_called_twice(check):
         return K.Model(x, L.Dense(2)(L.Multiply()([y, z])))
 
     check(make, X)
+
+
+@pytest.mark.parametrize("outputs", [[0], [1], [0, 1], [1, 0], [2], [1, 2]])
+def test_calls_of_a_nested_model_that_are_outputs(outputs, check):
+    def make(K, L):
+        a, x = K.Input((4,)), K.Input((4,))
+        inner = K.Model(a, L.Dense(4)(a))
+        calls = [inner(x)]
+        for _ in range(max(outputs)):
+            calls.append(inner(calls[-1]))
+        return K.Model(x, [calls[index] for index in outputs])
+
+    check(make, X)
+
+
+def test_calls_of_a_nested_model_that_cannot_be_told_apart(load_keras, load_gazelle):
+    def make(K, L):
+        a, x = K.Input((4,)), K.Input((4,))
+        inner = K.Model(a, L.Dense(4)(a))
+        first = inner(x)
+        second = inner(first)
+        return K.Model(x, [second, L.Add()([first, inner(second)])])
+
+    model = make(keras, keras.layers)
+    for found, expected in zip(load_keras(model)(X), model.predict(X, verbose=0), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    with pytest.raises(DataError, match="which calls"):
+        load_gazelle(make(gazelle, gazelle.layers))
 
 
 def test_a_sequential_of_models(check):

@@ -29,6 +29,7 @@ from gazelle.runtime.configs import (
     key_of,
     map_places,
     map_structure,
+    output_places,
     unlisted,
 )
 from gazelle.runtime.layers import KEEPS_DTYPE, LAYERS, same
@@ -190,7 +191,7 @@ class Program:
             for number, call in enumerate(inner["inbound_nodes"])
         ]
         self._make_calls(calls, key, tensors)
-        return unlisted(map_places(lambda place: tensors[place], config["output_layers"]))
+        return unlisted(map_structure(lambda place: tensors[place], output_places(config)))
 
     def _make_calls(
         self, calls: list[tuple[Entry, int, Entry]], key: Key, tensors: dict[Place, Slot]
