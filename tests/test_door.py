@@ -25,6 +25,7 @@ ROOMS = [
     "optimizers",
     "random",
     "regularizers",
+    "runtime",
     "saving",
     "utils",
 ]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from gazelle import optimizers as optimizers
     from gazelle import random as random
     from gazelle import regularizers as regularizers
+    from gazelle import runtime as runtime
     from gazelle import saving as saving
     from gazelle import utils as utils
     from gazelle._core.symbolic import KerasTensor as KerasTensor
@@ -61,6 +62,7 @@ else:
         "optimizers",
         "random",
         "regularizers",
+        "runtime",
         "saving",
         "utils",
     ]

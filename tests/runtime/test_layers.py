@@ -1,0 +1,174 @@
+"""Every layer and activation predicts as it does in Keras and in Gazelle."""
+
+import keras
+import numpy as np
+import pytest
+
+import gazelle
+from gazelle.runtime.activations import ACTIVATIONS
+from gazelle.runtime.layers import LAYERS
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation")]
+
+A, B = (5, 4), (6, 3, 4)  # shapes of inputs, with the batch axis
+
+
+def draw(shape, seed=1):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+CASES = {
+    "dense": (A, lambda L: L.Dense(3)),
+    "dense, no bias": (A, lambda L: L.Dense(3, use_bias=False, activation="tanh")),
+    "dense, rank 3": (B, lambda L: L.Dense(3, activation="relu")),
+    "dense, layer as activation": (A, lambda L: L.Dense(3, activation=L.LeakyReLU(0.1))),
+    "activation": (B, lambda L: L.Activation("softmax")),
+    "relu": (A, lambda L: L.ReLU()),
+    "relu, slope": (A, lambda L: L.ReLU(negative_slope=0.2)),
+    "relu, clipped": (A, lambda L: L.ReLU(max_value=0.7)),
+    "relu, all": (A, lambda L: L.ReLU(max_value=1.0, negative_slope=0.2, threshold=0.3)),
+    "leaky relu": (A, lambda L: L.LeakyReLU(0.2)),
+    "prelu": (B, lambda L: L.PReLU()),
+    "prelu, shared": (B, lambda L: L.PReLU(shared_axes=[1])),
+    "elu": (A, lambda L: L.ELU(0.5)),
+    "softmax": (B, lambda L: L.Softmax(axis=1)),
+    "softmax, two axes": (B, lambda L: L.Softmax(axis=[1, 2])),
+    "batch normalization": (A, lambda L: L.BatchNormalization()),
+    "batch normalization, bare": (A, lambda L: L.BatchNormalization(center=False, scale=False)),
+    "batch normalization, axis 1": (B, lambda L: L.BatchNormalization(axis=1, scale=False)),
+    "batch renormalization": (A, lambda L: L.BatchNormalization(renorm=True)),
+    "layer normalization": (B, lambda L: L.LayerNormalization()),
+    "layer normalization, bare": (A, lambda L: L.LayerNormalization(center=False, scale=False)),
+    "layer normalization, two axes": (B, lambda L: L.LayerNormalization(axis=[1, 2])),
+    "layer normalization, axis 1": (B, lambda L: L.LayerNormalization(axis=1, center=False)),
+    "unit normalization": (B, lambda L: L.UnitNormalization()),
+    "unit normalization, two axes": (B, lambda L: L.UnitNormalization(axis=[1, 2])),
+    "rescaling": (A, lambda L: L.Rescaling(1 / 255, offset=-0.5)),
+    "rescaling, lists": (A, lambda L: L.Rescaling([1.0, 2.0, 3.0, 4.0], [0.1, 0.2, 0.3, 0.4])),
+    "rescaling, arrays": (A, lambda L: L.Rescaling(np.arange(4.0), np.ones(4))),
+    "flatten": (B, lambda L: L.Flatten()),
+    "flatten, channels first": (B, lambda L: L.Flatten(data_format="channels_first")),
+    "reshape": (B, lambda L: L.Reshape((2, 6))),
+    "reshape, inferred": (B, lambda L: L.Reshape((-1, 2))),
+    "permute": (B, lambda L: L.Permute((2, 1))),
+    "repeat vector": (A, lambda L: L.RepeatVector(3)),
+    "identity": (A, lambda L: L.Identity()),
+    "dropout": (A, lambda L: L.Dropout(0.5)),
+    "alpha dropout": (A, lambda L: L.AlphaDropout(0.5)),
+    "gaussian dropout": (A, lambda L: L.GaussianDropout(0.5)),
+    "gaussian noise": (A, lambda L: L.GaussianNoise(0.5)),
+    "activity regularization": (A, lambda L: L.ActivityRegularization(0.1)),
+}
+MERGED = {
+    "add": ((A, A, A), lambda L: L.Add()),
+    "add, broadcast": ((B, (6, 4)), lambda L: L.Add()),
+    "subtract": ((A, A), lambda L: L.Subtract()),
+    "multiply": ((A, (5, 1)), lambda L: L.Multiply()),
+    "average": ((A, A, A), lambda L: L.Average()),
+    "maximum": ((A, A), lambda L: L.Maximum()),
+    "minimum": ((A, A), lambda L: L.Minimum()),
+    "concatenate": ((A, (5, 2)), lambda L: L.Concatenate()),
+    "concatenate, axis 1": ((B, (6, 2, 4)), lambda L: L.Concatenate(axis=1)),
+    "dot": ((A, A), lambda L: L.Dot(axes=1)),
+    "dot, cosine": ((A, A), lambda L: L.Dot(axes=-1, normalize=True)),
+    "dot, rank 3": ((B, (6, 5, 4)), lambda L: L.Dot(axes=2)),
+    "dot, two axes": ((B, (6, 4, 2)), lambda L: L.Dot(axes=(2, 1))),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_layer_predicts_as_in_both_libraries(name, check):
+    shape, layer = CASES[name]
+    check(lambda K, L: K.Sequential([K.Input(shape[1:]), layer(L)]), draw(shape))
+
+
+@pytest.mark.parametrize("name", MERGED)
+def test_a_merging_layer_predicts_as_in_both_libraries(name, check):
+    shapes, layer = MERGED[name]
+
+    def make(K, L):
+        inputs = [K.Input(shape[1:]) for shape in shapes]
+        return K.Model(inputs, layer(L)(inputs))
+
+    check(make, *(draw(shape, seed) for seed, shape in enumerate(shapes)))
+
+
+def test_every_layer_of_gazelle_is_known_or_refused_on_purpose():
+    layers = {
+        name
+        for name in gazelle.layers.__all__
+        if isinstance(kind := getattr(gazelle.layers, name), type)
+        and issubclass(kind, gazelle.layers.Layer)
+    }
+    assert layers - set(LAYERS) == {"Layer", "Lambda", "InputLayer"}
+
+
+NORMALIZATIONS = {
+    "adapted": (A, {}),
+    "adapted, rank 3": (B, {}),
+    "adapted, two axes": (B, {"axis": (1, -1)}),
+    "adapted, no axis": (A, {"axis": None}),
+    "given": (A, {"mean": [1.0, 2.0, 3.0, 4.0], "variance": [0.1, 0.0, 2.0, 3.0]}),
+    "given, numbers": (B, {"mean": 2.0, "variance": 3.0}),
+    "given, axis 1": (B, {"mean": [1.0, 2.0, 3.0], "variance": [1.0, 2.0, 3.0], "axis": 1}),
+    "inverted": (A, {"invert": True}),
+}
+
+
+@pytest.mark.parametrize("name", NORMALIZATIONS)
+def test_normalization_predicts_as_in_keras(name, load_keras):
+    shape, options = NORMALIZATIONS[name]
+    x = 3 * draw(shape) + 1
+    layer = keras.layers.Normalization(**options)
+    if "mean" not in options:
+        layer.adapt(x)
+    model = keras.Sequential([keras.Input(shape[1:]), layer])
+    np.testing.assert_allclose(load_keras(model)(x), model.predict(x, verbose=0), rtol=2e-6)
+
+
+def test_a_layer_with_weights_as_activation_of_another(load_keras):
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation=layers.PReLU("ones"))])
+    x = draw(A)
+    model(x)  # makes the weights of the activation
+    np.testing.assert_allclose(load_keras(model)(x), model.predict(x, verbose=0), atol=1e-6)
+
+
+ALONE = {"sparsemax"}  # Keras computes another function
+
+
+@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - ALONE - {"hard_swish", "swish"}))
+def test_an_activation_predicts_as_in_both_libraries(name, check):
+    x = np.concatenate([draw((40, 6)), 8 * draw((40, 6)), np.zeros((1, 6), np.float32)])
+    check(lambda K, L: K.Sequential([K.Input((6,)), L.Activation(name)]), x)
+
+
+def test_sparsemax_predicts_as_in_gazelle(load_gazelle):
+    model = gazelle.Sequential([gazelle.Input((6,)), gazelle.layers.Activation("sparsemax")])
+    x = 3 * draw((50, 6))
+    np.testing.assert_allclose(load_gazelle(model)(x), model.predict(x, verbose=0), atol=1e-6)
+
+
+def test_every_activation_of_gazelle_without_own_arguments_is_known():
+    functions = set(gazelle.activations.__all__) - {"get", "serialize", "deserialize"}
+    assert functions - set(ACTIVATIONS) == {"threshold"}
+
+
+def test_extreme_inputs_give_no_warnings_and_the_same_limits(load_gazelle):
+    x = np.array([[-1e4, 1e4, -np.inf, np.inf, np.nan, -0.0]], np.float32)
+    for name in sorted(set(ACTIVATIONS) - {"glu", "sparsemax"}):
+        model = gazelle.Sequential([gazelle.Input((6,)), gazelle.layers.Activation(name)])
+        expected = model.predict(x, verbose=0)
+        np.testing.assert_allclose(load_gazelle(model)(x), expected, atol=1e-5, err_msg=name)
+
+
+def test_float64_layers_compute_in_float64(load_gazelle, tmp_path):
+    model = gazelle.Sequential(
+        [gazelle.Input((4,), dtype="float32"), gazelle.layers.Dense(3, activation="gelu")]
+    )
+    config = model.to_json().replace('{"name": "float32"}', '{"name": "float64"}')
+    model.save_weights(tmp_path / "m.weights.h5")
+    x = draw(A)
+    found = gazelle.runtime.load(tmp_path / "m.weights.h5", config=config)(x)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, model.predict(x, verbose=0), atol=1e-6)
