@@ -151,7 +151,18 @@ def preprocessing(K):
     return K.Model(x, L.Reshape((2, 3))(L.Dense(6, activation="softmax")(h)))
 
 
+def ends_in_a_model(K):
+    """A model within, called twice; both results go out, and one goes on."""
+    L = K.layers
+    a, x = K.Input((4,)), K.Input((4,))
+    inner = K.Model(a, L.Dense(4, activation="tanh", name="i")(a), name="inner")
+    first = inner(x)
+    second = inner(first)
+    return K.Model(x, [second, L.Add()([first, inner(second)]), first])
+
+
 GRAPHS = [
+    ends_in_a_model,
     chain,
     chain_in_chain,
     diamond,

@@ -36,6 +36,7 @@ LAYERS = {
         kernel_regularizer=K.regularizers.OrthogonalRegularizer(0.02, mode="columns"),
     ),
     "dense-float64-name": lambda K: K.layers.Dense(3, name="a name-with.dots"),
+    "dense-layer-as-activation": lambda K: K.layers.Dense(3, activation=K.layers.PReLU()),
     "activation": lambda K: K.layers.Activation("swish"),
     "activity": lambda K: K.layers.ActivityRegularization(l1=0.01, l2=0.02),
     "batchnorm": lambda K: K.layers.BatchNormalization(momentum=0.9, epsilon=0.01, scale=False),

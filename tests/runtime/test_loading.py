@@ -59,7 +59,7 @@ def test_a_weights_file_needs_a_config_and_a_keras_file_none(saved):
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off"])
 def test_a_file_that_is_not_an_archive_is_refused(content, tmp_path):
     (tmp_path / "m.keras").write_bytes(content)
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"m\.keras.*zip"):
         gazelle.runtime.load(tmp_path / "m.keras")
 
 
@@ -76,7 +76,7 @@ def test_missing_files_are_refused(saved, tmp_path):
 def test_an_archive_without_weights_is_refused(saved, tmp_path):
     with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
         archive.writestr("config.json", json.dumps(saved[1]))
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"model\.weights\.h5"):
         gazelle.runtime.load(tmp_path / "m.keras")
 
 

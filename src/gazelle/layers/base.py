@@ -447,7 +447,8 @@ class Layer:
 
     def _symbolic_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         calling.prepare(self, args, kwargs)
-        if self._knows_output_shape and len(args) == 1:
+        is_built = all(layer.built for layer in flatten_layers(self))
+        if is_built and self._knows_output_shape and len(args) == 1:
             shape = self.compute_output_shape(shapes_of(args[0]))
             dtype = self._output_dtype(self._cast(leaves(args[0])[0].dtype))
             outputs = calling.symbolic_output(shape, dtype)

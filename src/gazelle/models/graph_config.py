@@ -8,6 +8,7 @@ from gazelle._core.errors import ArgumentError, UnknownNameError, short
 from gazelle._core.registry import deserialize, serialize
 from gazelle._core.symbolic import KerasTensor, Node, Operation, leaves, map_structure
 from gazelle.layers.graph import Graph
+from gazelle.models.trainable import Trainable
 
 # What Keras calls the operators between symbolic tensors in a config.
 _KERAS_OPERATORS = {
@@ -55,6 +56,11 @@ def graph_config(graph: Graph) -> dict[str, Any]:
         args, kwargs = map_structure(encode, (node.args, node.kwargs))
         return {"args": list(args), "kwargs": kwargs}
 
+    def output(tensor: KerasTensor) -> list[Any]:
+        name, number, index = history(tensor)
+        first = 0 if tensor.node is None else _first_output_call(tensor.node.operation)
+        return [name, number + first, index]
+
     layers = []
     for operation in graph.operations:
         calls = [encode_call(node) for node in operation.inbound_nodes if id(node) in inside]
@@ -62,7 +68,7 @@ def graph_config(graph: Graph) -> dict[str, Any]:
     return {
         "layers": layers,
         "input_layers": map_structure(history, graph.inputs),
-        "output_layers": map_structure(history, graph.outputs),
+        "output_layers": map_structure(output, graph.outputs),
     }
 
 
@@ -86,7 +92,19 @@ def graph_from_config(config: dict[str, Any]) -> tuple[Any, Any]:
             nodes[name, 0] = layer.inbound_nodes[0]
         calls += [(name, number, call) for number, call in enumerate(inbound)]
     _make_calls(calls, layers, nodes)
-    return _find(config["input_layers"], nodes), _find(config["output_layers"], nodes)
+    inputs = _find(config["input_layers"], nodes)
+    counted = {
+        (name, n + _first_output_call(layers[name])): node for (name, n), node in nodes.items()
+    }
+    return inputs, _find(config["output_layers"], counted)
+
+
+def _first_output_call(operation: Any) -> int:
+    """The number of an operation's first call in `output_layers`.
+
+    Keras counts the calls of functional models from 1 there, and from 0 in `inbound_nodes`.
+    """
+    return int(isinstance(operation, Trainable) and operation._is_functional)
 
 
 def check_all_used(config: dict[str, Any], graph: Graph) -> None:

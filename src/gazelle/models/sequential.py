@@ -181,6 +181,10 @@ class Sequential(Model):
             inputs = layer(inputs)
         return inputs
 
+    @property
+    def _is_functional(self) -> bool:
+        return False
+
     def _listed_layers(self) -> list[Layer]:
         return list(self._layers)
 

@@ -49,6 +49,11 @@ class Trainable(Layer):
         own = is_own_class(type(self)) and "call" not in vars(self)
         return self._graph is not None and own
 
+    @property
+    def _is_functional(self) -> bool:
+        """Whether the model was made from its inputs and outputs, also by a user's subclass."""
+        return self._graph is not None
+
     def _graph_layers(self) -> list[Layer]:
         """The layers of the graph, in the order of their weights."""
         raise NotImplementedError

@@ -124,57 +124,13 @@ def inputs_of(entry: Entry) -> Any:
 def output_places(config: Mapping[str, Any]) -> Any:
     """The structure of a functional model's outputs: the place of each, its calls counted from 0.
 
-    Keras counts the calls of functional models from 1 here, and from 0 elsewhere. Gazelle has
-    counted from 0.
-
-    Raises:
-        DataError: It is not clear which of both it is.
+    Keras counts the calls of functional models from 1 here, and from 0 elsewhere.
     """
-    models = {
-        inner["config"]["name"]: inner
-        for inner in config["layers"]
-        if inner["class_name"] == "Functional"
-    }
-    places: list[Place] = []
-    map_places(places.append, config["output_layers"])
-    first = {
-        name: _first_number(
-            models[name], {place[1] for place in places if place[0] == name}, config
-        )
-        for name in models.keys() & {place[0] for place in places}
-    }
+    kinds = {inner["config"]["name"]: inner["class_name"] for inner in config["layers"]}
     return map_places(
-        lambda place: (place[0], place[1] - first.get(place[0], 0), place[2]),
+        lambda place: (place[0], place[1] - (kinds.get(place[0]) == "Functional"), place[2]),
         config["output_layers"],
     )
-
-
-def _first_number(entry: Entry, numbers: set[int], config: Mapping[str, Any]) -> int:
-    """The number of the first call of a functional model, whose calls `numbers` are outputs."""
-    name, calls = entry["config"]["name"], len(entry["inbound_nodes"])
-    if calls in numbers:
-        return 1
-    inside = _tensors([inner["inbound_nodes"] for inner in config["layers"]])
-    last_is_output = (name, calls - 1) not in {place[:2] for place in inside}
-    if 0 in numbers or last_is_output:
-        return 0
-    if "build_config" in entry:  # only Keras writes it
-        return 1
-    raise DataError(
-        f"The config does not tell which calls of {short(name, 60)!r} are outputs.",
-        expected="calls counted from 1, as Keras writes them",
-        received=f"calls {sorted(numbers)} without a build_config",
-        fix="put an Identity layer behind these outputs, and save the model again",
-    )
-
-
-def _tensors(config: Any) -> Iterator[Place]:
-    """The places of all tensors in a part of a config."""
-    if isinstance(config, dict) and config.get("class_name") == "__keras_tensor__":
-        yield tuple(config["config"]["keras_history"])
-    elif isinstance(config, list | dict):
-        for inner in config.values() if isinstance(config, dict) else config:
-            yield from _tensors(inner)
 
 
 def _source(entry: Entry) -> Source:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from gazelle._core.errors import ArgumentError, DataError, GazelleError, reason, short
-from gazelle._files.reading import open_regular, read_bytes
+from gazelle._files.reading import read_bytes
+from gazelle._formats.config_checks import check_config
 from gazelle._formats.h5 import read_weights
+from gazelle._formats.keras_file import open_keras_file
 from gazelle.runtime.predictor import Predictor
 from gazelle.runtime.program import Program
 
@@ -30,7 +30,7 @@ def load(path: Path, config: Path | Mapping[str, Any] | None = None) -> Predicto
     float16, bfloat16, mixed_float16 and mixed_bfloat16, which round to the shorter type elsewhere.
 
     Args:
-        path: A `.keras` file, or with `config` a `.weights.h5` file.
+        path: A `.keras` file, a folder of Keras's, or with `config` a `.weights.h5` file.
         config: The model's config: what `to_json` returned, as text, as a dict or as the path of a
             file; None for a `.keras` file, which has its own.
 
@@ -49,7 +49,7 @@ def load(path: Path, config: Path | Mapping[str, Any] | None = None) -> Predicto
         >>> predictor(numpy.zeros((1, 4)))  # doctest: +SKIP
         array([[0.2, 0.5, 0.3]], dtype=float32)
     """
-    is_archive = os.fspath(path).endswith(".keras")
+    is_archive = os.fspath(path).endswith(".keras") or os.path.isdir(path)
     if is_archive != (config is None):
         raise ArgumentError(
             "A .keras file has its own config." if is_archive else "A weights file has no config.",
@@ -84,23 +84,10 @@ def load(path: Path, config: Path | Mapping[str, Any] | None = None) -> Predicto
 
 def _read_keras_file(path: Path) -> tuple[Any, dict[str, list[np.ndarray]]]:
     """The config and the weights in a `.keras` file."""
-    label = short(os.fspath(path))
-    try:
-        with open_regular(path) as opened, zipfile.ZipFile(opened) as archive:
-            if archive.getinfo("config.json").file_size > _MOST_CONFIG:
-                raise DataError(
-                    f"The config in {label!r} is too large.", expected=f"{_MOST_CONFIG:,} bytes"
-                )
-            config = archive.read("config.json")
-            weights = io.BytesIO(archive.read("model.weights.h5"))
-    except (OSError, zipfile.BadZipFile, KeyError, NotImplementedError) as error:
-        raise DataError(
-            f"The file {label!r} cannot be read.",
-            expected="a .keras file",
-            received=reason(error),
-            fix="check the path, or save the model again",
-        ) from None
-    return _parsed(config), read_weights(weights)
+    with open_keras_file(path) as file:
+        check_config(file.config, file.label)
+        weights = file.weights
+        return file.config, {group: weights.read(group) for group in weights.specs}
 
 
 def _read_config(config: Path | Mapping[str, Any]) -> Any:
