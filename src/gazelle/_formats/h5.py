@@ -294,7 +294,7 @@ def _digest(where: str, array: np.ndarray) -> bytes:
     if array.dtype != BFLOAT16:
         array = array.astype(little_endian, copy=False)
     digest = hashlib.sha256(f"{where} {array.shape} {little_endian}".encode() + b"\0")
-    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.digest()
 
 
