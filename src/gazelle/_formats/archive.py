@@ -279,7 +279,7 @@ class Archive:
         kind = file_kind(head, self._size)
         fix = "get the file again"
         if "HDF5" in kind:
-            fix = "name it .h5, or .weights.h5 if it holds weights alone"
+            fix = "use load_weights; a whole model: save it as .keras in Keras"
         return self._refused("not-a-zip", "the file", kind, "a zip archive", fix)
 
     def _refused(
