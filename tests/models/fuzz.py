@@ -36,7 +36,7 @@ LONGEST = 5.0  # seconds for one file
 _START = 120.0  # seconds until the process has loaded the good files
 _MOST_MEMORY = 300  # MB for one file
 _LARGEST_PROCESS = 8 << 30  # bytes of addresses beyond those of a good file
-FINE = ("refused", "same", "different")
+FINE = ("refused", "same", "different", "skipped")
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Verdict:
     Args:
         number: Which file of the seed.
         what: How it was damaged.
-        outcome: `refused`, `same`, `different` (allowed where nothing verifies the change), or a
-            finding: `long message`, `error`, `silently wrong`, `half loaded`, `unstable`, `slow`,
+        outcome: `refused`, `same`, `different` (allowed where nothing verifies the change),
+            `skipped` (a warning says that the optimizer's state was not loaded), or a finding: `long message`, `error`, `silently wrong`, `half loaded`, `unstable`, `slow`,
             `memory`, `hang`, `crash`.
         text: The error or the traceback.
         seconds: How long it took.
@@ -140,8 +140,8 @@ class Loader:
 
         is_whole = mutant.path.suffix == ".keras"
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
                 loaded = self._whole(mutant) if is_whole else self._weights(mutant)
         except ModelFileError as error:
             text = str(error)
@@ -151,7 +151,8 @@ class Loader:
         except Exception:
             return "error", traceback.format_exc()
         if loaded == "different" and mutant.is_verified:
-            return "silently wrong", ""
+            said = [str(one.message) for one in caught if "skipped" in str(one.message)]
+            return ("skipped", said[0]) if said and not is_whole else ("silently wrong", "")
         return loaded, ""
 
     def _whole(self, mutant: mutants.Mutant) -> str:
@@ -177,7 +178,9 @@ class Loader:
             if any(np.any(variable.numpy()) for variable in variables):
                 return "half loaded"
             raise
-        return "same" if _equal(_state(model), self._states[mutant.model]) else "different"
+        if _equal(_state(model), self._states[mutant.model]):
+            return "same"
+        return "different"
 
 
 def _variables(model: Any) -> list[Any]:

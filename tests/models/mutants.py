@@ -339,7 +339,7 @@ def _places(tree: Any, where: str) -> Any:
     """Every value in a tree as (its place, what holds it, its key)."""
     keys = range(len(tree)) if isinstance(tree, list) else list(tree)
     for key in keys:
-        inner = f"{where}[{key}]" if isinstance(tree, list) else f"{where}.{key[:40]}"
+        inner = f"{where}[{key}]" if isinstance(tree, list) else f"{where}.{str(key)[:40]}"
         yield inner, tree, key
         if isinstance(tree[key], dict | list):
             yield from _places(tree[key], inner)
