@@ -151,7 +151,8 @@ class Loader:
         except Exception:
             return "error", traceback.format_exc()
         if loaded == "different" and mutant.is_verified:
-            said = [str(one.message) for one in caught if "skipped" in str(one.message)]
+            texts = [str(warning.message) for warning in caught]
+            said = [text for text in texts if "skipped" in text]
             return ("skipped", said[0]) if said and not is_whole else ("silently wrong", "")
         return loaded, ""
 

@@ -156,9 +156,7 @@ def _archive_bytes(
     return ".keras", content, f"archive bytes: {how}", True
 
 
-def _archive_record(
-    goods: Goods, model: str, rng: random.Random
-) -> tuple[str, bytes, str, bool]:
+def _archive_record(goods: Goods, model: str, rng: random.Random) -> tuple[str, bytes, str, bool]:
     """A field of the local, central or end records is changed, in one record or in both."""
     method = rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
     data = bytearray(zipped(members(goods.archives[model]), method))
@@ -184,9 +182,7 @@ def _archive_record(
     return ".keras", bytes(data), what, True
 
 
-def _archive_content(
-    goods: Goods, model: str, rng: random.Random
-) -> tuple[str, bytes, str, bool]:
+def _archive_content(goods: Goods, model: str, rng: random.Random) -> tuple[str, bytes, str, bool]:
     """The content of a member is changed in place, and its CRC in both records is made right."""
     data = bytearray(goods.archives[model])
     with zipfile.ZipFile(io.BytesIO(data)) as file:
@@ -213,9 +209,7 @@ def without_digests(weights: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _inner_weights(
-    goods: Goods, model: str, rng: random.Random
-) -> tuple[str, bytes, str, bool]:
+def _inner_weights(goods: Goods, model: str, rng: random.Random) -> tuple[str, bytes, str, bool]:
     contents = members(goods.archives[model])
     is_verified = rng.random() < 0.5
     if not is_verified:
@@ -315,7 +309,7 @@ def _change(tree: Any, mark: str, later: dict[str, str], rng: random.Random) -> 
     elif kind == "twice" and isinstance(node, list):
         node.append(node[key])
     elif kind == "twice":
-        later[mark] = f'{json.dumps(node[key])}, {json.dumps(key)}: {rng.choice(_VALUES)}'
+        later[mark] = f"{json.dumps(node[key])}, {json.dumps(key)}: {rng.choice(_VALUES)}"
         node[key] = mark
     elif kind == "wrap":
         node[key] = rng.choice([[node[key]], {"config": node[key]}, {key: node[key]}])
