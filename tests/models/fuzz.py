@@ -47,7 +47,8 @@ class Verdict:
         number: Which file of the seed.
         what: How it was damaged.
         outcome: `refused`, `same`, `different` (allowed where nothing verifies the change),
-            `skipped` (a warning says that the optimizer's state was not loaded), or a finding: `long message`, `error`, `silently wrong`, `half loaded`, `unstable`, `slow`,
+            `skipped` (a warning says that the optimizer's state was not loaded), or a finding:
+            `long message`, `error`, `silently wrong`, `half loaded`, `unstable`, `slow`,
             `memory`, `hang`, `crash`.
         text: The error or the traceback.
         seconds: How long it took.
