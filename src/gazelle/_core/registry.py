@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import FunctionType
 from typing import Any, TypeVar
 
@@ -109,7 +110,14 @@ class Catalogue:
                 raise UnknownNameError(self.kind, identifier, self.names)
             return found() if inspect.isclass(found) else found
         if isinstance(identifier, dict):
-            return deserialize(identifier, custom_objects, catalogue=self)
+            found = deserialize(identifier, custom_objects, catalogue=self)
+            if not callable(found) and not hasattr(found, "get_config"):
+                raise ArgumentError(
+                    f"The config of a {self.kind} is damaged.",
+                    expected="a dict with class_name and config",
+                    received=short(identifier),
+                )
+            return found
         if inspect.isclass(identifier):
             return identifier()
         if callable(identifier) or hasattr(identifier, "get_config"):
@@ -342,6 +350,7 @@ def _deserialize(
         custom_object_scope(custom_objects),
         reading_config(found.__name__, own=is_own_class(found)),
     ):
+        _check_flags(found, inner)
         make: Callable[..., Any] | None = getattr(found, "from_config", None)
         instance: Any = make(inner) if make is not None else found(**inner)
         # Gazelle's own layers are built by their models.
@@ -350,6 +359,29 @@ def _deserialize(
         if config.get("compile_config") and hasattr(instance, "compile_from_config"):
             instance.compile_from_config(config["compile_config"])
     return instance
+
+
+def _check_flags(kind: type, config: dict[str, Any]) -> None:
+    """Refuse a config of Gazelle's own classes in which an option for true or false is neither."""
+    if not is_own_class(kind):
+        return
+    for name in _flags(kind) & config.keys():
+        value = config[name]
+        if not isinstance(value, int) or value not in (0, 1):
+            raise ArgumentError(
+                f"{name} of a {kind.__name__} is a flag.",
+                expected="true or false",
+                received=short(value),
+            )
+
+
+@cache
+def _flags(kind: type) -> frozenset[str]:
+    """The arguments of a class, and of its base classes, that are true or false."""
+    annotations: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        annotations |= getattr(vars(base).get("__init__"), "__annotations__", {})
+    return frozenset(name for name, kind in annotations.items() if kind in ("bool", bool))
 
 
 @contextmanager

@@ -106,6 +106,7 @@ def load_model(
     with open_keras_file(filepath) as file:
         model = _model_from(file, custom_objects or {}, compile)
         _load_state(model, file.weights, allow_nonfinite)
+    _complete_optimizer(model)
     return model
 
 
@@ -180,6 +181,16 @@ def _build_optimizer(model: Any, weights: WeightsFile) -> None:
     if optimizer is None or not model.built:
         return
     if len(weights.specs.get("optimizer", ())) > len(optimizer.variables):
+        optimizer.build(model.trainable_variables)
+
+
+def _complete_optimizer(model: Any) -> None:
+    """Mark the optimizer of a trained model as built where it has no slots, such as plain SGD.
+
+    Weights that are loaded later then bring their learning rate and iterations.
+    """
+    optimizer = model.optimizer
+    if optimizer is not None and model.built and not optimizer.built and int(optimizer.iterations):
         optimizer.build(model.trainable_variables)
 
 
