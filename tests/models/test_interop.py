@@ -9,8 +9,8 @@ import pytest
 from keras import layers
 
 from gazelle._core.variable import Variable
-from gazelle._formats.h5 import read_weights, write_weights
-from gazelle.models.loading import load_variables
+from gazelle._formats.h5 import open_weights, read_weights, write_weights
+from gazelle.models.loading import load_from
 from gazelle.models.paths import attribute_sublayers, keras_layers, keras_paths
 
 # Keras's variables have an `__array__` from before NumPy 2.
@@ -216,7 +216,8 @@ def test_a_file_from_keras_loads_into_variables_of_gazelle(tmp_path):
     }
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert load_variables(tmp_path / "k.weights.h5", ours) == []
+        with open_weights(tmp_path / "k.weights.h5") as file:
+            assert load_from(file, ours) == []
     for path, variables in tree.items():
         for mine, theirs in zip(ours[path], variables, strict=True):
             np.testing.assert_array_equal(mine, np.asarray(theirs.value))
