@@ -411,3 +411,13 @@ def test_a_loader_that_fails_changes_no_weight(tmp_path):
         other.load_weights(tmp_path / "m.weights.h5")
     for a, b in zip(other.get_weights()[1:], before[1:], strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_own_variables_are_loaded_by_their_names_not_by_their_order():
+    layer, other = gazelle.layers.Dense(3), gazelle.layers.Dense(3)
+    layer.build((None, 3))
+    other.build((None, 3))
+    store = {}
+    layer.save_own_variables(store)
+    other.load_own_variables(dict(reversed(store.items())))
+    np.testing.assert_array_equal(other.get_weights()[0], layer.get_weights()[0])

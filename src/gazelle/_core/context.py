@@ -127,11 +127,6 @@ def variable_budget(size: int) -> Iterator[None]:
         _context.budget.pop()
 
 
-def is_loading() -> bool:
-    """Whether a model is made whose weights will be read from a file."""
-    return bool(_context.budget)
-
-
 def spend(shape: tuple[int, ...], itemsize: int) -> None:
     """Take the bytes of a new variable from the budget, if there is one.
 

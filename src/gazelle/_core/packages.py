@@ -15,7 +15,7 @@ OPTIONAL = {
     "typer": "typer",
 }
 INSTALL = "pip install 'gazelle[all]'"
-# The same for packages that have an extra of their own, which is not in `all`.
+# The same for packages that have a small extra of their own.
 _SEPARATE = {name: f"pip install 'gazelle[{name}]'" for name in ("onnx", "safetensors")}
 
 

@@ -251,8 +251,6 @@ class Layer:
         dtype = self.variable_dtype if dtype is None else standardize_dtype(dtype)
         if initializer is None:
             initializer = "glorot_uniform" if is_float(dtype) else "zeros"
-        if context.is_loading() and is_own_class(type(self)):
-            initializer = "zeros"  # the value comes from the file
         name = name or unique_name("variable")
         in_own_scope = context.current_scope() == self.name
         variable = Variable(
@@ -360,9 +358,11 @@ class Layer:
 
         Raises:
             ShapeError: The number of arrays or a shape does not match.
+            ValueError: A name is not a number.
         """
         weights = own_weights(self)
-        arrays = checked_arrays(self.name, weights, list(store.values()), built=self.built)
+        given = [store[key] for key in sorted(store, key=int)]
+        arrays = checked_arrays(self.name, weights, given, built=self.built)
         for variable, array in zip(weights, arrays, strict=True):
             variable.assign(array)
 

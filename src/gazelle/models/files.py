@@ -29,9 +29,7 @@ from gazelle.models.loading import match
 from gazelle.models.trainable import Trainable
 from gazelle.models.weights import saved_state
 
-_STATE_BYTES = (
-    16 << 20
-)  # for variables that are not in a file: the states of metrics and generators
+_STATE_BYTES = 16 << 20  # for variables that no file holds: states of metrics and generators
 _SAVE_AGAIN = "get the file again, or save it again"
 
 
