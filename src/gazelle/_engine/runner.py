@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,10 +60,25 @@ class Prepared(NamedTuple):
     Args:
         steps: Its number of steps.
         random_state: The state of NumPy's generator before the order was drawn.
+        before: Where the runner was before.
     """
 
     steps: int
     random_state: Any
+    before: Place
+
+
+class Place(NamedTuple):
+    """Where a runner is in arrays.
+
+    Args:
+        position: The next batch of the pass.
+        random_before: The state of NumPy's generator before the order of the pass was drawn; None
+            before the first pass.
+    """
+
+    position: int
+    random_before: Any
 
 
 @dataclass
@@ -90,6 +105,10 @@ class Runner:
     # The next batch. An epoch of fewer steps than batches goes on where the last one ended.
     position: int = 0
     order: np.ndarray | None = None  # of the samples
+    random_before: Any = None  # the state of NumPy's generator before `order` was drawn
+    done: int = 0  # steps of this epoch
+    logs: dict[str, Any] = field(default_factory=dict)  # after the last of them
+    resumes: bool = False  # whether the next epoch was begun by the fit that is resumed
     source: Resident | Window | None = None  # of the batches, once they are on the device
     prepared: Prepared | None = None
     tail_plan: TailPlan | None = None
@@ -107,8 +126,7 @@ class Runner:
 
     def _array_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
         source, pace = self._placed(feed), self._pace
-        steps = self._begin(feed)
-        done, logs = 0, {}
+        done, logs, steps = *self._first(), self._begin(feed)
         while done < steps and not (done and self.stopped()):
             # If training is stopped before the first step, that one is done all the same, as in
             # Keras.
@@ -126,8 +144,7 @@ class Runner:
         return logs
 
     def _eager_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
-        steps = self._begin(feed)
-        done, logs = 0, {}
+        done, logs, steps = *self._first(), self._begin(feed)
         while done < steps and not (done and self.stopped()):
             batch = map_structure(to_device, feed.batch(self.position, self.order))
             logs = self._one_step(batch, done)
@@ -136,8 +153,9 @@ class Runner:
         return logs
 
     def _stream_epoch(self, feed: StreamFeed) -> dict[str, Any]:
-        feed.begin_epoch(from_start=self.stage == "test")
-        done, logs = 0, {}
+        done, logs = self._first()
+        if not self._goes_on():
+            feed.begin_epoch(from_start=self.stage == "test")
         while (feed.steps is None or done < feed.steps) and not (done and self.stopped()):
             batch = feed.next_batch()
             if batch is None:
@@ -163,6 +181,8 @@ class Runner:
         feed = self.feed
         if isinstance(feed, StreamFeed) or self.eager or self.hooked or self.stopped():
             return None
+        if self.resumes:
+            return None
         if min(feed.batches, feed.steps or feed.batches) > self._pace.size:
             return None
         source = self._placed(feed)
@@ -177,8 +197,9 @@ class Runner:
             return
         # `ArrayFeed.order` draws from NumPy's generator.
         random_state = np.random.get_state(legacy=False)  # noqa: NPY002
+        before = self.place
         steps = self._begin(self.feed, may_be_running=True)
-        self.prepared = Prepared(steps, random_state)
+        self.prepared = Prepared(steps, random_state, before)
         if isinstance(self.source, Window):
             self.source.piece(self.position)
 
@@ -283,17 +304,69 @@ class Runner:
         if self.prepared is not None:
             steps, self.prepared = self.prepared.steps, None
             return steps
+        if self._goes_on():
+            return self._steps_from(self.position - self.done, feed)
         is_first = self.position == 0 and self.order is None
         if self.stage == "test" or self.position >= feed.batches or is_first:
-            self.position, self.order = 0, feed.order()
-            if self.source is not None:
-                self.source.begin(self.order, busy=may_be_running)
-        left = feed.batches - self.position
+            self._draw_order(feed, may_be_running=may_be_running)
+        return self._steps_from(self.position, feed)
+
+    def _draw_order(self, feed: ArrayFeed, *, may_be_running: bool = False) -> None:
+        """Begin a pass over the data."""
+        self.random_before = np.random.get_state(legacy=False)  # noqa: NPY002
+        self.position, self.order = 0, feed.order()
+        if self.source is not None:
+            self.source.begin(self.order, busy=may_be_running)
+
+    @staticmethod
+    def _steps_from(position: int, feed: ArrayFeed) -> int:
+        """The steps of an epoch that begins with this batch."""
+        left = feed.batches - position
         if feed.steps is None:
             return left
         if feed.steps > left:
             warn_out_of_data(left, feed.steps)
         return min(feed.steps, left)
+
+    # ---- Resuming ----
+
+    @property
+    def place(self) -> Place:
+        """Where the runner is in arrays; an epoch that was only prepared has not begun."""
+        if self.prepared is not None:
+            return self.prepared.before
+        return Place(self.position, self.random_before)
+
+    def take_place(self, place: Place, done: int, logs: dict[str, Any], *, in_epoch: bool) -> None:
+        """Go to where the runner of an interrupted fit was.
+
+        NumPy's generator is left in an undefined state.
+
+        Args:
+            place: The place in arrays; not used by a stream, which has to be moved on itself.
+            done: The steps that it has done in its epoch.
+            logs: The logs after these.
+            in_epoch: Whether that epoch has not ended.
+        """
+        feed = self.feed
+        if isinstance(feed, ArrayFeed) and place.random_before is not None:
+            if not self.eager:
+                self._placed(feed)
+            np.random.set_state(place.random_before)  # noqa: NPY002
+            self._draw_order(feed)
+            self.position = place.position
+        self.done, self.logs, self.resumes = done, dict(logs), in_epoch
+
+    def _first(self) -> tuple[int, dict[str, Any]]:
+        """The steps that are done when an epoch begins, and their logs: none, unless it resumes."""
+        if not self.resumes:
+            self.done, self.logs = 0, {}
+        return self.done, self.logs
+
+    def _goes_on(self) -> bool:
+        """Whether the epoch was begun by the fit that is resumed; can be asked once."""
+        resumes, self.resumes = self.resumes, False
+        return resumes
 
     # ---- Callbacks ----
 
@@ -313,6 +386,7 @@ class Runner:
 
     def _report(self, done: int, logs: dict[str, Any]) -> None:
         """Call the callbacks after a chunk."""
+        self.done, self.logs = done, logs
         if self.hooked:
             getattr(self.callbacks, f"on_{self.stage}_batch_end")(done - 1, dict(logs))
         self.callbacks.on_progress(self.stage, done, logs)

@@ -3,7 +3,8 @@
 Variable i of the layer at `path` is the dataset `path/vars/i`. A file may be damaged or malicious.
 Before a value is read, all objects in the file are checked without following links: only groups and
 plain, fully stored arrays of numbers are allowed. Attributes are not read. Gazelle adds one
-dataset, `gazelle_sha256`, with a digest of each array; Keras ignores it.
+dataset, `gazelle_sha256`, with a digest of each array, and to a file that is saved during a fit the
+group `gazelle_training`, from which the fit can be resumed; Keras ignores both.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from gazelle._formats.h5_checks import (
 )
 
 DIGESTS = "gazelle_sha256"
+TRAINING = "gazelle_training"
 _NEW_COPY = f"get a new copy, or delete {DIGESTS} in it"
 _NUMBER = re.compile("0|[1-9][0-9]{0,5}")  # without leading zeros, as Keras writes it
 _KEY = re.compile(r"[A-Za-z_][\w.\- ]{0,99}")  # what a layer may call an array that it saves itself
@@ -68,6 +70,7 @@ class WeightsFile:
             where: spec_of(dataset, where, label) for where, dataset in self._sets.items()
         }
         grouped = _grouped(self._specs, label, is_part)
+        self._training = grouped.pop(TRAINING, {})
         self.specs = {path: list(found.values()) for path, found in grouped.items()}
         self.keys = {path: list(found) for path, found in grouped.items()}
         self._digests = None if digests is None else self._read_digests(digests)
@@ -76,6 +79,15 @@ class WeightsFile:
     def has_digests(self) -> bool:
         """Whether values are verified when they are read; Keras's files have no digests."""
         return self._digests is not None
+
+    @property
+    def has_training_state(self) -> bool:
+        """Whether a fit can be resumed from the file."""
+        return bool(self._training)
+
+    def read_training_state(self) -> list[np.ndarray]:
+        """The arrays of the state of a fit, verified if the file has digests; empty for none."""
+        return [self.read_one(TRAINING, key) for key in self._training]
 
     def read(self, path: str) -> list[np.ndarray]:
         """The arrays of one group, verified if the file has digests.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 from collections.abc import Collection
@@ -16,13 +15,14 @@ from gazelle._core.registry import serialize
 from gazelle._files.writing import check_writable
 from gazelle.callbacks.base import Logs
 from gazelle.callbacks.monitor import MonitorCallback
+from gazelle.callbacks.saving import SavingCallback, spoiled
 
 
-class ModelCheckpoint(MonitorCallback):
+class ModelCheckpoint(SavingCallback, MonitorCallback):
     """Saves the model after every epoch, after every best epoch, or after a number of batches.
 
     An existing file is never replaced if the loss, the monitored value or a weight is NaN or
-    infinite.
+    infinite. `fit(resume_from=...)` goes on from a file as if training had not been interrupted.
 
     Args:
         filepath: Path of the file; ends in `.keras`, or in `.weights.h5` with
@@ -80,8 +80,7 @@ class ModelCheckpoint(MonitorCallback):
                 received=repr(save_freq),
             )
         self._epoch = 0
-        self._last_batch = 0
-        self._batches = 0  # since the last save
+        self._begin_counting()
 
     def _check_filepath(self) -> None:
         if self.save_weights_only and not self.filepath.endswith(".weights.h5"):
@@ -134,8 +133,7 @@ class ModelCheckpoint(MonitorCallback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Reset the count of batches; the best value so far is kept."""
-        self._last_batch = 0
-        self._batches = 0
+        self._begin_counting()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Note the epoch."""
@@ -147,14 +145,8 @@ class ModelCheckpoint(MonitorCallback):
             self._save(epoch, None, logs or {})
 
     def _after_batch(self, batch: int, logs: Logs | None = None) -> None:
-        """Save if `save_freq` batches were done since the last time, across epochs too."""
-        if batch > self._last_batch:
-            self._batches += batch - self._last_batch
-        else:  # the first batch of an epoch
-            self._batches += batch + 1
-        self._last_batch = batch
-        if self._batches >= int(self.save_freq):
-            self._batches = 0
+        """Save if `save_freq` batches were done since the last time."""
+        if self._is_due(batch, int(self.save_freq)):
             if self.verbose > 0:
                 write("\n")  # end the progress line
             self._save(self._epoch, batch, logs or {})
@@ -209,15 +201,7 @@ class ModelCheckpoint(MonitorCallback):
         """Whether an existing file would be replaced by weights that are, or may be, not finite."""
         if not os.path.exists(path):
             return False
-        found = [
-            f"{name} is {logs[name]}"
-            for name in dict.fromkeys(("loss", self.monitor))
-            if np.size(logs.get(name, ())) == 1 and not math.isfinite(logs[name])
-        ]
-        if not found:
-            weights = [array for array in self.model.get_weights() if _is_float(array)]
-            if not all(np.isfinite(array).all() for array in weights):
-                found = ["a weight is NaN or infinite"]
+        found = spoiled(self.model, logs, ("loss", self.monitor))
         if not found:
             return False
         warnings.warn(
@@ -240,10 +224,6 @@ class ModelCheckpoint(MonitorCallback):
                 received=str(error),
                 fix="use only these names in braces, with formats as in {epoch:02d} and {loss:.2f}",
             ) from None
-
-
-def _is_float(array: Any) -> bool:
-    return np.issubdtype(array.dtype, np.floating)
 
 
 def _number(value: Any) -> str:

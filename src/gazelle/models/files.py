@@ -27,7 +27,7 @@ from gazelle._formats.h5 import WeightsFile
 from gazelle._formats.keras_file import KerasFile, open_keras_file, write_keras_file
 from gazelle.models.loading import match
 from gazelle.models.trainable import Trainable
-from gazelle.models.weights import saved_state
+from gazelle.models.weights import saved_state, state_tree
 
 _STATE_BYTES = 16 << 20  # for variables that no file holds: states of metrics and generators
 _SAVE_AGAIN = "get the file again, or save it again"
@@ -69,7 +69,7 @@ def save_model(
     write_keras_file(
         filepath,
         serialize(model),
-        _with_unbuilt_optimizer(model, saved_state(model).tree()),
+        _with_unbuilt_optimizer(model, state_tree(model)),
         writer=f"gazelle {gazelle.__version__}",
         overwrite=overwrite,
         zipped=zipped,

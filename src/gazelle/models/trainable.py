@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -241,6 +242,8 @@ class Trainable(Layer):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | list[int] = 1,
+        *,
+        resume_from: str | os.PathLike[str] | None = None,
     ) -> History:
         """Train the model.
 
@@ -267,6 +270,9 @@ class Trainable(Layer):
             validation_steps: Steps of a validation; all when None.
             validation_batch_size: Samples per step of validation; `batch_size` when None.
             validation_freq: Validate every n-th epoch, or after the epochs (from 1) in a list.
+            resume_from: A `.keras` or `.weights.h5` file that was saved during a fit, for example
+                by `ModelCheckpoint`. Training goes on from there as if it had not been interrupted;
+                data, callbacks and the other arguments must be the same.
 
         Returns:
             The history: `history.history["loss"]` is a list with one float per epoch.
@@ -276,6 +282,7 @@ class Trainable(Layer):
             DataError: Data that cannot be trained on: empty, NaN, labels outside the classes, ...
             ShapeError: Data that does not match the model.
             ArgumentError: An argument out of range.
+            ModelFileError: `resume_from` is damaged or does not match the model.
         """
         self._trainer.required_settings()
         training = as_feed(
@@ -298,6 +305,7 @@ class Trainable(Layer):
             epochs=epochs,
             callbacks=callbacks,
             verbose=verbose,
+            resume_from=None if resume_from is None else os.fspath(resume_from),
         )
 
     def evaluate(

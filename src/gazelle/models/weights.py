@@ -9,17 +9,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gazelle._core.errors import ArgumentError, CheckWarning, StateError
 from gazelle._core.variable import Variable
 from gazelle._formats import tensors
-from gazelle._formats.h5 import WeightsFile, open_weights, write_weights
+from gazelle._formats.h5 import TRAINING, WeightsFile, open_weights, write_weights
 from gazelle._formats.keras_file import open_keras_file
+from gazelle._formats.plain import encode
 from gazelle._formats.sharded import ENDING, ShardedWeights, open_sharded, write_sharded
 from gazelle.layers import Layer
+from gazelle.layers.graph import Graph
 from gazelle.layers.parts import own_weights
 from gazelle.models.loading import load_from
 from gazelle.models.paths import attribute_sublayers, keras_layers
-from gazelle.models.trainable import Trainable
 
 
 def require_built(model: Any, what: str) -> None:
@@ -69,11 +72,22 @@ def save_weights(
     if path.endswith(tensors.ENDING):
         tensors.write_tensors(path, named_weights(model), overwrite=overwrite)
         return
-    tree = saved_state(model).tree()
     if max_shard_size is None:
-        write_weights(path, tree, overwrite=overwrite)
-    else:
-        write_sharded(path, tree, float(max_shard_size) * 2**30, overwrite=overwrite)
+        write_weights(path, state_tree(model), overwrite=overwrite)
+        return
+    tree = saved_state(model).tree()
+    write_sharded(path, tree, float(max_shard_size) * 2**30, overwrite=overwrite)
+
+
+def state_tree(model: Any) -> dict[str, Any]:
+    """What a file holds of a model, for `write_weights`; in a fit also the state of the fit."""
+    saved = saved_state(model)
+    tree = saved.tree()
+    fit = model._trainer.state_of_fit(saved.flat)
+    if fit is not None:
+        text, arrays = encode(fit)
+        tree[TRAINING] = [np.frombuffer(text, np.uint8), *arrays]
+    return tree
 
 
 def _checked_path(path: str, max_shard_size: float | None) -> str:
@@ -114,12 +128,12 @@ def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bo
             load_from(file, named, skip_mismatch=skip_mismatch)
         return
     state = saved_state(model)
-    with _open_by_name(filepath) as weights:
+    with open_by_name(filepath) as weights:
         load_from(weights, state.variables, state.loaders, skip_mismatch=skip_mismatch)
 
 
 @contextmanager
-def _open_by_name(filepath: str | os.PathLike[str]) -> Iterator[WeightsFile | ShardedWeights]:
+def open_by_name(filepath: str | os.PathLike[str]) -> Iterator[WeightsFile | ShardedWeights]:
     """Open the weights in a file of any kind, which its name says."""
     path = os.fspath(filepath)
     if path.endswith(".keras"):
@@ -144,6 +158,11 @@ class SavedState:
 
     variables: dict[str, list[Variable]]
     layers: dict[str, Layer]
+
+    @property
+    def flat(self) -> list[Variable]:
+        """All variables, but not those of `layers`."""
+        return [variable for found in self.variables.values() for variable in found]
 
     def tree(self) -> dict[str, Any]:
         """The values, for `write_weights`."""
@@ -228,7 +247,7 @@ def _check_assets(layer: Layer) -> None:
             )
 
 
-def _sublayers(layer: Layer) -> Sequence[Any] | Mapping[str, Any] | None:
-    if isinstance(layer, Trainable) and layer._graph is not None:
+def _sublayers(layer: Any) -> Sequence[Any] | Mapping[str, Any] | None:
+    if isinstance(getattr(layer, "_graph", None), Graph):  # a model; others have no such attribute
         return layer._graph_layers()
     return attribute_sublayers(layer, lambda value: isinstance(value, Layer))
