@@ -279,7 +279,10 @@ def test_nothing_that_is_not_finite_replaces_a_file(tmp_path):
                 self.model.set_weights([np.full_like(w, np.nan) for w in weights])
 
     backup = callbacks.BackupAndRestore(tmp_path)
-    with pytest.warns(UserWarning, match="BackupAndRestore does not save"):
+    with (
+        pytest.warns(UserWarning, match="BackupAndRestore does not save"),
+        pytest.warns(UserWarning, match="fit has ended"),
+    ):
         made().fit(x, y, epochs=3, verbose=0, callbacks=[Poison(), backup])
     model = made()
     model.load_weights(backup.path)
@@ -302,7 +305,7 @@ def test_a_state_that_cannot_be_saved_is_told(tmp_path):
     "arguments", [{"backup_dir": ""}, {"backup_dir": "b", "save_freq": "batch"}]
 )
 def test_arguments_are_checked(arguments):
-    with pytest.raises(ValueError, match="Empty `backup_dir`|Invalid value"):
+    with pytest.raises(ValueError, match=r"Empty `backup_dir`|Invalid value"):
         callbacks.BackupAndRestore(**arguments)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed
+from gazelle._engine.nonfinite import told_at_stop, told_of_skipped
 from gazelle._engine.progress import Progress
 from gazelle._engine.runner import Chunk, Runner
 from gazelle._engine.watch import Watch
@@ -54,6 +55,7 @@ def fit(
         callbacks.on_train_begin({})
         if resume is not None and resume():
             epochs = progress.epoch
+        runner.first_epoch = progress.epoch
         ahead = _Ahead(runner, callbacks, validation)
         for epoch in range(progress.epoch, epochs):
             progress.epoch = epoch
@@ -63,7 +65,10 @@ def fit(
             if not results:  # the data has come to its end
                 break
             end_if_interrupted()
-            watch.look(epoch, results)
+            if runner.diverged:
+                watch.warn(told_at_stop(runner))
+            else:
+                watch.look(epoch, results)
             if validation is not None and validates(epoch):
                 results |= {f"val_{name}": value for name, value in evaluate(validation).items()}
             logs = dict(sorted(results.items()))
@@ -71,7 +76,7 @@ def fit(
             progress.epoch_ended = True
             end_if_interrupted()
             progress.epoch_ended = False
-            if stopped() and not ahead.is_running:
+            if runner.diverged or (stopped() and not ahead.is_running):
                 break
     except BaseException as error:
         engine.state.recover(error)
@@ -79,6 +84,8 @@ def fit(
         raise
     finally:
         runner.forget_prepared()
+    if told := told_of_skipped(runner):
+        watch.warn(told)
     if epochs > progress.initial_epoch and engine.steps.optimizer is not None:
         engine.steps.optimizer.finalize_variable_values(engine.state.trainable)
     callbacks.on_train_end(logs)

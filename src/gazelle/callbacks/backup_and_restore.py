@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
@@ -152,7 +153,8 @@ class BackupAndRestore(SavingCallback):
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Remove the files: training is complete. After an error this is not called."""
-        if not self.delete_checkpoint or self._is_kept:
+        has_failed = not math.isfinite((logs or {}).get("loss", 0.0))
+        if not self.delete_checkpoint or self._is_kept or has_failed:
             return
         for path in (self.path, self.previous_path):
             with suppress(FileNotFoundError):

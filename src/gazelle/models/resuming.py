@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,16 +99,18 @@ def _read(model: Any, path: str) -> FitState:
     return FitState(file.label, state, saved.flat)
 
 
-def save_if_interrupted(
-    progress: Progress, interrupt: Interrupt, backups: Sequence[BackupAndRestore]
-) -> None:
-    """If a signal asks the fit to end and there is a backup: save, and end the program.
+def save_if_interrupted(progress: Progress, interrupt: Interrupt) -> None:
+    """If a signal asks the fit to end and there is a `BackupAndRestore`: save, end the program.
 
     Raises:
         KeyboardInterrupt: After Ctrl-C.
         SystemExit: After SIGTERM.
     """
-    if not interrupt.asked or not backups:
+    if not interrupt.asked:
+        return
+    listed = progress.callbacks.callbacks
+    backups = [callback for callback in listed if isinstance(callback, BackupAndRestore)]
+    if not backups:
         return
     progress.between_calls = True
     try:

@@ -18,6 +18,7 @@ from gazelle._engine import loop
 from gazelle._engine.compile_cache import enable_compile_cache
 from gazelle._engine.engine import Engine
 from gazelle._engine.interrupt import Interrupt
+from gazelle._engine.nonfinite import why_ended
 from gazelle._engine.predicting import Shortcut, predict
 from gazelle._engine.preflight import check_before_training, weigh_classes
 from gazelle._engine.progress import Progress, steps_before
@@ -57,6 +58,27 @@ class FitData:
     validation_source: str
     validates: Callable[[int], bool]
     class_weight: Any = None
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How a fit goes; the arguments of `Model.fit` besides the data.
+
+    Args:
+        initial_epoch: Number of the first epoch, from 0.
+        epochs: Number after the last epoch.
+        callbacks: A callback or a list of them.
+        verbose: The verbosity.
+        resume_from: A file with the state of an interrupted fit, or None.
+        nonfinite: What to do about a loss that is not finite.
+    """
+
+    initial_epoch: int
+    epochs: int
+    callbacks: Any
+    verbose: Any
+    resume_from: str | None
+    nonfinite: str
 
 
 @dataclass
@@ -166,25 +188,12 @@ class Trainer:
 
     # ---- Training ----
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        initial_epoch: int,
-        epochs: int,
-        callbacks: Any,
-        verbose: Any,
-        resume_from: str | None = None,
-    ) -> History:
+    def fit(self, data: FitData, options: FitOptions) -> History:
         """Train; see `Model.fit`.
 
         Args:
             data: What to train and validate on.
-            initial_epoch: Number of the first epoch, from 0.
-            epochs: Number after the last epoch.
-            callbacks: A callback or a list of them.
-            verbose: As given to `fit`.
-            resume_from: A file with the state of an interrupted fit.
+            options: How.
 
         Returns:
             The history.
@@ -196,13 +205,14 @@ class Trainer:
             weigh_classes(engine, data.training, data.class_weight)
         layers = self.model._output_layers()
         check_before_training(engine, data.training, data.validation, layers)
+        verbose = verbosity(options.verbose, 1)
         with engine.session(fits=True):
             build_optimizer(engine, self.model.name)
             fit = self.fit_in_progress = FitInProgress()
             before = self.history
-            listed = self._listed(callbacks, verbosity(verbose, 1), data.training, fits_to=epochs)
+            listed = self._listed(options.callbacks, verbose, data.training, fits_to=options.epochs)
             listed.check_run(_log_names(engine, validates=data.validation is not None))
-            resumed = find_state(self.model, listed, resume_from)
+            resumed = find_state(self.model, listed, options.resume_from)
             listed.set_params({**(listed.params or {}), "resumed": resumed is not None})
             if resumed is not None and verbose != 0:
                 say(resumed.words)
@@ -214,14 +224,14 @@ class Trainer:
                 data.training,
                 data.validation,
                 data.validation_source,
-                initial_epoch,
-                epochs,
+                options.initial_epoch,
+                options.epochs,
                 steps_before(resumed and resumed.state, data.training),
             )
-            backups = [one for one in listed.callbacks if isinstance(one, BackupAndRestore)]
-            with record as told, fit.interrupt.heard(terminate=bool(backups)):
+            has_backup = any(isinstance(one, BackupAndRestore) for one in listed.callbacks)
+            with record as told, fit.interrupt.heard(terminate=has_backup):
                 try:
-                    self._run(fit, engine, data, listed, initial_epoch, epochs, resumed, backups)
+                    told.ended = self._run(fit, engine, data, options, listed, resumed)
                 finally:
                     fit.progress = None
                     if fit.interrupt.asked:
@@ -241,13 +251,11 @@ class Trainer:
         fit: FitInProgress,
         engine: Engine,
         data: FitData,
+        options: FitOptions,
         listed: CallbackList,
-        initial_epoch: int,
-        epochs: int,
         resumed: FitState | None,
-        backups: list[BackupAndRestore],
-    ) -> None:
-        """Run the loop of a fit."""
+    ) -> str:
+        """Run the loop of a fit; returns why it ended, empty if that is found out later."""
         settings = self.required_settings()
         runner = Runner(
             engine,
@@ -257,18 +265,20 @@ class Trainer:
             eager=settings.run_eagerly,
             steps_per_execution=settings.steps_per_execution,
             stopped=fit.should_end,
+            nonfinite=options.nonfinite,
         )
-        progress = Progress(engine, runner, listed, initial_epoch, lambda: fit.stop)
+        progress = Progress(engine, runner, listed, options.initial_epoch, lambda: fit.stop)
         fit.progress = progress
         loop.fit(
             progress,
-            epochs=epochs,
+            epochs=options.epochs,
             validation=self._validation(engine, data.validation, listed),
             validates=data.validates,
             stopped=fit.should_end,
             resume=None if resumed is None else lambda: resumed.resume(progress),
-            end_if_interrupted=lambda: save_if_interrupted(progress, fit.interrupt, backups),
+            end_if_interrupted=lambda: save_if_interrupted(progress, fit.interrupt),
         )
+        return why_ended(runner)
 
     def state_of_fit(self, saved: Collection[Variable]) -> dict[str, Any] | None:
         """The state of the running fit, if it can be resumed from here; see `Progress.state`."""
