@@ -66,13 +66,15 @@ def why_ended(runner: Runner) -> str:
         return ""
     number, bad = runner.bad[-1]
     epoch = runner.first_epoch + number
-    return f"The loss was {bad.loss:g} at step {bad.step} of epoch {epoch}. Probable cause: {bad.cause}."
+    where = f"at step {bad.step} of epoch {epoch}"
+    return f"The loss was {bad.loss:g} {where}. Probable cause: {bad.cause}."
 
 
 def told_at_stop(runner: Runner) -> str:
     """The warning of a fit that has ended at a bad step."""
     _, bad = runner.bad[-1]
-    return f"fit has ended, and the model has the weights from {bad.kept}. {why_ended(runner)}"
+    kept = f"fit has ended, and the model has the weights from {bad.kept}."
+    return f"{kept} {why_ended(runner)}"
 
 
 def told_of_skipped(runner: Runner) -> str:
