@@ -346,7 +346,7 @@ def _grouped(specs: Mapping[str, Spec], label: str, is_part: bool) -> dict[str, 
         if group[-1:] != ["vars"] or not is_key:
             if where.startswith(("model_weights/", "optimizer_weights/")):
                 found = "a whole model in the old .h5 format"
-                raise refused(label, where, found, "a .weights.h5 file", "whole-model")
+                raise refused(label, where, found, "a name that ends in .h5 alone", "whole-model")
             expected = "arrays named <layer>/vars/0, 1, ..."
             raise refused(label, where, "an array at this path", expected)
         grouped.setdefault("/".join(group[:-1]), {})[last] = spec

@@ -26,10 +26,16 @@ from gazelle._formats.old_names import (
     OPTIMIZER_CLASSES,
     PARTS,
     REDUCTIONS,
+    WEIGHTS,
     Renamed,
 )
 
-_MODELS = ("Functional", "Model", "Sequential")
+_MODULES = {
+    "Functional": "keras.src.models.functional",
+    "Model": "keras.src.models.functional",
+    "Sequential": "keras",
+}
+_MODELS = tuple(_MODULES)
 _KERAS = ("builtins", "keras", "keras_core", "tensorflow", "tf_keras")  # whose modules they are
 _OF_AN_ENTRY = ("class_name", "config", "name", "inbound_nodes", "build_config")
 _PART_ENDINGS = ("_regularizer", "_constraint", "_initializer")
@@ -122,8 +128,7 @@ class OldConfigs:
             config = {key: value for key, value in config.items() if key not in OF_ALL_LAYERS[:2]}
             return {**entry, "config": config}
         entry = {key: value for key, value in entry.items() if key in _OF_AN_ENTRY}
-        if name not in _MODELS:
-            entry["module"] = "keras.layers"
+        entry["module"] = _MODULES.get(name, "keras.layers")
         if name == "Merge":
             return {**entry, **self._merge(config)}
         if name == "Lambda":
@@ -246,7 +251,8 @@ class OldConfigs:
         if shape is not None:
             dtype = first.get("input_dtype") or "float32"
             source = {"batch_shape": shape, "dtype": dtype, "name": f"{first.get('name')}_input"}
-            layers.insert(0, {"class_name": "InputLayer", "config": source})
+            source = {"class_name": "InputLayer", "config": source, "module": "keras.layers"}
+            layers.insert(0, source)
         return {**config, "layers": layers}
 
     def _functional(self, config: Config) -> Config:
@@ -344,6 +350,8 @@ class _Graph:
 
     def __post_init__(self) -> None:
         calls = {entry["name"]: entry["inbound_nodes"] for entry in self.config["layers"]}
+        if len(calls) < len(self.config["layers"]):
+            raise ValueError("two layers of one name")
         self._names.update(calls)
         places = list(_places([list(calls.values()), self.config["output_layers"]], self._names))
         largest: dict[str, int] = {}
@@ -384,6 +392,21 @@ class _Graph:
         if _is_place(value, self._names):
             return self._tensor(value)
         return [self._option(item) for item in value] if isinstance(value, list) else value
+
+
+def weight_name(name: str) -> tuple[str, str]:
+    """The names of a layer, `""` if it is not said, and of its weight, as of today.
+
+    Args:
+        name: `dense_1_W`, `model/dense/kernel:0` or the like.
+    """
+    *above, last = name.partition(":")[0].split("/")
+    if above:
+        return above[-1], last
+    for end, new in WEIGHTS.items():
+        if last.endswith(f"_{end}"):
+            return last.removesuffix(f"_{end}"), new
+    return "", last
 
 
 def _is_operator(entry: Config) -> bool:

@@ -126,6 +126,8 @@ FUNCTION_WRAPPERS = (
 WEIGHTS: dict[str, str] = {
     "W": "kernel",
     "b": "bias",
+    "gamma": "gamma",
+    "beta": "beta",
     "alphas": "alpha",
     "running_mean": "moving_mean",
     "running_std": "moving_variance",

@@ -133,7 +133,7 @@ def load_model(
     if is_legacy(filepath):
         with open_legacy_model(filepath, custom_objects, compile) as file:
             model = _model_from(file, custom_objects, compile)
-            load_legacy_state(model, file.weights, allow_nonfinite)
+            load_legacy_state(model, file, allow_nonfinite)
         return model
     with open_keras_file(filepath) as file:
         model = _model_from(file, custom_objects, compile)

@@ -16,14 +16,14 @@ from gazelle._core.registry import get_custom_objects, serialize
 from gazelle._core.variable import Variable
 from gazelle._formats.legacy_h5 import (
     OPTIMIZER,
+    TOP_LEVEL,
     LegacyFile,
     is_legacy_name,
     named,
     open_legacy,
     write_legacy,
 )
-from gazelle._formats.old_configs import OldConfigs
-from gazelle._formats.old_names import WEIGHTS
+from gazelle._formats.old_configs import OldConfigs, weight_name
 from gazelle.layers import Layer
 from gazelle.layers.parts import own_weights
 from gazelle.metrics.resolve import is_accuracy, is_crossentropy
@@ -91,22 +91,36 @@ def open_legacy_model(
         yield LegacyModel(file.label, modern, {"keras_version": file.version}, file)
 
 
-def load_legacy_state(model: Any, file: LegacyFile, allow_nonfinite: bool) -> None:
+def load_legacy_state(model: Any, source: LegacyModel, allow_nonfinite: bool) -> None:
     """Load weights and optimizer state of a whole model, all or nothing.
 
     Raises:
         ModelFileError: The weights are not those of the model, or not finite.
     """
-    pairs = _by_name(model, file) or _in_order(model, file)
+    file = source.weights
+    if not model.built and any(file.keys.values()):
+        raise ModelFileError(
+            "h5-mismatch",
+            file=file.label,
+            where=source.config_name,
+            found="weights, but no shape of the input",
+            expected="a model that can be built",
+            fix="build the model yourself and call load_weights",
+        )
+    pairs = _by_name(model, file)
+    if pairs is None:
+        # Layers without names in the config, and those of a user's own model, are counted.
+        if all(_name_of(entry) for entry in source.config["config"].get("layers", [{}])):
+            raise _mismatch(file, "layer_names", ", ".join(file.layers))
+        pairs = _in_order(model, file)
     variables = _variables(model, file, pairs)
     matches = match(file, variables, {}, (OPTIMIZER,))
     for group, problem in matches.problems.items():
         raise _mismatch(file, group, problem)
+    state, problem = optimizer_state(model, file)
+    matches.assignments.extend(state)
     if not allow_nonfinite:
         matches.check_finite(file.label)
-    state, problem = optimizer_state(model, file)
-    for variable, array in state:
-        matches.assignments.append((variable, array))
     matches.assign()
     if problem:
         warnings.warn(
@@ -146,8 +160,8 @@ def load_legacy_weights(
             pairs = _in_order(model, file)
         _warn_of_names(file, pairs, by_name)
         variables = _variables(model, file, pairs)
-        if by_name and not any(variables.values()):
-            optional.append(str(file.top_level()))
+        if by_name and file.top_level() is None:
+            optional.append(TOP_LEVEL)
         load_from(file, variables, skip_mismatch=skip_mismatch, optional=optional)
 
 
@@ -174,11 +188,15 @@ def _with_weights(model: Any) -> list[Layer]:
     return [layer for layer in model.layers if layer.weights]
 
 
-def _by_name(model: Any, file: LegacyFile) -> Pairs:
-    """Groups and layers of the same names; empty if the names differ."""
+def _name_of(entry: dict[str, Any]) -> Any:
+    return entry.get("config", {}).get("name")
+
+
+def _by_name(model: Any, file: LegacyFile) -> Pairs | None:
+    """Groups and layers of the same names; None if the names differ."""
     groups = {name: group for name, group in file.layers.items() if file.keys[group]}
     layers = {layer.name: layer for layer in _with_weights(model)}
-    return [(groups[name], layers[name]) for name in groups] if set(groups) == set(layers) else []
+    return [(groups[n], layers[n]) for n in groups] if set(groups) == set(layers) else None
 
 
 def _in_order(model: Any, file: LegacyFile) -> Pairs:
@@ -204,17 +222,14 @@ def _mismatch(
         where=where,
         found=found,
         expected=expected,
-        fix="load it into the model that was saved",
+        fix="get the file again, or load it into its own model",
     )
 
 
 def _variables(model: Any, file: LegacyFile, pairs: Pairs) -> dict[str, list[Variable]]:
     """Group -> variables in the order of the file."""
     variables = {group: _in_order_of(layer, file, group) for group, layer in pairs}
-    top = file.top_level()
-    if top is not None:
-        variables[top] = own_weights(model)
-    return variables
+    return {**variables, file.top_level() or TOP_LEVEL: own_weights(model)}
 
 
 def _in_order_of(layer: Layer, file: LegacyFile, group: str) -> list[Variable]:
@@ -226,10 +241,11 @@ def _in_order_of(layer: Layer, file: LegacyFile, group: str) -> list[Variable]:
     usual = [*layer.trainable_weights, *layer.non_trainable_weights]
     # A frozen model within a model of Keras 2 had this order.
     other = sorted(layer.weights, key=lambda variable: not variable.trainable)
-    paths = [_new_path(name) for name in file.keys[group]]
+    paths = [weight_name(name) for name in file.keys[group]]
     for order in (usual, other):
         if [_path(variable) for variable in order] == paths:
             return order
+    # The layers of a model within the model may be in another order.
     known = {_path(variable): variable for variable in usual}
     if isinstance(layer, gazelle.Model) and len(known) == len(usual) and set(known) == set(paths):
         return [known[path] for path in paths]
@@ -244,21 +260,9 @@ def _in_order_of(layer: Layer, file: LegacyFile, group: str) -> list[Variable]:
     return usual
 
 
-def _path(variable: Variable) -> tuple[str, ...]:
+def _path(variable: Variable) -> tuple[str, str]:
     """The names of a weight's layer and of the weight."""
-    return tuple(variable.path.split("/")[-2:])
-
-
-def _new_path(name: str) -> tuple[str, ...]:
-    """The names of a weight's layer, if the name says it, and of the weight, as of today."""
-    path = name.partition(":")[0].split("/")[-2:]
-    layer, _, old = path[-1].rpartition("_")
-    for end, new in WEIGHTS.items():
-        if len(path) == 1 and path[0].endswith(f"_{end}"):
-            return path[0].removesuffix(f"_{end}"), new
-    if len(path) == 1 and layer:
-        return layer, old
-    return tuple(path)
+    return weight_name(variable.path)
 
 
 # ---- Writing ----

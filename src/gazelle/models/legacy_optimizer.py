@@ -65,18 +65,21 @@ def _last_word(name: str) -> str:
 
 
 def _checked(pairs: Iterable[tuple[Variable, np.ndarray]]) -> Assignments:
-    """Variables and values, if each has the shape and the kind of its variable, and is finite."""
+    """Variables and values, if each has the shape of its variable, which can hold it."""
     checked = []
     for variable, value in pairs:
         if value.shape != variable.shape:
             raise _UnclearError(f"{variable.name} has shape {value.shape}, not {variable.shape}")
-        if is_float(value.dtype) != is_float(variable.dtype) and variable.name != "iteration":
-            raise _UnclearError(f"{variable.name} is {value.dtype}")
-        if not np.isfinite(value).all():
-            raise _UnclearError(f"{variable.name} is not finite")
-        converted = value.astype(variable.dtype)
-        if not np.array_equal(converted, value) and not is_float(variable.dtype):
-            raise _UnclearError(f"{variable.name} is {value}")
+        with np.errstate(all="ignore"):
+            converted = value.astype(variable.dtype)
+        if is_float(variable.dtype):
+            is_held = (
+                value.dtype.kind != "b" and not (np.isinf(converted) & np.isfinite(value)).any()
+            )
+        else:  # the number of steps, which was a float in Keras 1
+            is_held = np.array_equal(converted, value)
+        if not is_held:
+            raise _UnclearError(f"{variable.name} cannot hold {value.dtype} values of the file")
         checked.append((variable, converted))
     return checked
 
