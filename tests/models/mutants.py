@@ -265,6 +265,8 @@ def _legacy(
     is_verified = kind != "config" and rng.random() < 0.5
     if not is_verified:
         content, second = without_digests(content), without_digests(second)
+        if rng.random() < 0.5:
+            content = _as_keras_3(content)
     if kind == "bytes":
         content, how = damaged(content, second, rng)
     elif kind == "structure":
@@ -275,6 +277,17 @@ def _legacy(
         content, how = _changed_attribute(content, kind, rng)
     what = f"legacy {kind}, {'verified' if is_verified else 'not verified'}: {how}"
     return ".h5", content, what, is_verified
+
+
+def _as_keras_3(content: bytes) -> bytes:
+    """A file whose lists of names are in a heap, as Keras 3 writes them; Keras 2 did not."""
+    buffer = io.BytesIO(content)
+    with h5py.File(buffer, "r+") as file:
+        for group in [file["model_weights"], *file["model_weights"].values()]:
+            for name, value in list(group.attrs.items()):
+                if not isinstance(value, str) and len(value):
+                    group.attrs[name] = [text.decode() for text in value]
+    return buffer.getvalue()
 
 
 def _changed_attribute(content: bytes, kind: str, rng: random.Random) -> tuple[bytes, str]:
@@ -295,7 +308,8 @@ def _change_names(file: h5py.File, rng: random.Random) -> str:
     groups = [file["model_weights"], *file["model_weights"].values(), file["optimizer_weights"]]
     group = rng.choice(groups)
     name = "layer_names" if "layer_names" in group.attrs else "weight_names"
-    names = list(group.attrs[name]) or [b""]
+    names = [text if isinstance(text, bytes) else text.encode() for text in group.attrs[name]]
+    names = names or [b""]
     names[rng.randrange(len(names))] = rng.choice([*names, b"../x", b"/", b"", b"n" * 900])
     rng.shuffle(names)
     del group.attrs[name]

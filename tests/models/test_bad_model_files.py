@@ -314,6 +314,9 @@ FIELDS = {
         learning_rate="fast"
     ),
     "B50": compiled(loss="nope"),
+    "huge steps": lambda config: config["compile_config"]["optimizer"]["config"].update(
+        gradient_accumulation_steps=10**40
+    ),
 }
 
 

@@ -134,10 +134,10 @@ def load_model(
         with open_legacy_model(filepath, custom_objects, compile) as file:
             model = _model_from(file, custom_objects, compile)
             load_legacy_state(model, file, allow_nonfinite)
-        return model
-    with open_keras_file(filepath) as file:
-        model = _model_from(file, custom_objects, compile)
-        _load_state(model, file.weights, allow_nonfinite)
+    else:
+        with open_keras_file(filepath) as file:
+            model = _model_from(file, custom_objects, compile)
+            _load_state(model, file.weights, allow_nonfinite)
     _complete_optimizer(model)
     return model
 
