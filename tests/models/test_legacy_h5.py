@@ -216,7 +216,10 @@ def test_a_chain_of_keras_1(tmp_path):
     hidden = normalized(X @ k1 + b1, gamma, beta, mean, variance)
     hidden = relu(hidden) - alpha * relu(-hidden)
     hidden = relu(hidden) - 0.2 * relu(-hidden)
-    check(model, softmax(np.where(hidden > 0.1, hidden, 0) @ k2 + b2))
+    expected = softmax(np.where(hidden > 0.1, hidden, 0) @ k2 + b2)
+    check(model, expected)
+    found = gazelle.runtime.load(tmp_path / "m.h5")(X)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     dense = model.get_layer("dense_1")
     assert (dense.kernel_regularizer.l2, dense.kernel_constraint.max_value) == (0.01, 3)
     # Keras 1 divided the rate by 1 + decay * iterations.

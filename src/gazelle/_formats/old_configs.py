@@ -6,6 +6,7 @@ changed by the tables of `old_names`; nothing is made from a config here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,7 +22,7 @@ from gazelle._formats.old_names import (
     LOSSES,
     MERGE_ARGUMENTS,
     MERGE_MODES,
-    OF_ALL_LAYERS,
+    OF_EVERY_LAYER,
     OPERATORS,
     OPTIMIZER_CLASSES,
     PARTS,
@@ -107,7 +108,7 @@ class OldConfigs:
 
     @property
     def _is_old(self) -> bool:
-        return self.version.partition(".")[0] in ("", "0", "1", "2")
+        return re.match("[3-9]|[1-9][0-9]", self.version) is None
 
     # ---- Layers ----
 
@@ -120,12 +121,12 @@ class OldConfigs:
         entry, name = self._registered(entry)
         config = entry["config"]
         if isinstance(config, list):  # a Sequential of Keras 1 or of the first versions of Keras 2
-            config = {"name": entry.get("name"), "layers": config}
+            config = {"layers": config} | ({"name": entry["name"]} if "name" in entry else {})
         if _is_operator(entry):
             return {**entry, "module": "keras.src.ops.numpy", "registered_name": name}
         config = self._parts(config)
         if self._is_users(entry, name):
-            config = {key: value for key, value in config.items() if key not in OF_ALL_LAYERS[:2]}
+            config = {key: value for key, value in config.items() if key not in OF_EVERY_LAYER}
             return {**entry, "config": config}
         entry = {key: value for key, value in entry.items() if key in _OF_AN_ENTRY}
         entry["module"] = _MODULES.get(name, "keras.layers")
@@ -140,7 +141,8 @@ class OldConfigs:
         renamed = LAYERS.get(name, Renamed(name))
         config = self._with_new_names(config, renamed, name)
         if name != "InputLayer" or "batch_shape" in config:
-            config = {key: value for key, value in config.items() if key not in OF_ALL_LAYERS}
+            dropped = (*OF_EVERY_LAYER, "input_shape")
+            config = {key: value for key, value in config.items() if key not in dropped}
         axis = config.get("axis")
         if renamed.name == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
             config["axis"] = axis[0]
@@ -163,7 +165,12 @@ class OldConfigs:
         new = {key: value for key, value in renamed.added.items() if key not in config}
         for key, value in config.items():
             if key not in renamed.dropped:
-                new[renamed.arguments.get(key, key)] = value
+                name = renamed.arguments.get(key, key)
+                if name != key and name in config:
+                    raise self._refused(
+                        "model_config", f"{key} and {name} of {owner}", "one of them"
+                    )
+                new[name] = value
                 continue
             allowed = renamed.dropped[key]
             if allowed is not ANY and value not in allowed:
@@ -215,7 +222,7 @@ class OldConfigs:
         for key in ("function", "output_shape", "mask"):
             kind = config.pop(f"{key}_type", None)
             value = config.get(key)
-            is_code = kind == "lambda" or (key == "function" and isinstance(value, list | str))
+            is_code = kind == "lambda" or (key == "function" and isinstance(value, list))
             if kind == "function":
                 config[key] = {"class_name": "function", "config": value}
             elif is_code and value is not None:
@@ -247,7 +254,7 @@ class OldConfigs:
         kind, first = "InputLayer", {}
         if layers:
             kind, first = config["layers"][0]["class_name"], config["layers"][0]["config"]
-        shape = None if kind in ("InputLayer", *_MODELS) else _first_shape(first)
+        shape = None if kind in ("InputLayer", *_MODELS) else _first_shape(kind, first)
         if shape is not None:
             dtype = first.get("input_dtype") or "float32"
             source = {"batch_shape": shape, "dtype": dtype, "name": f"{first.get('name')}_input"}
@@ -258,7 +265,8 @@ class OldConfigs:
     def _functional(self, config: Config) -> Config:
         layers = [self._layer(entry) for entry in config["layers"]]
         new = {**config, "layers": layers}
-        if any(isinstance(call, dict) for entry in layers for call in entry["inbound_nodes"]):
+        calls = [call for entry in layers for call in entry["inbound_nodes"]]
+        if any(isinstance(call, dict) and "args" in call for call in calls):
             return new  # the form of Keras 3
         graph = _Graph(config)
         for entry in layers:
@@ -443,13 +451,14 @@ def _map_places(function: Callable[[list[Any]], Any], structure: Any) -> Any:
     return [_map_places(function, inner) for inner in structure]
 
 
-def _first_shape(config: Config) -> Any:
+def _first_shape(kind: str, config: Config) -> Any:
     """The shape of the input that the first layer of a Sequential gives, with the batch axis."""
     if config.get("batch_input_shape") is not None:
         return config["batch_input_shape"]
     if config.get("input_shape") is not None:
         return [None, *config["input_shape"]]
-    size = config.get("input_dim")
+    is_size = kind in LAYERS and "input_dim" in LAYERS[kind].dropped
+    size = config.get("input_dim") if is_size else None
     return None if size is None else [None, size]
 
 

@@ -41,7 +41,7 @@ _DENSE = Renamed(
         "b_constraint": "bias_constraint",
         "bias": "use_bias",
     },
-    {"input_length": ANY},
+    {"input_dim": ANY, "input_length": ANY},
 )
 _BATCH_NORMALIZATION = Renamed(
     "BatchNormalization",
@@ -68,8 +68,8 @@ LAYERS: dict[str, Renamed] = {
     "ThresholdedReLU": Renamed("ReLU", {"theta": "threshold"}),
     "TimeDistributedDense": _DENSE,
 }
-# What every layer could have, and what an Input says today.
-OF_ALL_LAYERS = ("batch_input_shape", "input_dtype", "input_shape", "input_dim")
+# What every layer could have, and an Input says today.
+OF_EVERY_LAYER = ("batch_input_shape", "input_dtype")
 
 # The modes of the layer Merge: today's layer, and its arguments.
 MERGE_MODES: dict[str, Renamed] = {

@@ -30,6 +30,7 @@ def read_legacy(path: str | os.PathLike[str]) -> tuple[Any, Arrays]:
         if config is None:
             raise _refused(file, "model_config", "weights alone, without a config")
         entry = OldConfigs(file.label, file.version).model(config)
+        entry["config"].setdefault("name", "model")  # Keras 1 did not say it
         check_config(entry, file.label)
         return entry, _arrays(entry, file)
 
