@@ -49,8 +49,12 @@ def _is_new(names: Sequence[str]) -> bool:
 
 
 def _new(optimizer: Any, names: Sequence[str]) -> list[Variable]:
-    """The variables in the order of Keras 3, if the names end in the same words."""
+    """The variables by their names or, if those differ, in order where they end alike."""
     variables = optimizer.variables
+    known = {variable.name: variable for variable in variables}
+    last = [name.rpartition("/")[2] for name in names]
+    if len(known) == len(variables) and set(known) == set(last):
+        return [known[name] for name in last]
     if len(variables) != len(names):
         raise _UnclearError(f"{len(names)} arrays, the optimizer has {len(variables)}")
     for variable, name in zip(variables, names, strict=True):
