@@ -287,6 +287,7 @@ TWINS = {
         {"classes": [b"a", b"b"], "accuracy": 0.5, "matrix": np.eye(3)}
     ),
     "data of the user's": lambda file: file.create_dataset("mine/data", data=np.arange(9)),
+    "text of the user's": lambda file: file.create_dataset("mine/text", data=[b"a", b"b"]),
     "names of variable length": lambda file: file["model_weights"].attrs.__setitem__(
         "layer_names", ["d", "n"]
     ),

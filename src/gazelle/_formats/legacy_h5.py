@@ -104,16 +104,14 @@ class LegacyFile:
         groups += [g for g in (f"{base}/{TOP_LEVEL}".lstrip("/"),) if g in addresses]
         groups += [OPTIMIZER] if base and OPTIMIZER in addresses else []
         self.keys = {group: self._list(group, "weight_names") for group in groups}
-        self._check_all_named(base)
-        self._specs = {
-            where: spec_of(dataset, where, label) for where, dataset in self._sets.items()
-        }
+        named = self._checked_names(base)
+        self._specs = {where: spec_of(self._sets[where], where, label) for where in named}
         self.specs = {
             group: [self._specs[f"{group}/{name}"] for name in names]
             for group, names in self.keys.items()
         }
         found = self._attribute_digests()
-        self._digests = read_digests(digests, [*self._specs, *found], label)
+        self._digests = read_digests(digests, [*self._sets, *found], label)
         if self._digests is not None:
             for where, digest in found.items():
                 check_digest(self._digests, where, digest, label)
@@ -150,9 +148,9 @@ class LegacyFile:
             check_digest(self._digests, where, digest_of(where, value), self.label)
         return value
 
-    def _check_all_named(self, base: str) -> None:
-        """Each name must belong to an array of its own, and each array must have a name."""
-        named: set[str] = set()
+    def _checked_names(self, base: str) -> list[str]:
+        """The places of the arrays, of which each has one name, and each name one array."""
+        named: dict[str, None] = {}
         for group, names in self.keys.items():
             for name in names:
                 where = f"{group}/{name}"
@@ -160,13 +158,14 @@ class LegacyFile:
                     raise self._missing(where, "no array", "an array for each name")
                 if where in named:
                     raise refused(self.label, where, "named twice", "one array for each name")
-                named.add(where)
+                named[where] = None
         # Users keep data of their own beside a model, but not among its weights.
         among = tuple(f"{group}/" for group in (base, OPTIMIZER)) if base else ""
         for where in self._sets:
             if where not in named and where.startswith(among):
                 expected = "only arrays that weight_names lists"
                 raise refused(self.label, where, "an array without a name", expected, "extra")
+        return list(named)
 
     # ---- Attributes ----
 
