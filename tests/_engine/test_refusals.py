@@ -269,7 +269,7 @@ class Steps(callbacks.Callback):
 @pytest.mark.parametrize(
     ("make_callback", "match"),
     [
-        (lambda path: callbacks.ModelCheckpoint(path / "m.h5"), "old .h5 format"),
+        (lambda path: callbacks.ModelCheckpoint(path / "f" / "m.h5"), "not a folder"),
         (
             lambda path: callbacks.ModelCheckpoint(
                 path / "f" / "m.weights.h5", save_weights_only=True

@@ -67,10 +67,10 @@ def archived(config, weights, metadata=b'{"keras_version": "3.15.1"}', **more):
     return buffer.getvalue()
 
 
-def refusal(content, tmp_path, code):
+def refusal(content, tmp_path, code, name="bad.keras"):
     """The message of the error that a file must raise; nothing else may happen."""
     global _events
-    path = tmp_path / "bad.keras"
+    path = tmp_path / name
     path.write_bytes(content)
     before = sorted(tmp_path.rglob("*"))
     settings = gazelle.config.floatx(), gazelle.config.backend()
@@ -88,7 +88,7 @@ def refusal(content, tmp_path, code):
     message = str(error)
     assert len(message) <= 300
     assert message.isprintable()
-    assert "bad.keras" in message
+    assert name in message
     assert all([error.found, error.expected, error.fix])
     others = [argument for event, argument in events if event == "open"]
     assert {str(name) for name in others if str(name).startswith(str(tmp_path))} <= {str(path)}
@@ -314,6 +314,9 @@ FIELDS = {
         learning_rate="fast"
     ),
     "B50": compiled(loss="nope"),
+    "huge steps": lambda config: config["compile_config"]["optimizer"]["config"].update(
+        gradient_accumulation_steps=10**40
+    ),
 }
 
 

@@ -10,17 +10,18 @@ import sys
 import tempfile
 import textwrap
 import time
+import warnings
 from contextlib import suppress
 
 import numpy as np
 import pytest
 
 import gazelle
-from gazelle._formats import h5, keras_file
+from gazelle._formats import h5, keras_file, legacy_h5
 
 pytestmark = pytest.mark.slow
 
-FORMATS = ["m.keras", "m.weights.h5"]
+FORMATS = ["m.keras", "m.weights.h5", "m.h5"]
 
 
 def make(value):
@@ -30,14 +31,19 @@ def make(value):
 
 
 def write(model, path):
-    (model.save if path.endswith(".keras") else model.save_weights)(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # .h5 is an old format
+        (model.save_weights if path.endswith(".weights.h5") else model.save)(path)
 
 
 def value_in(path):
     """The one value that all weights of a file have."""
-    with (
-        keras_file.open_keras_file(path) if path.endswith(".keras") else h5.open_weights(path)
-    ) as file:
+    opened = {
+        "m.keras": keras_file.open_keras_file,
+        "m.weights.h5": h5.open_weights,
+        "m.h5": legacy_h5.open_legacy,
+    }[os.path.basename(path)]
+    with opened(path) as file:
         weights = file.weights if path.endswith(".keras") else file
         values = {float(v) for group in weights.specs for a in weights.read(group) for v in a.flat}
     assert len(values) == 1

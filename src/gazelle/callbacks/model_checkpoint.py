@@ -25,10 +25,10 @@ class ModelCheckpoint(SavingCallback, MonitorCallback):
     infinite. `fit(resume_from=...)` goes on from a file as if training had not been interrupted.
 
     Args:
-        filepath: Path of the file; ends in `.keras`, or in `.weights.h5` with
-            `save_weights_only`. Names in braces are filled in: `{epoch}` (counted from 1),
-            `{batch}` (with an int `save_freq`) and every name of the logs, with formats as in
-            `"{epoch:02d}-{val_loss:.2f}.keras"`. Missing folders are created.
+        filepath: Path of the file; ends in `.keras` (or `.h5`, for the old format of Keras), or in
+            `.weights.h5` with `save_weights_only`. Names in braces are filled in: `{epoch}`
+            (counted from 1), `{batch}` (with an int `save_freq`) and every name of the logs, with
+            formats as in `"{epoch:02d}-{val_loss:.2f}.keras"`. Missing folders are created.
         monitor: Name of the value by which epochs are compared.
         verbose: 1 prints what is saved.
         save_best_only: Save only when `monitor` has improved.
@@ -104,12 +104,12 @@ class ModelCheckpoint(SavingCallback, MonitorCallback):
         """Check before the first step that the file can be written.
 
         Raises:
-            ArgumentError: The path contains names that the logs will not have, ends in `.h5` for a
-                whole model, or the file or its folder cannot be written.
+            ArgumentError: The path contains names that the logs will not have, or the file or its
+                folder cannot be written.
             ArgumentTypeError: Something in the model cannot be written into a config.
         """
         if not self.save_weights_only:
-            self._check_model()
+            serialize(self.model)
         if names is None:
             check_writable(self.filepath.partition("{")[0])
             return
@@ -119,17 +119,6 @@ class ModelCheckpoint(SavingCallback, MonitorCallback):
         if self.save_best_only and self.monitor not in names:
             self._has_scalar(logs)
         check_writable(path)
-
-    def _check_model(self) -> None:
-        if not self.filepath.endswith(".keras"):
-            path = os.path.splitext(self.filepath)[0] + ".keras"
-            raise ArgumentError(
-                "ModelCheckpoint: Gazelle does not write whole models in the old .h5 format.",
-                expected="a path that ends in .keras",
-                received=repr(self.filepath),
-                fix=f"pass {path!r}",
-            )
-        serialize(self.model)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Reset the count of batches; the best value so far is kept."""

@@ -302,7 +302,8 @@ def inspect(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="A .keras file, a folder of Keras's, or a .weights.h5 file."
+            metavar="FILE",
+            help="A .keras file, a folder of Keras's, a .weights.h5 file, or an old .h5 file.",
         ),
     ],
 ) -> None:
@@ -315,13 +316,17 @@ def inspect(
 @app.command(cls=Command)
 def convert(
     source: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A .keras file, or a folder of Keras's.")
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="A .keras file, a folder of Keras's, or an old .h5 file."
+        ),
     ],
     target: Annotated[
         Path,
         typer.Argument(
             metavar="FILE",
-            help="The file to write: its ending is .keras, .weights.h5, .safetensors or .onnx.",
+            help="The file to write: its ending is .keras, .weights.h5, .safetensors, .onnx or"
+            " .h5.",
         ),
     ],
 ) -> None:

@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from gazelle._core.dtypes import is_float
-from gazelle._core.errors import DataError, short
+from gazelle._core.errors import DataError, ModelFileError, short
 from gazelle._core.variable import Variable, plain
 from gazelle._formats.h5 import Spec, WeightsFile
+from gazelle._formats.legacy_h5 import LegacyFile
 from gazelle._formats.sharded import ShardedWeights
 from gazelle._formats.tensors import TensorsFile
 
@@ -53,7 +54,7 @@ def load_from(
     return list(problems)
 
 
-WeightsLike = WeightsFile | ShardedWeights | TensorsFile
+WeightsLike = WeightsFile | ShardedWeights | TensorsFile | LegacyFile
 Loader = Callable[[dict[str, Any]], Any]
 
 
@@ -70,6 +71,23 @@ class Matches:
     assignments: list[tuple[Variable, np.ndarray]]
     stores: list[tuple[Loader, dict[str, Any]]]
     problems: dict[str, str]
+
+    def check_finite(self, label: str) -> None:
+        """Refuse weights that are NaN or infinite.
+
+        Raises:
+            ModelFileError: The first of them.
+        """
+        for variable, array in self.assignments:
+            if is_float(array.dtype) and not np.isfinite(array).all():
+                raise ModelFileError(
+                    "h5-nonfinite",
+                    file=label,
+                    where=variable.path,
+                    found="NaN or infinite values",
+                    expected="finite weights",
+                    fix="pass allow_nonfinite=True to load them",
+                )
 
     def assign(self) -> None:
         """Set the variables, then call the loaders; if one fails, the variables are set back."""

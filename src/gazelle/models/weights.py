@@ -21,6 +21,7 @@ from gazelle._formats.sharded import ENDING, ShardedWeights, open_sharded, write
 from gazelle.layers import Layer
 from gazelle.layers.graph import Graph
 from gazelle.layers.parts import own_weights
+from gazelle.models.legacy import is_legacy, load_legacy_weights
 from gazelle.models.loading import load_from
 from gazelle.models.paths import attribute_sublayers, keras_layers
 
@@ -114,14 +115,30 @@ def _checked_path(path: str, max_shard_size: float | None) -> str:
     return index
 
 
-def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
+def load_weights(
+    model: Any,
+    filepath: str | os.PathLike[str],
+    skip_mismatch: bool = False,
+    *,
+    by_name: bool | None = None,
+) -> None:
     """Read the weights. If anything does not fit, nothing is changed.
 
     Raises:
         DataError: The file is missing, damaged or does not fit.
+        ArgumentError: `by_name` for a file whose layers are not named.
         StateError: The model is not built.
     """
     require_built(model, "load_weights")
+    if is_legacy(filepath):
+        load_legacy_weights(model, filepath, by_name=bool(by_name), skip_mismatch=skip_mismatch)
+        return
+    if by_name is not None:
+        raise ArgumentError(
+            "`by_name` only supports loading legacy '.h5' or '.hdf5' files.",
+            received=os.fspath(filepath),
+            fix="leave it out",
+        )
     if os.fspath(filepath).endswith(tensors.ENDING):
         named = {name: [variable] for name, variable in named_weights(model).items()}
         with tensors.open_tensors(filepath) as file:
