@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CHOICES = ("stop", "skip", "continue")
 MOST_IN_A_ROW = 10  # steps that are skipped until the fit stops
+_SPOILED = "the weights were set to values that are not finite, by a callback or set_weights"
 _LARGE = 1e4  # inputs and weights above this are called a cause
 
 
@@ -108,6 +109,7 @@ def go_back(runner: Runner, logs: dict[str, Any]) -> BadStep:
         skipped = sum(epoch == runner.epochs for epoch, _ in runner.bad)  # the loss's mean has not
         step = min(step, max(1, math.ceil(engine.counted / feed.batch_size)) + skipped)
     number = runner.position - runner.done + step - 1  # of its batch
+    was_spoiled = engine.state.was_spoiled
     mark = engine.state.go_back()
     is_here = isinstance(mark, Mark) and mark.epoch == runner.epochs and mark.order is runner.order
     before = None
@@ -118,7 +120,7 @@ def go_back(runner: Runner, logs: dict[str, Any]) -> BadStep:
     return BadStep(
         step=step,
         loss=logs["loss"],
-        cause=_cause(runner, batch, before),
+        cause=_SPOILED if was_spoiled else _cause(runner, batch, before),
         kept=_kept(runner, mark, before),
         is_undone=before is not None,
     )
@@ -152,8 +154,6 @@ def _cause(runner: Runner, batch: Any, before: int | None) -> str:
     rate = "unknown" if rate is None else f"{float(rate):g}"
     lower = f"the learning rate ({rate}) may be too large; pass clipnorm=1.0 to the optimizer, too"
     weight, name = _largest(engine.state.trainable)
-    if engine.state.was_spoiled:
-        return "the weights were set to values that are not finite, by a callback or set_weights"
     if weight > _LARGE:
         return f"the weights have grown to {weight:.3g} in {name}: {lower}"
     if before == 1:

@@ -250,6 +250,8 @@ class Backup:
         """Give the variables the values of the copy; returns its age in seconds."""
         for variable, array in zip(self.variables, self._arrays, strict=True):
             variable.restore(jnp.asarray(np.array(array)))
+        self.note_restored()
+        self._is_current = True
         return time.perf_counter() - self._made_at
 
     def note_restored(self) -> None:
