@@ -21,6 +21,7 @@ from gazelle._formats.kinds import file_kind
 CONFIG = "config.json"
 METADATA = "metadata.json"
 WEIGHTS = "model.weights.h5"
+ASSETS = "assets"  # the folder of files that layers write themselves
 
 _ASSET = re.compile(r"assets(/[\w.\- ]+)*/?")
 _MOST_MEMBERS = 1_000
@@ -200,9 +201,7 @@ class Archive:
     def _name(self, raw: bytes) -> str:
         name = raw.decode("utf-8", "backslashreplace")
         is_known = name in (CONFIG, METADATA, WEIGHTS)
-        parts = name.rstrip("/").split("/")
-        is_asset = _ASSET.fullmatch(name) is not None and not {".", ".."} & set(parts)
-        if is_known or is_asset:
+        if is_known or is_asset_name(name):
             return name
         fix = _SAVE_AGAIN
         if name == "model.weights.npz":
@@ -288,6 +287,12 @@ class Archive:
         return ModelFileError(
             f"zip-{code}", file=self.label, where=where, found=found, expected=expected, fix=fix
         )
+
+
+def is_asset_name(name: str) -> bool:
+    """Whether a member may have this name: `assets/`, then names of plain letters."""
+    parts = name.rstrip("/").split("/")
+    return _ASSET.fullmatch(name) is not None and not {".", ".."} & set(parts)
 
 
 def _zip64_field(extra: bytes) -> bytes:

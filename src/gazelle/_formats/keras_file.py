@@ -1,5 +1,7 @@
 """Keras 3's `.keras` files: a config, metadata and weights in a zip archive, or in a folder.
 
+Layers that define `save_assets` add files of their own, below `assets/`.
+
 Gazelle adds to the metadata who wrote the file and the SHA-256 of the config. The weights have
 digests of their own. Keras ignores both.
 """
@@ -11,16 +13,24 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 from gazelle._core.errors import ArgumentError, ModelFileError, short
 from gazelle._files.reading import open_regular, read_bytes
 from gazelle._files.writing import atomic_path, draft_folder
-from gazelle._formats.archive import CONFIG, METADATA, WEIGHTS, Archive
+from gazelle._formats.archive import (
+    ASSETS,
+    CONFIG,
+    METADATA,
+    WEIGHTS,
+    Archive,
+    is_asset_name,
+)
 from gazelle._formats.h5 import Tree, WeightsFile, check_target, open_weights, write_weights
 from gazelle._formats.h5_checks import unreadable
 from gazelle._formats.strict_json import parse_json
@@ -29,7 +39,11 @@ MOST_CONFIG = 64 << 20  # bytes of JSON
 _MOST_METADATA = 1 << 20
 _ALWAYS_ALLOWED = 64 << 20  # bytes of weights, whatever the size of their member
 _MOST_RATIO = 100  # of weights to the bytes of a deflated member
+_SMALL_ASSET = 1 << 20  # bytes of an asset, however well it was deflated
+_MOST_ASSET = 1 << 30  # bytes of an asset in a folder
 _SHA256 = "config_sha256"
+_ASSETS_SHA256 = "assets_sha256"
+_NEW_COPY = "get the file again, or save it again"
 KERAS_VERSION = "3.15.0"  # whose format this is
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same state gives the same bytes
 
@@ -43,6 +57,8 @@ class KerasFile:
         config: The config of the model.
         metadata: Who wrote it; empty where the file does not say.
         weights: The weights.
+        assets: The files that layers have written themselves, by their names below `assets/`: how
+            to read each.
 
     Attributes:
         config_name: What the place of the config is called.
@@ -52,12 +68,42 @@ class KerasFile:
     config: dict[str, Any]
     metadata: dict[str, Any]
     weights: WeightsFile
+    assets: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
     config_name: ClassVar[str] = CONFIG
 
     @property
     def is_verified(self) -> bool:
         """Whether all of it is compared with digests; Keras's own files have none."""
         return _SHA256 in self.metadata and self.weights.has_digests
+
+    def assets_of(self, path: str) -> dict[str, bytes]:
+        """The assets of a layer by the names of their files, verified if the file has digests.
+
+        Args:
+            path: The layer's path in the file.
+
+        Raises:
+            ModelFileError: One cannot be read, or is not what was written.
+        """
+        begin = f"{path}/" if path else ""
+        digests = self.metadata.get(_ASSETS_SHA256, {})
+        found = {}
+        for name, read in self.assets.items():
+            if not name.startswith(begin):
+                continue
+            content = read()
+            expected = digests.get(name) if isinstance(digests, dict) else None
+            if expected not in (None, hashlib.sha256(content).hexdigest()):
+                raise ModelFileError(
+                    "asset-checksum",
+                    file=self.label,
+                    where=f"{ASSETS}/{name}",
+                    found="not the content that was written",
+                    expected=f"the SHA-256 in {METADATA}",
+                    fix=_NEW_COPY,
+                )
+            found[name.removeprefix(begin)] = content
+        return found
 
 
 @contextmanager
@@ -90,7 +136,14 @@ def open_keras_file(path: str | os.PathLike[str] | BinaryIO) -> Iterator[KerasFi
         most = _ALWAYS_ALLOWED + _MOST_RATIO * archive.members[WEIGHTS].stored
         weights = io.BytesIO(archive.read(WEIGHTS, most))
         opened = stack.enter_context(open_weights(weights, label))
-        yield KerasFile(label, *_described(config, metadata, label), opened)
+        assets = {
+            name.removeprefix(f"{ASSETS}/"): partial(
+                archive.read, name, _SMALL_ASSET + _MOST_RATIO * member.stored
+            )
+            for name, member in archive.members.items()
+            if name.startswith(f"{ASSETS}/")
+        }
+        yield KerasFile(label, *_described(config, metadata, label), opened, assets)
 
 
 @contextmanager
@@ -111,14 +164,33 @@ def _open_folder(folder: Path, label: str) -> Iterator[KerasFile]:
                 fix="check the path",
             ) from None
     described = _described(contents[CONFIG], contents[METADATA], label)
+    assets = dict(_folder_assets(folder, label))
     with open_weights(folder / WEIGHTS) as weights:
-        yield KerasFile(label, *described, weights)
+        yield KerasFile(label, *described, weights, assets)
+
+
+def _folder_assets(folder: Path, label: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The assets in a folder; a link among them is refused."""
+    for path in sorted((folder / ASSETS).rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not is_asset_name(name):
+            raise ModelFileError(
+                "file-asset",
+                file=label,
+                where=name,
+                found="a link, or a name that no asset has",
+                expected="plain files with names of letters, digits, '_', '-', '.' and spaces",
+                fix="save the model again",
+            )
+        if path.is_file():
+            yield name.removeprefix(f"{ASSETS}/"), partial(read_bytes, path, _MOST_ASSET)
 
 
 def write_keras_file(
     path: str | os.PathLike[str] | BinaryIO,
     config: dict[str, Any],
     tree: Tree,
+    assets: Mapping[str, bytes],
     *,
     writer: str,
     overwrite: bool = True,
@@ -132,6 +204,7 @@ def write_keras_file(
         path: The file, a new folder if not `zipped`, or a binary file object.
         config: The config of the model.
         tree: Its weights, as in `write_weights`.
+        assets: Path of a layer, `/` and name of a file -> its content.
         writer: Who writes it: `"gazelle 1.0"`.
         overwrite: Whether an existing file may be replaced.
         zipped: Whether to write one file instead of a folder.
@@ -142,20 +215,25 @@ def write_keras_file(
         OSError: Writing failed; an old file is unchanged.
     """
     text = json.dumps(config).encode()
-    metadata = {
+    metadata: dict[str, Any] = {
         "keras_version": KERAS_VERSION,
         "written_by": writer,
         _SHA256: hashlib.sha256(text).hexdigest(),
     }
+    if assets:
+        _check_assets(assets)
+        metadata[_ASSETS_SHA256] = {
+            name: hashlib.sha256(content).hexdigest() for name, content in assets.items()
+        }
     head = {METADATA: json.dumps(metadata).encode(), CONFIG: text}
     if not isinstance(path, str | os.PathLike):
-        _write_archive(path, head, tree)
+        _write_archive(path, head, tree, assets)
         return
     target = Path(path)
     check_target(target, overwrite)
     if zipped:
         with atomic_path(target) as temporary, open(temporary, "wb") as file:
-            _write_archive(file, head, tree)
+            _write_archive(file, head, tree, assets)
         return
     if target.exists():
         raise ArgumentError(
@@ -166,14 +244,33 @@ def write_keras_file(
         for name, content in head.items():
             (draft / name).write_bytes(content)
         write_weights(draft / WEIGHTS, tree)
+        for name, content in assets.items():
+            asset = draft / ASSETS / name
+            asset.parent.mkdir(parents=True, exist_ok=True)
+            asset.write_bytes(content)
         os.replace(draft, target)
 
 
-def _write_archive(file: BinaryIO, head: Mapping[str, bytes], tree: Tree) -> None:
+def _check_assets(assets: Mapping[str, bytes]) -> None:
+    """Refuse names that could not be read again."""
+    for name in assets:
+        if not is_asset_name(f"{ASSETS}/{name}"):
+            raise ArgumentError(
+                "save_assets wrote a file with a name that a model file cannot have.",
+                expected="letters, digits, '_', '-', '.' and spaces",
+                received=repr(name),
+            )
+
+
+def _write_archive(
+    file: BinaryIO, head: Mapping[str, bytes], tree: Tree, assets: Mapping[str, bytes]
+) -> None:
     weights = io.BytesIO()
     write_weights(weights, tree)
+    members = [*head.items(), (WEIGHTS, weights.getbuffer())]
+    members += [(f"{ASSETS}/{name}", content) for name, content in assets.items()]
     with zipfile.ZipFile(file, "w") as archive:
-        for name, content in [*head.items(), (WEIGHTS, weights.getbuffer())]:
+        for name, content in members:
             archive.writestr(zipfile.ZipInfo(name, _DATE), content)
 
 

@@ -13,16 +13,19 @@ if TYPE_CHECKING:
     from gazelle.layers.base import Layer
 
 
-def search(value: Any, kinds: tuple[type, ...]) -> Iterator[Any]:
-    """The objects of some classes in a value, also in nested lists, tuples and dicts."""
+def search(value: Any, kinds: tuple[type, ...], within: tuple[int, ...] = ()) -> Iterator[Any]:
+    """The objects of some classes in a value, also in nested lists, tuples and dicts.
+
+    Args:
+        value: The value.
+        kinds: The classes.
+        within: The ids of the containers that the value is in: one may contain itself.
+    """
     if isinstance(value, kinds):
         yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from search(item, kinds)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from search(item, kinds)
+    elif isinstance(value, list | tuple | dict) and id(value) not in within:
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from search(item, kinds, (*within, id(value)))
 
 
 def flatten_layers(layer: Layer, *, frozen: bool = True) -> Iterator[Layer]:

@@ -23,6 +23,7 @@ from gazelle._formats.config_checks import check_config, with_functions
 from gazelle._formats.h5 import WeightsFile
 from gazelle._formats.keras_file import KerasFile, open_keras_file, write_keras_file
 from gazelle._formats.legacy_h5 import LegacyFile
+from gazelle.models.assets import collected, load_assets, warn_of_assets
 from gazelle.models.legacy import (
     LegacyModel,
     is_legacy,
@@ -32,7 +33,7 @@ from gazelle.models.legacy import (
 )
 from gazelle.models.loading import match
 from gazelle.models.trainable import Trainable
-from gazelle.models.weights import saved_state, state_tree
+from gazelle.models.weights import layers_by_path, saved_state, state_tree
 
 _STATE_BYTES = 16 << 20  # for variables that no file holds: states of metrics and generators
 _SAVE_AGAIN = "get the file again, or save it again"
@@ -85,6 +86,7 @@ def save_model(
             stacklevel=3,
         )
     if path is not None and is_old:
+        warn_of_assets(layers_by_path(model), path)
         save_legacy_model(
             model,
             path,
@@ -97,6 +99,7 @@ def save_model(
         filepath,
         serialize(model),
         _with_unbuilt_optimizer(model, state_tree(model)),
+        collected(layers_by_path(model)),
         writer=f"gazelle {gazelle.__version__}",
         overwrite=overwrite,
         zipped=zipped,
@@ -138,6 +141,7 @@ def load_model(
         with open_keras_file(filepath) as file:
             model = _model_from(file, custom_objects, compile)
             _load_state(model, file.weights, allow_nonfinite)
+            load_assets(layers_by_path(model), file)
     _complete_optimizer(model)
     return model
 

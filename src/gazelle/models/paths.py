@@ -77,12 +77,14 @@ def attribute_sublayers(
     return found
 
 
-def _holds_layers(value: Any, is_layer: Callable[[Any], bool]) -> bool:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if not isinstance(value, list | tuple):
+def _holds_layers(
+    value: Any, is_layer: Callable[[Any], bool], within: tuple[int, ...] = ()
+) -> bool:
+    if not isinstance(value, list | tuple | dict) or id(value) in within:
         return False
-    return any(is_layer(item) or _holds_layers(item, is_layer) for item in value)
+    within = (*within, id(value))  # a container may contain itself
+    items = value.values() if isinstance(value, dict) else value
+    return any(is_layer(item) or _holds_layers(item, is_layer, within) for item in items)
 
 
 def _walk(layer: Any, path: str, sublayers: Sublayers, seen: set[int]) -> Iterator[tuple[str, Any]]:
@@ -103,8 +105,11 @@ def _walk(layer: Any, path: str, sublayers: Sublayers, seen: set[int]) -> Iterat
 
 
 def _walk_container(
-    container: Any, path: str, sublayers: Sublayers, seen: set[int]
+    container: Any, path: str, sublayers: Sublayers, seen: set[int], within: tuple[int, ...] = ()
 ) -> Iterator[tuple[str, Any]]:
+    if id(container) in within:  # it contains itself
+        return
+    within = (*within, id(container))
     counts: Counter[str] = Counter()
     items = container.values() if isinstance(container, dict) else container
     for item in items:
@@ -114,5 +119,7 @@ def _walk_container(
         if counts[name]:
             below += f"_{counts[name]}"
         counts[name] += 1
-        walk = _walk_container if is_container else _walk
-        yield from walk(item, below, sublayers, seen)
+        if is_container:
+            yield from _walk_container(item, below, sublayers, seen, within)
+        else:
+            yield from _walk(item, below, sublayers, seen)

@@ -21,6 +21,7 @@ from gazelle._formats.sharded import ENDING, ShardedWeights, open_sharded, write
 from gazelle.layers import Layer
 from gazelle.layers.graph import Graph
 from gazelle.layers.parts import own_weights
+from gazelle.models.assets import warn_of_assets
 from gazelle.models.legacy import is_legacy, load_legacy_weights
 from gazelle.models.loading import load_from
 from gazelle.models.paths import attribute_sublayers, keras_layers
@@ -70,6 +71,7 @@ def save_weights(
     """
     path = _checked_path(os.fspath(filepath), max_shard_size)
     require_built(model, "save_weights")
+    warn_of_assets(layers_by_path(model), path)
     if path.endswith(tensors.ENDING):
         tensors.write_tensors(path, named_weights(model), overwrite=overwrite)
         return
@@ -195,14 +197,8 @@ class SavedState:
 
 
 def saved_state(model: Any) -> SavedState:
-    """What a file holds of a model.
-
-    Raises:
-        StateError: A layer has assets, which are not supported yet.
-    """
-    layers = keras_layers(model, _sublayers)
-    for layer in layers.values():
-        _check_assets(layer)
+    """What a file holds of a model."""
+    layers = layers_by_path(model)
     themselves = {path: layer for path, layer in layers.items() if _saves_itself(layer)}
     variables = {
         path: list(own_weights(layer)) for path, layer in layers.items() if path not in themselves
@@ -213,13 +209,18 @@ def saved_state(model: Any) -> SavedState:
     return SavedState({path: found for path, found in variables.items() if found}, themselves)
 
 
+def layers_by_path(model: Any) -> dict[str, Layer]:
+    """A model and its layers by their paths in a file."""
+    return keras_layers(model, _sublayers)
+
+
 def named_weights(model: Any) -> dict[str, Variable]:
     """The weights by names for people: `dense/kernel`, `inner/dense_1/bias`.
 
     Raises:
         StateError: A layer saves its state itself, so its weights may not be all of it.
     """
-    layers = keras_layers(model, _sublayers)
+    layers = layers_by_path(model)
     named: dict[str, Variable] = {}
     names = {"": ""}  # of the layers, by their paths, with a slash at the end
     for path, layer in layers.items():
@@ -250,18 +251,6 @@ def _saves_itself(layer: Layer) -> bool:
         kind.save_own_variables is not Layer.save_own_variables
         or kind.load_own_variables is not Layer.load_own_variables
     )
-
-
-def _check_assets(layer: Layer) -> None:
-    for name in ("save_assets", "load_assets"):
-        if hasattr(layer, name):
-            raise StateError(
-                f"The layer {layer.name!r} defines {name}(), which Gazelle does not call yet: its"
-                " state would not be saved.",
-                expected="layers whose state is in arrays",
-                received=f"{name} in {type(layer).__name__}",
-                fix="save the state as arrays, in save_own_variables and load_own_variables",
-            )
 
 
 def _sublayers(layer: Any) -> Sequence[Any] | Mapping[str, Any] | None:
