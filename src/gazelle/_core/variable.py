@@ -14,6 +14,7 @@ from gazelle._core.dtypes import is_float, standardize_dtype
 from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle._core.lending import Guard, borrowed_here, check_process, note_use
 from gazelle._core.names import unique_name
+from gazelle._core.registry import is_own_class
 
 
 class Variable:
@@ -63,6 +64,7 @@ class Variable:
         self.regularizer = regularizer
         self.constraint = constraint
         self.overwrite_with_gradient = overwrite_with_gradient
+        is_new = False
         if callable(initializer):
             if shape is None:
                 raise ArgumentError(
@@ -74,6 +76,7 @@ class Variable:
             self.dtype = standardize_dtype(dtype)
             context.spend(shape, jnp.dtype(self.dtype).itemsize)
             value = initializer(shape, dtype=self.dtype)
+            is_new = is_own_class(type(initializer))  # Gazelle's own draw a new array each time
         else:
             value = initializer.value if isinstance(initializer, Variable) else initializer
             if dtype is None and hasattr(value, "dtype") and not is_float(value.dtype):
@@ -86,7 +89,7 @@ class Variable:
         check_process()
         # Concrete also when a model is built while it is being traced.
         with jax.ensure_compile_time_eval():
-            self._own: Any = _array(value, self.dtype)
+            self._own: Any = _array(value, self.dtype, copy=not is_new)
         self._lent = self._own is value  # the caller may still hold the array
         self.guard = Guard()
         self.shape: tuple[int, ...] = tuple(self._own.shape)
@@ -190,6 +193,11 @@ class Variable:
         """
         return jnp.asarray(np.array(self._own)) if copy or self._lent else self._own
 
+    def take(self, array: np.ndarray) -> None:
+        """Replace the value with an array of the same shape and dtype that nothing else holds."""
+        with self.guard.lock:
+            self._own, self._lent = jnp.asarray(array), False
+
     def restore(self, value: jax.Array) -> None:
         """Put a program's result in, an array that nothing else holds."""
         self._own, self._lent = value, False
@@ -263,11 +271,13 @@ def is_handed_out(variable: Variable) -> bool:
     return variable._lent
 
 
-def _array(value: Any, dtype: str) -> Any:
+def _array(value: Any, dtype: str, *, copy: bool = True) -> Any:
+    """A value as a JAX array; a NumPy array is copied, since JAX may use its memory."""
     value = plain(value)
     if isinstance(value, jax.Array):
         return value if value.dtype == dtype else value.astype(dtype)
-    return jnp.asarray(np.array(value, dtype=jnp.dtype(dtype)))
+    make = np.array if copy else np.asarray
+    return jnp.asarray(make(value, dtype=jnp.dtype(dtype)))
 
 
 def _binary(name: str) -> Callable[[Variable, Any], jax.Array]:

@@ -94,7 +94,7 @@ class Matches:
         before = [(variable, plain(variable)) for variable, _ in self.assignments]
         try:
             for variable, array in self.assignments:
-                variable.assign(array)
+                variable.take(array)
             for load, store in self.stores:
                 load(store)
         except BaseException:
@@ -175,6 +175,9 @@ def _converted(
     """The arrays of a group in the variables' dtypes, or an error text if values do not fit."""
     arrays = []
     for variable, array in zip(variables, file.read(group), strict=True):
+        if array.dtype == jnp.dtype(variable.dtype):
+            arrays.append(array)
+            continue
         with np.errstate(over="ignore", invalid="ignore"):
             value = array.astype(jnp.dtype(variable.dtype))
             if is_float(array.dtype):
