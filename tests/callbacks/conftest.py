@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gazelle._core.variable import Variable
+
 
 class FakeOptimizer:
     def __init__(self, learning_rate=0.1):
@@ -29,22 +31,26 @@ class FakeModel:
         self.stop_training = False
         self.optimizer = FakeOptimizer(learning_rate)
         self.metrics = list(metrics)
-        self.weights = -1
+        self.number = -1
         self.saved = []
 
+    @property
+    def weights(self):
+        return [Variable(float(self.number))]
+
     def get_weights(self):
-        return [np.array(self.weights)]
+        return [np.array(self.number)]
 
     def set_weights(self, weights):
-        self.weights = int(weights[0])
+        self.number = int(weights[0])
 
     def save(self, path, overwrite=True):
-        self.saved.append(("model", str(path), self.weights))
-        Path(path).write_text(str(self.weights))
+        self.saved.append(("model", str(path), self.number))
+        Path(path).write_text(str(self.number))
 
     def save_weights(self, path, overwrite=True):
-        self.saved.append(("weights", str(path), self.weights))
-        Path(path).write_text(str(self.weights))
+        self.saved.append(("weights", str(path), self.number))
+        Path(path).write_text(str(self.number))
 
 
 def drive(callback, epochs, model=None, batches=0):
@@ -60,7 +66,7 @@ def drive(callback, epochs, model=None, batches=0):
         for batch in range(batches):
             callback.on_train_batch_begin(batch, {})
             callback.on_train_batch_end(batch, {"loss": given.get("loss", 1.0)})
-        model.weights = epoch
+        model.number = epoch
         logs = dict(given)
         callback.on_epoch_end(epoch, logs)
         seen.append(logs)

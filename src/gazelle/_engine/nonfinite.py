@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gazelle._core.dtypes import is_float
+from gazelle._core.finite import all_finite
 from gazelle._core.symbolic import leaves, map_structure
+from gazelle._core.variable import values_of
 from gazelle._data.feeds import ArrayFeed, to_device
-from gazelle._engine.state import all_finite
 
 if TYPE_CHECKING:
     from gazelle._engine.runner import Runner
@@ -141,7 +142,7 @@ def _run_again(runner: Runner, mark: Mark, target: int) -> int:
     """
     state = runner.engine.state
     runner.run_to(mark, target)
-    if not all_finite(state.trainable):
+    if not all_finite(values_of(state.trainable)):
         state.go_back()
         runner.run_to(mark, max(target - 1, mark.done))
     return target - runner.done

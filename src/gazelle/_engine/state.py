@@ -16,10 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gazelle._core.dtypes import is_float
+from gazelle._core.finite import all_finite
 from gazelle._core.identity import unique
 from gazelle._core.lending import check_process, guard_together
-from gazelle._core.variable import Variable
+from gazelle._core.variable import Variable, values_of
 from gazelle._engine.interrupt import undisturbed
 
 # A copy is made when the last one is at least this old, in seconds, and this many times the time
@@ -143,7 +143,7 @@ class State:
         with self.guard.lock:
             backup = self._backup(self.variables, True)
             backup.put_back()
-            return backup.mark if all_finite(self.trainable) else None
+            return backup.mark if all_finite(values_of(self.trainable)) else None
 
     @property
     def was_spoiled(self) -> bool:
@@ -153,7 +153,7 @@ class State:
     def renew_if_finite(self) -> None:
         """Make a copy now, unless a weight is not finite."""
         with self.guard.lock:
-            if all_finite(self.trainable):
+            if all_finite(values_of(self.trainable)):
                 self._backup(self.variables, True).renew(self.mark)
 
     def is_as_kept(self) -> bool:
@@ -239,7 +239,7 @@ class Backup:
         is_old = age > max(_COPY_AGE, _COPY_SHARE * self._seconds)
         if self._arrays and not was_set and not is_old:
             return
-        if self._arrays and not all_finite(self._watched):
+        if self._arrays and not all_finite(values_of(self._watched)):
             self._made_at = time.perf_counter()  # not to look again at each step
             self.was_spoiled = self.was_spoiled or was_set
             self.note_restored()
@@ -274,14 +274,3 @@ def are_whole(variables: Sequence[Variable]) -> bool:
     except Exception:  # the program that was to give them has failed
         return False
     return True
-
-
-def all_finite(variables: Sequence[Variable]) -> bool:
-    """Whether all values are finite."""
-    arrays = [np.asarray(variable.current) for variable in variables]
-    # The largest and the smallest value tell it without another array.
-    return all(
-        bool(np.isfinite(array.max()) and np.isfinite(array.min()))
-        for array in arrays
-        if array.size and is_float(array.dtype)
-    )

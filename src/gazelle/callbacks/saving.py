@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from gazelle._core.finite import all_finite
+from gazelle._core.variable import values_of
 from gazelle.callbacks.base import Callback, Logs
 
 
@@ -44,7 +46,4 @@ def spoiled(model: Any, logs: Logs, names: Iterable[str]) -> list[str]:
     ]
     if found:
         return found
-    weights = [array for array in model.get_weights() if np.issubdtype(array.dtype, np.floating)]
-    if all(np.isfinite(array).all() for array in weights):
-        return []
-    return ["a weight is NaN or infinite"]
+    return [] if all_finite(values_of(model.weights)) else ["a weight is NaN or infinite"]
