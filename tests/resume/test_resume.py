@@ -152,6 +152,15 @@ def test_a_model_that_is_saved_outside_of_a_fit_has_no_state(tmp_path):
         model.fit(x, y, verbose=0, resume_from=tmp_path / "m.keras")
 
 
+def test_an_old_h5_file_has_no_state(tmp_path):
+    x, y = rows()
+    model = made()
+    with pytest.warns(UserWarning, match="old format"):
+        model.fit(x, y, verbose=0, callbacks=callbacks.ModelCheckpoint(tmp_path / "m.h5"))
+    with pytest.raises(ModelFileError, match="no state of a fit"):
+        model.fit(x, y, verbose=0, resume_from=tmp_path / "m.h5")
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -15,6 +15,7 @@ from gazelle._engine.progress import Progress, check_state
 from gazelle._formats.h5 import WeightsFile
 from gazelle._formats.plain import decode
 from gazelle.callbacks import BackupAndRestore, CallbackList
+from gazelle.models.legacy import is_legacy
 from gazelle.models.loading import load_from
 from gazelle.models.weights import open_by_name, saved_state
 
@@ -81,22 +82,28 @@ def find_state(model: Any, listed: CallbackList, resume_from: str | None) -> Fit
 
 
 def _read(model: Any, path: str) -> FitState:
+    if os.path.exists(path) and is_legacy(path):
+        raise _no_state(repr(path))
     with open_by_name(path) as file:
         arrays = file.read_training_state() if isinstance(file, WeightsFile) else []
         if not arrays:
-            raise ModelFileError(
-                "training-missing",
-                file=file.label,
-                where="the file",
-                found="no state of a fit",
-                expected="a file that ModelCheckpoint or BackupAndRestore has saved during a fit",
-                fix="load it instead: load_model or load_weights",
-            )
+            raise _no_state(file.label)
         text, *others = arrays
         state = check_state(decode(text.tobytes(), others, file.label, "training"), file.label)
         saved = saved_state(model)
         load_from(file, saved.variables, saved.loaders, optional=())
     return FitState(file.label, state, saved.flat)
+
+
+def _no_state(label: str) -> ModelFileError:
+    return ModelFileError(
+        "training-missing",
+        file=label,
+        where="the file",
+        found="no state of a fit",
+        expected="a .keras or .weights.h5 file that a callback has saved during a fit",
+        fix="load it instead: load_model or load_weights",
+    )
 
 
 def save_if_interrupted(progress: Progress, interrupt: Interrupt) -> None:
