@@ -161,7 +161,7 @@ def test_a_training_that_was_interrupted_is_resumed_to_the_same_results(
         signals_at(patched, 2, signal.SIGTERM)
         result = gazelle("train", images, *LONG, "--name", "cut")
     assert result.status == 143
-    assert "The same command with --resume goes on from there." in result.out
+    assert "The same command with --resume goes on." in result.out
     result = gazelle("train", images, *LONG, "--name", "cut", "--resume")
     assert (result.status, result.err) == (0, "")
     assert "Resuming after epoch 3, from 'runs/.interrupted/cut/latest.weights.h5'." in result.out

@@ -51,6 +51,8 @@ class BackupAndRestore(SavingCallback):
         >>> callback = BackupAndRestore("backup")
     """
 
+    advice = "Run the same program again to go on."
+
     _keeps_learning_rate = True
     _runs_no_user_code = True
 

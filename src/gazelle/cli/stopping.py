@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gazelle._core.errors import ArgumentError
-from gazelle.callbacks import Callback
+from gazelle.callbacks import BackupAndRestore, Callback
 from gazelle.cli.signals import Signals
 from gazelle.models.trainer import interrupt_fit
 
@@ -20,6 +20,12 @@ def stopped_by(signals: Signals) -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit):
         if not signals.stop_requested:
             raise
+
+
+class Backup(BackupAndRestore):
+    """Saves the training of a command."""
+
+    advice = "The same command with --resume goes on."
 
 
 class StopOnSignal(Callback):

@@ -22,7 +22,7 @@ from gazelle._report.pages import write_report
 from gazelle._report.record import RunDetails, new_folder, record
 from gazelle.cli.data import Images, ReadOptions, divide, load
 from gazelle.cli.signals import Signals, current
-from gazelle.cli.stopping import SameSettings, StopOnSignal, stopped_by
+from gazelle.cli.stopping import Backup, SameSettings, StopOnSignal, stopped_by
 from gazelle.config.session import set_random_seed
 from gazelle.layers import Dense, Dropout, Flatten, Input, Rescaling
 from gazelle.models import Sequential
@@ -69,12 +69,10 @@ class TrainResult:
     Args:
         page: Path of the report.
         interrupted: Whether a signal ended the training.
-        can_resume: Whether the training can be resumed.
     """
 
     page: Path
     interrupted: bool
-    can_resume: bool
 
 
 def train(
@@ -134,10 +132,9 @@ def train(
         record(model, *images.test, history=history, details=details, folder=made.folder)
         write_report(made.folder)
         signals.finish()
-    can_resume = interrupted and Path(backup.path).exists()
     with suppress(OSError):  # there are other interrupted trainings, or none ever
         (out / _INTERRUPTED).rmdir()
-    return TrainResult(made.folder / runs.REPORT, interrupted, can_resume)
+    return TrainResult(made.folder / runs.REPORT, interrupted)
 
 
 def build(images: Images, settings: Settings) -> Any:
@@ -175,8 +172,6 @@ def closing(result: TrainResult) -> str:
     lines = []
     if result.interrupted:
         lines.append("Interrupted: these are the results up to that moment.")
-    if result.can_resume:
-        lines.append("The same command with --resume goes on from there.")
     if isinstance(metrics, schema.ClassificationMetrics):
         lines.append(
             f"Test accuracy {metrics.accuracy:.4f} on {metrics.rows:,} images "
@@ -185,10 +180,10 @@ def closing(result: TrainResult) -> str:
     return "\n".join([*lines, f"Report: {shown(result.page)}"])
 
 
-def _backup(out: Path, name: str, resume: bool, verbose: int) -> callbacks.BackupAndRestore:
+def _backup(out: Path, name: str, resume: bool, verbose: int) -> Backup:
     """Where a training is saved while it runs; without `resume` an old one is put aside."""
     folder = out / _INTERRUPTED / runs.folder_name(name)
-    backup = callbacks.BackupAndRestore(folder, min_interval=_SAVE_EVERY)
+    backup = Backup(folder, min_interval=_SAVE_EVERY)
     found = Path(backup.path).exists()
     if found and not resume:
         aside = folder.with_name(f"{folder.name}-old")
@@ -205,7 +200,7 @@ def _fit(
     model: Any,
     images: Images,
     settings: Settings,
-    backup: callbacks.BackupAndRestore,
+    backup: Backup,
     signals: Signals,
     verbose: int,
 ) -> callbacks.History:

@@ -121,12 +121,12 @@ def save_if_interrupted(progress: Progress, interrupt: Interrupt) -> None:
         return
     progress.between_calls = True
     try:
-        saved = [backup.path for backup in backups if backup.save(progress.runner.logs)]
+        saved = [backup for backup in backups if backup.save(progress.runner.logs)]
     finally:
         progress.between_calls = False
-    if saved:
+    if saved and (progress.callbacks.params or {}).get("verbose") != 0:
         say(
             f"Interrupted in epoch {progress.epoch + 1}: the training is saved in"
-            f" {shown(saved[0])}. Run the same program again to go on."
+            f" {shown(saved[0].path)}. {saved[0].advice}"
         )
     raise Interrupt.error(interrupt.signal)
