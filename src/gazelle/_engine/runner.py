@@ -116,7 +116,7 @@ class Runner:
     random_before: Any = None  # the state of NumPy's generator before `order` was drawn
     done: int = 0  # steps of this epoch
     logs: dict[str, Any] = field(default_factory=dict)  # after the last of them
-    first_epoch: int = 0
+    first_epoch: int = 0  # the number of the first one in this fit, from 0
     epochs: int = 0  # that were begun
     bad: list[tuple[int, BadStep]] = field(default_factory=list)  # steps with their epochs
     last_batch: Any = None  # of a step that was run by itself
@@ -348,7 +348,8 @@ class Runner:
 
     def _draw_order(self, feed: ArrayFeed, *, may_be_running: bool = False) -> None:
         """Begin a pass over the data."""
-        self.random_before = np.random.get_state(legacy=False)  # noqa: NPY002
+        if self.stage == "train":
+            self.random_before = np.random.get_state(legacy=False)  # noqa: NPY002
         self.position, self.order = 0, feed.order()
         if self.source is not None:
             self.source.begin(self.order, busy=may_be_running)
