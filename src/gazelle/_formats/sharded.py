@@ -6,6 +6,7 @@ are until the new index replaces the old one.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ import numpy as np
 
 from gazelle._core.errors import ArgumentError, ModelFileError, short
 from gazelle._files.reading import read_bytes
-from gazelle._files.writing import atomic_path
+from gazelle._files.writing import atomic_path, remove_leftovers
 from gazelle._formats.h5 import Tree, WeightsFile, check_target, keyed, open_weights, write_weights
 from gazelle._formats.h5_checks import Spec, unreadable
 from gazelle._formats.strict_json import parse_json
@@ -114,7 +115,7 @@ def write_sharded(
     target = Path(path)
     check_target(target, overwrite)
     parts, total = _divided(tree, most)
-    before = _files_of(target)
+    before = _files_of(target) | _orphans(target)
     digest = hashlib.sha256(repr([list(part) for part in parts]).encode())
     for part in parts:
         for group, arrays in part.items():
@@ -187,6 +188,21 @@ def _files_of(index: Path) -> set[str]:
     stem = re.escape(index_stem)
     usual = re.compile(stem + r"(-[0-9a-f]{12})?_\d{5}\.weights\.h5")
     return {name for name in names if usual.fullmatch(name)} - {f"{index_stem}_00000.weights.h5"}
+
+
+def _orphans(index: Path) -> set[str]:
+    """Files of saves that were killed: named like the index's files, and older than the index.
+
+    Temporary files of such saves are removed here. Their names hold digests, so that no later save
+    has the same.
+    """
+    stem, any_digest = index.name.removesuffix(ENDING), f"-{'?' * 12}_{'?' * 5}.weights.h5"
+    remove_leftovers(index.parent, f"{glob.escape(stem[-20:])}{any_digest}")
+    with suppress(OSError):
+        written = index.stat().st_mtime_ns
+        found = index.parent.glob(f"{glob.escape(stem)}{any_digest}")
+        return {path.name for path in found if path.lstat().st_mtime_ns < written}
+    return set()
 
 
 def _named_files(index: Any, label: str) -> dict[str, set[str]]:
