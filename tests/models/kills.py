@@ -212,7 +212,7 @@ def trial(name: str, count: int, seed: int) -> dict[str, Any]:
 
 
 def prepare() -> None:
-    """Import everything that a save uses, and compute nothing: a fork of JAX's threads would hang."""
+    """Import what a save uses, and compute nothing: forks of the threads of JAX would hang."""
     import importlib
 
     for module in ("gazelle.models", "gazelle._export", "jax", "onnx", "onnx.numpy_helper"):

@@ -25,6 +25,8 @@ def with_functions(config: Any, functions: Mapping[str, Any]) -> Any:
         config: The config.
         functions: Functions by the names of the layers that apply them; others are ignored.
     """
+    if not functions:
+        return config
     if isinstance(config, list):
         return [with_functions(item, functions) for item in config]
     if not isinstance(config, dict):
