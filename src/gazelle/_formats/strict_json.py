@@ -9,7 +9,7 @@ from typing import Any
 from gazelle._core.errors import ModelFileError, reason
 
 _DEEPEST = 200  # a model within a model takes four levels
-_MOST_VALUES = 1_000_000
+_MOST_VALUES = 400_000  # of a model's config; a layer has about 60
 _MOST_DIGITS = 20
 
 
@@ -25,7 +25,7 @@ def parse_json(data: bytes, label: str, member: str) -> Any:
         ModelFileError: `json_values` refuses the text.
     """
     try:
-        return json_values(data)
+        return json_values(data, most_values=_MOST_VALUES)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(
             "config-json",
@@ -37,11 +37,12 @@ def parse_json(data: bytes, label: str, member: str) -> Any:
         ) from None
 
 
-def json_values(data: bytes, *, only_finite: bool = False) -> Any:
+def json_values(data: bytes, *, most_values: int = 1_000_000, only_finite: bool = False) -> Any:
     """The values of a JSON text in UTF-8; a byte order mark is allowed.
 
     Args:
         data: The text.
+        most_values: Values at most.
         only_finite: Whether NaN, Infinity and numbers that are too large for a float are refused.
 
     Raises:
@@ -49,8 +50,8 @@ def json_values(data: bytes, *, only_finite: bool = False) -> Any:
             a whole number of more than 20 digits.
         RecursionError: It is nested far too deeply.
     """
-    if sum(data.count(mark) for mark in (b",", b"[", b"{")) > _MOST_VALUES:
-        raise ValueError(f"more than {_MOST_VALUES:,} values")
+    if sum(data.count(mark) for mark in (b",", b"[", b"{")) > most_values:
+        raise ValueError(f"more than {most_values:,} values")
     values = json.loads(
         data.decode("utf-8-sig"),
         object_pairs_hook=_unique_pairs,

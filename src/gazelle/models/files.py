@@ -7,11 +7,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
-import numpy as np
-
 import gazelle
 from gazelle._core.context import variable_budget
-from gazelle._core.dtypes import is_float
 from gazelle._core.errors import (
     ArgumentError,
     CheckWarning,
@@ -209,14 +206,6 @@ def _load_state(model: Any, weights: WeightsFile, allow_nonfinite: bool) -> None
             expected="the weights of config.json",
             fix=_SAVE_AGAIN,
         )
-    for variable, array in matches.assignments:
-        if is_float(array.dtype) and not allow_nonfinite and not np.isfinite(array).all():
-            raise ModelFileError(
-                "h5-nonfinite",
-                file=weights.label,
-                where=variable.path,
-                found="NaN or infinite values",
-                expected="finite weights",
-                fix="pass allow_nonfinite=True to load them",
-            )
+    if not allow_nonfinite:
+        matches.check_finite(weights.label)
     matches.assign()

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gazelle._core.dtypes import is_float
-from gazelle._core.errors import DataError, short
+from gazelle._core.errors import DataError, ModelFileError, short
 from gazelle._core.variable import Variable, plain
 from gazelle._formats.h5 import Spec, WeightsFile
 from gazelle._formats.sharded import ShardedWeights
@@ -25,10 +25,9 @@ def load_from(
     *,
     skip_mismatch: bool = False,
     optional: Collection[str] = ("optimizer",),
+    allow_nonfinite: bool = False,
 ) -> list[str]:
     """Load variables from a file. If anything does not match, no variable is changed.
-
-    NaN and infinite values are loaded as they are.
 
     Args:
         file: The open file.
@@ -38,17 +37,21 @@ def load_from(
             an error.
         optional: Groups (including those below them), such as the optimizer's state, that may be
             missing from the file or the model, and are skipped with a warning if they do not match.
+        allow_nonfinite: Whether values may be NaN or infinite.
 
     Returns:
         The groups that were skipped because they do not match.
 
     Raises:
-        DataError: The file fails a check, cannot be read, or does not match `variables`.
+        DataError: The file fails a check, cannot be read, does not match `variables`, or holds
+            values that are not finite.
     """
     matches = match(file, variables, loaders or {}, optional)
     problems = matches.problems
     fatal = {g: problem for g, problem in problems.items() if not _is_optional(g, optional)}
     _report(file.label, problems, fatal, skip_mismatch)
+    if not allow_nonfinite:
+        matches.check_finite(file.label)
     matches.assign()
     return list(problems)
 
@@ -70,6 +73,23 @@ class Matches:
     assignments: list[tuple[Variable, np.ndarray]]
     stores: list[tuple[Loader, dict[str, Any]]]
     problems: dict[str, str]
+
+    def check_finite(self, label: str) -> None:
+        """Refuse weights that are NaN or infinite.
+
+        Raises:
+            ModelFileError: The first of them.
+        """
+        for variable, array in self.assignments:
+            if is_float(array.dtype) and not np.isfinite(array).all():
+                raise ModelFileError(
+                    "h5-nonfinite",
+                    file=label,
+                    where=variable.path,
+                    found="NaN or infinite values",
+                    expected="finite weights",
+                    fix="pass allow_nonfinite=True to load them",
+                )
 
     def assign(self) -> None:
         """Set the variables, then call the loaders; if one fails, the variables are set back."""

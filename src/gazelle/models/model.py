@@ -318,18 +318,22 @@ class Model(Trainable):
         """
         save_weights(self, filepath, overwrite, max_shard_size)
 
-    def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
+    def load_weights(
+        self, filepath: Any, skip_mismatch: bool = False, *, allow_nonfinite: bool = False
+    ) -> None:
         """Read the weights from a file. All or nothing is changed.
 
         Args:
             filepath: A file that `save_weights` of Gazelle or Keras 3 wrote, or a `.keras` file.
             skip_mismatch: Whether to leave out (with a warning) what does not fit.
+            allow_nonfinite: Whether weights may be NaN or infinite.
 
         Raises:
-            DataError: The file is missing, damaged, or does not fit the model.
+            DataError: The file is missing, damaged, does not fit the model, or holds weights that
+                are not finite.
             StateError: The model is not built.
         """
-        load_weights(self, filepath, skip_mismatch=skip_mismatch)
+        load_weights(self, filepath, skip_mismatch=skip_mismatch, allow_nonfinite=allow_nonfinite)
 
     def save(
         self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any

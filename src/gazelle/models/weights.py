@@ -100,22 +100,34 @@ def _checked_path(path: str, max_shard_size: float | None) -> str:
     return index
 
 
-def load_weights(model: Any, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
+def load_weights(
+    model: Any,
+    filepath: str | os.PathLike[str],
+    skip_mismatch: bool = False,
+    *,
+    allow_nonfinite: bool = False,
+) -> None:
     """Read the weights. If anything does not fit, nothing is changed.
 
     Raises:
-        DataError: The file is missing, damaged or does not fit.
+        DataError: The file is missing, damaged, does not fit, or holds values that are not finite.
         StateError: The model is not built.
     """
     require_built(model, "load_weights")
     if os.fspath(filepath).endswith(tensors.ENDING):
         named = {name: [variable] for name, variable in named_weights(model).items()}
         with tensors.open_tensors(filepath) as file:
-            load_from(file, named, skip_mismatch=skip_mismatch)
+            load_from(file, named, skip_mismatch=skip_mismatch, allow_nonfinite=allow_nonfinite)
         return
     state = saved_state(model)
     with _open_by_name(filepath) as weights:
-        load_from(weights, state.variables, state.loaders, skip_mismatch=skip_mismatch)
+        load_from(
+            weights,
+            state.variables,
+            state.loaders,
+            skip_mismatch=skip_mismatch,
+            allow_nonfinite=allow_nonfinite,
+        )
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from gazelle._files.reading import read_bytes
 from gazelle._formats.config_checks import check_config
 from gazelle._formats.h5 import read_weights
 from gazelle._formats.keras_file import open_keras_file
+from gazelle._formats.strict_json import json_values
 from gazelle.runtime.predictor import Predictor
 from gazelle.runtime.program import Program
 
@@ -63,7 +63,8 @@ def load(path: Path, config: Path | Mapping[str, Any] | None = None) -> Predicto
         entry, arrays = _read_config(config), read_weights(path)
     try:
         program = Program(entry, arrays)
-    except GazelleError:
+    except GazelleError as error:
+        error.args = (f"{short(os.fspath(path), 200)}: {error}",)
         raise
     except (
         ArithmeticError,
@@ -74,7 +75,7 @@ def load(path: Path, config: Path | Mapping[str, Any] | None = None) -> Predicto
         ValueError,
     ) as error:
         raise DataError(
-            "The config of the model is damaged.",
+            f"{short(os.fspath(path), 200)}: the config of the model is damaged.",
             expected="what to_json returns",
             received=reason(error),
             fix="save the model again",
@@ -109,7 +110,7 @@ def _read_config(config: Path | Mapping[str, Any]) -> Any:
 
 def _parsed(text: str | bytes) -> Any:
     try:
-        return json.loads(text)
+        return json_values(text.encode() if isinstance(text, str) else text)
     except (ValueError, RecursionError) as error:
         raise DataError(
             "The config is not JSON.",

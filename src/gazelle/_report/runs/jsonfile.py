@@ -7,6 +7,7 @@ import json
 import math
 import types
 import typing
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -129,9 +130,14 @@ def _check_type(value: Any, kind: type, name: str, where: str) -> None:
         raise TypeError(f"{where} is a {type(value).__name__}, not {name}")
 
 
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
 def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
     _check_type(value, dict, "an object", where)
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     required = {
         field.name
         for field in dataclasses.fields(kind)
