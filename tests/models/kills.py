@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import collections
 import glob
+import importlib
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+LIBRARY = "gazelle"  # or keras
 FORMATS = ("m.keras", "m", "m.weights.h5", "m.weights.json", "m.safetensors", "m.onnx")
 _LONGEST = 0.03  # seconds until the kill: some four saves
 _SHARD = 77_000 / 2**30  # GiB: the kernel and the bias are in two files
@@ -48,9 +50,8 @@ class Kill:
 
 def make(value: float) -> Any:
     """A model whose weights all have one value."""
-    import gazelle
-
-    model = gazelle.Sequential([gazelle.Input((64,)), gazelle.layers.Dense(300, name="d")])
+    library = importlib.import_module(LIBRARY)
+    model = library.Sequential([library.Input((64,)), library.layers.Dense(300, name="d")])
     fill(model, value)
     return model
 
@@ -213,21 +214,23 @@ def trial(name: str, count: int, seed: int) -> dict[str, Any]:
 
 def prepare() -> None:
     """Import what a save uses, and compute nothing: forks of the threads of JAX would hang."""
-    import importlib
-
-    for module in ("gazelle.models", "gazelle._export", "jax", "onnx", "onnx.numpy_helper"):
+    if LIBRARY == "keras":
+        importlib.import_module("keras")
+    for module in ("gazelle.models", "gazelle._export", "jax", "onnx", "safetensors.numpy"):
         importlib.import_module(module)
-    import safetensors.numpy  # noqa: F401
 
 
 def main() -> None:
     """Kill saves and print a line of JSON per format."""
+    global LIBRARY
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=100, help="kills per format")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", help="one format", choices=FORMATS)
+    parser.add_argument("--library", default=LIBRARY, choices=["gazelle", "keras"])
     parser.add_argument("--record", action="store_true", help="keep the figures")
     options = parser.parse_args()
+    LIBRARY = options.library
     prepare()
     for name in [options.only] if options.only else FORMATS:
         begun = time.perf_counter()
@@ -243,4 +246,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    os.environ.setdefault("KERAS_BACKEND", "jax")
     main()

@@ -116,6 +116,8 @@ def damaged(content: bytes, other: bytes, rng: random.Random) -> tuple[bytes, st
         del data[place : place + rng.choice([1, 4, 100])]
     else:
         data[place:] = other[rng.choice([place, rng.randrange(len(other))]) :]
+        if data == other:  # the other file itself, which is good
+            del data[-1]
     return bytes(data), f"{kind} at {place}"
 
 

@@ -115,6 +115,9 @@ def write_sharded(
     target = Path(path)
     check_target(target, overwrite)
     parts, total = _divided(tree, most)
+    # Keras opens a file of this name before it reads the index.
+    first = target.with_name(f"{target.name.removesuffix(ENDING)}_00000.weights.h5")
+    has_first = first.exists() and first.name not in _names_in(target)
     before = _files_of(target) | _orphans(target)
     digest = hashlib.sha256(repr([list(part) for part in parts]).encode())
     for part in parts:
@@ -131,10 +134,11 @@ def write_sharded(
         with atomic_path(target) as temporary:
             temporary.write_text(json.dumps(index, indent=4))
     except BaseException:
-        _remove(target, set(names) - before)
+        # If the last flush failed, the new index is there and names them.
+        _remove(target, set(names) - before - _names_in(target))
         raise
-    # Keras opens a file of this name before it reads the index.
-    write_weights(target.with_name(f"{target.name.removesuffix(ENDING)}_00000.weights.h5"), {})
+    if not has_first:
+        write_weights(first, {})
     _remove(target, before - set(names))
 
 
@@ -178,16 +182,22 @@ def _divided(tree: Tree, most: float) -> tuple[list[dict[str, dict[str, np.ndarr
     return parts, total
 
 
-def _files_of(index: Path) -> set[str]:
-    """The files of an index that Gazelle or Keras wrote; empty if it cannot be read."""
+def _names_in(index: Path) -> set[str]:
+    """The names in an index; none if it cannot be read."""
     try:
-        names = _named_files(parse_json(read_bytes(index, _MOST_INDEX), "", ""), "")
+        return set(_named_files(parse_json(read_bytes(index, _MOST_INDEX), "", ""), ""))
     except (OSError, ModelFileError):
         return set()
+
+
+def _files_of(index: Path) -> set[str]:
+    """The files of an index that Gazelle or Keras wrote."""
     index_stem = index.name.removesuffix(ENDING)
     stem = re.escape(index_stem)
     usual = re.compile(stem + r"(-[0-9a-f]{12})?_\d{5}\.weights\.h5")
-    return {name for name in names if usual.fullmatch(name)} - {f"{index_stem}_00000.weights.h5"}
+    return {name for name in _names_in(index) if usual.fullmatch(name)} - {
+        f"{index_stem}_00000.weights.h5"
+    }
 
 
 def _orphans(index: Path) -> set[str]:
