@@ -350,6 +350,7 @@ def _work(plan: str, cases: Sequence[Case], kit: Kit, watch: Watch, writing: int
         tempfile.tempdir = None
         os.chdir(kit.root / "cwd")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - what libraries say
         openers.warm_up(side, kit)
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + _ADDRESSES[side]
@@ -361,7 +362,7 @@ def _work(plan: str, cases: Sequence[Case], kit: Kit, watch: Watch, writing: int
             os.write(writing, json.dumps(vars(verdict)).encode() + b"\n")
         os._exit(0)
     except BaseException:
-        traceback.print_exc()
+        traceback.print_exc(file=sys.__stderr__)
         os._exit(1)
 
 

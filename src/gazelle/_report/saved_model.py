@@ -50,14 +50,15 @@ def read_model(folder: Path, config: schema.RunConfig | None = None) -> Any:
             received=str(config.settings.get("model file", "no such file"))[:200],
             fix=f"build the model in Python and call model.load_weights({str(weights)!r})",
         )
+    with open_weights(weights) as file:
+        stored = sum(spec.nbytes for specs in file.specs.values() for spec in specs)
+        arrays = sum(map(len, file.specs.values()))
+        has_digests = file.has_digests
     with reporting_damage(
         path, "a model of Gazelle's layers; one with layers of your own must be built in Python"
     ):
         content = read_bytes(path, MOST_BYTES)
-        check_config(json_values(content, only_finite=True), path.name)
-    with open_weights(weights) as file:
-        stored = sum(spec.nbytes for specs in file.specs.values() for spec in specs)
-        has_digests = file.has_digests
+        check_config(json_values(content, only_finite=True), path.name, arrays)
     allowed = _ALWAYS_ALLOWED + _MOST_RATIO * weights.stat().st_size
     with (
         reporting_damage(path, "a model of Gazelle's layers that matches its weights"),

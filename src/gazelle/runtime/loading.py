@@ -86,8 +86,8 @@ def load(path: Path, config: Path | Mapping[str, Any] | None = None) -> Predicto
 def _read_keras_file(path: Path) -> tuple[Any, dict[str, list[np.ndarray]]]:
     """The config and the weights in a `.keras` file."""
     with open_keras_file(path) as file:
-        check_config(file.config, file.label)
         weights = file.weights
+        check_config(file.config, file.label, sum(map(len, weights.specs.values())))
         return file.config, {group: weights.read(group) for group in weights.specs}
 
 
