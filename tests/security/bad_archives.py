@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import struct
@@ -72,6 +73,80 @@ def spaces(kit: Kit) -> bytes:
 def zeros(megabytes: int) -> Make:
     """An asset that no layer needs and that unpacks to many zeros."""
     return content(lambda kit: with_bomb("assets/zeros", b"\0", megabytes << 20, members(kit)))
+
+
+def end_record(place: int, pattern: str, value: int) -> Make:
+    """A good archive with a field of its last record changed."""
+
+    def make(kit: Kit) -> bytes:
+        data = bytearray(kit.archive())
+        struct.pack_into(pattern, data, len(data) - 22 + place, value)
+        return bytes(data)
+
+    return content(make)
+
+
+def filled(kit: Kit) -> bytes:
+    """Ten bytes between the last member and the directory, which says so."""
+    data = bytearray(kit.archive())
+    start = struct.unpack_from("<L", data, len(data) - 6)[0]
+    struct.pack_into("<L", data, len(data) - 6, start + 10)
+    return bytes(data[:start]) + bytes(10) + bytes(data[start:])
+
+
+def with_time(kit: Kit) -> bytes:
+    """A size that ought to be in a field of 64 bits, and another field."""
+    info = zipfile.ZipInfo(CONFIG)
+    info.extra = struct.pack("<2HL", 0x5455, 4, 0)
+    (_, config), weights = members(kit)
+    data = bytearray(zipped([(info, config), weights]))
+    struct.pack_into("<L", data, data.index(b"PK\x01\x02") + 24, 0xFFFFFFFF)
+    return bytes(data)
+
+
+def packed(kit: Kit) -> bytearray:
+    return bytearray(zipped(members(kit), zipfile.ZIP_DEFLATED))
+
+
+def broken_stream(kit: Kit) -> bytes:
+    data = packed(kit)
+    start = 30 + len(CONFIG)
+    data[start : start + 40] = b"\xff" * 40
+    return bytes(data)
+
+
+def larger_size(value: int, *, stored: bool = False) -> Make:
+    """Both statements of the size of config.json changed, of its content or of its bytes."""
+
+    def make(kit: Kit) -> bytes:
+        data = packed(kit)
+        central = data.index(b"PK\x01\x02")
+        for place in (18 if stored else 22, central + (20 if stored else 24)):
+            struct.pack_into("<L", data, place, value)
+        return bytes(data)
+
+    return content(make)
+
+
+def wide_members(kit: Kit) -> bytes:
+    """Sizes in fields of 64 bits, as for files above 4 GB."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in members(kit):
+            with archive.open(name, "w", force_zip64=True) as member:
+                member.write(data)
+    return buffer.getvalue()
+
+
+def wide_directory(kit: Kit) -> bytes:
+    """The place of the directory in a record of 64 bits."""
+    data = kit.archive()
+    count, size, start = struct.unpack_from("<HLL", data, len(data) - 12)
+    end = len(data) - 22
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, size, start)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, end, 1)
+    last = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, size, 0xFFFFFFFF, 0)
+    return data[:end] + record + locator + last
 
 
 def metadata(text: bytes | None) -> Make:
@@ -154,6 +229,28 @@ ROWS: list[tuple[str, str, Make, str, Make]] = [
      members(kit)[1]])), "zip-", GOOD),
     ("Z38", "zipped again by macOS", more(("__MACOSX/._config.json", b"1")), "zip-member", GOOD),
     ("Z39", "pipe", pipe, "file-unreadable", GOOD),
+    ("Z40", "comment that is not there", end_record(20, "<H", 5), "zip-comment", GOOD),
+    ("Z41", "two disks", end_record(4, "<H", 1), "zip-disks", GOOD),
+    ("Z42", "record of 64 bits that is not there", end_record(16, "<L", 0xFFFFFFFF),
+     "zip-directory", of(wide_directory)),
+    ("Z42-s", "the same in a file of 22 bytes",
+     of(lambda kit: b"PK\x05\x06" + bytes(8) + b"\xff" * 8 + bytes(2)), "zip-directory", GOOD),
+    ("Z43", "one member more in the last record", of(
+        lambda kit: kit.archive()[:-14] + struct.pack("<2H", 4, 4) + kit.archive()[-10:]
+    ), "zip-directory", GOOD),
+    ("Z44", "one member less in the last record", of(
+        lambda kit: kit.archive()[:-14] + struct.pack("<2H", 2, 2) + kit.archive()[-10:]
+    ), "zip-directory", GOOD),
+    ("Z45", "size of 64 bits that is not there", patched(24, "<L", 0xFFFFFFFF), "zip-size",
+     of(wide_members)),
+    ("Z45-x", "the same beside a time", of(with_time), "zip-size", of(wide_members)),
+    ("Z33-end", "member behind the end", patched(42, "<L", 0x7FFFFFF0), "zip-", GOOD),
+    ("Z46", "deflated data that is broken", of(broken_stream), "zip-deflate",
+     of(lambda kit: bytes(packed(kit)))),
+    ("Z47", "deflated data of another size", larger_size(9_999), "zip-deflate",
+     of(lambda kit: bytes(packed(kit)))),
+    ("Z48", "bytes between the members", of(filled), "zip-extra", GOOD),
+    ("Z49", "member longer than the file", larger_size(1 << 30, stored=True), "zip-", GOOD),
     ("R01", "folder of an Orbax checkpoint", folder(lambda kit: ORBAX), "file-", folder(unzipped)),
     ("R02", "folder without weights", folder(lambda kit: {CONFIG: b"{}"}), "", folder(unzipped)),
 ]  # fmt: skip

@@ -1,8 +1,8 @@
 """The table of bad inputs: every row is a generated file, with a legal twin beside it.
 
 The ids are those of the project's table of bad inputs: A code and names, B malformed configs, D
-excess, H weights, S weights in several files, Z the zip archive, R folders, N and P arrays and
-pickles, U run folders, T archives, G downloads, I images.
+excess, H weights, S weights in several files, F safetensors, Z the zip archive, R folders, N and P
+arrays and pickles, U run folders, T archives, G downloads, I images.
 """
 
 from __future__ import annotations

@@ -181,6 +181,7 @@ NAMES = [
             inserted(a_lambda(function(module, name))),
             "config-class",
             NAMED,
+            **WITH_FUNCTION,
         )
         for id, module, name in ADVISORIES
     ),
@@ -323,6 +324,7 @@ NOT_MODELS = [
         b'{"module": "keras", "class_name": "Sequential", "config": {"layers": [' * 3000
         + b"]}}" * 3000
     ), "config-json"),
+    ("B17", "300 lists in lists", with_text(b"[" * 300 + b"]" * 300), "config-json"),
     ("B15", "config {}", with_text(b"{}"), "config-"),
     ("B16", "invalid UTF-8", with_text(b'{"a": "\xff"}'), "config-json"),
 ]  # fmt: skip

@@ -155,6 +155,13 @@ def run_with(name: str, change: Callable[[Any, Kit], Any]) -> Make:
     return make
 
 
+def huge_number(kit: Kit, folder: Path) -> Path:
+    run = kit.run(folder)
+    path = run / "metrics.json"
+    path.write_text(path.read_text().replace("{", '{"loss": 1e999, ', 1))
+    return run
+
+
 def _code_in_model(tree: Any, kit: Kit) -> None:
     tree["config"]["layers"].insert(1, a_lambda(code(kit)))
 
@@ -167,6 +174,7 @@ RUNS: list[tuple[str, str, Make]] = [
      run_with("metrics.json", lambda tree, kit: tree.update(rows=float("nan")))),
     ("U04", "unknown field in config.json of a run",
      run_with("config.json", lambda tree, kit: tree.update(more=1))),
+    ("U07", "number above all floats in metrics.json of a run", huge_number),
     ("U05", "control characters in history.csv of a run",
      run_with("history.csv", lambda data, kit: b"epoch,\x1b[31mloss\n1,x\n")),
     ("U06", "weights of a run cut", run_with("model.weights.h5", lambda data, kit: data[:3000])),

@@ -139,6 +139,11 @@ ROWS: list[tuple[str, str, Edit, str, Edit | None]] = [
     ("H29", "group within itself", cycle, "h5-", AS_FLOATS),
     ("H30", "group for an array", group_there, "h5-", AS_FLOATS),
     ("H31", "array for a group", array_there, "h5-", AS_FLOATS),
+    ("H52", "name of 2,000 characters",
+     lambda f, kit: f["layers/dense/vars"].create_dataset("n" * 2000, data=[1.0]), "h5-object",
+     AS_FLOATS),
+    ("H53", "type with a name", lambda f, kit: f.__setitem__("layers/dense/t", np.dtype("f4")),
+     "h5-object", AS_FLOATS),
     ("H34", "array without a shape", replaced(BIAS, data=h5py.Empty("f4")), "h5-shape", AS_FLOATS),
     ("H35", "filter that needs a plugin", unknown_filter, "h5-filter",
      replaced(BIAS, data=GOOD_BIAS, chunks=(3,), shuffle=True)),
@@ -182,6 +187,13 @@ BYTES: list[tuple[str, str, Callable[[bytes], bytes], str]] = [
     ("H40-all", "one byte missing", lambda data: data[:-1], "h5-truncated"),
     ("H41", "random bytes", lambda data: bytes(range(7, 256)) * 8, "h5-kind"),
     ("H42", "web page", lambda data: b"<!doctype html><html>" + b" " * 500, "h5-kind"),
+    (
+        "H54",
+        "structure of a group broken",
+        lambda data: data.replace(b"TREE", b"TRxE"),
+        "h5-damaged",
+    ),
+    ("H55", "names broken", lambda data: data.replace(b"HEAP", b"HExP"), "h5-damaged"),
     ("H43", "512 bytes in front", lambda data: bytes(512) + data, "h5-kind"),
 ]
 
@@ -222,6 +234,75 @@ def gone(index: dict[str, Any], folder: Path, kit: Kit) -> None:
     os.remove(folder / "m_00000.weights.h5")
 
 
+def second(index: dict[str, Any], folder: Path, kit: Kit) -> None:
+    """A second file with the same arrays."""
+    (folder / "m_00001.weights.h5").write_bytes(kit.weights())
+    for where in index["weight_map"]:
+        index["weight_map"][where] = ["m_00000.weights.h5", "m_00001.weights.h5"]
+
+
+def index_folder(kit: Kit, folder: Path) -> Path:
+    (folder / "m.weights.json").mkdir()
+    return folder / "m.weights.json"
+
+
+# ---- safetensors ----
+
+
+def tensors(change: Callable[[dict[str, Any], bytes], tuple[Any, bytes]]) -> Make:
+    """A `.safetensors` file with a changed header, or other data."""
+
+    def make(kit: Kit) -> bytes:
+        size = int.from_bytes(kit.tensors[:8], "little")
+        header, data = json.loads(kit.tensors[8 : 8 + size]), kit.tensors[8 + size :]
+        header, data = change(header, data)
+        text = header if isinstance(header, bytes) else json.dumps(header).encode()
+        return len(text).to_bytes(8, "little") + text + data
+
+    return content(make, "m.safetensors")
+
+
+def entry(**changed: Any) -> Make:
+    """The entry of the bias changed."""
+    return tensors(
+        lambda header, data: ({**header, "d/bias": {**header["d/bias"], **changed}}, data)
+    )
+
+
+def raw(change: Callable[[bytes], bytes]) -> Make:
+    return content(lambda kit: change(kit.tensors), "m.safetensors")
+
+
+def tensors_folder(kit: Kit, folder: Path) -> Path:
+    (folder / "m.safetensors").mkdir()
+    return folder / "m.safetensors"
+
+
+GOOD_TENSORS = raw(lambda data: data)
+TENSORS: list[tuple[str, str, Make, str]] = [
+    ("F01", "header of 2^60 bytes", raw(lambda data: (1 << 60).to_bytes(8, "little") + data[8:]),
+     "safetensors-"),
+    ("F02", "header that is not JSON", tensors(lambda header, data: (b"{nothing", data)),
+     "safetensors-"),
+    ("F03", "numbers behind the end", entry(data_offsets=[1 << 40, (1 << 40) + 12]),
+     "safetensors-"),
+    ("F04", "arrays that share bytes", entry(data_offsets=[4, 16]), "safetensors-"),
+    ("F05", "bytes of no array", tensors(lambda header, data: (header, data + bytes(8))),
+     "safetensors-"),
+    ("F06", "shape that does not fit", entry(shape=[7]), "safetensors-"),
+    ("F07", "type that is not known", entry(dtype="F80"), "safetensors-"),
+    ("F08", "shape of 2^60 x 2^60", entry(shape=[1 << 60, 1 << 60]), "safetensors-"),
+    ("F09", "cut", raw(lambda data: data[:-5]), "safetensors-"),
+    ("F10", "empty", raw(lambda data: b""), "safetensors-"),
+    ("F11", "web page", raw(lambda data: b"<html>" + b" " * 100), "safetensors-"),
+    ("F12", "array missing",
+     tensors(lambda header, data: ({"d/bias": {**header["d/bias"], "data_offsets": [0, 12]}},
+                                   bytes(12))), ""),
+    ("F13", "NaN", tensors(lambda header, data: (header, b"\xff" * len(data))), "h5-nonfinite"),
+    ("F15", "folder", tensors_folder, "file-unreadable"),
+    ("F16", "numbers of 8 bits", entry(dtype="F8_E4M3", shape=[12]), "safetensors-"),
+    ("F14", "complex numbers", entry(dtype="C64"), "safetensors-"),
+]  # fmt: skip
 SHARDS = [
     ("S01", "file in another folder", mapped("../m_00000.weights.h5"), "shard-name"),
     ("S02", "absolute path", mapped(lambda kit: str(kit.trap / "other.h5")), "shard-name"),
@@ -234,6 +315,7 @@ SHARDS = [
     ("S09", "layer that the file does not have",
      lambda index, folder, kit: index["weight_map"].update({"/x/vars": "m_00000.weights.h5"}),
      "shard-index"),
+    ("S11", "arrays in two files", second, "shard-twice"),
     ("S10", "web page", lambda index, folder, kit: "<html>", "shard-index"),
 ]  # fmt: skip
 
@@ -304,5 +386,17 @@ CASES = [
     *(
         Case(id, f"shards: {what}", sharded(change), code, "weights", twin=sharded())
         for id, what, change, code in SHARDS
+    ),
+    Case(
+        "S12",
+        "shards: folder instead of the index",
+        index_folder,
+        "file-unreadable",
+        "weights",
+        twin=sharded(),
+    ),
+    *(
+        Case(id, f"safetensors: {what}", make, code, "tensors", twin=GOOD_TENSORS)
+        for id, what, make, code in TENSORS
     ),
 ]

@@ -188,6 +188,7 @@ def _images(path: str, kit: Kit, **options: Any) -> Callable[[], Any]:
 
 _GAZELLE: dict[str, Callable[..., Callable[[], Any]]] = {
     "weights": _weights,
+    "tensors": _weights,
     "run": _run,
     "cifar": _cifar,
     "archive": _unpacked,
