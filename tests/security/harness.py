@@ -351,7 +351,7 @@ def _work(plan: str, cases: Sequence[Case], kit: Kit, watch: Watch, writing: int
         os.chdir(kit.root / "cwd")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - what libraries say
-        openers.warm_up(side, kit)
+        openers.warm_up(side, kit, {case.kind for case in cases})
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + _ADDRESSES[side]
         resource.setrlimit(resource.RLIMIT_AS, (most, most))

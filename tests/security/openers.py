@@ -43,8 +43,8 @@ def import_everything(side: str) -> None:
         importlib.import_module(name)
 
 
-def warm_up(side: str, kit: Kit) -> None:
-    """Open a good and a bad file of each kind, so that nothing is imported later."""
+def warm_up(side: str, kit: Kit, kinds: set[str]) -> None:
+    """Open a good and a bad file of some kinds, so that nothing is imported later."""
     folder = kit.root / "warm"
     folder.mkdir(exist_ok=True)
     for name in ("good", "graph", "bad"):
@@ -54,10 +54,13 @@ def warm_up(side: str, kit: Kit) -> None:
             _MODEL[side](str(path))
         except ValueError:
             continue
-    if side == "gazelle":
+    if side != "gazelle":
+        return
+    if kinds & {"image", "images"}:
         path = folder / "1.png"
         path.write_bytes(bad_data.png(2, 2))
         _image(str(path), kit)()
+    if "run" in kinds:
         _run(str(kit.good / "run"), kit)()
 
 
