@@ -110,7 +110,7 @@ def write_sharded(
 
     Raises:
         ArgumentError: An array is larger than `most`, or the index exists and `overwrite` is false.
-        OSError: Writing failed; the old index and its files are unchanged.
+        OSError: Writing failed; the old index and its files, or the new ones, are complete.
     """
     target = Path(path)
     check_target(target, overwrite)
