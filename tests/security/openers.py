@@ -166,8 +166,9 @@ def _unpacked(path: str, kit: Kit) -> Callable[[], Any]:
 def _downloaded(origin: str, kit: Kit, **options: Any) -> Callable[[], Any]:
     from gazelle.utils import get_file
 
-    origin = origin.removeprefix("url:")
-    return lambda: get_file(origin=origin, cache_dir=kit.root / "target" / "cache", **options)
+    cache = kit.root / "target" / "cache"
+    (cache / "datasets").mkdir(parents=True, exist_ok=True)
+    return lambda: get_file(origin=origin, cache_dir=cache, **options)
 
 
 def _image(path: str, kit: Kit) -> Callable[[], Any]:
@@ -239,9 +240,9 @@ def _keras_archive(path: str, kit: Kit) -> Callable[[], Any]:
 def _keras_download(origin: str, kit: Kit, **options: Any) -> Callable[[], Any]:
     import keras
 
-    origin = origin.removeprefix("url:")
-    cache = str(kit.root / "target" / "cache")
-    return lambda: keras.utils.get_file(origin=origin, cache_dir=cache, **options)
+    cache = kit.root / "target" / "cache"
+    (cache / "datasets").mkdir(parents=True, exist_ok=True)
+    return lambda: keras.utils.get_file(origin=origin, cache_dir=str(cache), **options)
 
 
 def _keras_image(path: str, kit: Kit) -> Callable[[], Any]:

@@ -10,22 +10,23 @@ from gazelle._core.errors import ModelFileError, reason
 
 _DEEPEST = 200  # a model within a model takes four levels
 _MOST_VALUES = 400_000  # of a model's config; a layer has about 60
-_MOST_DIGITS = 20
+_MOST_DIGITS = 400  # the states of random generators have up to 77
 
 
-def parse_json(data: bytes, label: str, member: str) -> Any:
+def parse_json(data: bytes, label: str, member: str, most_values: int = _MOST_VALUES) -> Any:
     """The values of a JSON text, as `json_values` reads it.
 
     Args:
         data: The text.
         label: The file, for messages.
         member: The member of the file, for messages.
+        most_values: Values at most.
 
     Raises:
         ModelFileError: `json_values` refuses the text.
     """
     try:
-        return json_values(data, most_values=_MOST_VALUES)
+        return json_values(data, most_values=most_values)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(
             "config-json",
@@ -47,7 +48,7 @@ def json_values(data: bytes, *, most_values: int = 1_000_000, only_finite: bool 
 
     Raises:
         ValueError: It is not JSON, names a key twice, is nested too deeply, has too many values, or
-            a whole number of more than 20 digits.
+            a whole number of more than 400 digits.
         RecursionError: It is nested far too deeply.
     """
     if sum(data.count(mark) for mark in (b",", b"[", b"{")) > most_values:
