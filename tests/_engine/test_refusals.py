@@ -1,7 +1,5 @@
 """Mistakes that would make training useless raise an error or a warning."""
 
-import warnings
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -97,18 +95,6 @@ def test_a_model_without_trainable_weights_causes_a_warning_and_is_evaluated():
     with pytest.warns(CheckWarning, match="does not have any trainable weights"):
         loss = model.fit(X, Y, epochs=2, verbose=0).history["loss"]
     assert loss == [pytest.approx(model.evaluate(X, Y, verbose=0))] * 2
-
-
-def test_a_loss_that_is_not_finite_causes_a_warning_in_its_first_epoch():
-    model = make(loss="mse", optimizer=gazelle.optimizers.SGD(1e30))
-    model.layers[-1].activation = gazelle.activations.linear
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model.fit(X, Y, epochs=4, verbose=0)
-    messages = [str(one.message) for one in caught if issubclass(one.category, CheckWarning)]
-    assert len(messages) == 1
-    assert "learning rate (1e+30)" in messages[0]
-    assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize("what", ["loss", "metric", "compute_loss"])
@@ -283,7 +269,7 @@ class Steps(callbacks.Callback):
 @pytest.mark.parametrize(
     ("make_callback", "match"),
     [
-        (lambda path: callbacks.ModelCheckpoint(path / "m.h5"), "old .h5 format"),
+        (lambda path: callbacks.ModelCheckpoint(path / "f" / "m.h5"), "not a folder"),
         (
             lambda path: callbacks.ModelCheckpoint(
                 path / "f" / "m.weights.h5", save_weights_only=True

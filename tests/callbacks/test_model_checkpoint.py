@@ -156,11 +156,8 @@ def test_a_model_that_no_file_can_hold_is_refused_before_the_first_step(tmp_path
     model = gazelle.Sequential([gazelle.Input((4,)), layer, gazelle.layers.Dense(1)])
     model.compile("sgd", "mse")
     before = model.get_weights()
-    for name, error, words in [
-        ("m.keras", TypeError, "lambda cannot be written"),
-        ("m.h5", ValueError, r"m\.keras"),
-    ]:
+    for name in ("m.keras", "m.h5"):
         callback = ModelCheckpoint(tmp_path / name)
-        with pytest.raises(error, match=words):
+        with pytest.raises(TypeError, match="lambda cannot be written"):
             model.fit(np.ones((8, 4)), np.ones((8, 1)), verbose=0, callbacks=[callback])
     np.testing.assert_array_equal(model.get_weights()[0], before[0])

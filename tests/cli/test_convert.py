@@ -17,13 +17,13 @@ def model(tmp_path):
     return model
 
 
-@pytest.mark.parametrize("ending", [".keras", ".weights.h5", ".safetensors", ".onnx"])
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5", ".safetensors", ".onnx", ".h5"])
 def test_a_model_becomes_another_file(gazelle, model, ending, tmp_path):
     target = tmp_path / f"new{ending}"
     result = gazelle("convert", str(tmp_path / "m.keras"), str(target))
     assert (result.status, result.err) == (0, "")
     assert target.name in result.out
-    if ending == ".keras":
+    if ending in (".keras", ".h5"):
         found = library.models.load_model(target).predict(X)
     elif ending == ".onnx":
         session = pytest.importorskip("onnxruntime").InferenceSession(target)
@@ -35,10 +35,18 @@ def test_a_model_becomes_another_file(gazelle, model, ending, tmp_path):
     np.testing.assert_allclose(found, model.predict(X), atol=1e-6)
 
 
+def test_an_old_file_becomes_a_new_one(gazelle, model, tmp_path):
+    gazelle("convert", str(tmp_path / "m.keras"), str(tmp_path / "old.hdf5"))
+    result = gazelle("convert", str(tmp_path / "old.hdf5"), str(tmp_path / "new.keras"))
+    assert (result.status, result.err) == (0, "")
+    found = library.models.load_model(tmp_path / "new.keras").predict(X)
+    np.testing.assert_allclose(found, model.predict(X), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("source", "target", "words"),
     [
-        ("m.keras", "new.h5", "ends in"),
+        ("m.keras", "new.txt", "ends in"),
         ("m.keras", "new", "no ending"),
         ("gone.keras", "new.onnx", "cannot be opened"),
         ("m.keras", "no/new.keras", "not a folder"),

@@ -48,6 +48,23 @@ def test_weights_and_files_of_keras_are_described(gazelle, model, tmp_path):
     assert "Not compiled." in other.out
 
 
+def test_old_files_are_described(gazelle, model, tmp_path):
+    with pytest.warns(library.errors.CheckWarning, match="old format"):
+        model.save(tmp_path / "m.h5")
+    words = " ".join(gazelle("inspect", str(tmp_path / "m.h5")).out.split())
+    assert "a whole model in the old format of Keras" in words
+    assert f"Written by gazelle {library.__version__}" in words
+    assert "Verified: everything is as it was written." in words
+    assert "Compiled: optimizer SGD, loss mean_squared_error, metrics" in words
+    assert "first Dense units 3, activation relu" in words
+    assert "first/kernel (4, 3) float32 48 bytes" in words
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="d")])
+    other.save(tmp_path / "k.h5")
+    words = " ".join(gazelle("inspect", str(tmp_path / "k.h5")).out.split())
+    assert f"Written by Keras {keras.__version__}. Not verified" in words
+    assert "d/kernel (4, 2)" in words
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"<html>", b"\x89HDF\r\n\x1a\n", b"PK\x03\x04" + bytes(90)]
 )

@@ -50,9 +50,10 @@ def test_at_any_moment_the_run_is_complete_or_absent(
         assert "Traceback" not in result.err
         assert "ignored" not in result.err
         left = {path.name for path in Path("runs").iterdir()} if Path("runs").exists() else set()
-        assert not [entry for entry in left if entry.startswith(".")]
+        assert [entry for entry in left if entry.startswith(".")] in ([], [".interrupted"])
         if name in left:
-            assert {path.name for path in (Path("runs") / name).iterdir()} == FILES
+            files = {path.name for path in (Path("runs") / name).iterdir()}
+            assert files in (FILES, FILES - {"history.csv"})  # of a training without an epoch
             assert f"Report: runs/{name}/report.html" in result.out
         else:
             assert result.status == 128 + number

@@ -142,8 +142,56 @@ def test_a_signal_ends_training_and_keeps_the_results(number, status, gazelle, i
     folder = Path("runs/shades")
     assert {path.name for path in folder.iterdir()} == FILES
     assert runs.read_history(folder)[0] == [1, 2]
-    assert runs.read_config(folder).stop_reason == "Interrupted in epoch 2 of 500."
+    assert runs.read_config(folder).stop_reason == "Interrupted after 2 of 500 epochs."
     assert gazelle("evaluate", folder).status == 0
+
+
+LONG = ("--epochs", "6", "--hidden", "4", "--dropout", "0.2", "--patience", "3")
+
+
+def numbers_of(folder):
+    return [(Path(folder) / name).read_bytes() for name in ("history.csv", "model.weights.h5")]
+
+
+def test_a_training_that_was_interrupted_is_resumed_to_the_same_results(
+    gazelle, images, monkeypatch
+):
+    gazelle("train", images, *LONG, "--name", "whole")
+    with monkeypatch.context() as patched:
+        signals_at(patched, 2, signal.SIGTERM)
+        result = gazelle("train", images, *LONG, "--name", "cut")
+    assert result.status == 143
+    assert "The same command with --resume goes on from there." in result.out
+    result = gazelle("train", images, *LONG, "--name", "cut", "--resume")
+    assert (result.status, result.err) == (0, "")
+    assert "Resuming after epoch 3, from 'runs/.interrupted/cut/latest.weights.h5'." in result.out
+    assert numbers_of("runs/cut-2") == numbers_of("runs/whole")
+    assert not Path("runs/.interrupted").exists()
+
+
+def test_a_training_with_other_settings_is_not_resumed(gazelle, images, monkeypatch):
+    with monkeypatch.context() as patched:
+        signals_at(patched, 2, signal.SIGINT)
+        gazelle("train", images, *LONG)
+    result = gazelle("train", images, *LONG, "--learning-rate", "0.5", "--resume")
+    assert result.status == 1
+    assert "the interrupted training had another --learning-rate" in result.err
+    assert Path("runs/.interrupted/shades/latest.weights.h5").exists()
+
+
+def test_a_new_training_puts_an_interrupted_one_aside(gazelle, images, monkeypatch):
+    with monkeypatch.context() as patched:
+        signals_at(patched, 2, signal.SIGINT)
+        gazelle("train", images, *LONG)
+    result = gazelle("train", images, *LONG)
+    assert "is now runs/.interrupted/shades-old" in result.out
+    assert Path("runs/.interrupted/shades-old/latest.weights.h5").exists()
+
+
+def test_without_an_interrupted_training_resume_begins_one(gazelle, images):
+    result = gazelle("train", images, *LONG, "--resume")
+    assert result.status == 0
+    assert "There is no interrupted training" in result.out
 
 
 @pytest.mark.parametrize(
@@ -224,7 +272,8 @@ def test_ctrl_c_before_the_first_step_is_handled(gazelle, images, monkeypatch):
 
     monkeypatch.setattr(training, "StopOnSignal", PressAtOnce)
     assert gazelle("train", images, "--epochs", "500", "--hidden", "4", "-q").status == 130
-    assert runs.read_history(Path("runs/shades"))[0] == [1]
+    files = {path.name for path in Path("runs/shades").iterdir()}
+    assert files == FILES - {"history.csv"}  # no epoch was complete
 
 
 def test_a_background_job_keeps_ignoring_ctrl_c():

@@ -16,7 +16,7 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).parent))
 from kills import make, value_in, write
 
-FORMATS = ("m.keras", "m.weights.h5", "m.weights.json", "m.safetensors", "m.onnx")
+FORMATS = ("m.keras", "m.weights.h5", "m.weights.json", "m.safetensors", "m.onnx", "m.h5")
 CALLS = ("open", "write", "fsync", "replace")
 _MOST = 200
 

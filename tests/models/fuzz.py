@@ -99,6 +99,9 @@ def make_good_files(folder: Path) -> None:
     graph.fit([x, x[:, :2]], [x[:, :1], x[:, :2]], epochs=1, verbose=0)
     for model, name in ((chain, "chain"), (graph, "graph")):
         model.save(folder / f"{name}.keras")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an old format
+            model.save(folder / f"{name}.h5")
         model.save_weights(folder / f"{name}.weights.h5")
         model.save_weights(folder / f"{name}.safetensors")
         model.save_weights(folder / f"{name}.weights.json", max_shard_size=200 / 2**30)
@@ -110,15 +113,21 @@ class Loader:
     Args:
         folder: Where `make_good_files` wrote.
         seed: Of the damage.
+        only: As in `mutants.make`.
     """
 
-    def __init__(self, folder: Path, seed: int):
+    def __init__(self, folder: Path, seed: int, only: str = ""):
         from gazelle.models import load_model
 
         self._seed = seed
+        self._only = only
         self._goods = mutants.Goods(folder)
         self._models = {name: load_model(folder / f"{name}.keras") for name in mutants.NAMES}
-        self._states = {name: _state(model) for name, model in self._models.items()}
+        self._states = {
+            (name, ending): _state(load_model(folder / f"{name}{ending}"))
+            for name in mutants.NAMES
+            for ending in (".keras", ".h5")
+        }
         self._work = folder / "work"
 
     def judge(self, number: int) -> Verdict:
@@ -126,7 +135,7 @@ class Loader:
         shutil.rmtree(self._work, ignore_errors=True)
         self._work.mkdir()
         rng = random.Random(f"{self._seed}-{number}")
-        mutant = mutants.make(self._goods, self._work, rng)
+        mutant = mutants.make(self._goods, self._work, rng, self._only)
         before = _start_of_peak()
         begun = time.perf_counter()
         outcome, text = self._outcome(mutant)
@@ -140,7 +149,8 @@ class Loader:
     def _outcome(self, mutant: mutants.Mutant) -> tuple[str, str]:
         from gazelle.errors import DataError, ModelFileError
 
-        is_whole = mutant.path.suffix in (".keras", "")
+        alone = (".weights.h5", ".weights.json", ".safetensors")
+        is_whole = not mutant.path.name.endswith(alone)
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
@@ -155,7 +165,8 @@ class Loader:
         if loaded == "different" and mutant.is_verified:
             texts = [str(warning.message) for warning in caught]
             said = [text for text in texts if "skipped" in text]
-            return ("skipped", said[0]) if said and not is_whole else ("silently wrong", "")
+            is_allowed = not is_whole or mutant.path.suffix == ".h5"
+            return ("skipped", said[0]) if said and is_allowed else ("silently wrong", "")
         return loaded, ""
 
     def _whole(self, mutant: mutants.Mutant) -> str:
@@ -168,7 +179,8 @@ class Loader:
         # Not the configs: like Keras, a model unpacks a list of one output, so nested lists change.
         if not _equal((state[0], _state(load_model(again))[1]), state):
             return "unstable"
-        return "same" if _equal(state, self._states[mutant.model]) else "different"
+        ending = mutant.path.suffix or ".keras"  # a folder has the same content
+        return "same" if _equal(state, self._states[mutant.model, ending]) else "different"
 
     def _weights(self, mutant: mutants.Mutant) -> str:
         """Load weights into a model whose weights are all zero."""
@@ -182,7 +194,7 @@ class Loader:
             if any(np.any(variable.numpy()) for variable in variables):
                 return "half loaded"
             raise
-        state, good = _state(model), self._states[mutant.model]
+        state, good = _state(model), self._states[mutant.model, ".keras"]
         if mutant.path.suffix == ".safetensors":  # without the state of the optimizer
             count = len(model.weights)
             state, good = ("", state[1][:count]), ("", good[1][:count])
@@ -229,9 +241,9 @@ def _peak() -> float:
 # ---- The process that loads ----
 
 
-def work(folder: Path, seed: int, numbers: range) -> None:
+def work(folder: Path, seed: int, numbers: range, only: str = "") -> None:
     """Judge files in this process; prints a line before each file and its verdict after it."""
-    loader = Loader(folder, seed)
+    loader = Loader(folder, seed, only)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     most = pages * resource.getpagesize() + _LARGEST_PROCESS
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
@@ -241,19 +253,20 @@ def work(folder: Path, seed: int, numbers: range) -> None:
     print(json.dumps("end"), flush=True)
 
 
-def judge_all(folder: Path, seed: int, numbers: range) -> Iterator[Verdict]:
+def judge_all(folder: Path, seed: int, numbers: range, only: str = "") -> Iterator[Verdict]:
     """The verdicts on all files, from processes that are started again after a crash or a hang."""
     first = numbers.start
     while first < numbers.stop:
-        for verdict in _judged(folder, seed, range(first, numbers.stop)):
+        for verdict in _judged(folder, seed, range(first, numbers.stop), only):
             yield verdict
             first = verdict.number + 1
 
 
-def _judged(folder: Path, seed: int, numbers: range) -> Iterator[Verdict]:
+def _judged(folder: Path, seed: int, numbers: range, only: str) -> Iterator[Verdict]:
     """Verdicts from one process, until it ends, crashes or hangs."""
     command = [sys.executable, __file__, "--folder", str(folder), "--seed", str(seed)]
     command += ["--first", str(numbers.start), "--count", str(len(numbers))]
+    command += ["--only", only]
     lines: queue.Queue[str] = queue.Queue()
     with (
         tempfile.TemporaryFile("w+") as errors,
@@ -304,12 +317,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first file")
     parser.add_argument("--show", default="", help="an outcome of which every file is printed")
+    parser.add_argument("--only", default="", help="legacy: old .h5 files alone")
     parser.add_argument("--record", action="store_true", help="keep the figures")
     parser.add_argument("--folder", type=Path, help="used by the process that loads")
     options = parser.parse_args()
     numbers = range(options.first, options.first + options.count)
     if options.folder:
-        work(options.folder, options.seed, numbers)
+        work(options.folder, options.seed, numbers, options.only)
         return
     found: collections.Counter[str] = collections.Counter()
     kinds: collections.Counter[str] = collections.Counter()
@@ -317,7 +331,7 @@ def main() -> None:
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as root:
         make_good_files(Path(root))
-        for verdict in judge_all(Path(root), options.seed, numbers):
+        for verdict in judge_all(Path(root), options.seed, numbers, options.only):
             found[verdict.outcome] += 1
             kinds[f"{verdict.what.partition(':')[0]}: {verdict.outcome}"] += 1
             slowest = max(slowest, verdict, key=lambda one: one.seconds)

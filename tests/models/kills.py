@@ -19,6 +19,7 @@ import struct
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from typing import Any
 import numpy as np
 
 LIBRARY = "gazelle"  # or keras
-FORMATS = ("m.keras", "m", "m.weights.h5", "m.weights.json", "m.safetensors", "m.onnx")
+FORMATS = ("m.keras", "m", "m.weights.h5", "m.weights.json", "m.safetensors", "m.onnx", "m.h5")
 _LONGEST = 0.03  # seconds until the kill: some four saves
 _SHARD = 77_000 / 2**30  # GiB: the kernel and the bias are in two files
 _NOTE = struct.Struct("<cq")  # what a process reports: `b"+"` begun or `b"."` written, and a value
@@ -62,8 +63,10 @@ def fill(model: Any, value: float) -> None:
 
 def write(model: Any, path: str) -> None:
     """Write a model; the name says the format, and no ending a new folder."""
-    if path.endswith(".keras"):
-        model.save(path)
+    if path.endswith((".keras", "m.h5")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # .h5 is an old format
+            model.save(path)
     elif path.endswith(".onnx"):
         model.export(path)
     elif path.endswith(".json"):
@@ -88,7 +91,7 @@ def value_in(path: str) -> float:
 
 
 def _arrays(path: str) -> Iterator[np.ndarray]:
-    from gazelle._formats import h5, keras_file, sharded, tensors
+    from gazelle._formats import h5, keras_file, legacy_h5, sharded, tensors
 
     if path.endswith(".onnx"):
         import onnx
@@ -100,6 +103,8 @@ def _arrays(path: str) -> Iterator[np.ndarray]:
     opened = {".keras": keras_file.open_keras_file, ".json": sharded.open_sharded}
     opened |= {".h5": h5.open_weights, ".safetensors": tensors.open_tensors}
     ending = os.path.splitext(path)[1]
+    if os.path.basename(path) == "m.h5":
+        opened[".h5"] = legacy_h5.open_legacy
     if not ending:
         folder, name = os.path.split(path)
         found = [other for other in os.listdir(folder) if other.startswith(f"{name}-")]

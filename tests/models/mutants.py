@@ -54,6 +54,7 @@ class Goods:
         self.archives = {name: (folder / f"{name}.keras").read_bytes() for name in NAMES}
         self.weights = {name: (folder / f"{name}.weights.h5").read_bytes() for name in NAMES}
         self.tensors = {name: (folder / f"{name}.safetensors").read_bytes() for name in NAMES}
+        self.legacy = {name: (folder / f"{name}.h5").read_bytes() for name in NAMES}
         self.parts = {
             name: {
                 path.name: path.read_bytes()
@@ -64,10 +65,22 @@ class Goods:
         }
 
 
-def make(goods: Goods, folder: Path, rng: random.Random) -> Mutant:
-    """Make one damaged file in a folder."""
+def make(goods: Goods, folder: Path, rng: random.Random, only: str = "") -> Mutant:
+    """Make one damaged file in a folder.
+
+    Args:
+        goods: The good files.
+        folder: Where to write it.
+        rng: Draws the damage.
+        only: `"legacy"` for old `.h5` files alone.
+    """
     model = rng.choice(NAMES)
     other = NAMES[1 - NAMES.index(model)]
+    if only == "legacy" or (not only and rng.random() < 0.1):
+        ending, content, what, is_verified = _legacy(goods, model, other, rng)
+        path = folder / f"bad{ending}"
+        path.write_bytes(content)
+        return Mutant(path, model, what, is_verified)
     kinds: list[Callable[[], tuple[str, bytes, str, bool]]] = [
         lambda: _archive_bytes(goods, model, other, rng),
         lambda: _archive_record(goods, model, rng),
@@ -121,15 +134,22 @@ def damaged(content: bytes, other: bytes, rng: random.Random) -> tuple[bytes, st
     return bytes(data), f"{kind} at {place}"
 
 
-def _structure(content: bytes, rng: random.Random) -> tuple[bytes, str]:
+_MARKS = (b"\x89HDF", b"TREE", b"HEAP", b"SNOD", b"\x01\x00\x05\x00", b"\x01\x00\x06\x00")
+_ATTRIBUTE_MARKS = (b"GCOL", b"model_config", b"layer_names", b"weight_names", b"keras_version")
+
+
+def _structure(
+    content: bytes, rng: random.Random, marks: tuple[bytes, ...] = _MARKS
+) -> tuple[bytes, str]:
     """An HDF5 file in which bytes near the signatures of its structures are changed."""
     data = bytearray(content)
-    marks = (b"\x89HDF", b"TREE", b"HEAP", b"SNOD", b"\x01\x00\x05\x00", b"\x01\x00\x06\x00")
     mark = rng.choice(marks)
     places = [at for at in range(len(data)) if data.startswith(mark, at)] or [0]
     start = rng.choice(places)
     for _ in range(rng.choice([1, 1, 2, 4])):
-        place = min(len(data) - 1, start + rng.randrange(160))
+        # What describes an attribute is around its name.
+        place = start + rng.randrange(160) - (40 if mark in _ATTRIBUTE_MARKS else 0)
+        place = max(0, min(len(data) - 1, place))
         data[place] = rng.choice([0, 1, 255, rng.randrange(256), data[place] ^ 1])
     return bytes(data), f"structure {mark!r} at {start}"
 
@@ -276,6 +296,68 @@ def _folder(goods: Goods, model: str, other: str, folder: Path, rng: random.Rand
         (path / part).write_bytes(content)
     # A change of the metadata alone may take away the digest of the config, which is unchanged.
     return Mutant(path, model, f"folder {kind}: {name}: {how}", True)
+
+
+def _legacy(
+    goods: Goods, model: str, other: str, rng: random.Random
+) -> tuple[str, bytes, str, bool]:
+    """A whole model in the old format, damaged like the others."""
+    content, second = goods.legacy[model], goods.legacy[other]
+    kind = rng.choice(["bytes", "structure", "attributes", "attributes", "config", "names"])
+    is_verified = kind != "config" and rng.random() < 0.5
+    if not is_verified:
+        content, second = without_digests(content), without_digests(second)
+        if rng.random() < 0.5:
+            content = _as_keras_3(content)
+    if kind == "bytes":
+        content, how = damaged(content, second, rng)
+    elif kind == "structure":
+        content, how = _structure(content, rng)
+    elif kind == "attributes":
+        content, how = _structure(content, rng, _ATTRIBUTE_MARKS)
+    else:
+        content, how = _changed_attribute(content, kind, rng)
+    what = f"legacy {kind}, {'verified' if is_verified else 'not verified'}: {how}"
+    return ".h5", content, what, is_verified
+
+
+def _as_keras_3(content: bytes) -> bytes:
+    """A file whose lists of names are in a heap, as Keras 3 writes them; Keras 2 did not."""
+    buffer = io.BytesIO(content)
+    with h5py.File(buffer, "r+") as file:
+        for group in [file["model_weights"], *file["model_weights"].values()]:
+            for name, value in list(group.attrs.items()):
+                if not isinstance(value, str) and len(value):
+                    group.attrs[name] = [text.decode() for text in value]
+    return buffer.getvalue()
+
+
+def _changed_attribute(content: bytes, kind: str, rng: random.Random) -> tuple[bytes, str]:
+    """A file in which the text of an attribute is changed as h5py writes it."""
+    buffer = io.BytesIO(content)
+    with h5py.File(buffer, "r+") as file:
+        how = _change_config(file, rng) if kind == "config" else _change_names(file, rng)
+    return buffer.getvalue(), how
+
+
+def _change_config(file: h5py.File, rng: random.Random) -> str:
+    name = rng.choice(["model_config", "model_config", "training_config"])
+    file.attrs[name], how = changed_json(file.attrs[name].encode(), rng)
+    return f"{name}: {how}"
+
+
+def _change_names(file: h5py.File, rng: random.Random) -> str:
+    groups = [file["model_weights"], *file["model_weights"].values(), file["optimizer_weights"]]
+    group = rng.choice(groups)
+    name = "layer_names" if "layer_names" in group.attrs else "weight_names"
+    names = [text if isinstance(text, bytes) else text.encode() for text in group.attrs[name]]
+    names = names or [b""]
+    names[rng.randrange(len(names))] = rng.choice([*names, b"../x", b"/", b"", b"n" * 900])
+    rng.shuffle(names)
+    del group.attrs[name]
+    new = rng.choice([name, name, f"{name}0", "x"])
+    group.attrs[new] = names
+    return f"{group.name} {new} = {str(names)[:80]}"
 
 
 def _sharded(goods: Goods, model: str, folder: Path, rng: random.Random) -> Mutant:

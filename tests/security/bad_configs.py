@@ -73,10 +73,12 @@ def optimizer(**options: Any) -> Change:
     return lambda config, kit: config["compile_config"]["optimizer"].update(options)
 
 
+def optimizer_option(**options: Any) -> Change:
+    return lambda config, kit: config["compile_config"]["optimizer"]["config"].update(options)
+
+
 def rate(value: Any) -> Change:
-    return lambda config, kit: config["compile_config"]["optimizer"]["config"].update(
-        learning_rate=value
-    )
+    return optimizer_option(learning_rate=value)
 
 
 def listed(**options: Any) -> Change:
@@ -366,6 +368,8 @@ FIELDS: list[tuple[str, str, Change, Change]] = [
      input_layer(batch_shape=[None, 4])),
     ("B47", "optimizer SGDD", optimizer(class_name="SGDD"), optimizer(class_name="SGD")),
     ("B48", 'learning rate "fast"', rate("fast"), rate(0.5)),
+    ("B52", "10^40 steps between updates", optimizer_option(gradient_accumulation_steps=10**40),
+     optimizer_option(gradient_accumulation_steps=2)),
     ("B50", "loss nope", compiled(loss="nope"), compiled(loss="mae")),
 ]  # fmt: skip
 

@@ -7,6 +7,7 @@ started by themselves and keep their figures in long_runs.json:
 
     python tests/models/fuzz.py --count 100000 --seed 9 --record
     python tests/models/kills.py --count 1000 --seed 9 --record
+    python tests/resume/kills.py --count 200 --record
 """
 
 from __future__ import annotations

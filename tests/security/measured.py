@@ -249,6 +249,58 @@ def failing_calls(options: Options) -> tuple[str, str | None]:
     ), None
 
 
+# ---- Trainings that are interrupted or go wrong ----
+
+
+def _interrupted(call: str) -> Any:
+    """The value of a call of tests/resume/measured.py, in a process of its own."""
+    script = (
+        f"import json, sys; sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
+        f"from resume import measured; print(json.dumps(measured.{call}))"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise RuntimeError(f"{call} failed: {result.stderr[-2000:]}")
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def killed_trainings(options: Options) -> tuple[str, str | None]:
+    """F6."""
+    found = long_runs.kept().get("killed trainings")
+    if found is None or options.quick:
+        found = _interrupted("killed(10)" if options.quick else "killed(30)")
+    bad = share(found["failed"] + found["differing"], found["trainings"])
+    return (
+        f"failed, or other numbers at the end: {bad} trainings, killed {found['kills']} times",
+        None,
+    )
+
+
+def every_step(options: Options) -> tuple[str, str | None]:
+    """F7."""
+    trials, differing = _interrupted("every_step(1)" if options.quick else "every_step()")
+    return f"other numbers at the end: {share(differing, trials)}, one for each step", None
+
+
+def signals(options: Options) -> tuple[str, str | None]:
+    """F9."""
+    one = _interrupted("signals(4)" if options.quick else "signals(20)")
+    return (
+        f"{one['saved']} of {one['sent']} saved, {one['right status']} with the right status,"
+        f" {one['slowest']:.1f} s at most"
+    ), None
+
+
+def spoiled(options: Options) -> tuple[str, str | None]:
+    """F10."""
+    one = _interrupted("spoiled()")
+    return (
+        f"of {one['cases']} ways: {one['in time']} found in the step that shows it or the next,"
+        f" {one['weights kept']} times the weights are finite, {one['cause named']} causes named"
+    ), None
+
+
 def downloads(options: Options) -> tuple[str, str | None]:
     """F15."""
     found, keras = _both("downloads", 40 if options.quick else 200, options)
@@ -367,7 +419,6 @@ def _coverage() -> str:
     return f"tests run {statements:.0f} % of its statements and {branches:.0f} % of its branches"
 
 
-# Figures that nothing measures yet (F6, F7, F9, F10) get a function and take the place of the None.
 FIGURES = [
     Figure("F1", "Known-bad files", "57 of 218 loaded (6 of them legal), 0 executed", known_bad),
     Figure("F2", "Genuine files refused", "-", false_alarms),
@@ -377,15 +428,15 @@ FIGURES = [
     Figure("F5", "Saves killed (kill -9)",
            "unreadable: `.keras` 164 of 200, `.weights.h5` 106 of 200",
            kills),
-    Figure("F6", "Training killed (kill -9): resumed, and consistent",
-           "20 of 200; with double_checkpoint=True 164 of 200"),
-    Figure("F7", "Resumed runs that equal an uninterrupted run, bit for bit", "0 of 4"),
+    Figure("F6", "Trainings killed (kill -9), and begun again",
+           "consistent: 20 of 200; with double_checkpoint=True 164 of 200", killed_trainings),
+    Figure("F7", "Trainings interrupted at every step, and resumed", "equal: 0 of 4", every_step),
     Figure("F8", "Calls that fail while a file is saved", "a full disk destroys the previous file",
            failing_calls),
     Figure("F9", "SIGTERM and Ctrl-C: state saved, exit status",
-           "SIGTERM saves nothing; Ctrl-C stopped 38 of 39 runs"),
-    Figure("F10", "NaN while training: found after how many steps, last good file kept",
-           "not found; all epochs run"),
+           "SIGTERM saves nothing; Ctrl-C stopped 38 of 39 runs", signals),
+    Figure("F10", "NaN while training",
+           "not found; all epochs run", spoiled),
     Figure("F11", "Wrong labels and inputs", "none found", wrong_data),
     Figure("F12", "The same again", "weights equal, files different", repeats),
     Figure("F13", "Time for 6.3 MB of weights", "-", price),

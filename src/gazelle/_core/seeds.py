@@ -143,6 +143,23 @@ def reset_shared(seed: int | None = None) -> None:
         _shared.append(SeedGenerator(seed, name="shared_seed_generator"))
 
 
+def shared_state() -> tuple[Any, int | None]:
+    """The state of the shared generator (None before its first draw) and `last_seed`."""
+    return (_shared[0].state.numpy() if _shared else None), _last[0]
+
+
+def set_shared_state(state: tuple[Any, int | None]) -> None:
+    """Go back to what `shared_state` has returned."""
+    key, seed = state
+    reset_shared(seed)
+    if key is None:
+        _shared.clear()
+        return
+    if not _shared:
+        _shared.append(SeedGenerator(0, name="shared_seed_generator"))
+    _shared[0].state.assign(key)
+
+
 def checked_seed(seed: Any) -> int:
     """`seed` as an int.
 

@@ -203,6 +203,10 @@ class StreamFeed:
         self._waiting: list[Any] = []  # batches that are drawn but not yet returned
         self._begun = False  # whether the first epoch has begun only to draw its first batch
         self._weigh: Callable[[Any], Any] | None = None
+        # Of a `PyDataset`: batches taken in this pass, and the state of NumPy's generator before
+        # their order was drawn.
+        self._taken = 0
+        self._random_before: Any = None
         self.drawn = 0  # batches so far
         self.first = self._draw_first()
 
@@ -288,15 +292,74 @@ class StreamFeed:
         self.first = weigh(self.first)
         self._waiting = [weigh(batch) for batch in self._waiting]
 
-    def _dataset_batches(self) -> Iterator[Any]:
-        """The batches of a `PyDataset` for one epoch, without end if it has no length."""
+    def _dataset_batches(self, skip: int = 0) -> Iterator[Any]:
+        """The batches of a `PyDataset` for one epoch, without end if it has no length.
+
+        Args:
+            skip: How many to leave out.
+        """
+        indexes = itertools.islice(self._drawn_indexes(), skip, None)
+        self._taken = skip
+        return map(self._take, indexes)
+
+    def _take(self, index: int) -> Any:
+        self._taken += 1
+        return self.source[index]
+
+    def _drawn_indexes(self) -> Iterator[int]:
+        """The numbers of the batches of a `PyDataset` in the order of a new pass."""
         count = self.batches
         if count is None:
-            return (self.source[index] for index in itertools.count())
+            return itertools.count()
         order = np.arange(count)
         if self.shuffle:
+            self._random_before = np.random.get_state(legacy=False)  # noqa: NPY002
             order = np.random.permutation(count)  # noqa: NPY002
-        return (self.source[int(index)] for index in order)
+        return (int(index) for index in order)
+
+    # ---- Resuming ----
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where the feed is, as plain data; `move_on` goes there."""
+        taken = 0 if self._iterator is None else self._taken
+        return {"taken": taken, "random_before": self._random_before}
+
+    def move_on(self, place: dict[str, Any], epochs: int, steps: int) -> None:
+        """Go to where the feed of an interrupted fit was.
+
+        A `PyDataset` gives its batches by number, so only its hooks are called. Every other source
+        is drawn from again, because only that brings it into the same state.
+
+        Args:
+            place: The `place` of that feed.
+            epochs: The epochs that it has begun and ended.
+            steps: The steps of the epoch after these that it has done.
+        """
+        for _ in range(epochs):
+            self.begin_epoch()
+            self._draw_away(self.steps)
+            self.end_epoch()
+        if steps:
+            self.begin_epoch()
+            self._draw_away(steps)
+        if not self.indexed:
+            return
+        self._waiting, self._iterator = [], None
+        if place["taken"]:
+            if place["random_before"] is not None:
+                np.random.set_state(place["random_before"])  # noqa: NPY002
+            self._iterator = self._dataset_batches(skip=place["taken"])
+
+    def _draw_away(self, steps: int | None) -> None:
+        """Draw the batches of an epoch, or so many of them, and forget them."""
+        if self.indexed:
+            return
+        done = 0
+        while done != steps and self.next_batch() is not None:
+            done += 1
+        if self.batches is None and steps is None:
+            self.batches = done
 
 
 def _copied(array: np.ndarray | jax.Array) -> np.ndarray | jax.Array:

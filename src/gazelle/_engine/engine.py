@@ -31,7 +31,7 @@ class Logs(NamedTuple):
 
     Args:
         names: The names of the scalars.
-        scalars: An array with one number per name.
+        scalars: An array with one number per name, and the samples that the loss has counted.
         arrays: By name, the results of metrics that give several numbers.
     """
 
@@ -52,6 +52,7 @@ class Engine:
         self.steps = steps
         self.prediction_shapes = list(prediction_shapes)
         self.paces: dict[tuple[str, int | None], Pace] = {}  # by stage and batch size
+        self.counted = 0.0  # samples until the loss was not finite, in the last logs
         self._pure = PureSteps(self.steps)
         self._programs = Programs(self.steps.fingerprint, lambda: self._pure.log_names)
         self._seen_names: list[str] = []  # of the last results
@@ -237,7 +238,7 @@ class Engine:
         This waits for the program. Where it has failed, the variables get back their values.
         """
         try:
-            scalars = np.asarray(logs.scalars).tolist()
+            *scalars, self.counted = np.asarray(logs.scalars).tolist()
             arrays = {name: np.asarray(array) for name, array in logs.arrays.items()}
         except BaseException as error:
             self.state.recover(error)
@@ -245,6 +246,14 @@ class Engine:
         found: dict[str, Any] = dict(zip(logs.names, scalars, strict=True)) | arrays
         self._seen_names = sorted(found)
         return dict(sorted(found.items()))
+
+    def current_logs(self) -> dict[str, Any]:
+        """The logs of what the metrics have counted until now."""
+        results = {name: np.asarray(value) for name, value in self.steps.results().items()}
+        return {
+            name: float(value) if value.ndim == 0 else value
+            for name, value in sorted(results.items())
+        }
 
     def log_names_ahead(self) -> list[str] | None:
         """The names that logs will have, before any step; None where that cannot be known."""

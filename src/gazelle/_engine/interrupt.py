@@ -39,26 +39,38 @@ class _Critical:
 
 
 class Interrupt:
-    """Whether Ctrl-C was pressed: the first press asks the loop to end, a second one raises."""
+    """Whether Ctrl-C was pressed: the first press asks the loop to end, a second one raises.
+
+    Attributes:
+        asked: Whether the loop is to end.
+        signal: The number of the signal that has asked for it; 0 for none.
+    """
 
     def __init__(self) -> None:
         self.asked = False
+        self.signal = 0
 
     @contextmanager
-    def heard(self) -> Iterator[Interrupt]:
+    def heard(self, *, terminate: bool = False) -> Iterator[Interrupt]:
         """Within the block Ctrl-C sets `asked`, and all handlers wait for programs to end.
 
         Python calls handlers in the main thread, so in other threads this does nothing.
+
+        Args:
+            terminate: Whether SIGTERM is heard as well, if it would end the process.
         """
         if not _in_main_thread() or _Critical.in_fit:
             yield self
             return
         before = {number: signal.getsignal(number) for number in _SIGNALS}
-        before = {number: handler for number, handler in before.items() if callable(handler)}
+        ends = {signal.SIGTERM} if terminate and before[signal.SIGTERM] is signal.SIG_DFL else set()
+        before = {n: handler for n, handler in before.items() if callable(handler) or n in ends}
         for number, handler in before.items():
             # Another handler than Python's own means that a notebook or a server listens already.
             is_plain = handler is signal.default_int_handler
-            signal.signal(number, _Later(self._ask if is_plain else handler))
+            if is_plain or not callable(handler):
+                handler = self._ask
+            signal.signal(number, _Later(handler))
         _Critical.in_fit = True
         try:
             yield self
@@ -71,8 +83,13 @@ class Interrupt:
 
     def _ask(self, number: int, frame: Any) -> None:
         if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
+            raise self.error(number)
+        self.asked, self.signal = True, number
+
+    @staticmethod
+    def error(number: int) -> BaseException:
+        """What ends the program: status 130 for Ctrl-C, otherwise 128 plus the signal's number."""
+        return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
 
 
 class _Later:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed
-from gazelle._engine.engine import Engine
+from gazelle._engine.nonfinite import told_at_stop, told_of_skipped
+from gazelle._engine.progress import Progress
 from gazelle._engine.runner import Chunk, Runner
 from gazelle._engine.watch import Watch
-from gazelle.callbacks import CallbackList
+from gazelle.callbacks import BackupAndRestore, CallbackList
 
 
 def steps_of(feed: Feed) -> int | None:
@@ -23,60 +24,59 @@ def steps_of(feed: Feed) -> int | None:
 
 
 def fit(
-    engine: Engine,
-    feed: Feed,
-    callbacks: CallbackList,
+    progress: Progress,
     *,
-    initial_epoch: int,
     epochs: int,
     validation: Runner | None,
     validates: Callable[[int], bool],
     stopped: Callable[[], bool],
-    eager: bool = False,
-    steps_per_execution: int = 1,
+    resume: Callable[[], bool] | None = None,
+    end_if_interrupted: Callable[[], None],
 ) -> None:
-    """Train from `initial_epoch` up to `epochs`.
+    """Train up to `epochs`.
 
     After an exception, Ctrl-C too, every callback's `on_train_end` is called before the exception
     goes on to the caller.
 
     Args:
-        engine: The compiled programs.
-        feed: The training data.
-        callbacks: The callback list; it gets every hook in Keras's order.
-        initial_epoch: Number of the first epoch, from 0.
+        progress: The fit; its callbacks get every hook in Keras's order.
         epochs: Number after the last epoch.
         validation: The runner of the validation; None for none.
         validates: Whether the epoch of a number (from 0) is followed by a validation.
         stopped: Whether to end; asked after each chunk and epoch.
-        eager: Whether to run operation by operation.
-        steps_per_execution: Steps between batch hooks.
+        resume: Goes on from an interrupted fit, and returns whether that fit had to end.
+        end_if_interrupted: Called after the steps of an epoch, and after its end; may raise.
     """
-    runner = Runner(
-        engine,
-        feed,
-        "train",
-        callbacks,
-        eager=eager,
-        steps_per_execution=steps_per_execution,
-        stopped=stopped,
-    )
+    engine, runner, callbacks = progress.engine, progress.runner, progress.callbacks
     watch = Watch(engine)
     logs: dict[str, Any] = {}
+    progress.epoch = progress.initial_epoch
     try:
         callbacks.on_train_begin({})
+        if resume is not None and resume():
+            epochs = progress.epoch
+        runner.first_epoch = progress.epoch
         ahead = _Ahead(runner, callbacks, validation)
-        for epoch in range(initial_epoch, epochs):
-            callbacks.on_epoch_begin(epoch, {})
+        for epoch in range(progress.epoch, epochs):
+            progress.epoch = epoch
+            if not runner.resumes:
+                callbacks.on_epoch_begin(epoch, {})
             results = ahead.epoch(is_last=epoch + 1 == epochs)
             if not results:  # the data has come to its end
                 break
-            watch.look(epoch, results)
+            end_if_interrupted()
+            if runner.diverged:
+                watch.warn(told_at_stop(runner))
+            else:
+                watch.look(epoch, results)
             if validation is not None and validates(epoch):
                 results |= {f"val_{name}": value for name, value in evaluate(validation).items()}
             logs = dict(sorted(results.items()))
             callbacks.on_epoch_end(epoch, logs)
-            if stopped() and not ahead.is_running:
+            progress.epoch_ended = True
+            end_if_interrupted()
+            progress.epoch_ended = False
+            if runner.diverged or (stopped() and not ahead.is_running):
                 break
     except BaseException as error:
         engine.state.recover(error)
@@ -84,7 +84,9 @@ def fit(
         raise
     finally:
         runner.forget_prepared()
-    if epochs > initial_epoch and engine.steps.optimizer is not None:
+    if told := told_of_skipped(runner):
+        watch.warn(told)
+    if epochs > progress.initial_epoch and engine.steps.optimizer is not None:
         engine.steps.optimizer.finalize_variable_values(engine.state.trainable)
     callbacks.on_train_end(logs)
 
@@ -138,7 +140,11 @@ def evaluate(runner: Runner) -> dict[str, Any]:
 
 
 def _end_all(callbacks: CallbackList, logs: dict[str, Any]) -> None:
-    """After an exception: every callback closes what it has open. Errors there do not hide it."""
+    """After an exception: every callback closes what it has open. Errors there do not hide it.
+
+    A backup stays, for the next try.
+    """
     for callback in callbacks.callbacks:
-        with contextlib.suppress(Exception):
-            callback.on_train_end(logs)
+        if not isinstance(callback, BackupAndRestore):
+            with contextlib.suppress(Exception):
+                callback.on_train_end(logs)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from gazelle._core.pure import borrowed
 from gazelle._core.symbolic import leaves, map_structure
-from gazelle._core.variable import Variable, values_of
+from gazelle._core.variable import Variable, plain, values_of
 from gazelle._engine.kernel import Span, plan_for
 from gazelle._engine.steps import Steps
 
@@ -163,12 +163,17 @@ class PureSteps:
         return values
 
     def _logs(self, variables: list[Variable], values: list[Any]) -> PackedLogs:
-        """The results of all metrics: the scalars as one array, for one transfer."""
+        """The results of all metrics: the scalars as one array, for one transfer.
+
+        The last one is the number of samples that the loss has counted.
+        """
         with borrowed(variables, values):
             results = self._steps.results()
+            counted = plain(self._steps.loss_tracker.count)
         scalars = {name: value for name, value in results.items() if jnp.ndim(value) == 0}
         self.log_names = list(scalars)
-        packed = jnp.stack([jnp.asarray(value, jnp.float32) for value in scalars.values()])
+        numbers = [*scalars.values(), counted]
+        packed = jnp.stack([jnp.asarray(number, jnp.float32) for number in numbers])
         return packed, {name: value for name, value in results.items() if name not in scalars}
 
 

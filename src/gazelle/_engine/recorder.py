@@ -40,6 +40,7 @@ def recorded(
     source: str,
     initial_epoch: int,
     epochs: int,
+    steps_before: int = 0,
 ) -> Iterator[Fit]:
     """Within the block the model is trained; the record goes to `history.fits`, also on error.
 
@@ -53,6 +54,7 @@ def recorded(
         source: Where it came from: `"validation_split"` or `"validation_data"`.
         initial_epoch: As given to `fit`.
         epochs: As given to `fit`.
+        steps_before: The steps that the fit had done when it was interrupted, if it is resumed.
 
     Yields:
         The record; the caller may set its `ended`.
@@ -64,7 +66,7 @@ def recorded(
     fit.initial_epoch, fit.epochs = initial_epoch, epochs
     changed = history.weights_changed()
     fit.continued = None if changed is None else not changed
-    rates = _rates(model.optimizer, callbacks, history, fit)
+    rates = _rates(model.optimizer, callbacks, history, fit, steps_before)
     before_this = len(recorded_epochs(history))
     begun = time.perf_counter()
     try:
@@ -108,7 +110,7 @@ def _of_data(feed: Feed, validation: Feed | None, source: str) -> Fit:
 
 
 def _rates(
-    optimizer: Optimizer, callbacks: CallbackList, history: History, fit: Fit
+    optimizer: Optimizer, callbacks: CallbackList, history: History, fit: Fit, steps_before: int
 ) -> Callable[[], list[float]] | None:
     """A function that gives the learning rates later.
 
@@ -118,7 +120,7 @@ def _rates(
         return None
     rate = learning_rate_source(optimizer)
     if isinstance(rate, LearningRateSchedule):
-        begin, steps = int(np.asarray(plain(step_counter(optimizer)))), fit.steps
+        begin, steps = int(np.asarray(plain(step_counter(optimizer)))) - steps_before, fit.steps
         every = optimizer.gradient_accumulation_steps or 1
         if steps is None:
             return None

@@ -6,9 +6,10 @@ heard, and nothing in Python happens per batch. A callback with batch hooks gets
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from gazelle._core.symbolic import map_structure
 from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed, to_device, warn_out_of_data
 from gazelle._data.windows import Piece, Resident, Window, on_device
 from gazelle._engine.engine import Engine, Logs
+from gazelle._engine.nonfinite import MOST_IN_A_ROW, BadStep, Mark, go_back
 from gazelle._engine.pace import Pace
 from gazelle._engine.preflight import check_values
 from gazelle.callbacks import CallbackList
@@ -29,12 +31,14 @@ class Chunk:
     Args:
         logs: What the program gives, still on the device.
         steps: The number of steps.
+        epoch: The number of its epoch in this fit.
         begun: When it was started, in seconds of `time.perf_counter`.
         done: When it was done, if that was before the call of its program returned.
     """
 
     logs: Logs
     steps: int
+    epoch: int
     begun: float
     done: float | None
 
@@ -60,10 +64,27 @@ class Prepared(NamedTuple):
     Args:
         steps: Its number of steps.
         random_state: The state of NumPy's generator before the order was drawn.
+        before: Where the runner was before.
+        order: The order of the samples before.
     """
 
     steps: int
     random_state: Any
+    before: Place
+    order: np.ndarray | None
+
+
+class Place(NamedTuple):
+    """Where a runner is in arrays.
+
+    Args:
+        position: The next batch of the pass.
+        random_before: The state of NumPy's generator before the order of the pass was drawn; None
+            before the first pass.
+    """
+
+    position: int
+    random_before: Any
 
 
 @dataclass
@@ -78,6 +99,7 @@ class Runner:
         eager: Whether to run operation by operation (`run_eagerly`).
         steps_per_execution: Steps between batch hooks.
         stopped: Whether the loop is to end (`model.stop_training`, Ctrl-C).
+        nonfinite: What to do about a loss that is not finite: one of `nonfinite.CHOICES`.
     """
 
     engine: Engine
@@ -87,9 +109,19 @@ class Runner:
     eager: bool = False
     steps_per_execution: int = 1
     stopped: Callable[[], bool] = lambda: False
+    nonfinite: str = "continue"
     # The next batch. An epoch of fewer steps than batches goes on where the last one ended.
     position: int = 0
     order: np.ndarray | None = None  # of the samples
+    random_before: Any = None  # the state of NumPy's generator before `order` was drawn
+    done: int = 0  # steps of this epoch
+    logs: dict[str, Any] = field(default_factory=dict)  # after the last of them
+    first_epoch: int = 0
+    epochs: int = 0  # that were begun
+    bad: list[tuple[int, BadStep]] = field(default_factory=list)  # steps with their epochs
+    last_batch: Any = None  # of a step that was run by itself
+    diverged: bool = False  # whether the fit has to end because of them
+    resumes: bool = False  # whether the next epoch was begun by the fit that is resumed
     source: Resident | Window | None = None  # of the batches, once they are on the device
     prepared: Prepared | None = None
     tail_plan: TailPlan | None = None
@@ -107,38 +139,39 @@ class Runner:
 
     def _array_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
         source, pace = self._placed(feed), self._pace
-        steps = self._begin(feed)
-        done, logs = 0, {}
-        while done < steps and not (done and self.stopped()):
+        done, logs, steps = *self._first(), self._begin(feed)
+        while done < steps and not (done and self.ends):
             # If training is stopped before the first step, that one is done all the same, as in
             # Keras.
             single = self.hooked or self.stopped()
             if self.hooked:
                 self._batch_begin(done)
             wanted = self.steps_per_execution if single else pace.size
-            chunk = self._start(source, min(steps - done, wanted), fresh=done == 0)
+            chunk = self._start(source, min(steps - done, wanted), done)
             done += chunk.steps
             if done < steps:
                 source.prepare(self.position)  # while the program runs
             logs = self.engine.read_logs(chunk.logs)
             pace.learn(chunk.steps, time.perf_counter() - chunk.begun)
+            done, logs = self._checked(done, logs)
             self._report(done, logs)
         return logs
 
     def _eager_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
-        steps = self._begin(feed)
-        done, logs = 0, {}
-        while done < steps and not (done and self.stopped()):
+        done, logs, steps = *self._first(), self._begin(feed)
+        while done < steps and not (done and self.ends):
             batch = map_structure(to_device, feed.batch(self.position, self.order))
+            self.position += 1
             logs = self._one_step(batch, done)
             done += 1
-            self.position += 1
         return logs
 
     def _stream_epoch(self, feed: StreamFeed) -> dict[str, Any]:
-        feed.begin_epoch(from_start=self.stage == "test")
-        done, logs = 0, {}
-        while (feed.steps is None or done < feed.steps) and not (done and self.stopped()):
+        self.epochs += 1
+        done, logs = self._first()
+        if not self._goes_on():
+            feed.begin_epoch(from_start=self.stage == "test")
+        while (feed.steps is None or done < feed.steps) and not (done and self.ends):
             batch = feed.next_batch()
             if batch is None:
                 if feed.steps is not None or not done:
@@ -163,30 +196,40 @@ class Runner:
         feed = self.feed
         if isinstance(feed, StreamFeed) or self.eager or self.hooked or self.stopped():
             return None
+        if self.resumes or self.nonfinite == "skip":
+            return None
         if min(feed.batches, feed.steps or feed.batches) > self._pace.size:
             return None
         source = self._placed(feed)
         if not source.whole:
             return None
         steps = self._begin(feed, may_be_running=may_be_running)
-        return self._start(source, steps, fresh=True)
+        return self._start(source, steps, 0)
 
     def prepare_epoch(self) -> None:
         """Draw the order of the next epoch and gather its data while a program still runs."""
-        if not isinstance(self.feed, ArrayFeed):
+        if not isinstance(self.feed, ArrayFeed) or self.nonfinite == "skip":
             return
         # `ArrayFeed.order` draws from NumPy's generator.
         random_state = np.random.get_state(legacy=False)  # noqa: NPY002
+        before, order = self.place, self.order
         steps = self._begin(self.feed, may_be_running=True)
-        self.prepared = Prepared(steps, random_state)
+        self.prepared = Prepared(steps, random_state, before, order)
         if isinstance(self.source, Window):
             self.source.piece(self.position)
 
     def forget_prepared(self) -> None:
         """Undo `prepare_epoch` where that epoch does not come: NumPy's generator is as before."""
-        if self.prepared is not None:
-            np.random.set_state(self.prepared.random_state)  # noqa: NPY002
-            self.prepared = None
+        if self.prepared is None:
+            return
+        np.random.set_state(self.prepared.random_state)  # noqa: NPY002
+        self.position, self.random_before = self.prepared.before
+        if self.order is not self.prepared.order:
+            self.order = self.prepared.order
+            if self.source is not None:
+                self.source.begin(self.order)
+        self.epochs -= 1
+        self.prepared = None
 
     def end_epoch(self, chunk: Chunk, *, ran_alone: bool = True) -> dict[str, Any]:
         """Wait for an epoch that was started, and return its logs.
@@ -205,22 +248,31 @@ class Runner:
             self._pace.learn(chunk.steps, time.perf_counter() - chunk.begun)
         else:
             self.callbacks.note_seconds(done - begun)
+        _, logs = self._checked(chunk.steps, logs)
         self._report(chunk.steps, logs)
         return logs
 
     # ---- Chunks ----
 
-    def _start(self, source: Resident | Window, steps: int, *, fresh: bool) -> Chunk:
-        """Start a program for up to so many steps, as many as are on the device."""
+    def _start(self, source: Resident | Window, steps: int, done: int) -> Chunk:
+        """Start a program for up to so many steps, as many as are on the device.
+
+        Args:
+            source: The data.
+            steps: The number of steps.
+            done: The steps of the epoch that are done.
+        """
         begun = time.perf_counter()
+        fresh = done == 0
+        self._mark(done)
         if fresh or self.tail_plan is None:
             self.tail_plan = self._planned(source)
         piece = source.piece(self.position, with_tail=self.tail_plan.with_tail)
         steps = min(steps, piece.batches + piece.tail)
         logs = self._run(source, piece, steps, self.tail_plan, fresh=fresh)
         self.position += steps
-        done = time.perf_counter() if logs.scalars.is_ready() else None
-        return Chunk(logs, steps, begun, done)
+        ended = time.perf_counter() if logs.scalars.is_ready() else None
+        return Chunk(logs, steps, self.epochs, begun, ended)
 
     def _planned(self, source: Resident | Window) -> TailPlan:
         """How this epoch's shorter last batch is run: settings may have changed since the last."""
@@ -263,8 +315,11 @@ class Runner:
         """One step on one batch, after `done` others in this epoch."""
         if self.hooked:
             self._batch_begin(done)
+        self._mark(done)
+        self.last_batch = batch
         run = self.engine.train_batch if self.stage == "train" else self.engine.test_batch
         logs = self.engine.read_logs(run(batch, fresh=done == 0, eager=self.eager))
+        _, logs = self._checked(done + 1, logs)
         self._report(done + 1, logs)
         return logs
 
@@ -283,17 +338,121 @@ class Runner:
         if self.prepared is not None:
             steps, self.prepared = self.prepared.steps, None
             return steps
+        self.epochs += 1
+        if self._goes_on():
+            return self._steps_from(self.position - self.done, feed)
         is_first = self.position == 0 and self.order is None
         if self.stage == "test" or self.position >= feed.batches or is_first:
-            self.position, self.order = 0, feed.order()
-            if self.source is not None:
-                self.source.begin(self.order, busy=may_be_running)
-        left = feed.batches - self.position
+            self._draw_order(feed, may_be_running=may_be_running)
+        return self._steps_from(self.position, feed)
+
+    def _draw_order(self, feed: ArrayFeed, *, may_be_running: bool = False) -> None:
+        """Begin a pass over the data."""
+        self.random_before = np.random.get_state(legacy=False)  # noqa: NPY002
+        self.position, self.order = 0, feed.order()
+        if self.source is not None:
+            self.source.begin(self.order, busy=may_be_running)
+
+    @staticmethod
+    def _steps_from(position: int, feed: ArrayFeed) -> int:
+        """The steps of an epoch that begins with this batch."""
+        left = feed.batches - position
         if feed.steps is None:
             return left
         if feed.steps > left:
             warn_out_of_data(left, feed.steps)
         return min(feed.steps, left)
+
+    # ---- Resuming ----
+
+    @property
+    def place(self) -> Place:
+        """Where the runner is in arrays; an epoch that was only prepared has not begun."""
+        if self.prepared is not None:
+            return self.prepared.before
+        return Place(self.position, self.random_before)
+
+    def take_place(self, place: Place, done: int, logs: dict[str, Any], *, in_epoch: bool) -> None:
+        """Go to where the runner of an interrupted fit was.
+
+        NumPy's generator is left in an undefined state.
+
+        Args:
+            place: The place in arrays; not used by a stream, which has to be moved on itself.
+            done: The steps that it has done in its epoch.
+            logs: The logs after these.
+            in_epoch: Whether that epoch has not ended.
+        """
+        feed = self.feed
+        if isinstance(feed, ArrayFeed) and place.random_before is not None:
+            if not self.eager:
+                self._placed(feed)
+            np.random.set_state(place.random_before)  # noqa: NPY002
+            self._draw_order(feed)
+            self.position = place.position
+        self.done, self.logs, self.resumes = done, dict(logs), in_epoch
+
+    def _first(self) -> tuple[int, dict[str, Any]]:
+        """The steps that are done when an epoch begins, and their logs: none, unless it resumes."""
+        if not self.resumes:
+            self.done, self.logs = 0, {}
+        return self.done, self.logs
+
+    def _goes_on(self) -> bool:
+        """Whether the epoch was begun by the fit that is resumed; can be asked once."""
+        resumes, self.resumes = self.resumes, False
+        return resumes
+
+    # ---- A loss that is not finite ----
+
+    @property
+    def ends(self) -> bool:
+        """Whether the epoch ends early."""
+        return self.diverged or self.stopped()
+
+    def run_to(self, mark: Mark, target: int) -> None:
+        """Run the steps of an epoch again, from where a copy was made, until so many are done."""
+        self.position, self.done = mark.position, mark.done
+        if not isinstance(self.feed, ArrayFeed) or self.eager:
+            return
+        source = self._placed(self.feed)
+        while self.done < target:
+            chunk = self._start(source, target - self.done, self.done)
+            self.logs = self.engine.read_logs(chunk.logs)
+            self.done += chunk.steps
+
+    def _mark(self, done: int) -> None:
+        """Tell the state where the fit is, should it make a copy."""
+        if self.stage != "train":
+            return
+        state = self.engine.state
+        state.mark = Mark(self.epochs, self.order, self.position, done)
+        one_by_one = self.eager or isinstance(self.feed, StreamFeed)
+        if self.nonfinite == "skip" and (one_by_one or done == 0):
+            state.renew_if_finite()
+
+    def _checked(self, done: int, logs: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """The steps done and the logs after a chunk; after a bad step, those to go on with."""
+        if self.stage != "train" or self.nonfinite == "continue" or _is_finite(logs):
+            return done, logs
+        self.done = done
+        start = self.position - done
+        bad = self._note_bad(logs)
+        if self.diverged:
+            return done, logs
+        self.position = start + bad.step
+        self.engine.state.mark = Mark(self.epochs, self.order, self.position, bad.step)
+        self.engine.state.renew_if_finite()  # so that the bad step is not run again
+        return bad.step, self.engine.current_logs()
+
+    def _note_bad(self, logs: dict[str, Any]) -> BadStep:
+        """Go back to before a bad step, and decide whether the fit has to end."""
+        bad = go_back(self, logs)
+        recent = [one.step for epoch, one in self.bad[-MOST_IN_A_ROW:] if epoch == self.epochs]
+        in_a_row = recent == list(range(bad.step - MOST_IN_A_ROW, bad.step))
+        self.bad.append((self.epochs, bad))
+        self.diverged = self.nonfinite == "stop" or in_a_row or not bad.is_undone
+        return bad
 
     # ---- Callbacks ----
 
@@ -313,6 +472,12 @@ class Runner:
 
     def _report(self, done: int, logs: dict[str, Any]) -> None:
         """Call the callbacks after a chunk."""
+        self.done, self.logs = done, logs
         if self.hooked:
             getattr(self.callbacks, f"on_{self.stage}_batch_end")(done - 1, dict(logs))
         self.callbacks.on_progress(self.stage, done, logs)
+
+
+def _is_finite(logs: dict[str, Any]) -> bool:
+    loss = logs.get("loss", 0.0)
+    return not isinstance(loss, float) or math.isfinite(loss)

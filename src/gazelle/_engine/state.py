@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gazelle._core.dtypes import is_float
 from gazelle._core.identity import unique
 from gazelle._core.lending import check_process, guard_together
 from gazelle._core.variable import Variable
@@ -49,6 +50,7 @@ class State:
         self.slots = list(slots)
         self.metric_state = unique(metric_state)
         self.guard = guard_together(variable.guard for variable in self.variables)
+        self.mark: Any = None  # where the fit is, for whoever goes back to a copy
         self._kept: list[np.ndarray] = []  # by `keep`
         # For training, and for evaluation, which changes less.
         self._backups: dict[bool, Backup] = {}
@@ -110,7 +112,7 @@ class State:
         with self.guard.lock, undisturbed():
             try:
                 self._finish()
-                self._backup(changed, training).renew_if_due()
+                self._backup(changed, training).renew_if_due(self.mark)
                 copy = self.guard.is_read
                 lent = [variable.lend(copy=copy) for variable in changed]
                 values, result = program(lent, [variable.current for variable in read])
@@ -129,8 +131,30 @@ class State:
                 later ones.
         """
         with self.guard.lock:
-            copies = self._backup(self.variables, True).renew()
+            copies = self._backup(self.variables, True).renew(self.mark)
             self._kept = copies[: len(self.trainable)] if compare else []
+
+    def go_back(self) -> Any:
+        """The variables get the values of the last copy in which all weights are finite.
+
+        Returns:
+            The `mark` when it was made; None if it holds weights that are not finite.
+        """
+        with self.guard.lock:
+            backup = self._backup(self.variables, True)
+            backup.put_back()
+            return backup.mark if all_finite(self.trainable) else None
+
+    @property
+    def was_spoiled(self) -> bool:
+        """Whether code outside of the programs has set weights that are not finite."""
+        return self._backup(self.variables, True).was_spoiled
+
+    def renew_if_finite(self) -> None:
+        """Make a copy now, unless a weight is not finite."""
+        with self.guard.lock:
+            if all_finite(self.trainable):
+                self._backup(self.variables, True).renew(self.mark)
 
     def is_as_kept(self) -> bool:
         """Whether no trainable weight has changed since `keep`. Can be asked once."""
@@ -160,7 +184,8 @@ class State:
                     error.add_note(f"The model's weights are those of {age:.1f} seconds before.")
 
     def _backup(self, changed: list[Variable], training: bool) -> Backup:
-        return self._backups.setdefault(training, Backup(changed))
+        watched = [*self.trainable, *self.slots] if training else []
+        return self._backups.setdefault(training, Backup(changed, watched))
 
     def _finish(self) -> None:
         """Hand results back that are not with their owners yet."""
@@ -177,29 +202,49 @@ class Backup:
 
     Args:
         variables: The variables.
+        watched: Those of them that only a training program changes, and other code now and then.
     """
 
-    def __init__(self, variables: list[Variable]):
+    def __init__(self, variables: list[Variable], watched: list[Variable]):
         self.variables = variables
+        self._watched = watched
+        self._is_current = False  # whether no program has run since
+        self.mark: Any = None  # where the fit was
+        self.was_spoiled = False  # whether other code has set values that are not finite since
         self._arrays: list[np.ndarray] = []
         self._made_at = 0.0
         self._seconds = 0.0  # that it took
         self._seen: list[Any] = []
 
-    def renew(self) -> list[np.ndarray]:
+    def renew(self, mark: Any) -> list[np.ndarray]:
         """Copy the values as they are; returns the copies."""
         begun = time.perf_counter()
-        self._arrays = [np.array(variable.current) for variable in self.variables]
+        self._arrays, self.mark = [np.array(variable.current) for variable in self.variables], mark
         self._made_at = time.perf_counter()
         self._seconds = self._made_at - begun
         self.note_restored()
+        self._is_current, self.was_spoiled = True, False
         return self._arrays
 
-    def renew_if_due(self) -> None:
-        """Copy the values if the copy is old, or if other code than a program has set one since."""
+    def renew_if_due(self, mark: Any) -> None:
+        """Copy the values if the copy is old, or if other code than a program has set one since.
+
+        A copy stays if the weights are no longer finite.
+        """
+        was_set = self._was_set()
+        if self._is_current and not was_set:
+            self.mark = mark
+            return
         age = time.perf_counter() - self._made_at
-        if not self._arrays or age > max(_COPY_AGE, _COPY_SHARE * self._seconds) or self._was_set():
-            self.renew()
+        is_old = age > max(_COPY_AGE, _COPY_SHARE * self._seconds)
+        if self._arrays and not was_set and not is_old:
+            return
+        if self._arrays and not all_finite(self._watched):
+            self._made_at = time.perf_counter()  # not to look again at each step
+            self.was_spoiled = self.was_spoiled or was_set
+            self.note_restored()
+            return
+        self.renew(mark)
 
     def put_back(self) -> float:
         """Give the variables the values of the copy; returns its age in seconds."""
@@ -209,10 +254,11 @@ class Backup:
 
     def note_restored(self) -> None:
         """The values are a program's now."""
-        self._seen = [variable.current for variable in self.variables if variable.trainable]
+        self._is_current = False
+        self._seen = [variable.current for variable in self._watched]
 
     def _was_set(self) -> bool:
-        now = (variable.current for variable in self.variables if variable.trainable)
+        now = [variable.current for variable in self._watched]
         return any(a is not b for a, b in zip(self._seen, now, strict=True))
 
 
@@ -226,3 +272,14 @@ def are_whole(variables: Sequence[Variable]) -> bool:
     except Exception:  # the program that was to give them has failed
         return False
     return True
+
+
+def all_finite(variables: Sequence[Variable]) -> bool:
+    """Whether all values are finite."""
+    arrays = [np.asarray(variable.current) for variable in variables]
+    # The largest and the smallest value tell it without another array.
+    return all(
+        bool(np.isfinite(array.max()) and np.isfinite(array.min()))
+        for array in arrays
+        if array.size and is_float(array.dtype)
+    )

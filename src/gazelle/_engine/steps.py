@@ -30,6 +30,19 @@ from gazelle.metrics import Mean, Metric
 from gazelle.optimizers import Optimizer
 
 
+class LossMean(Mean):
+    """The mean of the loss; it counts no more samples after one that is not finite.
+
+    The count then tells at which step that was (`nonfinite.py`).
+    """
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Add the loss of a batch; `sample_weight` is its number of samples."""
+        was_finite, count = jnp.isfinite(self.total.value), self.count.value
+        super().update_state(values, sample_weight)
+        self.count.assign(jnp.where(was_finite, self.count.value, count))
+
+
 class Network(Protocol):
     """What a step needs of a model."""
 
@@ -89,7 +102,7 @@ class Steps:
         self.runs_graph = runs_graph
         self.attached = list(attached)
         self.compute_loss = compute_loss
-        self.loss_tracker = Mean(name="loss")
+        self.loss_tracker = LossMean(name="loss")
         # A loss of the user's own has no parts.
         tracked = loss.tracked if compute_loss is None else []
         self.part_trackers = {index: Mean(name=loss.log_name(index)) for index in tracked}

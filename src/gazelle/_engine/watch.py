@@ -42,9 +42,9 @@ class Watch:
             return
         if self._finite and not math.isfinite(loss):
             self._finite = False
-            self._warn(_not_finite(epoch, loss, self._rate()))
+            self.warn(_not_finite(epoch, loss, self._rate()))
         elif self._first and self._rate() != "0" and self._engine.state.is_as_kept():
-            self._warn(
+            self.warn(
                 f"fit: no weight has changed in epoch {epoch + 1}, so nothing is learned: all"
                 " gradients are 0. " + (_ALWAYS_0 if loss == 0 else _CUT_OFF)
             )
@@ -55,7 +55,8 @@ class Watch:
         return "unknown" if rate is None else f"{float(rate):g}"
 
     @staticmethod
-    def _warn(text: str) -> None:
+    def warn(text: str) -> None:
+        """Warn at the line of the user's program that calls `fit`."""
         warnings.warn(text, CheckWarning, stacklevel=6)
 
 
@@ -64,5 +65,5 @@ def _not_finite(epoch: int, loss: float, rate: str) -> str:
         f"fit: the loss is {loss:g} in epoch {epoch + 1}; from here on the weights are useless. The"
         f" learning rate ({rate}) may be too large, or the inputs: scale them to about -1 to 1,"
         " lower the learning rate, or pass clipnorm=1.0 to the optimizer."
-        " callbacks.TerminateOnNaN() ends training there."
+        " Without nonfinite_loss='continue' fit ends there."
     )

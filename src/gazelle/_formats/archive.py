@@ -279,7 +279,7 @@ class Archive:
         kind = file_kind(head, self._size)
         fix = "get the file again"
         if "HDF5" in kind:
-            fix = "use load_weights; a whole model: save it as .keras in Keras"
+            fix = "weights: use load_weights; an old whole model: name it .h5"
         return self._refused("not-a-zip", "the file", kind, "a zip archive", fix)
 
     def _refused(

@@ -3,7 +3,8 @@
 Variable i of the layer at `path` is the dataset `path/vars/i`. A file may be damaged or malicious.
 Before a value is read, all objects in the file are checked without following links: only groups and
 plain, fully stored arrays of numbers are allowed. Attributes are not read. Gazelle adds one
-dataset, `gazelle_sha256`, with a digest of each array; Keras ignores it.
+dataset, `gazelle_sha256`, with a digest of each array, and to a file that is saved during a fit the
+group `gazelle_training`, from which the fit can be resumed; Keras ignores both.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from gazelle._formats.h5_checks import (
 )
 
 DIGESTS = "gazelle_sha256"
+TRAINING = "gazelle_training"
 _NEW_COPY = f"get a new copy, or delete {DIGESTS} in it"
 _NUMBER = re.compile("0|[1-9][0-9]{0,5}")  # without leading zeros, as Keras writes it
 _KEY = re.compile(r"[A-Za-z_][\w.\- ]{0,99}")  # what a layer may call an array that it saves itself
@@ -68,14 +70,24 @@ class WeightsFile:
             where: spec_of(dataset, where, label) for where, dataset in self._sets.items()
         }
         grouped = _grouped(self._specs, label, is_part)
+        self._training = grouped.pop(TRAINING, {})
         self.specs = {path: list(found.values()) for path, found in grouped.items()}
         self.keys = {path: list(found) for path, found in grouped.items()}
-        self._digests = None if digests is None else self._read_digests(digests)
+        self._digests = read_digests(digests, self._specs, label)
 
     @property
     def has_digests(self) -> bool:
         """Whether values are verified when they are read; Keras's files have no digests."""
         return self._digests is not None
+
+    @property
+    def has_training_state(self) -> bool:
+        """Whether a fit can be resumed from the file."""
+        return bool(self._training)
+
+    def read_training_state(self) -> list[np.ndarray]:
+        """The arrays of the state of a fit, verified if the file has digests; empty for none."""
+        return [self.read_one(TRAINING, key) for key in self._training]
 
     def read(self, path: str) -> list[np.ndarray]:
         """The arrays of one group, verified if the file has digests.
@@ -90,42 +102,10 @@ class WeightsFile:
         return self._read(_joined(path, key))
 
     def _read(self, where: str) -> np.ndarray:
-        import h5py
-
-        spec = self._specs[where]
-        with guarded(self.label, where):
-            value = np.asarray(h5py.Dataset(self._sets[where])[()])
-        if spec.dtype == BFLOAT16:
-            value = value.view(BFLOAT16)
-        else:
-            value = value.astype(spec.dtype, copy=False)
-        if self._digests is not None and _digest(where, value) != self._digests[where]:
-            raise ModelFileError(
-                "h5-checksum",
-                file=self.label,
-                where=where,
-                found="not the values that were written",
-                expected="the SHA-256 digest in the file",
-                fix=_NEW_COPY,
-            )
+        value = read_array(self._sets[where], self._specs[where], where, self.label)
+        if self._digests is not None:
+            check_digest(self._digests, where, digest_of(where, value), self.label)
         return value
-
-    def _read_digests(self, dataset: Any) -> dict[str, bytes]:
-        import h5py
-
-        spec = spec_of(dataset, DIGESTS, self.label)
-        if spec.shape != (len(self._specs), 32) or spec.dtype != np.uint8:
-            raise ModelFileError(
-                "h5-checksum",
-                file=self.label,
-                where=DIGESTS,
-                found=f"{spec}, which does not match the arrays",
-                expected=f"({len(self._specs)}, 32) uint8",
-                fix=_NEW_COPY,
-            )
-        with guarded(self.label, DIGESTS):
-            rows = h5py.Dataset(dataset)[()]
-        return {where: row.tobytes() for where, row in zip(sorted(self._specs), rows, strict=True)}
 
 
 def write_weights(
@@ -256,16 +236,14 @@ def _write(target: Any, tree: Tree, names: Mapping[str, str]) -> None:
             for key, value in keyed(values):
                 array = np.asarray(value, order="C")
                 where = _joined(path, key)
-                digests[where] = _digest(where, array)
+                digests[where] = digest_of(where, array)
                 if array.dtype == BFLOAT16:
                     # HDF5 has no such type. Like Keras, write two opaque bytes and name the type.
                     dataset = group.create_dataset(key, data=array.view("V2"))
                     dataset.attrs["dtype"] = "bfloat16"
                 else:
                     group.create_dataset(key, data=array)
-        rows = b"".join(digests[where] for where in sorted(digests))
-        table = np.frombuffer(rows, np.uint8).reshape(len(digests), 32)
-        file.create_dataset(DIGESTS, data=table)
+        write_digests(file, digests)
 
 
 def keyed(values: Sequence[Any] | Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
@@ -288,7 +266,74 @@ def _joined(path: str, key: str | None = None) -> str:
     return group if key is None else f"{group}/{key}"
 
 
-def _digest(where: str, array: np.ndarray) -> bytes:
+def read_array(dataset: Any, spec: Spec, where: str, label: str) -> np.ndarray:
+    """The values of a dataset of h5py's low-level interface, after `spec_of` has checked it.
+
+    Args:
+        dataset: The dataset.
+        spec: What `spec_of` returned.
+        where: Its path, for messages.
+        label: The file, for messages.
+    """
+    import h5py
+
+    with guarded(label, where):
+        value = np.asarray(h5py.Dataset(dataset)[()])
+    if spec.dtype == BFLOAT16:
+        return value.view(BFLOAT16)
+    return value.astype(spec.dtype, copy=False)
+
+
+def write_digests(file: Any, digests: Mapping[str, bytes]) -> None:
+    """Write the digests of everything in an h5py file, in the order of the sorted names."""
+    rows = b"".join(digests[where] for where in sorted(digests))
+    table = np.frombuffer(rows, np.uint8).reshape(len(digests), 32)
+    file.create_dataset(DIGESTS, data=table)
+
+
+def read_digests(dataset: Any, names: Iterable[str], label: str) -> dict[str, bytes] | None:
+    """What `write_digests` wrote; None without a dataset.
+
+    Args:
+        dataset: Its dataset, or None.
+        names: What the file holds, in any order.
+        label: The file, for messages.
+
+    Raises:
+        ModelFileError: There is not one digest for each of `names`.
+    """
+    import h5py
+
+    if dataset is None:
+        return None
+    names = sorted(names)
+    spec = spec_of(dataset, DIGESTS, label)
+    if spec.shape != (len(names), 32) or spec.dtype != np.uint8:
+        found, expected = f"{spec}, which does not match the file", f"({len(names)}, 32) uint8"
+        raise _changed(label, DIGESTS, found, expected)
+    with guarded(label, DIGESTS):
+        rows = h5py.Dataset(dataset)[()]
+    return {where: row.tobytes() for where, row in zip(names, rows, strict=True)}
+
+
+def check_digest(digests: Mapping[str, bytes], where: str, digest: bytes, label: str) -> None:
+    """Compare a digest with that in the file.
+
+    Raises:
+        ModelFileError: They differ.
+    """
+    if digest != digests[where]:
+        found, expected = "not the values that were written", "the SHA-256 digest in the file"
+        raise _changed(label, where, found, expected)
+
+
+def _changed(label: str, where: str, found: str, expected: str) -> ModelFileError:
+    return ModelFileError(
+        "h5-checksum", file=label, where=where, found=found, expected=expected, fix=_NEW_COPY
+    )
+
+
+def digest_of(where: str, array: np.ndarray) -> bytes:
     """The SHA-256 of an array's path, shape, dtype and little-endian bytes."""
     little_endian = array.dtype.newbyteorder("<")
     if array.dtype != BFLOAT16:
@@ -313,7 +358,7 @@ def _grouped(specs: Mapping[str, Spec], label: str, is_part: bool) -> dict[str, 
         if group[-1:] != ["vars"] or not is_key:
             if where.startswith(("model_weights/", "optimizer_weights/")):
                 found = "a whole model in the old .h5 format"
-                raise refused(label, where, found, "a .weights.h5 file", "whole-model")
+                raise refused(label, where, found, "a name that ends in .h5 alone", "whole-model")
             expected = "arrays named <layer>/vars/0, 1, ..."
             raise refused(label, where, "an array at this path", expected)
         grouped.setdefault("/".join(group[:-1]), {})[last] = spec

@@ -136,8 +136,16 @@ def unreadable(label: str, error: OSError) -> ModelFileError:
     )
 
 
-def datasets(file: Any, label: str) -> Iterator[tuple[str, Any]]:
-    """Every dataset with its path; visits each object once and follows no links."""
+def datasets(
+    file: Any, label: str, groups: dict[str, int] | None = None
+) -> Iterator[tuple[str, Any]]:
+    """Every dataset with its path; visits each object once and follows no links.
+
+    Args:
+        file: The h5py file.
+        label: Its name for messages.
+        groups: Gets the path of each group and the address of its header in the file.
+    """
     from h5py import h5g, h5l, h5o  # pyright: ignore[reportAttributeAccessIssue]
 
     with guarded(label, "/"):
@@ -145,6 +153,8 @@ def datasets(file: Any, label: str) -> Iterator[tuple[str, Any]]:
         if len(root) == 0:
             raise refused(label, "/", "an empty file", "groups of arrays")
         seen: set[int] = {h5o.get_info(root).addr}
+    groups = {} if groups is None else groups
+    groups[""] = min(seen)
     stack = [("", root, 0)]
     while stack:
         path, group, depth = stack.pop()
@@ -165,6 +175,7 @@ def datasets(file: Any, label: str) -> Iterator[tuple[str, Any]]:
                     )
                 seen.add(info.addr)
                 if info.type == h5o.TYPE_GROUP:
+                    groups[where] = info.addr
                     stack.append((where, h5g.open(group, raw), depth + 1))
                 elif info.type == h5o.TYPE_DATASET:
                     yield where, h5o.open(group, raw)

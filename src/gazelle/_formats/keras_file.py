@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from gazelle._core.errors import ArgumentError, ModelFileError, short
 from gazelle._files.reading import open_regular, read_bytes
@@ -30,7 +30,7 @@ _MOST_METADATA = 1 << 20
 _ALWAYS_ALLOWED = 64 << 20  # bytes of weights, whatever the size of their member
 _MOST_RATIO = 100  # of weights to the bytes of a deflated member
 _SHA256 = "config_sha256"
-_KERAS_VERSION = "3.15.0"  # whose format this is
+KERAS_VERSION = "3.15.0"  # whose format this is
 _ORBAX = ("_CHECKPOINT_METADATA", "_METADATA", "manifest.ocdbt")  # what its folders have
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same state gives the same bytes
 
@@ -44,12 +44,16 @@ class KerasFile:
         config: The config of the model.
         metadata: Who wrote it; empty where the file does not say.
         weights: The weights.
+
+    Attributes:
+        config_name: What the place of the config is called.
     """
 
     label: str
     config: dict[str, Any]
     metadata: dict[str, Any]
     weights: WeightsFile
+    config_name: ClassVar[str] = CONFIG
 
     @property
     def is_verified(self) -> bool:
@@ -145,7 +149,7 @@ def write_keras_file(
     """
     text = json.dumps(config).encode()
     metadata = {
-        "keras_version": _KERAS_VERSION,
+        "keras_version": KERAS_VERSION,
         "written_by": writer,
         _SHA256: hashlib.sha256(text).hexdigest(),
     }

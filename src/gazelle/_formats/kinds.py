@@ -5,7 +5,7 @@ from __future__ import annotations
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = b"PK\x03\x04"
 _KINDS = {
-    HDF5: "an HDF5 file",
+    HDF5: "an HDF5 file: weights, or an old .h5 model?",
     ZIP: "a zip archive: a .keras file?",
     b"\x1f\x8b": "a gzip file",
     b"\x93NUMPY": "a .npy file",

@@ -1,5 +1,6 @@
 """Callbacks, whose hooks the training loop calls to observe, control or stop training."""
 
+from gazelle.callbacks.backup_and_restore import BackupAndRestore
 from gazelle.callbacks.base import Callback
 from gazelle.callbacks.callback_list import CallbackList
 from gazelle.callbacks.csv_logger import CSVLogger
@@ -14,6 +15,7 @@ from gazelle.callbacks.swap_ema_weights import SwapEMAWeights
 from gazelle.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",

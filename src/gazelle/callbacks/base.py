@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection
 from typing import Any
+
+from gazelle._formats.plain import is_plain
 
 Logs = dict[str, Any]
 
@@ -89,6 +92,22 @@ class Callback:
                 some.
         """
 
+    def get_state(self) -> dict[str, Any]:
+        """What the callback has to know when an interrupted fit is resumed.
+
+        By default all attributes that are numbers, texts, arrays, or lists, tuples and dicts of
+        these, except those named like an argument of the constructor.
+
+        Returns:
+            Plain data by name, which is saved in the file.
+        """
+        return plain_attributes(self)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` has returned. Called after `on_train_begin`."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Called once before the first epoch of `fit`."""
 
@@ -147,3 +166,16 @@ class Callback:
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after each step of a prediction, with `{"outputs": ...}`."""
+
+
+def plain_attributes(callback: Any) -> dict[str, Any]:
+    """The attributes of a callback that change in training and can be saved; see `get_state`."""
+    options = {"_model", "_params", "model", "params"}
+    for kind in type(callback).__mro__:
+        if "__init__" in vars(kind) and kind is not object:
+            options |= set(inspect.signature(kind.__init__).parameters)
+    return {
+        name: value
+        for name, value in vars(callback).items()
+        if name not in options and is_plain(value)
+    }

@@ -10,6 +10,7 @@ from gazelle._core.registry import is_own_class
 from gazelle.callbacks.base import HOOKS, Callback, Logs
 from gazelle.callbacks.history import History
 from gazelle.callbacks.progress import ProgbarLogger
+from gazelle.callbacks.states import SAVED_IN, Call
 
 _BATCH_HOOKS = {
     "train": ("on_train_batch_begin", "on_train_batch_end"),
@@ -17,7 +18,6 @@ _BATCH_HOOKS = {
     "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
 }
 
-# Old names of the promises below; `_engine/recorder.py` still uses them.
 # The base class calls the hooks of these old names.
 _OLD_NAMES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
 
@@ -64,6 +64,7 @@ class CallbackList:
         self.callbacks: list[Any] = list(_flatten(callbacks))
         self.params: Logs | None = None
         self._model: Any = None
+        self.call: Call | None = None  # the call of a hook that is going on, of those in `_send_on`
         self._history = next((c for c in self.callbacks if isinstance(c, History)), None)
         self._progbar = next((c for c in self.callbacks if isinstance(c, ProgbarLogger)), None)
         if self._history is None and add_history:
@@ -172,7 +173,7 @@ class CallbackList:
         """Forward the hook to every callback."""
         if self._progbar is not None and self._may_print:
             self._progbar.clear()  # so that callbacks print on a clean line
-        self._send_at("on_epoch_end", epoch, logs)
+        self._send_on("on_epoch_end", epoch, logs)
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Forward the hook to every callback."""
@@ -188,7 +189,7 @@ class CallbackList:
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Forward the hook to every callback."""
-        self._send_at("on_train_batch_end", batch, logs)
+        self._send_on("on_train_batch_end", batch, logs)
 
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Forward the hook to every callback."""
@@ -218,17 +219,46 @@ class CallbackList:
             for hook in hooks:
                 hook(index, logs)
 
+    def _send_on(self, name: str, index: int, logs: Logs | None) -> None:
+        """As `_send_at`, and note how far the call has come: a callback may save the fit."""
+        logs = {} if logs is None else logs
+        for position, hook in self._positioned[name]:
+            self.call = Call(name, index, logs, position)
+            hook(index, logs)
+        self.call = None
+
+    def resume_call(self, call: Call, unseen: Collection[Any]) -> None:
+        """Send a call to the callbacks that had not seen it when the fit was saved."""
+        for position, hook in self._positioned[call.hook]:
+            if any(self.callbacks[position] is callback for callback in unseen):
+                self.call = Call(call.hook, call.index, call.logs, position)
+                hook(call.index, call.logs)
+        self.call = None
+
+    def resume_epoch(self, epoch: int) -> None:
+        """Show an epoch that the callbacks have begun already."""
+        if self._progbar is not None:
+            self._progbar.on_epoch_begin(epoch, {})
+
     def _collect(self) -> None:
         """Find the callbacks that override each hook, in their class or on the object itself."""
         self._listeners: dict[str, list[Callable[..., None]]] = {}
+        self._positioned: dict[str, list[tuple[int, Callable[..., None]]]] = {}
         for name in HOOKS:
-            old_name = _OLD_NAMES.get(name, name)
-            hooks = [_override(c, name) or _override(c, old_name) for c in self.callbacks]
+            hooks = [_hook(callback, name) for callback in self.callbacks]
             self._listeners[name] = [hook for hook in hooks if hook is not None]
+            if name in SAVED_IN:
+                found = enumerate(hooks)
+                self._positioned[name] = [(at, hook) for at, hook in found if hook is not None]
         silent = (self._history, self._progbar)
         self._may_print = any(
             _override(c, "on_epoch_end") for c in self.callbacks if c not in silent
         )
+
+
+def _hook(callback: Any, name: str) -> Callable[..., None] | None:
+    """What a callback has for a hook, also under its old name."""
+    return _override(callback, name) or _override(callback, _OLD_NAMES.get(name, name))
 
 
 def _override(callback: Any, name: str) -> Callable[..., None] | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
+import warnings
 from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 
-from gazelle._core.errors import ArgumentError
+from gazelle._core.errors import ArgumentError, CheckWarning
 from gazelle._files.writing import check_writable
 from gazelle.callbacks.base import Callback, Logs
 
@@ -17,7 +18,8 @@ from gazelle.callbacks.base import Callback, Logs
 class CSVLogger(Callback):
     """Writes one line per epoch: `epoch` (counted from 0), then the logs; `NA` for missing values.
 
-    Each line is written to disk at the end of its epoch.
+    Each line is written at the end of its epoch. If an interrupted fit is resumed, lines after the
+    place where it is resumed are removed, so that no epoch is there twice.
 
     Args:
         filename: The file.
@@ -59,9 +61,35 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Open the file."""
-        self.keys = self._existing_keys()
+        resumes = (self.params or {}).get("resumed", False)
+        self.keys = None if resumes else self._existing_keys()
         self._header = self.keys is None
-        self.csv_file = self._open()
+        self.csv_file = self._open(self.append or resumes)
+
+    def get_state(self) -> dict[str, Any]:
+        """The columns, and how long the file is; it is on the disk then."""
+        size = 0
+        if self.csv_file is not None:
+            self.csv_file.flush()
+            os.fsync(self.csv_file.fileno())
+            size = os.fstat(self.csv_file.fileno()).st_size
+        return {"keys": self.keys, "header": self._header, "size": size}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Remove the lines that were written after the fit was saved."""
+        self.keys, self._header = state["keys"], state["header"]
+        size = os.fstat(self.csv_file.fileno()).st_size
+        if size >= state["size"]:
+            self.csv_file.truncate(state["size"])
+            self.csv_file.seek(0, os.SEEK_END)
+            return
+        self._header = self._header or size == 0
+        warnings.warn(
+            f"CSVLogger: {self.filename!r} has lost lines since the fit was saved; it goes on after"
+            " those that are left.",
+            CheckWarning,
+            stacklevel=2,
+        )
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write the epoch's line."""
@@ -107,11 +135,11 @@ class CSVLogger(Callback):
             )
         return columns[1:]
 
-    def _open(self) -> Any:
-        """Open the file; the last line of an existing one is terminated if necessary."""
-        mode = "a+" if self.append else "w"
+    def _open(self, append: bool) -> Any:
+        """Open the file; the last line of one that is continued is terminated if necessary."""
+        mode = "a+" if append else "w"
         file = open(self.filename, mode, newline="", encoding="utf-8")  # noqa: SIM115
-        if self.append and file.tell() > 0:
+        if append and file.tell() > 0:
             with open(self.filename, "rb") as existing:
                 existing.seek(-1, os.SEEK_END)
                 if existing.read() not in (b"\n", b"\r"):

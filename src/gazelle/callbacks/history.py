@@ -76,6 +76,21 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
         self._rows.append((self._number(epoch), dict(logs)))
 
+    def get_state(self) -> dict[str, Any]:
+        """The logs of the epochs so far, also of earlier fits, and the learning rates."""
+        return {
+            "history": self.history,
+            "epoch": self.epoch,
+            "rows": self._rows,
+            "before": self._before,
+            "rates": self._rates,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on after the epochs of an interrupted fit."""
+        self.history, self.epoch = state["history"], state["epoch"]
+        self._rows, self._before, self._rates = state["rows"], state["before"], state["rates"]
+
     @property
     def fits(self) -> list[Fit]:
         """A record of each call of `fit`; see the class."""

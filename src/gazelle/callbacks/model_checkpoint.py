@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 from collections.abc import Collection
@@ -16,19 +15,20 @@ from gazelle._core.registry import serialize
 from gazelle._files.writing import check_writable
 from gazelle.callbacks.base import Logs
 from gazelle.callbacks.monitor import MonitorCallback
+from gazelle.callbacks.saving import SavingCallback, spoiled
 
 
-class ModelCheckpoint(MonitorCallback):
+class ModelCheckpoint(SavingCallback, MonitorCallback):
     """Saves the model after every epoch, after every best epoch, or after a number of batches.
 
     An existing file is never replaced if the loss, the monitored value or a weight is NaN or
-    infinite.
+    infinite. `fit(resume_from=...)` goes on from a file as if training had not been interrupted.
 
     Args:
-        filepath: Path of the file; ends in `.keras`, or in `.weights.h5` with
-            `save_weights_only`. Names in braces are filled in: `{epoch}` (counted from 1),
-            `{batch}` (with an int `save_freq`) and every name of the logs, with formats as in
-            `"{epoch:02d}-{val_loss:.2f}.keras"`. Missing folders are created.
+        filepath: Path of the file; ends in `.keras` (or `.h5`, for the old format of Keras), or in
+            `.weights.h5` with `save_weights_only`. Names in braces are filled in: `{epoch}`
+            (counted from 1), `{batch}` (with an int `save_freq`) and every name of the logs, with
+            formats as in `"{epoch:02d}-{val_loss:.2f}.keras"`. Missing folders are created.
         monitor: Name of the value by which epochs are compared.
         verbose: 1 prints what is saved.
         save_best_only: Save only when `monitor` has improved.
@@ -80,8 +80,7 @@ class ModelCheckpoint(MonitorCallback):
                 received=repr(save_freq),
             )
         self._epoch = 0
-        self._last_batch = 0
-        self._batches = 0  # since the last save
+        self._begin_counting()
 
     def _check_filepath(self) -> None:
         if self.save_weights_only and not self.filepath.endswith(".weights.h5"):
@@ -105,12 +104,12 @@ class ModelCheckpoint(MonitorCallback):
         """Check before the first step that the file can be written.
 
         Raises:
-            ArgumentError: The path contains names that the logs will not have, ends in `.h5` for a
-                whole model, or the file or its folder cannot be written.
+            ArgumentError: The path contains names that the logs will not have, or the file or its
+                folder cannot be written.
             ArgumentTypeError: Something in the model cannot be written into a config.
         """
         if not self.save_weights_only:
-            self._check_model()
+            serialize(self.model)
         if names is None:
             check_writable(self.filepath.partition("{")[0])
             return
@@ -121,21 +120,9 @@ class ModelCheckpoint(MonitorCallback):
             self._has_scalar(logs)
         check_writable(path)
 
-    def _check_model(self) -> None:
-        if not self.filepath.endswith(".keras"):
-            path = os.path.splitext(self.filepath)[0] + ".keras"
-            raise ArgumentError(
-                "ModelCheckpoint: Gazelle does not write whole models in the old .h5 format.",
-                expected="a path that ends in .keras",
-                received=repr(self.filepath),
-                fix=f"pass {path!r}",
-            )
-        serialize(self.model)
-
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Reset the count of batches; the best value so far is kept."""
-        self._last_batch = 0
-        self._batches = 0
+        self._begin_counting()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Note the epoch."""
@@ -147,14 +134,8 @@ class ModelCheckpoint(MonitorCallback):
             self._save(epoch, None, logs or {})
 
     def _after_batch(self, batch: int, logs: Logs | None = None) -> None:
-        """Save if `save_freq` batches were done since the last time, across epochs too."""
-        if batch > self._last_batch:
-            self._batches += batch - self._last_batch
-        else:  # the first batch of an epoch
-            self._batches += batch + 1
-        self._last_batch = batch
-        if self._batches >= int(self.save_freq):
-            self._batches = 0
+        """Save if `save_freq` batches were done since the last time."""
+        if self._is_due(batch, int(self.save_freq)):
             if self.verbose > 0:
                 write("\n")  # end the progress line
             self._save(self._epoch, batch, logs or {})
@@ -209,15 +190,7 @@ class ModelCheckpoint(MonitorCallback):
         """Whether an existing file would be replaced by weights that are, or may be, not finite."""
         if not os.path.exists(path):
             return False
-        found = [
-            f"{name} is {logs[name]}"
-            for name in dict.fromkeys(("loss", self.monitor))
-            if np.size(logs.get(name, ())) == 1 and not math.isfinite(logs[name])
-        ]
-        if not found:
-            weights = [array for array in self.model.get_weights() if _is_float(array)]
-            if not all(np.isfinite(array).all() for array in weights):
-                found = ["a weight is NaN or infinite"]
+        found = spoiled(self.model, logs, ("loss", self.monitor))
         if not found:
             return False
         warnings.warn(
@@ -240,10 +213,6 @@ class ModelCheckpoint(MonitorCallback):
                 received=str(error),
                 fix="use only these names in braces, with formats as in {epoch:02d} and {loss:.2f}",
             ) from None
-
-
-def _is_float(array: Any) -> bool:
-    return np.issubdtype(array.dtype, np.floating)
 
 
 def _number(value: Any) -> str:

@@ -220,6 +220,10 @@ class ProgbarLogger(Callback):
         self._screen: Screen | None = None
         self._bar: Progbar | None = None
 
+    def get_state(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
     def set_params(self, params: Logs | None) -> None:
         """Set the verbosity, the number of epochs and the number of steps."""
         super().set_params(params)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gazelle._core.errors import ArgumentError
+from gazelle._core.errors import ArgumentError, CheckWarning
 from gazelle._files.writing import check_writable
+
+_OLD = "the whole model, in the old format of Keras"
+
+
+def _save_old(model: Any, path: Path) -> None:
+    """Save a model in the old format without a warning: its name was asked for."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*an old format of Keras", CheckWarning)
+        model.save(path)
+
 
 # What each kind of file can hold of a model, by the ending of its name.
 _KINDS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
@@ -23,6 +34,8 @@ _KINDS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
         "the whole model",
         lambda model, path: model.save(path),
     ),
+    ".h5": (_OLD, _save_old),
+    ".hdf5": (_OLD, _save_old),
     ".onnx": (
         "the layers and weights, for predictions",
         lambda model, path: model.export(path),
@@ -34,7 +47,7 @@ def convert(source: Path, target: Path) -> str:
     """Write a model into another file, and return what that file holds.
 
     Args:
-        source: A `.keras` file, or a folder of Keras's.
+        source: A `.keras` file, a folder of Keras's, or an old `.h5` file with a whole model.
         target: The file to write or replace; its ending says the kind.
 
     Raises:

@@ -12,20 +12,27 @@ from gazelle._core.errors import short
 from gazelle._formats.h5 import WeightsFile, open_weights
 from gazelle._formats.keras_file import KerasFile, open_keras_file
 from gazelle._formats.kinds import HDF5
+from gazelle._formats.legacy_h5 import LegacyFile, is_legacy_name, open_legacy
 from gazelle.cli.tables import table
 
 _WORDS = 60  # characters of a cell
-_SETTINGS = ("units", "activation", "rate", "axis", "target_shape", "scale", "batch_shape")
+_SETTINGS = (
+    "units", "output_dim", "activation", "rate", "p", "axis", "target_shape", "scale",
+    "batch_shape", "batch_input_shape",
+)  # fmt: skip
 
 
 def description(path: Path) -> str:
-    """What is in a `.keras` file, a folder of Keras's, or a `.weights.h5` file.
+    """What is in a `.keras` file, a folder of Keras's, a `.weights.h5` file, or an old `.h5` file.
 
     All values are read once, and compared with the digests that the file has.
 
     Raises:
         ModelFileError: The file is missing or damaged, or is no model file.
     """
+    if is_legacy_name(str(path)) and _is_hdf5(path):
+        with open_legacy(path) as old:
+            return "\n".join(_old_description(path, old))
     if _is_hdf5(path):
         with open_weights(path) as weights:
             lines = [f"{path}: weights, {_size(path)}", _verified(weights, weights.has_digests)]
@@ -36,6 +43,21 @@ def description(path: Path) -> str:
         layers = [["layer", "kind", "settings"], *_layers(file.config)]
         compiled = _compiled(file.config.get("compile_config"))
         return "\n".join([*lines, compiled, "", table(layers, _WORDS), "", _arrays(file.weights)])
+
+
+def _old_description(path: Path, file: LegacyFile) -> Iterator[str]:
+    config, training = file.config(), file.config("training_config")
+    what = "weights" if config is None else "a whole model"
+    yield f"{path}: {what} in the old format of Keras, {_size(path)}"
+    writer = f"{short(file.writer, 40)}, in the format of " if file.writer else ""
+    yield f"Written by {writer}Keras {short(file.version, 30)}."
+    yield _verified(file, file.has_digests)
+    if isinstance(config, dict):
+        if isinstance(training, dict):
+            training = {**training, "optimizer": training.get("optimizer_config")}
+        layers = [["layer", "kind", "settings"], *_layers(config)]
+        yield from (_compiled(training), "", table(layers, _WORDS))
+    yield from ("", _arrays(file))
 
 
 def _is_hdf5(path: Path) -> bool:
@@ -61,7 +83,7 @@ def _writer(file: KerasFile) -> str:
     return f"Keras {version}"
 
 
-def _verified(weights: WeightsFile, is_verified: bool) -> str:
+def _verified(weights: WeightsFile | LegacyFile, is_verified: bool) -> str:
     """Reads all values, and says whether they were compared with digests."""
     for group in weights.specs:
         weights.read(group)
@@ -93,6 +115,8 @@ def _name(value: Any) -> str:
 def _layers(config: dict[str, Any], indent: str = "") -> Iterator[list[str]]:
     """A row for the model and for every layer in it."""
     inner = config.get("config")
+    if isinstance(inner, list):  # a Sequential of Keras 1
+        inner = {"layers": inner}
     inner = inner if isinstance(inner, dict) else {}
     settings = [f"{key} {_name(inner[key])}" for key in _SETTINGS if inner.get(key) is not None]
     name = indent + short(inner.get("name", "-"), 30)
@@ -109,12 +133,21 @@ def _layers_first(item: tuple[str, Any]) -> tuple[bool, list[tuple[int, str]]]:
     return item[0].startswith("optimizer"), [(int(p) if p.isdigit() else -1, p) for p in parts]
 
 
-def _arrays(weights: WeightsFile) -> str:
+def _place(group: str, key: str) -> str:
+    """The place of an array; in an old file, without the parts that name its layer again."""
+    *above, last = key.partition(":")[0].split("/")
+    layer = group.rpartition("/")[2]
+    if not above:
+        return f"{group}/{key}" if group else key
+    return "/".join([layer, *([] if above[-1] in layer else above[-1:]), last])
+
+
+def _arrays(weights: WeightsFile | LegacyFile) -> str:
     rows = [["array", "shape", "type", "size"]]
     total = 0
     for group, specs in sorted(weights.specs.items(), key=_layers_first):
-        for number, spec in enumerate(specs):
-            where = f"{group}/{number}" if group else str(number)
+        for key, spec in zip(weights.keys[group], specs, strict=True):
+            where = _place(group, key)
             rows.append([where, str(spec.shape), str(spec.dtype), _bytes(spec.nbytes)])
             total += spec.nbytes
     return f"{table(rows, _WORDS)}\n\n{len(rows) - 1} arrays, {_bytes(total)}"

@@ -151,6 +151,10 @@ def train(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with an interrupted training of the same name."),
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only the path of the report.")
     ] = False,
@@ -159,7 +163,8 @@ def train(
 
     The run folder (runs/DATA, runs/DATA-2, ...) contains the settings, the history, the figures,
     the network with its weights, and report.html. Ctrl-C ends the training early: the results so
-    far are kept and reported, and the exit status is 130.
+    far are kept and reported, and the exit status is 130. With --resume the same command then goes
+    on, also after a crash, to the same results as without the interruption.
     """
     layers, pixels = units(hidden), size(image_size, data)
     from gazelle import activations, optimizers
@@ -187,6 +192,7 @@ def train(
         name=run_name(name),
         options=ReadOptions(pixels, progress=progress, skip_bad=skip_bad),
         test_share=test_share,
+        resume=resume,
         verbose=0 if quiet else 1,
     )
     say(shown(result.page) if quiet else command.closing(result))
@@ -296,7 +302,8 @@ def inspect(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="A .keras file, a folder of Keras's, or a .weights.h5 file."
+            metavar="FILE",
+            help="A .keras file, a folder of Keras's, a .weights.h5 file, or an old .h5 file.",
         ),
     ],
 ) -> None:
@@ -309,13 +316,17 @@ def inspect(
 @app.command(cls=Command)
 def convert(
     source: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A .keras file, or a folder of Keras's.")
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="A .keras file, a folder of Keras's, or an old .h5 file."
+        ),
     ],
     target: Annotated[
         Path,
         typer.Argument(
             metavar="FILE",
-            help="The file to write: its ending is .keras, .weights.h5, .safetensors or .onnx.",
+            help="The file to write: its ending is .keras, .weights.h5, .safetensors, .onnx or"
+            " .h5.",
         ),
     ],
 ) -> None:

@@ -1,11 +1,25 @@
-"""Ctrl-C in training: a signal that comes while the training is being prepared ends it as well."""
+"""Callbacks of `gazelle train`: for signals, for divergence, and for going on with a training."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from gazelle._core.errors import ArgumentError
 from gazelle.callbacks import Callback
 from gazelle.cli.signals import Signals
+from gazelle.models.trainer import interrupt_fit
+
+
+@contextmanager
+def stopped_by(signals: Signals) -> Iterator[None]:
+    """Within the block `fit` may end the program because a signal came; the program goes on."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if not signals.stop_requested:
+            raise
 
 
 class StopOnSignal(Callback):
@@ -21,4 +35,35 @@ class StopOnSignal(Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Stop at once if a signal came while the training was being prepared."""
         if self.signals.stop_requested:
-            self.model.stop_training = True
+            interrupt_fit(self.model, self.signals.first)
+
+
+class SameSettings(Callback):
+    """Refuses to go on with a training that had other settings.
+
+    Args:
+        settings: The settings by the names of their options.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.settings = settings
+
+    def get_state(self) -> dict[str, Any]:
+        """The settings."""
+        return {"settings": self.settings}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Compare the settings with those of the interrupted training.
+
+        Raises:
+            ArgumentError: One differs.
+        """
+        before = state["settings"]
+        for name, value in self.settings.items():
+            if before.get(name) != value:
+                raise ArgumentError(
+                    f"--resume: the interrupted training had another --{name}.",
+                    expected=before.get(name),
+                    received=value,
+                    fix="pass the options of that training, or leave out --resume",
+                )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from dataclasses import dataclass
+import warnings
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from gazelle import callbacks, optimizers
 from gazelle._core.console import say, shown
@@ -22,12 +22,15 @@ from gazelle._report.pages import write_report
 from gazelle._report.record import RunDetails, new_folder, record
 from gazelle.cli.data import Images, ReadOptions, divide, load
 from gazelle.cli.signals import Signals, current
-from gazelle.cli.stopping import StopOnSignal
+from gazelle.cli.stopping import SameSettings, StopOnSignal, stopped_by
 from gazelle.config.session import set_random_seed
 from gazelle.layers import Dense, Dropout, Flatten, Input, Rescaling
 from gazelle.models import Sequential
+from gazelle.models.trainer import interrupt_fit
 
 _VALIDATION_SHARE = 0.1  # of the training images, to tell when to stop
+_INTERRUPTED = ".interrupted"  # the folder of trainings that can be resumed
+_SAVE_EVERY = 5.0  # seconds
 _REPORT_BYTES = 8_000_000  # that a run folder needs besides the weights, at most
 
 
@@ -66,10 +69,12 @@ class TrainResult:
     Args:
         page: Path of the report.
         interrupted: Whether a signal ended the training.
+        can_resume: Whether the training can be resumed.
     """
 
     page: Path
     interrupted: bool
+    can_resume: bool
 
 
 def train(
@@ -80,12 +85,13 @@ def train(
     name: str | None = None,
     options: ReadOptions | None = None,
     test_share: float | None = None,
+    resume: bool = False,
     verbose: int = 1,
 ) -> TrainResult:
     """Train a network on the data that `source` names, and write a run folder.
 
     The first signal (Ctrl-C, SIGTERM) ends the training early. The network is then still evaluated
-    and written.
+    and written, and the training is saved, so that it can be resumed.
 
     Args:
         source: `cifar10`, `digits` or a folder of images.
@@ -94,6 +100,7 @@ def train(
         name: Name of the run folder; None for that of the data.
         options: How to read the images of a folder.
         test_share: Share to keep for testing if the data has no test images; None for 0.2.
+        resume: Whether to go on with a training of this name that was interrupted.
         verbose: 0 prints nothing, 1 the data, the network and a progress line per epoch.
 
     Raises:
@@ -113,19 +120,24 @@ def train(
     if verbose:
         say(describe(images))
         model.summary()
-    signals.keep(lambda: setattr(model, "stop_training", True))
-    history = _fit(model, images, settings, signals, verbose)
+    name = name or Path(source).expanduser().resolve().name
+    backup = _backup(out, name, resume, verbose)
+    signals.keep(lambda: interrupt_fit(model, signals.first))
+    history = _fit(model, images, settings, backup, signals, verbose)
     interrupted = signals.stop_requested
     details = _details(images, settings, options, started)
     details.durations = {"load": loaded - begun, "train": time.perf_counter() - loaded}
     details.stop_reason = _stop_reason(
         history, _epochs(images, settings), interrupted, settings.patience
     )
-    with new_folder(out, name or Path(source).expanduser().resolve().name) as made:
+    with new_folder(out, name) as made:
         record(model, *images.test, history=history, details=details, folder=made.folder)
         write_report(made.folder)
         signals.finish()
-    return TrainResult(made.folder / runs.REPORT, interrupted)
+    can_resume = interrupted and Path(backup.path).exists()
+    with suppress(OSError):  # there are other interrupted trainings, or none ever
+        (out / _INTERRUPTED).rmdir()
+    return TrainResult(made.folder / runs.REPORT, interrupted, can_resume)
 
 
 def build(images: Images, settings: Settings) -> Any:
@@ -163,6 +175,8 @@ def closing(result: TrainResult) -> str:
     lines = []
     if result.interrupted:
         lines.append("Interrupted: these are the results up to that moment.")
+    if result.can_resume:
+        lines.append("The same command with --resume goes on from there.")
     if isinstance(metrics, schema.ClassificationMetrics):
         lines.append(
             f"Test accuracy {metrics.accuracy:.4f} on {metrics.rows:,} images "
@@ -171,50 +185,64 @@ def closing(result: TrainResult) -> str:
     return "\n".join([*lines, f"Report: {shown(result.page)}"])
 
 
+def _backup(out: Path, name: str, resume: bool, verbose: int) -> callbacks.BackupAndRestore:
+    """Where a training is saved while it runs; without `resume` an old one is put aside."""
+    folder = out / _INTERRUPTED / runs.folder_name(name)
+    backup = callbacks.BackupAndRestore(folder, min_interval=_SAVE_EVERY)
+    found = Path(backup.path).exists()
+    if found and not resume:
+        aside = folder.with_name(f"{folder.name}-old")
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        if verbose:
+            say(f"An interrupted training, which --resume goes on with, is now {shown(aside)}.")
+    if resume and not found and verbose:
+        say(f"There is no interrupted training in {shown(folder)}: this one begins at epoch 1.")
+    return backup
+
+
 def _fit(
-    model: Any, images: Images, settings: Settings, signals: Signals, verbose: int
+    model: Any,
+    images: Images,
+    settings: Settings,
+    backup: callbacks.BackupAndRestore,
+    signals: Signals,
+    verbose: int,
 ) -> callbacks.History:
-    used: list[callbacks.Callback] = [StopOnSignal(signals), _StopOnNaN()]
+    compared = {name.replace("_", "-"): value for name, value in asdict(settings).items()}
+    del compared["epochs"]  # a training may be prolonged
+    used: list[callbacks.Callback] = [StopOnSignal(signals), SameSettings(compared), backup]
     if settings.patience is not None:
         used.append(
             callbacks.EarlyStopping(
                 "val_loss", patience=settings.patience, restore_best_weights=True
             )
         )
-    history = model.fit(
-        *images.train,
-        batch_size=settings.batch_size,
-        epochs=_epochs(images, settings),
-        validation_data=images.validation or images.test,
-        callbacks=used,
-        verbose=verbose,
-    )
-    _refuse_divergence(model, history, settings)
-    return history
+    with stopped_by(signals), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "fit has ended")  # _refuse_divergence says it
+        model.fit(
+            *images.train,
+            batch_size=settings.batch_size,
+            epochs=_epochs(images, settings),
+            validation_data=images.validation or images.test,
+            callbacks=used,
+            verbose=verbose,
+        )
+    _refuse_divergence(model.history, settings)
+    return model.history
 
 
-def _refuse_divergence(model: Any, history: callbacks.History, settings: Settings) -> None:
-    """Refuse a training that has ended with a loss or weights that are not finite."""
-    last = {
-        name: values[-1] for name, values in history.history.items() if name in ("loss", "val_loss")
-    }
-    weights_are_finite = all(np.isfinite(weight).all() for weight in model.get_weights())
-    if all(map(math.isfinite, last.values())) and weights_are_finite:
+def _refuse_divergence(history: callbacks.History, settings: Settings) -> None:
+    """Refuse a training that has ended with a loss that is not finite."""
+    losses = [history.history.get(name, [0.0])[-1] for name in ("loss", "val_loss")]
+    if all(map(math.isfinite, losses)):
         return
     raise DataError(
         f"The training diverged in epoch {len(history.epoch)}.",
         expected="a decreasing loss",
-        received=", ".join(f"{name} {value:.4g}" for name, value in last.items()),
+        received=history.fits[-1].ended,
         fix=f"use a smaller --learning-rate than {settings.learning_rate:g}",
     )
-
-
-class _StopOnNaN(callbacks.Callback):
-    """Stops a training that has diverged, without a message: `_refuse_divergence` reports it."""
-
-    def on_progress(self, stage: str, step: int, logs: dict[str, Any] | None = None) -> None:
-        if not math.isfinite((logs or {}).get("loss", 0.0)):
-            self.model.stop_training = True
 
 
 def _epochs(images: Images, settings: Settings) -> int:
@@ -268,7 +296,7 @@ def _stop_reason(
     """Why training stopped early, as a sentence; empty if it did not."""
     done = len(history.epoch)
     if interrupted:
-        return f"Interrupted in epoch {done} of {epochs}."
+        return f"Interrupted after {done} of {epochs} epochs."
     if done < epochs:
         return (
             f"Stopped after {done} of {epochs} epochs: the validation loss had not improved for"

@@ -1,4 +1,4 @@
-"""Whole models as `.keras` files."""
+"""Whole models as `.keras` files; old `.h5` files are passed on."""
 
 from __future__ import annotations
 
@@ -22,9 +22,17 @@ from gazelle._core.registry import deserialize, serialize
 from gazelle._formats.config_checks import check_config, with_functions
 from gazelle._formats.h5 import WeightsFile
 from gazelle._formats.keras_file import KerasFile, open_keras_file, write_keras_file
+from gazelle._formats.legacy_h5 import LegacyFile
+from gazelle.models.legacy import (
+    LegacyModel,
+    is_legacy,
+    load_legacy_state,
+    open_legacy_model,
+    save_legacy_model,
+)
 from gazelle.models.loading import match
 from gazelle.models.trainable import Trainable
-from gazelle.models.weights import saved_state
+from gazelle.models.weights import saved_state, state_tree
 
 _STATE_BYTES = 16 << 20  # for variables that no file holds: states of metrics and generators
 _SAVE_AGAIN = "get the file again, or save it again"
@@ -35,6 +43,8 @@ def save_model(
     filepath: str | os.PathLike[str] | BinaryIO,
     overwrite: bool = True,
     zipped: bool | None = None,
+    *,
+    include_optimizer: bool = True,
 ) -> None:
     """Write a model with its weights, compile settings and optimizer state; Keras 3 reads it too.
 
@@ -43,9 +53,12 @@ def save_model(
 
     Args:
         model: The model.
-        filepath: A path that ends in `.keras`, or a binary file object.
+        filepath: A path that ends in `.keras`, or a binary file object; or, with a warning, a path
+            that ends in `.h5` or `.hdf5`, for the old format of Keras.
         overwrite: Whether to replace an existing file.
         zipped: False to write a new folder with three files, whose name does not end in `.keras`.
+        include_optimizer: Whether a `.h5` file also holds the compile settings and the optimizer's
+            state.
 
     Raises:
         ArgumentError: Another ending; the file exists and `overwrite` is False; or its folder does
@@ -54,8 +67,16 @@ def save_model(
         OSError: Writing failed, for example because the disk is full; an old file is unchanged.
     """
     zipped = True if zipped is None else zipped
-    if isinstance(filepath, str | os.PathLike):
-        _check_ending(os.fspath(filepath), zipped)
+    path = os.fspath(filepath) if isinstance(filepath, str | os.PathLike) else None
+    is_old = path is not None and zipped and is_legacy(path)
+    if path is not None and not is_old:
+        _check_ending(path, zipped)
+    if not is_old and not include_optimizer:
+        raise ArgumentError(
+            "include_optimizer=False is for .h5 files.",
+            received=repr(filepath),
+            fix="leave it out, or load the model with compile=False",
+        )
     if not model.built:
         warnings.warn(
             f"The model {model.name!r} is saved before it is built: the file has no weights. Give"
@@ -63,10 +84,19 @@ def save_model(
             CheckWarning,
             stacklevel=3,
         )
+    if path is not None and is_old:
+        save_legacy_model(
+            model,
+            path,
+            overwrite=overwrite,
+            include_optimizer=include_optimizer,
+            own_state=list(saved_state(model).layers.values()),
+        )
+        return
     write_keras_file(
         filepath,
         serialize(model),
-        _with_unbuilt_optimizer(model, saved_state(model).tree()),
+        _with_unbuilt_optimizer(model, state_tree(model)),
         writer=f"gazelle {gazelle.__version__}",
         overwrite=overwrite,
         zipped=zipped,
@@ -81,10 +111,11 @@ def load_model(
     *,
     allow_nonfinite: bool = False,
 ) -> Any:
-    """A model from a `.keras` file of Gazelle or Keras 3. Loading never runs code from the file.
+    """A model from a file of Gazelle or Keras. Loading never runs code from the file.
 
     Args:
-        filepath: The file, the folder that `zipped=False` writes, or a binary file object.
+        filepath: A `.keras` file of Gazelle or Keras 3, the folder that `zipped=False` writes, or a
+            `.h5` or `.hdf5` file, also of Keras 1, Keras 2 and tf.keras; or a binary file object.
         custom_objects: The user's classes and functions by name. A `Lambda` layer whose function is
             code in the file needs `{name of the layer: function}`.
         compile: Whether to compile the model as it was, with the state of its optimizer.
@@ -98,9 +129,15 @@ def load_model(
         ModelFileError: The file is missing, damaged, holds code, names an unknown class, or holds
             weights that are not finite. It is refused before memory is taken for what it declares.
     """
-    with open_keras_file(filepath) as file:
-        model = _model_from(file, custom_objects or {}, compile)
-        _load_state(model, file.weights, allow_nonfinite)
+    custom_objects = custom_objects or {}
+    if is_legacy(filepath):
+        with open_legacy_model(filepath, custom_objects, compile) as file:
+            model = _model_from(file, custom_objects, compile)
+            load_legacy_state(model, file, allow_nonfinite)
+    else:
+        with open_keras_file(filepath) as file:
+            model = _model_from(file, custom_objects, compile)
+            _load_state(model, file.weights, allow_nonfinite)
     _complete_optimizer(model)
     return model
 
@@ -123,7 +160,9 @@ def _with_unbuilt_optimizer(model: Any, tree: dict[str, Any]) -> dict[str, Any]:
     return {**tree, "optimizer": list(model.optimizer.variables)}
 
 
-def _model_from(file: KerasFile, custom_objects: dict[str, Any], compile: bool) -> Any:
+def _model_from(
+    file: KerasFile | LegacyModel, custom_objects: dict[str, Any], compile: bool
+) -> Any:
     functions: Mapping[str, Callable[..., Any]] = {
         name: value for name, value in custom_objects.items() if not isinstance(value, type)
     }
@@ -140,7 +179,7 @@ def _model_from(file: KerasFile, custom_objects: dict[str, Any], compile: bool) 
             raise ModelFileError(
                 "config-not-a-model",
                 file=file.label,
-                where="config.json",
+                where=file.config_name,
                 found=f"a {type(model).__name__}",
                 expected="a model",
                 fix=_SAVE_AGAIN,
@@ -149,7 +188,7 @@ def _model_from(file: KerasFile, custom_objects: dict[str, Any], compile: bool) 
     return model
 
 
-def _config_error(file: KerasFile, error: GazelleError) -> ModelFileError:
+def _config_error(file: KerasFile | LegacyModel, error: GazelleError) -> ModelFileError:
     code, fix = "field", _SAVE_AGAIN
     if isinstance(error, UnknownNameError):
         code, fix = "class", "pass custom_objects={name: class or function}"
@@ -159,18 +198,18 @@ def _config_error(file: KerasFile, error: GazelleError) -> ModelFileError:
     return ModelFileError(
         f"config-{code}",
         file=file.label,
-        where=" in ".join(["config.json", *error.places[:1]]),
+        where=" in ".join([file.config_name, *error.places[:1]]),
         found=reason(error, 64),
-        expected=f"a config of Keras 3 (this is {version})" if version else "a config of Keras 3",
+        expected=f"a config of Keras (this is {version})" if version else "a config of Keras",
         fix=fix,
     )
 
 
-def _stored_bytes(weights: WeightsFile) -> int:
+def _stored_bytes(weights: WeightsFile | LegacyFile) -> int:
     return sum(spec.nbytes for specs in weights.specs.values() for spec in specs)
 
 
-def _build_optimizer(model: Any, weights: WeightsFile) -> None:
+def _build_optimizer(model: Any, weights: WeightsFile | LegacyFile) -> None:
     """Make the optimizer's state, if the file has it."""
     optimizer = model.optimizer
     if optimizer is None or not model.built:

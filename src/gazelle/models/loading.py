@@ -14,6 +14,7 @@ from gazelle._core.dtypes import is_float
 from gazelle._core.errors import DataError, ModelFileError, short
 from gazelle._core.variable import Variable, plain
 from gazelle._formats.h5 import Spec, WeightsFile
+from gazelle._formats.legacy_h5 import LegacyFile
 from gazelle._formats.sharded import ShardedWeights
 from gazelle._formats.tensors import TensorsFile
 
@@ -56,7 +57,7 @@ def load_from(
     return list(problems)
 
 
-WeightsLike = WeightsFile | ShardedWeights | TensorsFile
+WeightsLike = WeightsFile | ShardedWeights | TensorsFile | LegacyFile
 Loader = Callable[[dict[str, Any]], Any]
 
 

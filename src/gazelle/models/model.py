@@ -319,21 +319,36 @@ class Model(Trainable):
         save_weights(self, filepath, overwrite, max_shard_size)
 
     def load_weights(
-        self, filepath: Any, skip_mismatch: bool = False, *, allow_nonfinite: bool = False
+        self,
+        filepath: Any,
+        skip_mismatch: bool = False,
+        *,
+        by_name: bool | None = None,
+        allow_nonfinite: bool = False,
     ) -> None:
         """Read the weights from a file. All or nothing is changed.
 
         Args:
-            filepath: A file that `save_weights` of Gazelle or Keras 3 wrote, or a `.keras` file.
+            filepath: A file that `save_weights` of Gazelle or Keras 3 wrote, or a `.keras` file; or
+                a `.h5` or `.hdf5` file of any Keras, with a whole model or weights alone.
             skip_mismatch: Whether to leave out (with a warning) what does not fit.
+            by_name: For a `.h5` file: True gives each layer the weights of the layer with its name,
+                and leaves the others as they are; by default, layers with weights are counted.
             allow_nonfinite: Whether weights may be NaN or infinite.
 
         Raises:
+            ArgumentError: `by_name` for another kind of file.
             DataError: The file is missing, damaged, does not fit the model, or holds weights that
                 are not finite.
             StateError: The model is not built.
         """
-        load_weights(self, filepath, skip_mismatch=skip_mismatch, allow_nonfinite=allow_nonfinite)
+        load_weights(
+            self,
+            filepath,
+            skip_mismatch=skip_mismatch,
+            by_name=by_name,
+            allow_nonfinite=allow_nonfinite,
+        )
 
     def save(
         self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
@@ -341,23 +356,26 @@ class Model(Trainable):
         """Write the model to a `.keras` file; `gazelle.models.load_model` and Keras 3 read it.
 
         Args:
-            filepath: A path that ends in `.keras`, or a binary file object.
+            filepath: A path that ends in `.keras`, or a binary file object; or, with a warning, a
+                path that ends in `.h5` or `.hdf5`, for the old format of Keras.
             overwrite: Whether to replace an existing file.
             zipped: False to write a new folder instead of a file.
-            **kwargs: Options of older versions of Keras are refused.
+            **kwargs: `include_optimizer` for a `.h5` file; other options of older versions of Keras
+                are refused.
 
         Raises:
             ArgumentError: Another ending or an unknown option, or the file exists and `overwrite`
                 is False.
             OSError: Writing failed; an old file is unchanged.
         """
+        include_optimizer = kwargs.pop("include_optimizer", True)
         if kwargs:
             raise ArgumentError(
                 f"The following argument(s) are not supported: {sorted(kwargs)}.",
                 expected="overwrite and zipped",
                 fix="remove them; the ending of the path says the format",
             )
-        save_model(self, filepath, overwrite, zipped)
+        save_model(self, filepath, overwrite, zipped, include_optimizer=include_optimizer)
 
     def export(
         self,

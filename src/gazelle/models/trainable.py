@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, Self
 
 import jax.numpy as jnp
 
 from gazelle._core import context
+from gazelle._core.checks import one_of
 from gazelle._core.errors import StateError
 from gazelle._core.registry import deserialize, is_own_class, reading_config
 from gazelle._data.feeds import ArrayFeed, as_feed
+from gazelle._engine.nonfinite import CHOICES as NONFINITE_CHOICES
 from gazelle.callbacks import History
 from gazelle.layers import Layer
 from gazelle.layers.graph import Graph
@@ -20,7 +23,7 @@ from gazelle.models.fit_arguments import (
     validation_epochs,
     validation_feed,
 )
-from gazelle.models.trainer import FitData, Trainer
+from gazelle.models.trainer import FitData, FitOptions, Trainer
 
 
 class Trainable(Layer):
@@ -241,6 +244,9 @@ class Trainable(Layer):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | list[int] = 1,
+        *,
+        resume_from: str | os.PathLike[str] | None = None,
+        nonfinite_loss: str = "stop",
     ) -> History:
         """Train the model.
 
@@ -267,6 +273,13 @@ class Trainable(Layer):
             validation_steps: Steps of a validation; all when None.
             validation_batch_size: Samples per step of validation; `batch_size` when None.
             validation_freq: Validate every n-th epoch, or after the epochs (from 1) in a list.
+            resume_from: A `.keras` or `.weights.h5` file that was saved during a fit, for example
+                by `ModelCheckpoint`. Training goes on from there as if it had not been interrupted;
+                data, callbacks and the other arguments must be the same.
+            nonfinite_loss: What to do about a loss that is NaN or infinite. `"stop"`: training
+                ends, the model gets back the weights from before that step, and a warning names the
+                step and the probable cause. `"skip"`: the step is undone and training goes on;
+                after ten in a row it ends. `"continue"`: only a warning.
 
         Returns:
             The history: `history.history["loss"]` is a list with one float per epoch.
@@ -276,6 +289,7 @@ class Trainable(Layer):
             DataError: Data that cannot be trained on: empty, NaN, labels outside the classes, ...
             ShapeError: Data that does not match the model.
             ArgumentError: An argument out of range.
+            ModelFileError: `resume_from` is damaged or does not match the model.
         """
         self._trainer.required_settings()
         training = as_feed(
@@ -291,13 +305,18 @@ class Trainable(Layer):
                 training, validation_split, batch_size=validation_batch_size, steps=validation_steps
             )
         check_epochs(epochs=epochs, initial_epoch=initial_epoch)
+        one_of("nonfinite_loss", nonfinite_loss, NONFINITE_CHOICES, "fit")
         validates = validation_epochs(validation_freq)
         return self._trainer.fit(
             FitData(training, validation, source, validates, class_weight),
-            initial_epoch=initial_epoch,
-            epochs=epochs,
-            callbacks=callbacks,
-            verbose=verbose,
+            FitOptions(
+                initial_epoch=initial_epoch,
+                epochs=epochs,
+                callbacks=callbacks,
+                verbose=verbose,
+                resume_from=None if resume_from is None else os.fspath(resume_from),
+                nonfinite=nonfinite_loss,
+            ),
         )
 
     def evaluate(

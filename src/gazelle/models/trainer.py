@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +12,19 @@ from gazelle._core.console import say
 from gazelle._core.errors import StateError
 from gazelle._core.lending import Guard
 from gazelle._core.symbolic import map_structure
+from gazelle._core.variable import Variable
 from gazelle._data.feeds import ArrayFeed, Feed, as_feed, to_device
 from gazelle._engine import loop
 from gazelle._engine.compile_cache import enable_compile_cache
 from gazelle._engine.engine import Engine
 from gazelle._engine.interrupt import Interrupt
+from gazelle._engine.nonfinite import why_ended
 from gazelle._engine.predicting import Shortcut, predict
 from gazelle._engine.preflight import check_before_training, weigh_classes
+from gazelle._engine.progress import Progress, steps_before
 from gazelle._engine.recorder import recorded
 from gazelle._engine.runner import Runner
-from gazelle.callbacks import CallbackList, History
+from gazelle.callbacks import BackupAndRestore, CallbackList, History
 from gazelle.models.engines import (
     CompileSettings,
     build_optimizer,
@@ -32,6 +35,7 @@ from gazelle.models.engines import (
 )
 from gazelle.models.fit_arguments import verbosity
 from gazelle.models.protocol import check_protocol
+from gazelle.models.resuming import FitState, find_state, save_if_interrupted
 
 if TYPE_CHECKING:
     from gazelle.models.trainable import Trainable
@@ -56,12 +60,34 @@ class FitData:
     class_weight: Any = None
 
 
+@dataclass(frozen=True)
+class FitOptions:
+    """How a fit goes; the arguments of `Model.fit` besides the data.
+
+    Args:
+        initial_epoch: Number of the first epoch, from 0.
+        epochs: Number after the last epoch.
+        callbacks: A callback or a list of them.
+        verbose: The verbosity.
+        resume_from: A file with the state of an interrupted fit, or None.
+        nonfinite: What to do about a loss that is not finite.
+    """
+
+    initial_epoch: int
+    epochs: int
+    callbacks: Any
+    verbose: Any
+    resume_from: str | None
+    nonfinite: str
+
+
 @dataclass
 class FitInProgress:
-    """The requests to end a fit."""
+    """The requests to end a fit, and where it is."""
 
     stop: bool = False  # by a callback: `model.stop_training`
     interrupt: Interrupt = field(default_factory=Interrupt)
+    progress: Progress | None = None  # while it runs
 
     def should_end(self) -> bool:
         """Whether one of them was made."""
@@ -162,22 +188,16 @@ class Trainer:
 
     # ---- Training ----
 
-    def fit(
-        self, data: FitData, *, initial_epoch: int, epochs: int, callbacks: Any, verbose: Any
-    ) -> History:
+    def fit(self, data: FitData, options: FitOptions) -> History:
         """Train; see `Model.fit`.
 
         Args:
             data: What to train and validate on.
-            initial_epoch: Number of the first epoch, from 0.
-            epochs: Number after the last epoch.
-            callbacks: A callback or a list of them.
-            verbose: As given to `fit`.
+            options: How.
 
         Returns:
             The history.
         """
-        settings = self.required_settings()
         engine = self._engine_for(data.training)
         if data.validation is not None:
             self.model._output_spec(data.validation.spec[0])  # refuses data of other shapes
@@ -185,12 +205,17 @@ class Trainer:
             weigh_classes(engine, data.training, data.class_weight)
         layers = self.model._output_layers()
         check_before_training(engine, data.training, data.validation, layers)
+        verbose = verbosity(options.verbose, 1)
         with engine.session(fits=True):
             build_optimizer(engine, self.model.name)
             fit = self.fit_in_progress = FitInProgress()
             before = self.history
-            listed = self._listed(callbacks, verbosity(verbose, 1), data.training, fits_to=epochs)
+            listed = self._listed(options.callbacks, verbose, data.training, fits_to=options.epochs)
             listed.check_run(_log_names(engine, validates=data.validation is not None))
+            resumed = find_state(self.model, listed, options.resume_from)
+            listed.set_params({**(listed.params or {}), "resumed": resumed is not None})
+            if resumed is not None and verbose != 0:
+                say(resumed.words)
             record = recorded(
                 self.model,
                 engine.state.trainable,
@@ -199,24 +224,18 @@ class Trainer:
                 data.training,
                 data.validation,
                 data.validation_source,
-                initial_epoch,
-                epochs,
+                options.initial_epoch,
+                options.epochs,
+                steps_before(resumed and resumed.state, data.training),
             )
-            with record as told, fit.interrupt.heard():
-                loop.fit(
-                    engine,
-                    data.training,
-                    listed,
-                    initial_epoch=initial_epoch,
-                    epochs=epochs,
-                    validation=self._validation(engine, data.validation, listed),
-                    validates=data.validates,
-                    stopped=fit.should_end,
-                    eager=settings.run_eagerly,
-                    steps_per_execution=settings.steps_per_execution,
-                )
-                if fit.interrupt.asked:
-                    told.ended = "Ctrl-C ended the training."
+            has_backup = any(isinstance(one, BackupAndRestore) for one in listed.callbacks)
+            with record as told, fit.interrupt.heard(terminate=has_backup):
+                try:
+                    told.ended = self._run(fit, engine, data, options, listed, resumed)
+                finally:
+                    fit.progress = None
+                    if fit.interrupt.asked:
+                        told.ended = "A signal ended the training."
         history = self.history
         if history is None:  # the callback list has set it
             raise StateError("fit has lost its history.")
@@ -226,6 +245,45 @@ class Trainer:
                 " history are kept."
             )
         return history
+
+    def _run(
+        self,
+        fit: FitInProgress,
+        engine: Engine,
+        data: FitData,
+        options: FitOptions,
+        listed: CallbackList,
+        resumed: FitState | None,
+    ) -> str:
+        """Run the loop of a fit; returns why it ended, empty if that is found out later."""
+        settings = self.required_settings()
+        runner = Runner(
+            engine,
+            data.training,
+            "train",
+            listed,
+            eager=settings.run_eagerly,
+            steps_per_execution=settings.steps_per_execution,
+            stopped=fit.should_end,
+            nonfinite=options.nonfinite,
+        )
+        progress = Progress(engine, runner, listed, options.initial_epoch, lambda: fit.stop)
+        fit.progress = progress
+        loop.fit(
+            progress,
+            epochs=options.epochs,
+            validation=self._validation(engine, data.validation, listed),
+            validates=data.validates,
+            stopped=fit.should_end,
+            resume=None if resumed is None else lambda: resumed.resume(progress),
+            end_if_interrupted=lambda: save_if_interrupted(progress, fit.interrupt),
+        )
+        return why_ended(runner)
+
+    def state_of_fit(self, saved: Collection[Variable]) -> dict[str, Any] | None:
+        """The state of the running fit, if it can be resumed from here; see `Progress.state`."""
+        progress = self.fit_in_progress.progress
+        return None if progress is None else progress.state(saved)
 
     def _validation(self, engine: Engine, feed: Feed | None, listed: CallbackList) -> Runner | None:
         """What runs the validations of a fit."""
@@ -330,6 +388,12 @@ class Trainer:
             epochs=1 if fits_to is None else fits_to,
             steps=loop.steps_of(feed),
         )
+
+
+def interrupt_fit(model: Trainable, number: int) -> None:
+    """Ask a running fit to end, as if the signal `number` had come."""
+    interrupt = model._trainer.fit_in_progress.interrupt
+    interrupt.asked, interrupt.signal = True, number
 
 
 def require_compiled(model: Trainable) -> None:

@@ -9,17 +9,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gazelle._core.errors import ArgumentError, CheckWarning, StateError
 from gazelle._core.variable import Variable
 from gazelle._formats import tensors
-from gazelle._formats.h5 import WeightsFile, open_weights, write_weights
+from gazelle._formats.h5 import TRAINING, WeightsFile, open_weights, write_weights
 from gazelle._formats.keras_file import open_keras_file
+from gazelle._formats.plain import encode
 from gazelle._formats.sharded import ENDING, ShardedWeights, open_sharded, write_sharded
 from gazelle.layers import Layer
+from gazelle.layers.graph import Graph
 from gazelle.layers.parts import own_weights
+from gazelle.models.legacy import is_legacy, load_legacy_weights
 from gazelle.models.loading import load_from
 from gazelle.models.paths import attribute_sublayers, keras_layers
-from gazelle.models.trainable import Trainable
 
 
 def require_built(model: Any, what: str) -> None:
@@ -69,11 +73,22 @@ def save_weights(
     if path.endswith(tensors.ENDING):
         tensors.write_tensors(path, named_weights(model), overwrite=overwrite)
         return
-    tree = saved_state(model).tree()
     if max_shard_size is None:
-        write_weights(path, tree, overwrite=overwrite)
-    else:
-        write_sharded(path, tree, float(max_shard_size) * 2**30, overwrite=overwrite)
+        write_weights(path, state_tree(model), overwrite=overwrite)
+        return
+    tree = saved_state(model).tree()
+    write_sharded(path, tree, float(max_shard_size) * 2**30, overwrite=overwrite)
+
+
+def state_tree(model: Any) -> dict[str, Any]:
+    """What a file holds of a model, for `write_weights`; in a fit also the state of the fit."""
+    saved = saved_state(model)
+    tree = saved.tree()
+    fit = model._trainer.state_of_fit(saved.flat)
+    if fit is not None:
+        text, arrays = encode(fit)
+        tree[TRAINING] = [np.frombuffer(text, np.uint8), *arrays]
+    return tree
 
 
 def _checked_path(path: str, max_shard_size: float | None) -> str:
@@ -105,22 +120,39 @@ def load_weights(
     filepath: str | os.PathLike[str],
     skip_mismatch: bool = False,
     *,
+    by_name: bool | None = None,
     allow_nonfinite: bool = False,
 ) -> None:
     """Read the weights. If anything does not fit, nothing is changed.
 
     Raises:
         DataError: The file is missing, damaged, does not fit, or holds values that are not finite.
+        ArgumentError: `by_name` for a file whose layers are not named.
         StateError: The model is not built.
     """
     require_built(model, "load_weights")
+    if is_legacy(filepath):
+        load_legacy_weights(
+            model,
+            filepath,
+            by_name=bool(by_name),
+            skip_mismatch=skip_mismatch,
+            allow_nonfinite=allow_nonfinite,
+        )
+        return
+    if by_name is not None:
+        raise ArgumentError(
+            "`by_name` only supports loading legacy '.h5' or '.hdf5' files.",
+            received=os.fspath(filepath),
+            fix="leave it out",
+        )
     if os.fspath(filepath).endswith(tensors.ENDING):
         named = {name: [variable] for name, variable in named_weights(model).items()}
         with tensors.open_tensors(filepath) as file:
             load_from(file, named, skip_mismatch=skip_mismatch, allow_nonfinite=allow_nonfinite)
         return
     state = saved_state(model)
-    with _open_by_name(filepath) as weights:
+    with open_by_name(filepath) as weights:
         load_from(
             weights,
             state.variables,
@@ -131,7 +163,7 @@ def load_weights(
 
 
 @contextmanager
-def _open_by_name(filepath: str | os.PathLike[str]) -> Iterator[WeightsFile | ShardedWeights]:
+def open_by_name(filepath: str | os.PathLike[str]) -> Iterator[WeightsFile | ShardedWeights]:
     """Open the weights in a file of any kind, which its name says."""
     path = os.fspath(filepath)
     if path.endswith(".keras"):
@@ -156,6 +188,11 @@ class SavedState:
 
     variables: dict[str, list[Variable]]
     layers: dict[str, Layer]
+
+    @property
+    def flat(self) -> list[Variable]:
+        """All variables, but not those of `layers`."""
+        return [variable for found in self.variables.values() for variable in found]
 
     def tree(self) -> dict[str, Any]:
         """The values, for `write_weights`."""
@@ -240,7 +277,7 @@ def _check_assets(layer: Layer) -> None:
             )
 
 
-def _sublayers(layer: Layer) -> Sequence[Any] | Mapping[str, Any] | None:
-    if isinstance(layer, Trainable) and layer._graph is not None:
+def _sublayers(layer: Any) -> Sequence[Any] | Mapping[str, Any] | None:
+    if isinstance(getattr(layer, "_graph", None), Graph):  # a model; others have no such attribute
         return layer._graph_layers()
     return attribute_sublayers(layer, lambda value: isinstance(value, Layer))

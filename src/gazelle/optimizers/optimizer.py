@@ -116,9 +116,9 @@ class Optimizer(OptimizerState):
         self.loss_scale_factor = above_zero("loss_scale_factor", loss_scale_factor, owner)
         if gradient_accumulation_steps is not None:
             steps = positive_int("gradient_accumulation_steps", gradient_accumulation_steps, owner)
-            if steps < 2:
+            if not 2 <= steps < 2**31:  # the number of steps is a 32-bit integer
                 raise ArgumentError(
-                    f"{owner}: `gradient_accumulation_steps` must be an integer >= 2.",
+                    f"{owner}: `gradient_accumulation_steps` must be an integer >= 2, below 2**31.",
                     received=gradient_accumulation_steps,
                     fix="use None for an update at every step",
                 )

@@ -13,7 +13,9 @@ from gazelle._files.reading import read_bytes
 from gazelle._formats.config_checks import check_config
 from gazelle._formats.h5 import read_weights
 from gazelle._formats.keras_file import open_keras_file
+from gazelle._formats.legacy_h5 import is_legacy_name
 from gazelle._formats.strict_json import json_values
+from gazelle.runtime.legacy import read_legacy
 from gazelle.runtime.predictor import Predictor
 from gazelle.runtime.program import Program
 
@@ -30,7 +32,8 @@ def load(path: Path, config: Path | Mapping[str, Any] | None = None) -> Predicto
     float16, bfloat16, mixed_float16 and mixed_bfloat16, which round to the shorter type elsewhere.
 
     Args:
-        path: A `.keras` file, a folder of Keras's, or with `config` a `.weights.h5` file.
+        path: A `.keras` file, a folder of Keras's, an old `.h5` or `.hdf5` file with a whole model,
+            or with `config` a `.weights.h5` file.
         config: The model's config: what `to_json` returned, as text, as a dict or as the path of a
             file; None for a `.keras` file, which has its own.
 
@@ -49,19 +52,22 @@ def load(path: Path, config: Path | Mapping[str, Any] | None = None) -> Predicto
         >>> predictor(numpy.zeros((1, 4)))  # doctest: +SKIP
         array([[0.2, 0.5, 0.3]], dtype=float32)
     """
-    is_archive = os.fspath(path).endswith(".keras") or os.path.isdir(path)
-    if is_archive != (config is None):
+    is_old = is_legacy_name(os.fspath(path))
+    is_whole = is_old or os.fspath(path).endswith(".keras") or os.path.isdir(path)
+    if is_whole != (config is None):
         raise ArgumentError(
-            "A .keras file has its own config." if is_archive else "A weights file has no config.",
+            "A whole model has its own config." if is_whole else "A weights file has no config.",
             expected="a .keras file, or a .weights.h5 file with its config",
             received=short(os.fspath(path)),
-            fix="leave config= out" if is_archive else "pass config=model.to_json()",
+            fix="leave config= out" if is_whole else "pass config=model.to_json()",
         )
-    if config is None:
-        entry, arrays = _read_keras_file(path)
-    else:
-        entry, arrays = _read_config(config), read_weights(path)
     try:
+        if is_old:
+            entry, arrays = read_legacy(path)
+        elif config is None:
+            entry, arrays = _read_keras_file(path)
+        else:
+            entry, arrays = _read_config(config), read_weights(path)
         program = Program(entry, arrays)
     except GazelleError as error:
         error.args = (f"{short(os.fspath(path), 200)}: {error}",)

@@ -318,8 +318,9 @@ class Network {
             for (int i = 0; i < LANES; i++) penalty += sums.penalty[i];
         }
         float size = float(job_.size(n));
+        // After a loss that is not finite no more samples are counted: the count tells the step.
+        if (std::isfinite(*job_.loss_total)) *job_.loss_count += size;
         *job_.loss_total += (float(loss / size) + float(penalty)) * size;
-        *job_.loss_count += size;
     }
 
     /// Adam's update number t; the corrections in float32, as XLA computes them.
