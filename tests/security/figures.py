@@ -56,14 +56,13 @@ def main() -> None:
             "keras": keras or kept.get(figure.id, {}).get("keras"),
             "date": datetime.date.today().isoformat(),
         }
+        if not asked.quick:
+            KEPT.write_text(json.dumps(kept, indent=1) + "\n")
         taken = time.perf_counter() - begun
         print(
             f"{figure.id} {figure.what}: {gazelle}\n    Keras: {keras} ({taken:.0f} s)", flush=True
         )
-    if asked.quick:
-        return
-    KEPT.write_text(json.dumps(kept, indent=1) + "\n")
-    if options.docs:
+    if options.docs and not asked.quick:
         write(options.docs, table(kept))
         if options.only is None or "F1" in options.only:
             write(options.docs.with_name("bad_files.md"), files_table())

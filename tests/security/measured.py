@@ -390,8 +390,10 @@ def _code_lines(path: Path) -> int:
 _COVERED = (
     "tests/security/test_bad_files.py",
     "tests/_formats",
+    "tests/resume/test_resume.py",
     *(f"tests/models/test_{name}.py"
-      for name in ("files", "keras_files", "sharded_weights", "safetensors", "loading")),
+      for name in ("bad_legacy_h5", "files", "legacy_h5", "loading", "safetensors",
+                   "sharded_weights")),
 )  # fmt: skip
 
 

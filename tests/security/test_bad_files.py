@@ -15,7 +15,7 @@ import pytest
 
 import gazelle
 from gazelle.cli.main import main
-from gazelle.errors import ModelFileError
+from gazelle.errors import ArgumentError, ModelFileError
 
 sys.path.insert(0, str(Path(__file__).parent))
 import bad_cases
@@ -227,6 +227,18 @@ def test_files_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(ModelFileError, match=r"config\.json"):
         gazelle.models.load_model(tmp_path)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_model_in_memory_and_in_a_folder_loads(tmp_path):
+    model = gazelle.Sequential([gazelle.Input((2,)), gazelle.layers.Dense(1)])
+    buffer = io.BytesIO()
+    model.save(buffer)
+    model.save(tmp_path / "m", zipped=False)
+    for source in (buffer, tmp_path / "m"):
+        read = gazelle.models.load_model(source)
+        np.testing.assert_array_equal(read.get_weights()[0], model.get_weights()[0])
+    with pytest.raises(ArgumentError, match="cannot be replaced safely"):
+        model.save(tmp_path / "m", zipped=False)
 
 
 def test_saving_the_same_state_gives_the_same_bytes(tmp_path):
