@@ -125,7 +125,7 @@ def _known_bad(plan: str, options: Options) -> str:
     effects = [one.id for one in found if one.effects]
     words = [f"{refused} of {len(found)} refused"]
     if loaded := len(found) - refused - len(broken):
-        words.append(f"{loaded} loaded")
+        words.append(f"{loaded} accepted")
     if broken:
         words.append(f"{len(broken)} crashed or did not end ({_listed(broken)})")
     words.append(f"{executed} executed")
