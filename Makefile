@@ -8,10 +8,10 @@ WORKERS ?= 2
 TOO_OLD := import sys; sys.exit("Gazelle needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Choose one: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)
 # Tests that depend on the versions of other packages.
 VERSIONED := tests/test_door.py tests/test_packages.py tests/cli tests/_engine/kernel/test_library.py tests/_engine/kernel/test_numbers.py \
-	tests/models tests/_plots tests/_report tests/saving tests/_engine/test_counts.py
+	tests/models tests/security tests/_plots tests/_report tests/saving tests/_engine/test_counts.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test coverage test-oldest test-newest lint format hooks bench wheel clean
+.PHONY: help demo quick test coverage test-oldest test-newest lint format hooks security bench wheel clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -47,6 +47,9 @@ format: .venv/ready-dev  ## format the code and fix style problems
 
 hooks: .venv/ready-dev  ## run the checks of `make lint` before each commit
 	@$(BIN)/pre-commit install
+
+security: .venv/ready-test  ## measure the figures of docs/security.md beside Keras's (20 minutes)
+	@$(BIN)/python tests/security/figures.py --docs docs/security.md
 
 bench: .venv-bench/ready  ## compare Gazelle with its peers and write docs/benchmarks.md (25 minutes; nothing else should run)
 	@.venv-bench/bin/python benchmarks/bench.py --docs docs

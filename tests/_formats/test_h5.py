@@ -395,3 +395,9 @@ def test_an_added_or_removed_array_is_detected_with_a_fix(tmp_path):
     with h5py.File(path, "a") as file:
         del file["gazelle_sha256"]
     assert len(read_weights(path)["layers/dense"]) == 3
+
+
+def test_an_array_that_a_layer_saves_itself_needs_a_plain_name(path):
+    with pytest.raises(ArgumentError, match="a name that a file cannot have"):
+        write_weights(path, {"layers/own": {"a/b": LITTLE}})
+    assert read_weights(path).keys() == {"layers/dense", "optimizer"}

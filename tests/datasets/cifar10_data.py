@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickletools
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,6 +76,17 @@ def _decode(jobs: list[tuple[np.ndarray, int, bytes]]) -> None:
         record[1:] = (
             np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).transpose(2, 0, 1).ravel()
         )
+
+
+def as_python_2(data):
+    """A pickle of protocol 3 with its bytes as strings of Python 2."""
+    data = bytearray(data)
+    for opcode, _, place in list(pickletools.genops(bytes(data))):
+        data[place] = {"SHORT_BINBYTES": ord("U"), "BINBYTES": ord("T")}.get(
+            opcode.name, data[place]
+        )
+    data[1] = 2
+    return bytes(data).replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
 
 
 if __name__ == "__main__":

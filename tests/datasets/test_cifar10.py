@@ -1,10 +1,9 @@
 """CIFAR-10 is found in every place; damaged, wrong or hostile files are refused by name."""
 
 import hashlib
-import importlib.util
 import io
 import pickle
-import pickletools
+import sys
 import tarfile
 import traceback
 from dataclasses import replace
@@ -16,7 +15,10 @@ import pytest
 from gazelle._core.errors import DataError, DownloadError
 from gazelle.datasets import cifar10
 
-ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parent))
+import cifar10_data
+from cifar10_data import as_python_2
+
 ROWS = 20
 
 
@@ -85,17 +87,6 @@ def write_pickles(records, folder, payload=None):
         (folder / name).write_bytes(data)
         hashes[name] = hashlib.md5(data).hexdigest()
     return hashes
-
-
-def as_python_2(data):
-    """A pickle of protocol 3 with its bytes as strings of Python 2."""
-    data = bytearray(data)
-    for opcode, _, place in list(pickletools.genops(bytes(data))):
-        data[place] = {"SHORT_BINBYTES": ord("U"), "BINBYTES": ord("T")}.get(
-            opcode.name, data[place]
-        )
-    data[1] = 2
-    return bytes(data).replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
 
 
 def assert_made(split, made):
@@ -274,11 +265,6 @@ def test_a_download_that_is_another_file_is_refused_and_not_kept(source, tmp_pat
 
 
 def test_the_converter_of_the_images_writes_the_official_layout(source, tmp_path):
-    spec = importlib.util.spec_from_file_location(
-        "cifar10_data", ROOT / "tests" / "datasets" / "cifar10_data.py"
-    )
-    cifar10_data = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(cifar10_data)
     colors = np.arange(10) * 25
     write_images(tmp_path / "images.tar.xz", colors)
     folder = cifar10_data.binary_folder(tmp_path, tmp_path / "images.tar.xz", rows=ROWS)

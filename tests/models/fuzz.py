@@ -69,7 +69,7 @@ class Verdict:
 
 
 def make_good_files(folder: Path) -> None:
-    """Write two trained models, their weights in one file and in several."""
+    """Write two trained models, and their weights in one file, in several and for others."""
     import gazelle
     from gazelle import layers, metrics, optimizers
 
@@ -103,6 +103,7 @@ def make_good_files(folder: Path) -> None:
             warnings.simplefilter("ignore")  # an old format
             model.save(folder / f"{name}.h5")
         model.save_weights(folder / f"{name}.weights.h5")
+        model.save_weights(folder / f"{name}.safetensors")
         model.save_weights(folder / f"{name}.weights.json", max_shard_size=200 / 2**30)
 
 
@@ -148,7 +149,8 @@ class Loader:
     def _outcome(self, mutant: mutants.Mutant) -> tuple[str, str]:
         from gazelle.errors import DataError, ModelFileError
 
-        is_whole = not mutant.path.name.endswith((".weights.h5", ".weights.json"))
+        alone = (".weights.h5", ".weights.json", ".safetensors")
+        is_whole = not mutant.path.name.endswith(alone)
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
@@ -177,9 +179,8 @@ class Loader:
         # Not the configs: like Keras, a model unpacks a list of one output, so nested lists change.
         if not _equal((state[0], _state(load_model(again))[1]), state):
             return "unstable"
-        return (
-            "same" if _equal(state, self._states[mutant.model, mutant.path.suffix]) else "different"
-        )
+        ending = mutant.path.suffix or ".keras"  # a folder has the same content
+        return "same" if _equal(state, self._states[mutant.model, ending]) else "different"
 
     def _weights(self, mutant: mutants.Mutant) -> str:
         """Load weights into a model whose weights are all zero."""
@@ -193,9 +194,11 @@ class Loader:
             if any(np.any(variable.numpy()) for variable in variables):
                 return "half loaded"
             raise
-        if _equal(_state(model), self._states[mutant.model, ".keras"]):
-            return "same"
-        return "different"
+        state, good = _state(model), self._states[mutant.model, ".keras"]
+        if mutant.path.suffix == ".safetensors":  # without the state of the optimizer
+            count = len(model.weights)
+            state, good = ("", state[1][:count]), ("", good[1][:count])
+        return "same" if _equal(state, good) else "different"
 
 
 def _variables(model: Any) -> list[Any]:
@@ -315,6 +318,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first file")
     parser.add_argument("--show", default="", help="an outcome of which every file is printed")
     parser.add_argument("--only", default="", help="legacy: old .h5 files alone")
+    parser.add_argument("--record", action="store_true", help="keep the figures")
     parser.add_argument("--folder", type=Path, help="used by the process that loads")
     options = parser.parse_args()
     numbers = range(options.first, options.first + options.count)
@@ -324,6 +328,7 @@ def main() -> None:
     found: collections.Counter[str] = collections.Counter()
     kinds: collections.Counter[str] = collections.Counter()
     slowest = largest = Verdict(-1, "", "")
+    begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as root:
         make_good_files(Path(root))
         for verdict in judge_all(Path(root), options.seed, numbers, options.only):
@@ -337,9 +342,25 @@ def main() -> None:
                 sys.stdout.flush()
     for kind, count in sorted(kinds.items()):
         print(f"{count:6} {kind}")
-    print(dict(found), f"findings: {sum(found[outcome] for outcome in set(found) - set(FINE))}")
+    findings = sum(found[outcome] for outcome in set(found) - set(FINE))
+    print(dict(found), f"findings: {findings}")
     print(f"slowest {slowest.seconds:.2f} s (#{slowest.number} {slowest.what})")
     print(f"largest {largest.megabytes:.0f} MB (#{largest.number} {largest.what})")
+    if options.record:
+        sys.path.insert(0, str(Path(__file__).parents[1] / "security"))
+        import long_runs
+
+        figures = {
+            "files": options.count,
+            "seed": options.seed,
+            "first": options.first,
+            "findings": findings,
+            "outcomes": dict(sorted(found.items())),
+            "slowest": round(slowest.seconds, 2),
+            "megabytes": round(largest.megabytes),
+            "seconds": round(time.perf_counter() - begun),
+        }
+        long_runs.keep("damaged files", figures)
 
 
 if __name__ == "__main__":

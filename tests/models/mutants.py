@@ -53,6 +53,7 @@ class Goods:
     def __init__(self, folder: Path):
         self.archives = {name: (folder / f"{name}.keras").read_bytes() for name in NAMES}
         self.weights = {name: (folder / f"{name}.weights.h5").read_bytes() for name in NAMES}
+        self.tensors = {name: (folder / f"{name}.safetensors").read_bytes() for name in NAMES}
         self.legacy = {name: (folder / f"{name}.h5").read_bytes() for name in NAMES}
         self.parts = {
             name: {
@@ -90,10 +91,13 @@ def make(goods: Goods, folder: Path, rng: random.Random, only: str = "") -> Muta
         lambda: _inner_weights(goods, model, rng),
         lambda: _weights(goods, model, other, rng),
         lambda: _weights(goods, model, other, rng),
+        lambda: _tensors(goods, model, other, rng),
     ]
-    number = rng.randrange(len(kinds) + 1)
+    number = rng.randrange(len(kinds) + 2)
     if number == len(kinds):
         return _sharded(goods, model, folder, rng)
+    if number > len(kinds):
+        return _folder(goods, model, other, folder, rng)
     ending, content, what, is_verified = kinds[number]()
     path = folder / f"bad{ending}"
     path.write_bytes(content)
@@ -125,6 +129,8 @@ def damaged(content: bytes, other: bytes, rng: random.Random) -> tuple[bytes, st
         del data[place : place + rng.choice([1, 4, 100])]
     else:
         data[place:] = other[rng.choice([place, rng.randrange(len(other))]) :]
+        if data == other:  # the other file itself, which is good
+            del data[-1]
     return bytes(data), f"{kind} at {place}"
 
 
@@ -254,6 +260,42 @@ def _weights(
         changed, how = damaged(content, second, rng)
     what = f"weights, {'verified' if is_verified else 'not verified'}: {how}"
     return ".weights.h5", changed, what, is_verified
+
+
+def _tensors(
+    goods: Goods, model: str, other: str, rng: random.Random
+) -> tuple[str, bytes, str, bool]:
+    """A `.safetensors` file, which nothing verifies; its header is JSON."""
+    content = goods.tensors[model]
+    if rng.random() < 0.5:
+        size = int.from_bytes(content[:8], "little")
+        header, how = changed_json(content[8 : 8 + size], rng)
+        changed = len(header).to_bytes(8, "little") + header + content[8 + size :]
+    else:
+        changed, how = damaged(content, goods.tensors[other], rng)
+    return ".safetensors", changed, f"safetensors: {how}", False
+
+
+def _folder(goods: Goods, model: str, other: str, folder: Path, rng: random.Random) -> Mutant:
+    """The folder that `zipped=False` writes, with one file damaged or missing."""
+    parts, second = members(goods.archives[model]), members(goods.archives[other])
+    name = rng.choice(list(parts))
+    kind = rng.choice(["bytes", "structure", "missing"])
+    how = name
+    if kind == "missing":
+        del parts[name]
+    elif kind == "bytes":
+        parts[name], how = damaged(parts[name], second[name], rng)
+    elif name == _WEIGHTS:
+        parts[name], how = _structure(parts[name], rng)
+    else:
+        parts[name], how = changed_json(parts[name], rng)
+    path = folder / "bad"
+    path.mkdir()
+    for part, content in parts.items():
+        (path / part).write_bytes(content)
+    # A change of the metadata alone may take away the digest of the config, which is unchanged.
+    return Mutant(path, model, f"folder {kind}: {name}: {how}", True)
 
 
 def _legacy(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from models import old_files
 from models.old_files import batch_norm_2, called, dense_2, graph, input_2
-from models.test_bad_model_files import refusal
+from models.refusals import refusal
 
 import gazelle
 from gazelle import layers, models

@@ -51,7 +51,7 @@ def test_a_process_that_crashes_or_hangs_is_noticed(goods, tmp_path, monkeypatch
 def test_the_good_files_load_as_they_are(goods):
     loader = fuzz.Loader(goods, 0)
     for name in mutants.NAMES:
-        for ending in (".keras", ".weights.h5", ".weights.json"):
+        for ending in (".keras", ".weights.h5", ".weights.json", ".safetensors"):
             mutant = mutants.Mutant(goods / f"{name}{ending}", name, "", True)
             assert loader._outcome(mutant) == ("same", "")
 

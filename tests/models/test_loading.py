@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from gazelle._core.errors import DataError
+from gazelle._core.errors import DataError, ModelFileError
 from gazelle._core.variable import Variable
 from gazelle._formats.h5 import open_weights, write_weights
 from gazelle.models.loading import load_from
@@ -54,11 +54,14 @@ def test_values_are_assigned_to_the_variables(path):
     np.testing.assert_array_equal(targets["layers/dense_1"][0], np.ones((3, 1)))
 
 
-def test_nan_is_loaded_as_it_is(path):
+def test_nan_is_loaded_as_it_is_on_request(path):
     targets = variables()
-    load_variables(
-        saved(path, **{"layers/dense": [KERNEL, np.array([np.nan, np.inf, 0], "float32")]}), targets
-    )
+    bias = np.array([np.nan, np.inf, 0], "float32")
+    file = saved(path, **{"layers/dense": [KERNEL, bias]})
+    with pytest.raises(ModelFileError, match="h5-nonfinite"):
+        load_variables(file, targets)
+    assert all_zero(targets)
+    load_variables(file, targets, allow_nonfinite=True)
     np.testing.assert_array_equal(targets["layers/dense"][1], [np.nan, np.inf, 0])
 
 

@@ -104,7 +104,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--record", action="store_true", help="keep the figures")
     options = parser.parse_args()
     results = run(options.count, options.seed)
     print(", ".join(f"{name} {number}" for name, number in results.items()))
+    if options.record:
+        sys.path.insert(0, str(Path(__file__).parents[1] / "security"))
+        import long_runs
+
+        long_runs.keep("killed trainings", {**results, "seed": options.seed})
     sys.exit(bool(results["failed"] or results["differing"]))

@@ -22,6 +22,7 @@ from collections.abc import Iterable
 _LONGEST_PROBLEM = 600  # characters
 _LONGEST_PART = 3000  # a list of lines
 _LONGEST_LINE = 600
+_LIKELY = 0.55  # how much two names must be alike, from 0 to 1
 _MOST_NAMES = 30  # of all that are known
 
 
@@ -172,8 +173,8 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     spelled: dict[str, str] = {}
     for candidate in sorted(known, key=lambda candidate: candidate.islower() != name.islower()):
         spelled.setdefault(candidate.lower().replace("_", ""), candidate)
-    wanted = name.lower().replace("_", "")
-    scores = {plain: difflib.SequenceMatcher(None, plain, wanted).ratio() for plain in spelled}
+    matcher = difflib.SequenceMatcher(None, b=name.lower().replace("_", ""))
+    scores = {plain: _likeness(matcher, plain) for plain in spelled}
     words = set(name.lower().split("_"))
     if len(words) > 1:
         # A name with all words of this one: sparse_categorical_crossentropy has those of
@@ -181,9 +182,17 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
         for plain, candidate in spelled.items():
             if words < set(candidate.lower().split("_")):
                 scores[plain] = 0.95
-    likely = [plain for plain, score in scores.items() if score >= 0.55]
+    likely = [plain for plain, score in scores.items() if score >= _LIKELY]
     best = sorted(likely, key=lambda plain: -scores[plain])
     return [spelled[plain] for plain in best[:count]]
+
+
+def _likeness(matcher: difflib.SequenceMatcher[str], name: str) -> float:
+    """How much a name is like that of the matcher; 0 where two quick tests say: not enough."""
+    matcher.set_seq1(name)
+    if matcher.real_quick_ratio() < _LIKELY or matcher.quick_ratio() < _LIKELY:
+        return 0.0
+    return matcher.ratio()
 
 
 def short(value: object, most: int = 120) -> str:

@@ -65,11 +65,15 @@ def unpack(archive: Path, folder: Path, archive_format: str = "auto") -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write_members(members: Iterator[tuple[str, IO[bytes]]], archive: Path, folder: Path) -> None:
+def _write_members(
+    members: Iterator[tuple[str, int, IO[bytes]]], archive: Path, folder: Path
+) -> None:
     """Write the files of an archive into a folder, within limits on their number and size."""
     bytes_left = max(_ALWAYS_ALLOWED, archive.stat().st_size * _MAX_RATIO)
     seen: set[str] = set()
-    for name, source in members:
+    for name, size, source in members:
+        if size > bytes_left:
+            raise _refusal(archive, f"more than {_MAX_RATIO} times its own size")
         path = folder / _safe(name, archive)
         key = os.path.normcase(path).casefold()  # some file systems ignore case
         if key in seen:
@@ -86,23 +90,27 @@ def _write_members(members: Iterator[tuple[str, IO[bytes]]], archive: Path, fold
                 target.write(chunk)
 
 
-def _tar_files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+def _tar_files(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """The name, declared size and content of each file."""
     with tarfile.open(archive) as tar:
         for member in tar:
             if member.isdir():
                 continue
             if not member.isreg():
                 raise _refusal(archive, f"{member.name!r}, which is a link or a device")
+            if member.size < 0:
+                raise _refusal(archive, f"{member.name!r} of {member.size} bytes")
             source = tar.extractfile(member)
             if source is None:
                 raise _refusal(archive, f"{member.name!r}, which has no content")
-            yield member.name, source
+            yield member.name, member.size, source
         # Read to the end, where the checksum of the compressed file is.
         while tar.fileobj.read(1 << 20):
             pass
 
 
-def _zip_files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+def _zip_files(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """The name, declared size and content of each file."""
     with zipfile.ZipFile(archive) as files:
         for info in files.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
@@ -111,7 +119,7 @@ def _zip_files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
             if kind not in (0, stat.S_IFREG):
                 raise _refusal(archive, f"{info.filename!r}, which is a link or a device")
             with files.open(info) as source:
-                yield info.filename, source
+                yield info.filename, info.file_size, source
 
 
 def _safe(name: str, archive: Path) -> str:

@@ -23,6 +23,7 @@ from gazelle._core.errors import ArgumentError
 
 _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 _DRAFT = "draft"
+_LONGEST_NAME = 50  # characters of the target's name in a temporary name
 _STALE_AFTER = 24 * 3600.0  # seconds without a change, for a temporary file of another machine
 _temporaries: set[Path] = set()  # what this process is writing to now
 
@@ -51,7 +52,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
     """
     target = Path(os.path.realpath(path))
     _remove_leftovers(target)
-    temporary = target.with_name(f"{_prefix()}{target.name[-50:]}")
+    temporary = target.with_name(f"{_prefix()}{target.name[-_LONGEST_NAME:]}")
     _temporaries.add(temporary)
     try:
         yield temporary
@@ -194,8 +195,18 @@ def _sync(path: Path) -> None:
 
 def _remove_leftovers(target: Path) -> None:
     """Remove temporary files and folders for `target` whose writers were killed."""
+    remove_leftovers(target.parent, glob.escape(target.name[-_LONGEST_NAME:]))
+
+
+def remove_leftovers(folder: Path, pattern: str) -> None:
+    """Remove temporary files and folders whose writers were killed.
+
+    Args:
+        folder: Where they are.
+        pattern: What the last 50 characters of their targets' names match, as in `glob`.
+    """
     now = time.time()
-    for leftover in target.parent.glob(f".tmp-*-*-*-{glob.escape(target.name[-50:])}"):
+    for leftover in folder.glob(f".tmp-*-*-*-{pattern}"):
         with suppress(OSError):
             _, host, pid, _ = leftover.name.split("-", 3)
             is_orphan = host == _HOST and not _alive(int(pid))

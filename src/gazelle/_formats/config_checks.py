@@ -8,7 +8,8 @@ from typing import Any
 
 from gazelle._core.errors import ModelFileError, short
 
-_MOST_LAYERS = 20_000
+_ALWAYS_LAYERS = 1_000
+_LAYERS_PER_ARRAY = 20
 _MOST_CALLS = 20_000
 _MOST_THRESHOLDS = 1_000_000
 _NAME = re.compile(r"[^/\x00-\x1f\x7f]{1,200}")
@@ -25,6 +26,8 @@ def with_functions(config: Any, functions: Mapping[str, Any]) -> Any:
         config: The config.
         functions: Functions by the names of the layers that apply them; others are ignored.
     """
+    if not functions:
+        return config
     if isinstance(config, list):
         return [with_functions(item, functions) for item in config]
     if not isinstance(config, dict):
@@ -39,17 +42,19 @@ def with_functions(config: Any, functions: Mapping[str, Any]) -> Any:
     return {key: with_functions(value, functions) for key, value in config.items()}
 
 
-def check_config(config: Any, label: str) -> None:
+def check_config(config: Any, label: str, arrays: int) -> None:
     """Refuse a config with code, far too many parts, or names that cannot be used.
 
     Args:
         config: The config of a model.
         label: The file, for messages.
+        arrays: How many arrays the file has: layers without any are few.
 
     Raises:
         ModelFileError: The first thing that is not allowed, with its place in the config.
     """
     layers = calls = 0
+    most_layers = _ALWAYS_LAYERS + _LAYERS_PER_ARRAY * arrays
     for place, value in _objects(config):
         name = value.get("class_name")
         if name in _CODE:
@@ -60,7 +65,7 @@ def check_config(config: Any, label: str) -> None:
         calls += len(inbound) if isinstance(inbound, list) else 0
         thresholds = value.get("num_thresholds")
         too_many = isinstance(thresholds, int | float) and thresholds > _MOST_THRESHOLDS
-        if layers > _MOST_LAYERS or calls > _MOST_CALLS or too_many:
+        if layers > most_layers or calls > _MOST_CALLS or too_many:
             found = f"{layers:,} layers, {calls:,} calls, {thresholds or 0:,} thresholds"
             raise _refused("budget", label, place, found, "a model that can be built")
         if "batch_shape" in value or "dtype" in value or "trainable" in value:

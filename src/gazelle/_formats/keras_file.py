@@ -45,6 +45,7 @@ _SHA256 = "config_sha256"
 _ASSETS_SHA256 = "assets_sha256"
 _NEW_COPY = "get the file again, or save it again"
 KERAS_VERSION = "3.15.0"  # whose format this is
+_ORBAX = ("_CHECKPOINT_METADATA", "_METADATA", "manifest.ocdbt")  # what its folders have
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same state gives the same bytes
 
 
@@ -155,13 +156,18 @@ def _open_folder(folder: Path, label: str) -> Iterator[KerasFile]:
         try:
             contents[name] = read_bytes(folder / name, most)
         except OSError as error:
+            is_orbax = any((folder / mark).exists() for mark in _ORBAX)
             raise ModelFileError(
                 "file-unreadable",
                 file=label,
                 where=name,
-                found=f"cannot be read: {error.strerror}",
+                found=(
+                    "an Orbax checkpoint, which Gazelle does not read"
+                    if is_orbax
+                    else f"cannot be read: {error.strerror}"
+                ),
                 expected=f"a folder with {CONFIG} and {WEIGHTS}",
-                fix="check the path",
+                fix="load it in Keras and save it as .keras" if is_orbax else "check the path",
             ) from None
     described = _described(contents[CONFIG], contents[METADATA], label)
     assets = dict(_folder_assets(folder, label))

@@ -21,6 +21,7 @@ from gazelle._formats.h5_checks import BFLOAT16
 from gazelle._formats.strict_json import parse_json
 
 _DEEPEST = 64
+_MOST_VALUES = 2_000_000  # a long history has many
 _KINDS = "biuf"  # of arrays: bool, int, unsigned int, float
 
 
@@ -59,7 +60,7 @@ def decode(text: bytes, arrays: Sequence[np.ndarray], label: str, member: str) -
     Raises:
         ModelFileError: It was not written by `encode`.
     """
-    values = parse_json(text, label, member)
+    values = parse_json(text, label, member, _MOST_VALUES)
     try:
         return _decoded(values, arrays)
     except (LookupError, TypeError, ValueError) as error:

@@ -6,6 +6,7 @@ are until the new index replaces the old one.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ import numpy as np
 
 from gazelle._core.errors import ArgumentError, ModelFileError, short
 from gazelle._files.reading import read_bytes
-from gazelle._files.writing import atomic_path
+from gazelle._files.writing import atomic_path, remove_leftovers
 from gazelle._formats.h5 import Tree, WeightsFile, check_target, keyed, open_weights, write_weights
 from gazelle._formats.h5_checks import Spec, unreadable
 from gazelle._formats.strict_json import parse_json
@@ -109,12 +110,15 @@ def write_sharded(
 
     Raises:
         ArgumentError: An array is larger than `most`, or the index exists and `overwrite` is false.
-        OSError: Writing failed; the old index and its files are unchanged.
+        OSError: Writing failed; the old index and its files, or the new ones, are complete.
     """
     target = Path(path)
     check_target(target, overwrite)
     parts, total = _divided(tree, most)
-    before = _files_of(target)
+    # Keras opens a file of this name before it reads the index.
+    first = target.with_name(f"{target.name.removesuffix(ENDING)}_00000.weights.h5")
+    has_first = first.exists() and first.name not in _names_in(target)
+    before = _files_of(target) | _orphans(target)
     digest = hashlib.sha256(repr([list(part) for part in parts]).encode())
     for part in parts:
         for group, arrays in part.items():
@@ -130,10 +134,11 @@ def write_sharded(
         with atomic_path(target) as temporary:
             temporary.write_text(json.dumps(index, indent=4))
     except BaseException:
-        _remove(target, set(names) - before)
+        # If the last flush failed, the new index is there and names them.
+        _remove(target, set(names) - before - _names_in(target))
         raise
-    # Keras opens a file of this name before it reads the index.
-    write_weights(target.with_name(f"{target.name.removesuffix(ENDING)}_00000.weights.h5"), {})
+    if not has_first:
+        write_weights(first, {})
     _remove(target, before - set(names))
 
 
@@ -177,16 +182,37 @@ def _divided(tree: Tree, most: float) -> tuple[list[dict[str, dict[str, np.ndarr
     return parts, total
 
 
-def _files_of(index: Path) -> set[str]:
-    """The files of an index that Gazelle or Keras wrote; empty if it cannot be read."""
+def _names_in(index: Path) -> set[str]:
+    """The names in an index; none if it cannot be read."""
     try:
-        names = _named_files(parse_json(read_bytes(index, _MOST_INDEX), "", ""), "")
+        return set(_named_files(parse_json(read_bytes(index, _MOST_INDEX), "", ""), ""))
     except (OSError, ModelFileError):
         return set()
+
+
+def _files_of(index: Path) -> set[str]:
+    """The files of an index that Gazelle or Keras wrote."""
     index_stem = index.name.removesuffix(ENDING)
     stem = re.escape(index_stem)
     usual = re.compile(stem + r"(-[0-9a-f]{12})?_\d{5}\.weights\.h5")
-    return {name for name in names if usual.fullmatch(name)} - {f"{index_stem}_00000.weights.h5"}
+    return {name for name in _names_in(index) if usual.fullmatch(name)} - {
+        f"{index_stem}_00000.weights.h5"
+    }
+
+
+def _orphans(index: Path) -> set[str]:
+    """Files of saves that were killed: named like the index's files, and older than the index.
+
+    Temporary files of such saves are removed here. Their names hold digests, so that no later save
+    has the same.
+    """
+    stem, any_digest = index.name.removesuffix(ENDING), f"-{'?' * 12}_{'?' * 5}.weights.h5"
+    remove_leftovers(index.parent, f"{glob.escape(stem[-20:])}{any_digest}")
+    with suppress(OSError):
+        written = index.stat().st_mtime_ns
+        found = index.parent.glob(f"{glob.escape(stem)}{any_digest}")
+        return {path.name for path in found if path.lstat().st_mtime_ns < written}
+    return set()
 
 
 def _named_files(index: Any, label: str) -> dict[str, set[str]]:

@@ -15,14 +15,14 @@ import numpy as np
 from gazelle._core.context import variable_budget
 from gazelle._core.errors import ArgumentError
 from gazelle._files.reading import read_bytes
+from gazelle._formats.config_checks import check_config
 from gazelle._formats.h5 import open_weights
+from gazelle._formats.strict_json import json_values
 from gazelle._report import runs, schema
 from gazelle._report.runs.damage import damaged, reporting_damage
-from gazelle._report.runs.jsonfile import MOST_BYTES, parse_json
+from gazelle._report.runs.jsonfile import MOST_BYTES
 from gazelle.models import model_from_json
 
-MOST_LAYERS = 2_000
-_MOST_THRESHOLDS = 100_000
 _STATE_BYTES = 16 << 20  # for variables that are not in the weights file: the state of metrics
 _ALWAYS_ALLOWED = 64 << 20  # bytes of weights, whatever the size of their file
 _MOST_RATIO = 20  # of weights to the bytes of their file; Gazelle's own files stay below it
@@ -50,20 +50,21 @@ def read_model(folder: Path, config: schema.RunConfig | None = None) -> Any:
             received=str(config.settings.get("model file", "no such file"))[:200],
             fix=f"build the model in Python and call model.load_weights({str(weights)!r})",
         )
+    with open_weights(weights) as file:
+        stored = sum(spec.nbytes for specs in file.specs.values() for spec in specs)
+        arrays = sum(map(len, file.specs.values()))
+        has_digests = file.has_digests
     with reporting_damage(
         path, "a model of Gazelle's layers; one with layers of your own must be built in Python"
     ):
-        text = read_bytes(path, MOST_BYTES).decode("utf-8")
-        _check_size(parse_json(text))
-    with open_weights(weights) as file:
-        stored = sum(spec.nbytes for specs in file.specs.values() for spec in specs)
-        has_digests = file.has_digests
+        content = read_bytes(path, MOST_BYTES)
+        check_config(json_values(content, only_finite=True), path.name, arrays)
     allowed = _ALWAYS_ALLOWED + _MOST_RATIO * weights.stat().st_size
     with (
         reporting_damage(path, "a model of Gazelle's layers that matches its weights"),
         variable_budget(min(stored, allowed) + _STATE_BYTES),
     ):
-        model = model_from_json(text)
+        model = model_from_json(content.decode("utf-8-sig"))
         if not model.built:
             raise ValueError("a model without an input shape")
     with reporting_damage(weights, "the weights of the model"):
@@ -76,29 +77,6 @@ def read_model(folder: Path, config: schema.RunConfig | None = None) -> Any:
             stacklevel=2,
         )
     return model
-
-
-def _check_size(config: Any) -> None:
-    """Refuse a config with far too many layers or thresholds.
-
-    It is searched without recursion, since it may be nested very deeply.
-    """
-    layers, to_visit = 0, [config]
-    while to_visit:
-        value = to_visit.pop()
-        if isinstance(value, list):
-            to_visit.extend(value)
-            continue
-        if not isinstance(value, dict):
-            continue
-        to_visit.extend(value.values())
-        inner = value.get("layers")
-        layers += len(inner) if isinstance(inner, list) else 0
-        thresholds = value.get("num_thresholds")
-        if isinstance(thresholds, int | float) and thresholds > _MOST_THRESHOLDS:
-            raise ValueError(f"a metric with {thresholds:,} thresholds")
-        if layers > MOST_LAYERS:
-            raise ValueError(f"more than {MOST_LAYERS:,} layers")
 
 
 def _check_shapes(model: Any, config: schema.RunConfig, path: Path) -> None:

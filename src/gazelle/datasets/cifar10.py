@@ -8,8 +8,10 @@ if it is the official one, and is read with a reader that accepts nothing but ar
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
+import pickletools
 import tarfile
 import warnings
 import zlib
@@ -20,9 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from gazelle._core.errors import DataError
+from gazelle._core.errors import DataError, reason
 from gazelle._data.memory import aligned_empty
 from gazelle._files.download import check, fetch, mismatch
+from gazelle._files.reading import read_bytes
 from gazelle._files.writing import atomic_path, cache_folder
 
 CLASS_NAMES = (
@@ -44,6 +47,14 @@ FILES = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
 PYTHON_FOLDER = "cifar-10-batches-py"
 
 _RECORD = 1 + 3 * 32 * 32  # bytes
+_MOST_PICKLE = 64 << 20  # bytes; the official files have 31 million
+# The steps of the pickles of Python 2 that hold dicts, lists, text, whole numbers and arrays.
+_STEPS = {
+    "APPEND", "APPENDS", "BINGET", "BININT", "BININT1", "BININT2", "BINPUT", "BINSTRING",
+    "BINUNICODE", "BUILD", "EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE", "GLOBAL", "LONG_BINGET",
+    "LONG_BINPUT", "MARK", "NEWFALSE", "NEWTRUE", "NONE", "PROTO", "REDUCE", "SETITEM", "SETITEMS",
+    "SHORT_BINSTRING", "STOP", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3",
+}  # fmt: skip
 
 Split = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -301,8 +312,7 @@ def _from_python_folder(folder: Path, source: Source) -> Split:
                 fix=f"delete the folder, or pass the binary version ({ARCHIVE})",
             )
         try:
-            with file.open("rb") as stream:
-                batch = _ArraysOnly(stream, encoding="bytes").load()
+            batch = _plain_objects(read_bytes(file, _MOST_PICKLE))
             pixels = batch[b"data"].array((source.rows, _RECORD - 1))
             labels = np.array(batch[b"labels"], np.int64).reshape(source.rows)
         except (
@@ -313,13 +323,30 @@ def _from_python_folder(folder: Path, source: Source) -> Split:
             AttributeError,
             EOFError,
             IndexError,
+            OverflowError,
+            OSError,
         ) as error:
             raise DataError(
-                f"The CIFAR-10 file {file} is not a batch of images.", received=error
+                f"The CIFAR-10 file {file} is not a batch of images.",
+                expected=f"a dict of {source.rows} labels and of pixels, as bytes",
+                received=reason(error),
+                fix=f"delete the folder, or pass the binary version ({ARCHIVE})",
             ) from None
         return pixels, _checked_labels(labels, file)
 
     return _assemble((read(name) for name in source.python_md5), source)
+
+
+def _plain_objects(content: bytes) -> Any:
+    """The value of a pickle of plain objects; every step of it is known before the first is done.
+
+    Raises:
+        Exception: It has other steps, or is damaged.
+    """
+    for opcode, _, _ in pickletools.genops(content):
+        if opcode.name not in _STEPS:
+            raise pickle.UnpicklingError(f"it has a step {opcode.name}")
+    return _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
 
 
 class _StandIn:

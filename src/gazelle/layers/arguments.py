@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import lru_cache
 from typing import Any, TypedDict
 
 import jax
@@ -107,11 +108,16 @@ def is_plain(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float | bool)
 
 
+@lru_cache(maxsize=256)
+def _signature(function: Any) -> inspect.Signature:
+    return inspect.signature(function)
+
+
 def bound_arguments(
     owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[str, Any] | None:
     """A constructor's arguments by name; None where they do not match, which it refuses itself."""
-    signature = inspect.signature(type(owner).__init__)
+    signature = _signature(type(owner).__init__)
     try:
         bound = signature.bind(owner, *args, **kwargs)
     except TypeError:

@@ -63,8 +63,16 @@ class Lambda(Layer):
         Raises:
             ArgumentTypeError: The function has no name.
         """
+        function = serialize(self.function)
+        if isinstance(function, str):  # one of Gazelle's; Keras writes it like a user's
+            function = {
+                "module": "builtins",
+                "class_name": "function",
+                "config": function,
+                "registered_name": "function",
+            }
         config = {
-            "function": serialize(self.function),
+            "function": function,
             "output_shape": self._output_shape,
             "arguments": self.arguments,
         }

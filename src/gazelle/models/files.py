@@ -173,7 +173,7 @@ def _model_from(
     config = with_functions(file.config, functions)
     if not compile:
         config = {**config, "compile_config": None}
-    check_config(config, file.label)
+    check_config(config, file.label, sum(map(len, file.weights.specs.values())))
     with variable_budget(_stored_bytes(file.weights) + _STATE_BYTES):
         try:
             model = deserialize(config, custom_objects)

@@ -136,6 +136,7 @@ def load_legacy_weights(
     *,
     by_name: bool = False,
     skip_mismatch: bool = False,
+    allow_nonfinite: bool = False,
 ) -> None:
     """Load the weights of a whole model, or of an old file of weights alone.
 
@@ -145,6 +146,7 @@ def load_legacy_weights(
         by_name: Whether layers get the weights of layers with the same name, and all others keep
             theirs; otherwise the layers with weights are counted.
         skip_mismatch: Whether to skip layers that do not match, with a warning.
+        allow_nonfinite: Whether weights may be NaN or infinite.
 
     Raises:
         DataError: The file is damaged or does not match the model; nothing is changed.
@@ -162,7 +164,13 @@ def load_legacy_weights(
         variables = _variables(model, file, pairs)
         if by_name and file.top_level() is None:
             optional.append(TOP_LEVEL)
-        load_from(file, variables, skip_mismatch=skip_mismatch, optional=optional)
+        load_from(
+            file,
+            variables,
+            skip_mismatch=skip_mismatch,
+            optional=optional,
+            allow_nonfinite=allow_nonfinite,
+        )
 
 
 def _warn_of_names(file: LegacyFile, pairs: Sequence[tuple[str, Layer]], by_name: bool) -> None:

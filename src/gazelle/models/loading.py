@@ -26,10 +26,9 @@ def load_from(
     *,
     skip_mismatch: bool = False,
     optional: Collection[str] = ("optimizer",),
+    allow_nonfinite: bool = False,
 ) -> list[str]:
     """Load variables from a file. If anything does not match, no variable is changed.
-
-    NaN and infinite values are loaded as they are.
 
     Args:
         file: The open file.
@@ -39,17 +38,21 @@ def load_from(
             an error.
         optional: Groups (including those below them), such as the optimizer's state, that may be
             missing from the file or the model, and are skipped with a warning if they do not match.
+        allow_nonfinite: Whether values may be NaN or infinite.
 
     Returns:
         The groups that were skipped because they do not match.
 
     Raises:
-        DataError: The file fails a check, cannot be read, or does not match `variables`.
+        DataError: The file fails a check, cannot be read, does not match `variables`, or holds
+            values that are not finite.
     """
     matches = match(file, variables, loaders or {}, optional)
     problems = matches.problems
     fatal = {g: problem for g, problem in problems.items() if not _is_optional(g, optional)}
     _report(file.label, problems, fatal, skip_mismatch)
+    if not allow_nonfinite:
+        matches.check_finite(file.label)
     matches.assign()
     return list(problems)
 

@@ -319,7 +319,12 @@ class Model(Trainable):
         save_weights(self, filepath, overwrite, max_shard_size)
 
     def load_weights(
-        self, filepath: Any, skip_mismatch: bool = False, *, by_name: bool | None = None
+        self,
+        filepath: Any,
+        skip_mismatch: bool = False,
+        *,
+        by_name: bool | None = None,
+        allow_nonfinite: bool = False,
     ) -> None:
         """Read the weights from a file. All or nothing is changed.
 
@@ -329,13 +334,21 @@ class Model(Trainable):
             skip_mismatch: Whether to leave out (with a warning) what does not fit.
             by_name: For a `.h5` file: True gives each layer the weights of the layer with its name,
                 and leaves the others as they are; by default, layers with weights are counted.
+            allow_nonfinite: Whether weights may be NaN or infinite.
 
         Raises:
             ArgumentError: `by_name` for another kind of file.
-            DataError: The file is missing, damaged, or does not fit the model.
+            DataError: The file is missing, damaged, does not fit the model, or holds weights that
+                are not finite.
             StateError: The model is not built.
         """
-        load_weights(self, filepath, skip_mismatch=skip_mismatch, by_name=by_name)
+        load_weights(
+            self,
+            filepath,
+            skip_mismatch=skip_mismatch,
+            by_name=by_name,
+            allow_nonfinite=allow_nonfinite,
+        )
 
     def save(
         self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any

@@ -111,7 +111,7 @@ class Sequential(Model):
                 )
             self._input_layer = layer
             return
-        if any(layer.name == other.name and layer is not other for other in self._layers):
+        if [other for other in self._layers if other.name == layer.name and other is not layer]:
             raise ArgumentError(
                 "All layers added to a Sequential model should have unique names.",
                 received=repr(layer.name),

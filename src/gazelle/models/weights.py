@@ -123,17 +123,24 @@ def load_weights(
     skip_mismatch: bool = False,
     *,
     by_name: bool | None = None,
+    allow_nonfinite: bool = False,
 ) -> None:
     """Read the weights. If anything does not fit, nothing is changed.
 
     Raises:
-        DataError: The file is missing, damaged or does not fit.
+        DataError: The file is missing, damaged, does not fit, or holds values that are not finite.
         ArgumentError: `by_name` for a file whose layers are not named.
         StateError: The model is not built.
     """
     require_built(model, "load_weights")
     if is_legacy(filepath):
-        load_legacy_weights(model, filepath, by_name=bool(by_name), skip_mismatch=skip_mismatch)
+        load_legacy_weights(
+            model,
+            filepath,
+            by_name=bool(by_name),
+            skip_mismatch=skip_mismatch,
+            allow_nonfinite=allow_nonfinite,
+        )
         return
     if by_name is not None:
         raise ArgumentError(
@@ -144,11 +151,17 @@ def load_weights(
     if os.fspath(filepath).endswith(tensors.ENDING):
         named = {name: [variable] for name, variable in named_weights(model).items()}
         with tensors.open_tensors(filepath) as file:
-            load_from(file, named, skip_mismatch=skip_mismatch)
+            load_from(file, named, skip_mismatch=skip_mismatch, allow_nonfinite=allow_nonfinite)
         return
     state = saved_state(model)
     with open_by_name(filepath) as weights:
-        load_from(weights, state.variables, state.loaders, skip_mismatch=skip_mismatch)
+        load_from(
+            weights,
+            state.variables,
+            state.loaders,
+            skip_mismatch=skip_mismatch,
+            allow_nonfinite=allow_nonfinite,
+        )
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def read_legacy(path: str | os.PathLike[str]) -> tuple[Any, Arrays]:
             raise _refused(file, "model_config", "weights alone, without a config")
         entry = OldConfigs(file.label, file.version).model(config)
         entry["config"].setdefault("name", "model")  # Keras 1 did not say it
-        check_config(entry, file.label)
+        check_config(entry, file.label, sum(map(len, file.specs.values())))
         return entry, _arrays(entry, file)
 
 

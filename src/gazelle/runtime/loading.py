@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from gazelle._formats.config_checks import check_config
 from gazelle._formats.h5 import read_weights
 from gazelle._formats.keras_file import open_keras_file
 from gazelle._formats.legacy_h5 import is_legacy_name
+from gazelle._formats.strict_json import json_values
 from gazelle.runtime.legacy import read_legacy
 from gazelle.runtime.predictor import Predictor
 from gazelle.runtime.program import Program
@@ -69,7 +69,8 @@ def load(path: Path, config: Path | Mapping[str, Any] | None = None) -> Predicto
         else:
             entry, arrays = _read_config(config), read_weights(path)
         program = Program(entry, arrays)
-    except GazelleError:
+    except GazelleError as error:
+        error.args = (f"{short(os.fspath(path), 200)}: {error}",)
         raise
     except (
         ArithmeticError,
@@ -80,7 +81,7 @@ def load(path: Path, config: Path | Mapping[str, Any] | None = None) -> Predicto
         ValueError,
     ) as error:
         raise DataError(
-            "The config of the model is damaged.",
+            f"{short(os.fspath(path), 200)}: the config of the model is damaged.",
             expected="what to_json returns",
             received=reason(error),
             fix="save the model again",
@@ -91,8 +92,8 @@ def load(path: Path, config: Path | Mapping[str, Any] | None = None) -> Predicto
 def _read_keras_file(path: Path) -> tuple[Any, dict[str, list[np.ndarray]]]:
     """The config and the weights in a `.keras` file."""
     with open_keras_file(path) as file:
-        check_config(file.config, file.label)
         weights = file.weights
+        check_config(file.config, file.label, sum(map(len, weights.specs.values())))
         return file.config, {group: weights.read(group) for group in weights.specs}
 
 
@@ -115,7 +116,7 @@ def _read_config(config: Path | Mapping[str, Any]) -> Any:
 
 def _parsed(text: str | bytes) -> Any:
     try:
-        return json.loads(text)
+        return json_values(text.encode() if isinstance(text, str) else text)
     except (ValueError, RecursionError) as error:
         raise DataError(
             "The config is not JSON.",

@@ -7,16 +7,17 @@ import json
 import math
 import types
 import typing
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gazelle._core.errors import short
 from gazelle._files.reading import read_bytes
 from gazelle._files.writing import atomic_path
+from gazelle._formats.strict_json import json_values
 from gazelle._report.runs.damage import reporting_damage
 
 MOST_BYTES = 16 << 20
-MOST_VALUES = 1_000_000
 
 T = TypeVar("T")
 
@@ -50,21 +51,7 @@ def read_json(path: Path) -> Any:
         DataError: The file is missing, cannot be read, or is not JSON.
     """
     with reporting_damage(path, "a JSON file"):
-        return parse_json(read_bytes(path, MOST_BYTES).decode("utf-8"))
-
-
-def parse_json(text: str) -> Any:
-    """Parse a JSON text whose numbers are finite, with integers of at most 20 digits.
-
-    Raises:
-        ValueError: The text is not JSON, or has more than a million values.
-        RecursionError: The values are nested too deeply.
-    """
-    if sum(text.count(mark) for mark in ",[{") > MOST_VALUES:
-        raise ValueError(f"more than {MOST_VALUES:,} values")
-    return json.loads(
-        text, parse_constant=_refuse_constant, parse_int=_parse_int, parse_float=_parse_float
-    )
+        return json_values(read_bytes(path, MOST_BYTES), only_finite=True)
 
 
 def build(kind: type[T], value: Any, path: Path) -> T:
@@ -80,23 +67,6 @@ def build(kind: type[T], value: Any, path: Path) -> T:
     """
     with reporting_damage(path, f"the fields of {kind.__name__}"):
         return _build(kind, value, kind.__name__)
-
-
-def _parse_int(digits: str) -> int:
-    if len(digits) > 20:
-        raise ValueError(f"a number of {len(digits)} digits")
-    return int(digits)
-
-
-def _parse_float(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value):
-        raise ValueError("a number that is too large")
-    return value
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"the token {name}")
 
 
 def _finite(value: Any) -> Any:
@@ -160,9 +130,14 @@ def _check_type(value: Any, kind: type, name: str, where: str) -> None:
         raise TypeError(f"{where} is a {type(value).__name__}, not {name}")
 
 
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
 def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
     _check_type(value, dict, "an object", where)
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     required = {
         field.name
         for field in dataclasses.fields(kind)
