@@ -1,5 +1,6 @@
 """atomic_path leaves the old file or the new one, and cleans up after writers that were killed."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import gazelle
 from gazelle._files.writing import draft_folder, remove_temporaries
 from gazelle.utils import atomic_path, cache_folder
 
@@ -139,6 +141,7 @@ def test_a_draft_that_was_renamed_stays_and_anything_else_is_removed(tmp_path):
 def test_the_draft_of_a_killed_process_is_removed_by_the_next(tmp_path):
     program = f"""
 import os
+import gazelle
 from gazelle._files.writing import draft_folder, remove_temporaries
 with draft_folder({str(tmp_path)!r}) as draft:
     (draft / "half").write_text("x")
@@ -165,3 +168,22 @@ def test_a_process_that_ends_abruptly_can_remove_what_it_was_writing_to(tmp_path
         draft.mkdir(parents=True)
         one.write_text("whole")
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.weights.h5", "m.safetensors", "m.onnx"])
+def test_a_full_disk_says_how_much_room_is_needed(tmp_path, monkeypatch, name):
+    model = gazelle.Sequential([gazelle.Input((64,)), gazelle.layers.Dense(1000)])
+    path = tmp_path / name
+    path.write_text("old")
+    real = os.fsync
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    save = {"m.keras": model.save, "m.onnx": model.export}.get(name, model.save_weights)
+    with pytest.raises(OSError, match=r"No space left on device: 0\.3 MB are needed, .* are free"):
+        save(path)
+    monkeypatch.setattr(os, "fsync", real)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == [name]

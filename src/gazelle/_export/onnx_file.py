@@ -17,7 +17,7 @@ from gazelle._core.packages import need
 from gazelle._core.symbolic import leaves
 from gazelle._export.emitter import Emitter, Step, Value
 from gazelle._export.graph import GraphOf, write_graph
-from gazelle._files.writing import atomic_path, check_writable
+from gazelle._files.writing import check_writable, write_atomically
 from gazelle.layers import Layer
 from gazelle.layers.graph import Graph
 from gazelle.layers.parts import flatten_layers
@@ -71,8 +71,7 @@ def export(
     _check_types(model, graph)
     _check_size(model, sum(_bytes(weight) for weight in model.weights))
     content = _content(model, graph, graph_of)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+    write_atomically(path, content)
     if verbose:
         say(f"Saved artifact at {path!r}.")
 

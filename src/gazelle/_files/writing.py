@@ -6,6 +6,7 @@ names hold the machine and the process, so that what a killed process has left i
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import platform
@@ -68,6 +69,38 @@ def atomic_path(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
         _temporaries.discard(temporary)
     if os.name == "posix":  # other systems cannot flush a folder
         _sync(target.parent)
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes | memoryview) -> None:
+    """Write a file by `atomic_path`.
+
+    Raises:
+        OSError: As there; if the disk is full, the message says how much room is needed.
+    """
+    with telling_room(path, len(content)), atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def telling_room(path: str | os.PathLike[str], size: int) -> Generator[None, None, None]:
+    """Within the block the error of a full disk says how much room is needed and left.
+
+    Args:
+        path: The file that the block writes.
+        size: Its size in bytes.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(Path(path).parent).free
+        problem = f"{os.strerror(error.errno)}: {_mb(size)} are needed, {_mb(free)} are free"
+        raise OSError(error.errno, problem, os.fspath(path)) from None
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
 
 
 def check_writable(path: str | os.PathLike[str], *, makes_folders: bool = True) -> None:

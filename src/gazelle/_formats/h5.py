@@ -22,7 +22,7 @@ import numpy as np
 
 from gazelle._core.errors import ArgumentError, ModelFileError
 from gazelle._files.reading import open_regular
-from gazelle._files.writing import atomic_path
+from gazelle._files.writing import write_atomically
 from gazelle._formats.h5_checks import (
     BFLOAT16,
     Spec,
@@ -135,8 +135,7 @@ def write_weights(
     # HDF5 writes into memory, because it crashes the process when the disk is full.
     buffer = io.BytesIO()
     _write(buffer, tree, names or {})
-    with atomic_path(target) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+    write_atomically(target, buffer.getbuffer())
 
 
 def check_target(target: Path, overwrite: bool) -> None:

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, ClassVar
 
 from gazelle._core.errors import ArgumentError, ModelFileError, short
 from gazelle._files.reading import open_regular, read_bytes
-from gazelle._files.writing import atomic_path, draft_folder
+from gazelle._files.writing import atomic_path, draft_folder, telling_room
 from gazelle._formats.archive import (
     ASSETS,
     CONFIG,
@@ -233,13 +233,19 @@ def write_keras_file(
         }
     head = {METADATA: json.dumps(metadata).encode(), CONFIG: text}
     if not isinstance(path, str | os.PathLike):
-        _write_archive(path, head, tree, assets)
+        _write_archive(path, _members(head, tree, assets))
         return
     target = Path(path)
     check_target(target, overwrite)
     if zipped:
-        with atomic_path(target) as temporary, open(temporary, "wb") as file:
-            _write_archive(file, head, tree, assets)
+        members = _members(head, tree, assets)
+        size = sum(map(len, members.values()))
+        with (
+            telling_room(target, size),
+            atomic_path(target) as temporary,
+            open(temporary, "wb") as file,
+        ):
+            _write_archive(file, members)
         return
     if target.exists():
         raise ArgumentError(
@@ -268,15 +274,19 @@ def _check_assets(assets: Mapping[str, bytes]) -> None:
             )
 
 
-def _write_archive(
-    file: BinaryIO, head: Mapping[str, bytes], tree: Tree, assets: Mapping[str, bytes]
-) -> None:
+def _members(
+    head: Mapping[str, bytes], tree: Tree, assets: Mapping[str, bytes]
+) -> dict[str, bytes | memoryview]:
+    """The contents of an archive by name."""
     weights = io.BytesIO()
     write_weights(weights, tree)
-    members = [*head.items(), (WEIGHTS, weights.getbuffer())]
-    members += [(f"{ASSETS}/{name}", content) for name, content in assets.items()]
+    below = {f"{ASSETS}/{name}": content for name, content in assets.items()}
+    return {**head, WEIGHTS: weights.getbuffer(), **below}
+
+
+def _write_archive(file: BinaryIO, members: Mapping[str, bytes | memoryview]) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        for name, content in members:
+        for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name, _DATE), content)
 
 

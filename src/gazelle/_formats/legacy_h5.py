@@ -28,7 +28,7 @@ import numpy as np
 
 from gazelle._core.errors import ArgumentError, ModelFileError, short
 from gazelle._files.reading import open_regular
-from gazelle._files.writing import atomic_path
+from gazelle._files.writing import write_atomically
 from gazelle._formats.h5 import (
     DIGESTS,
     check_digest,
@@ -319,8 +319,7 @@ def write_legacy(
         if optimizer:
             draft.add_group(OPTIMIZER, optimizer)
         write_digests(file, draft.digests)
-    with atomic_path(target) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+    write_atomically(target, buffer.getbuffer())
 
 
 class _Draft:

@@ -13,7 +13,7 @@ import numpy as np
 from gazelle._core.errors import ModelFileError, reason
 from gazelle._core.packages import need
 from gazelle._files.reading import read_bytes
-from gazelle._files.writing import atomic_path
+from gazelle._files.writing import write_atomically
 from gazelle._formats.h5 import check_target
 from gazelle._formats.h5_checks import BFLOAT16, Spec, unreadable
 
@@ -111,5 +111,4 @@ def write_tensors(
     target = Path(path)
     check_target(target, overwrite)
     content = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
-    with atomic_path(target) as temporary:
-        temporary.write_bytes(content)
+    write_atomically(target, content)
