@@ -68,7 +68,7 @@ _SIGNALLED = """
     model.compile("sgd", "mse")
     print("ready", flush=True)
     model.fit(
-        x, x[:, :1], batch_size=16, epochs=1000, verbose=0, validation_split=0.1,
+        x, x[:, :1], batch_size=16, epochs=1000, verbose=2, validation_split=0.1,
         callbacks=callbacks.BackupAndRestore("b"),
     )
 """
