@@ -1,4 +1,4 @@
-"""Settings of all tests: Keras runs on JAX, and compiled programs stay out of the user's cache."""
+"""Settings of all tests: Keras on JAX, a cache of their own, and programs that compile quickly."""
 
 import ctypes
 import gc
@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,61 @@ os.environ.setdefault(
 # default handler.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Small programs take longer to compile than to run. With few optimizations they are compiled in a
+# third of the time; results differ in the last bits. The tests of these folders compare bits, count
+# programs or state tolerances for users, so they compile as users do.
+_AS_USERS_DO = ("_engine", "callbacks", "examples", "resume", "runtime", "test_strict_modes.py")
+_lightly = False  # whether programs are compiled with few optimizations now
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage less often: it took a tenth of the time. Let compilations ask `_lightly`."""
+    gc.freeze()  # modules stay
+    gc.set_threshold(10_000, 20, 20)
+    if "jax" in sys.modules:
+        _let_compilations_ask()
+
+
+def _let_compilations_ask() -> None:
+    """With a JAX where this does not work, the tests take longer and mean the same."""
+    global _lightly
+    try:
+        import jax
+        from jax._src import compiler
+
+        as_users_do = compiler.get_compile_options
+    except (ImportError, AttributeError):
+        return
+
+    def options(*args: Any, **kwargs: Any) -> Any:
+        found = as_users_do(*args, **kwargs)
+        if _lightly:
+            debug = found.executable_build_options.debug_options
+            debug.xla_backend_optimization_level = 0
+            debug.xla_llvm_disable_expensive_passes = True
+            others = found.env_option_overrides
+            found.env_option_overrides = [*others, ("xla_cpu_use_fusion_emitters", False)]
+        return found
+
+    compiler.get_compile_options = options
+    _lightly = True
+    try:
+        jax.jit(lambda x: x + 1)(1)
+    except Exception:  # of unknown kinds: an option has gone
+        compiler.get_compile_options = as_users_do
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Choose how the programs of a test are compiled."""
+    global _lightly
+    first = item.path.relative_to(Path(__file__).parent).parts[0]
+    wanted = first not in _AS_USERS_DO and not item.get_closest_marker("as_users_do")
+    if _lightly and not wanted:
+        _drop_programs()
+    _lightly = wanted
 
 
 _GROWTH = 400 << 20  # bytes by which a process may grow until its programs are dropped

@@ -95,6 +95,19 @@ def test_a_missing_optional_package_is_a_hint_with_the_pip_command(gazelle, monk
     )
 
 
+@pytest.mark.parametrize("package", ["onnx", "safetensors"])
+def test_a_missing_package_with_an_extra_of_its_own_is_a_hint_too(gazelle, monkeypatch, package):
+    installed = doctor._installed
+    monkeypatch.setattr(
+        doctor, "_installed", lambda name: None if name == package else installed(name)
+    )
+    result = gazelle("doctor")
+    assert result.status == 0
+    assert f"{package} missing" in " ".join(result.out.split())
+    fix = f"pip install 'gazelle[{package}]'"
+    assert f"hint: .{package} files need {package}\n  fix: {fix}\n" in result.out
+
+
 @pytest.mark.parametrize(
     ("number", "right"), [("0.7.2", False), ("0.11.1", False), ("0.8.0", True), ("0.12", True)]
 )

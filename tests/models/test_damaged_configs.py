@@ -80,13 +80,17 @@ def places(value, path=()):
             yield from places(value[key], (*path, key))
 
 
+def at(value, path):
+    for key in path:
+        value = value[key]
+    return value
+
+
 def damaged(config, rng):
     """A copy of `config` in which one value is replaced or removed."""
     config = copy.deepcopy(config)
     *path, last = rng.choice(list(places(config)))
-    inner = config
-    for key in path:
-        inner = inner[key]
+    inner = at(config, path)
     if rng.random() < 0.7:
         inner[last] = rng.choice(JUNK)
     else:
@@ -108,6 +112,74 @@ def test_any_damage_to_a_config_gives_one_short_error(what):
     assert errors
     assert all(len(str(error)) < 2500 and "\x1b" not in str(error) for error in errors)
     assert all(error.__cause__ is None for error in errors)
+
+
+def compile_config(**changes):
+    return {**chain().get_compile_config(), **changes}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ({"jit_compile": "x"}, {"jit_compile": None}),
+        ({"jit_compile": [True]}, {"jit_compile": False}),
+        ({"steps_per_execution": "3"}, {"steps_per_execution": None}),
+        ({"steps_per_execution": 0}, {"steps_per_execution": 3}),
+        ({"metrics": [3]}, {"metrics": ["mae"]}),
+        ({"metrics": [["mae", 0.5]]}, {"metrics": [["mae", None]]}),
+        ({"weighted_metrics": {"out": True}}, {"weighted_metrics": {"out": "mae"}}),
+    ],
+)
+def test_a_damaged_argument_of_compile_is_refused(wrong, right):
+    compiled_from(compile_config(**right))
+    with pytest.raises(GazelleError, match=next(iter(wrong))):
+        compiled_from(compile_config(**wrong))
+
+
+SCHEDULES = [
+    optimizers.schedules.CosineDecay(0.1, 10, warmup_target=0.2, warmup_steps=2),
+    optimizers.schedules.CosineDecayRestarts(0.1, 10),
+    optimizers.schedules.ExponentialDecay(0.1, 10, 0.5),
+    optimizers.schedules.InverseTimeDecay(0.1, 10, 0.5),
+    optimizers.schedules.PolynomialDecay(0.1, 10),
+    optimizers.schedules.PiecewiseConstantDecay([3], [0.1, 0.2]),
+]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: type(schedule).__name__)
+def test_a_schedule_of_texts_is_refused(schedule):
+    written = optimizers.schedules.serialize(schedule)
+    assert optimizers.schedules.deserialize(written)(3) == schedule(3)
+    numbers = [path for path in places(written) if isinstance(at(written, path), int | float)]
+    for path in numbers:
+        if path[-1] in ("staircase", "cycle"):
+            continue
+        config = copy.deepcopy(written)
+        at(config, path[:-1])[path[-1]] = "0.5"
+        with pytest.raises(GazelleError, match="must be a number"):
+            optimizers.schedules.deserialize(config)
+
+
+@pytest.mark.parametrize(
+    ("argument", "right"),
+    [
+        ("kernel_constraint", gazelle.constraints.MaxNorm(2)),
+        ("kernel_regularizer", gazelle.regularizers.L2(0.1)),
+        ("kernel_initializer", gazelle.initializers.Constant(0.1)),
+    ],
+)
+def test_a_model_is_not_a_constraint(argument, right):
+    config = Dense(3).get_config()
+    Dense.from_config({**config, argument: gazelle.saving.serialize_keras_object(right)})
+    for wrong in (gazelle.Sequential([Dense(1)]), Dense(1), optimizers.Adam()):
+        damaged = {**config, argument: gazelle.saving.serialize_keras_object(wrong)}
+        with pytest.raises(GazelleError, match="is damaged"):
+            Dense.from_config(damaged)
+
+
+def test_a_layer_may_be_an_activation():
+    config = Dense(3, activation=layers.PReLU()).get_config()
+    assert isinstance(Dense.from_config(config).activation, layers.PReLU)
 
 
 @pytest.mark.parametrize(

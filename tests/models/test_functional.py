@@ -314,3 +314,13 @@ def test_a_shallow_copy_shares_the_weights_and_is_compiled_and_frozen_by_itself(
     layer.trainable = False
     assert model.layers[1].trainable
     assert len(model.trainable_variables) == 2
+
+
+@pytest.mark.parametrize("lists", [0, 1, 2, 3])
+def test_lists_of_one_output_stay_as_they_are(lists):
+    x = Input((3,))
+    outputs = Dense(1)(x)
+    for _ in range(lists):
+        outputs = [outputs]
+    config = Model(x, outputs).get_config()
+    assert Model.from_config(config).get_config() == config

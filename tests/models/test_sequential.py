@@ -202,3 +202,9 @@ def test_the_config_of_an_unbuilt_chain_gives_an_unbuilt_chain():
 def test_names_are_automatic():
     gazelle.utils.clear_session()
     assert [Sequential().name, Sequential().name] == ["sequential", "sequential_1"]
+
+
+def test_a_chain_may_be_longer_than_python_can_recurse():
+    model = Sequential([Input((2,)), *(layers.ReLU() for _ in range(1100))])
+    x = np.ones((3, 2), "float32")
+    np.testing.assert_array_equal(model.predict(x, verbose=0), x)

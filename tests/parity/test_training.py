@@ -33,10 +33,15 @@ def _trained(library, case, weights):
     return start, history.history, model.get_weights()
 
 
-# Every 16th case is among the tests of `make quick`.
+# Every 16th case is among the tests of `make quick`, and compiles its programs as users do.
+CHOSEN = cases.CASES[::16]
 PARAMETERS = [
-    pytest.param(case, id=case.name, marks=[] if number % 16 == 0 else [pytest.mark.slow])
-    for number, case in enumerate(cases.CASES)
+    *(pytest.param(case, id=case.name, marks=pytest.mark.as_users_do) for case in CHOSEN),
+    *(
+        pytest.param(case, id=case.name, marks=pytest.mark.slow)
+        for case in cases.CASES
+        if case not in CHOSEN
+    ),
 ]
 
 

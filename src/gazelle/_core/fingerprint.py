@@ -43,17 +43,28 @@ def fingerprint(graph: Any, variables: Sequence[Variable]) -> Hashable | None:
         class of the user's, which may depend on anything.
     """
     try:
-        return _Walk(variables).describe(graph)
+        return _Walk(variables).all_of(graph)
     except _Unknown:
         return None
 
 
 class _Walk:
+    """Describes the parts of a graph one after the other: a chain may have any length."""
+
     def __init__(self, variables: Sequence[Variable]):
         self._places = {id(variable): place for place, variable in enumerate(variables)}
-        self._seen: dict[int, int] = {}  # objects on the way, by their number: graphs have circles
+        self._parts: list[Any] = []  # in the order in which they were met
+        self._numbers: dict[int, int] = {}  # of the parts, by their id: graphs have circles
+
+    def all_of(self, graph: Any) -> Hashable:
+        """What `graph` is, and the contents of each of its parts."""
+        described = [self.describe(graph)]
+        for part in self._parts:  # which grows meanwhile
+            described.append(self._contents(part))
+        return tuple(described)
 
     def describe(self, value: Any) -> Hashable:
+        """What a value is; of lists, dicts and objects only the number."""
         if isinstance(value, _PLAIN):
             return type(value), value
         if isinstance(value, tuple):
@@ -67,9 +78,12 @@ class _Walk:
         if isinstance(value, np.ndarray | jax.Array):
             array = np.asarray(value)
             return array.shape, array.dtype.str, hashlib.sha256(array.tobytes()).digest()
-        if id(value) in self._seen:
-            return "seen", self._seen[id(value)]
-        self._seen[id(value)] = len(self._seen)
+        if id(value) not in self._numbers:
+            self._numbers[id(value)] = len(self._parts)
+            self._parts.append(value)
+        return "part", self._numbers[id(value)]
+
+    def _contents(self, value: Any) -> Hashable:
         if isinstance(value, Variable):
             return self._variable(value)
         if isinstance(value, list):
@@ -81,7 +95,7 @@ class _Walk:
         if isinstance(value, set | frozenset):
             return "set", frozenset(self.describe(item) for item in value)
         if isinstance(value, types.MethodType):
-            return self.describe(value.__func__), self.describe(value.__self__)
+            return "method", self.describe(value.__func__), self.describe(value.__self__)
         if isinstance(value, functools.partial):
             return "partial", self.describe((value.func, value.args, value.keywords))
         return self._object(value)

@@ -16,7 +16,7 @@ OPTIONAL = {
 }
 INSTALL = "pip install 'gazelle[all]'"
 # The same for packages that have a small extra of their own.
-_SEPARATE = {name: f"pip install 'gazelle[{name}]'" for name in ("onnx", "safetensors")}
+SEPARATE = {name: f"pip install 'gazelle[{name}]'" for name in ("onnx", "safetensors")}
 
 
 def is_there(module: str) -> bool:
@@ -41,5 +41,5 @@ def need(what: str, *modules: str) -> None:
         verb = "which is" if len(missing) == 1 else "which are"
         raise PackageError(
             f"{what} needs {' and '.join(missing)}, {verb} not installed.",
-            fix=_SEPARATE.get(missing[0], INSTALL),
+            fix=SEPARATE.get(missing[0], INSTALL),
         )

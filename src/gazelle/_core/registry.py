@@ -46,11 +46,13 @@ class Catalogue:
     Args:
         kind: The word for error texts: `"loss"`.
         module: Keras's public module for configs: `"keras.losses"`.
+        also: Modules whose classes may take the place of this kind.
     """
 
-    def __init__(self, kind: str, module: str):
+    def __init__(self, kind: str, module: str, also: tuple[str, ...] = ()):
         self.kind = kind
         self.module = module
+        self.modules = (module, *also)
         self.names: dict[str, Any] = {}
 
     def add(self, *aliases: str) -> Callable[[Entry], Entry]:
@@ -86,6 +88,12 @@ class Catalogue:
         """
         return self.deserialize(identifier)
 
+    def _may_be(self, found: Any) -> bool:
+        """Whether an object can be of this kind; of a user's class that is not known."""
+        if is_own_class(type(found)):
+            return getattr(found, "_registry_module", None) in self.modules
+        return callable(found) or hasattr(found, "get_config")
+
     def deserialize(self, config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
         """Creates the object described by a config.
 
@@ -111,7 +119,7 @@ class Catalogue:
             return found() if inspect.isclass(found) else found
         if isinstance(identifier, dict):
             found = deserialize(identifier, custom_objects, catalogue=self)
-            if not callable(found) and not hasattr(found, "get_config"):
+            if not self._may_be(found):
                 raise ArgumentError(
                     f"The config of a {self.kind} is damaged.",
                     expected="a dict with class_name and config",

@@ -112,7 +112,6 @@ def write_weights(
     path: str | os.PathLike[str] | BinaryIO,
     tree: Tree,
     overwrite: bool = True,
-    names: Mapping[str, str] | None = None,
 ) -> None:
     """Write a weights file that Keras 3 can also read; an old file is replaced at the very end.
 
@@ -121,20 +120,19 @@ def write_weights(
         tree: Group path (`""`, `layers/dense`, `optimizer`) -> its arrays, JAX arrays or variables,
             in order, or by names of the layer's own.
         overwrite: Whether an existing file may be replaced.
-        names: Group path -> name of the layer, written to the same attribute as by Keras.
 
     Raises:
         ArgumentError: The file exists and `overwrite` is false, or its folder does not exist.
         OSError: Writing failed, for example because the disk is full; an old file is unchanged.
     """
     if not isinstance(path, str | os.PathLike):
-        _write(path, tree, names or {})
+        _write(path, tree)
         return
     target = Path(path)
     check_target(target, overwrite)
     # HDF5 writes into memory, because it crashes the process when the disk is full.
     buffer = io.BytesIO()
-    _write(buffer, tree, names or {})
+    _write(buffer, tree)
     write_atomically(target, buffer.getbuffer())
 
 
@@ -223,15 +221,13 @@ def read_weights(
         return {group: file.read(group) for group in file.specs}
 
 
-def _write(target: Any, tree: Tree, names: Mapping[str, str]) -> None:
+def _write(target: Any, tree: Tree) -> None:
     import h5py
 
     digests: dict[str, bytes] = {}
     with h5py.File(target, "w") as file:
         for path, values in tree.items():
             group = file.create_group(_joined(path))
-            if path in names:
-                group.attrs["name"] = names[path]
             for key, value in keyed(values):
                 array = np.asarray(value, order="C")
                 where = _joined(path, key)

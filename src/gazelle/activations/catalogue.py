@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from gazelle._core import registry
 
-catalogue = registry.Catalogue("activation function", "keras.activations")
+catalogue = registry.Catalogue("activation function", "keras.activations", also=("keras.layers",))
 
 
 def activation(*aliases: str) -> Callable[[Callable[..., jax.Array]], Callable[..., jax.Array]]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from gazelle._core.errors import ArgumentError, CheckWarning
 from gazelle._files.writing import check_writable
@@ -13,33 +11,14 @@ from gazelle._files.writing import check_writable
 _OLD = "the whole model, in the old format of Keras"
 
 
-def _save_old(model: Any, path: Path) -> None:
-    """Save a model in the old format without a warning: its name was asked for."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*an old format of Keras", CheckWarning)
-        model.save(path)
-
-
-# What each kind of file can hold of a model, by the ending of its name.
-_KINDS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
-    ".weights.h5": (
-        "the weights and the optimizer's state, without the layers",
-        lambda model, path: model.save_weights(path),
-    ),
-    ".safetensors": (
-        "the weights, without the layers",
-        lambda model, path: model.save_weights(path),
-    ),
-    ".keras": (
-        "the whole model",
-        lambda model, path: model.save(path),
-    ),
-    ".h5": (_OLD, _save_old),
-    ".hdf5": (_OLD, _save_old),
-    ".onnx": (
-        "the layers and weights, for predictions",
-        lambda model, path: model.export(path),
-    ),
+# By the ending of a file's name: what the file can hold of a model, and the method that writes it.
+_KINDS = {
+    ".weights.h5": ("the weights and the optimizer's state, without the layers", "save_weights"),
+    ".safetensors": ("the weights, without the layers", "save_weights"),
+    ".keras": ("the whole model", "save"),
+    ".h5": (_OLD, "save"),
+    ".hdf5": (_OLD, "save"),
+    ".onnx": ("the layers and weights, for predictions", "export"),
 }
 
 
@@ -66,6 +45,9 @@ def convert(source: Path, target: Path) -> str:
     from gazelle.models import load_model
 
     model = load_model(source)
-    what, write = _KINDS[kind]
-    write(model, target)
+    what, method = _KINDS[kind]
+    with warnings.catch_warnings():
+        # The old format was asked for by its name.
+        warnings.filterwarnings("ignore", ".*an old format of Keras", CheckWarning)
+        getattr(model, method)(target)
     return what

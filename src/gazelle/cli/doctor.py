@@ -15,9 +15,10 @@ from pathlib import Path
 
 import gazelle
 from gazelle._core.machine import cores
-from gazelle._core.packages import INSTALL, OPTIONAL
+from gazelle._core.packages import INSTALL, OPTIONAL, SEPARATE
 
 _CORE = ("jax", "jaxlib", "numpy", "scipy", "h5py", "rich")
+_OPTIONAL = (*OPTIONAL.values(), *SEPARATE)
 _LEFT = 12  # columns for the subject of a line
 _WIDTH = 79
 _REINSTALL = "pip install --force-reinstall jax jaxlib"
@@ -79,17 +80,22 @@ def text(found: Findings) -> str:
 def _packages(found: Findings) -> None:
     """Report the versions of the packages, and which are missing or incompatible."""
     core = {name: _installed(name) for name in _CORE}
-    optional = {name: _installed(name) for name in OPTIONAL.values()}
+    optional = {name: _installed(name) for name in _OPTIONAL}
     found.lines.append(("packages", _versions(core)))
     found.lines.append(("optional", _versions(optional)))
     for name, number in core.items():
         if number is None:
             found.problems.append((f"{name} is not installed", f"pip install {name}"))
-    missing = [name for name, number in optional.items() if number is None]
+    missing = [name for name in OPTIONAL.values() if optional[name] is None]
     if missing:
         found.hints.append(
             (f"reports, pictures and the command line need {', '.join(missing)}", INSTALL)
         )
+    found.hints += [
+        (f".{name} files need {name}", install)
+        for name, install in SEPARATE.items()
+        if optional[name] is None
+    ]
     for name, (least, refused) in _requirements().items():
         number = _installed(name)
         if number is not None and (_numbers(number) < _numbers(least) or number in refused):
@@ -201,7 +207,7 @@ def _requirements() -> dict[str, tuple[str, list[str]]]:
     for line in lines:
         match = re.match(r"([\w.-]+)(?:\[[^]]*\])?\s*([^;]*)", line)
         least = re.search(r">=\s*([\d.]+)", match.group(2)) if match else None
-        if match and least and match.group(1) in (*_CORE, *OPTIONAL.values()):
+        if match and least and match.group(1) in (*_CORE, *_OPTIONAL):
             found[match.group(1)] = least.group(1), re.findall(r"!=\s*([\d.]+)", match.group(2))
     return found
 

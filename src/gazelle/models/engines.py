@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from gazelle import optimizers
-from gazelle._core.errors import ArgumentError, ArgumentTypeError, CheckWarning
+from gazelle._core.checks import one_of, positive_int
+from gazelle._core.errors import ArgumentError, ArgumentTypeError, CheckWarning, short
 from gazelle._core.registry import serialize
 from gazelle._core.symbolic import KerasTensor, leaves
 from gazelle._engine.compiled_loss import CompiledLoss
@@ -51,8 +52,8 @@ def checked_settings(before: CompileSettings | None, **given: Any) -> CompileSet
 
     Raises:
         UnknownNameError: The optimizer's name is unknown; the message has the nearest known names.
-        ArgumentTypeError: The optimizer is a class.
-        ArgumentError: Metrics that are not a list or dict.
+        ArgumentTypeError: The optimizer is a class, or a metric is none.
+        ArgumentError: Metrics that are not a list or dict, or an option with an unknown value.
     """
     optimizer = given["optimizer"]
     if isinstance(optimizer, type):
@@ -69,11 +70,31 @@ def checked_settings(before: CompileSettings | None, **given: Any) -> CompileSet
                 received=repr(value),
                 fix=f"write {name}=[{value!r}]",
             )
+        _check_metrics(name, value)
+    one_of("jit_compile", given["jit_compile"], (True, False, "auto", None), "compile")
+    if given["steps_per_execution"] is None:  # as older versions of Keras write it
+        given["steps_per_execution"] = 1
+    positive_int("steps_per_execution", given["steps_per_execution"], "compile")
     given["optimizer"] = optimizers.get(optimizer)
     for name in ("loss", "metrics"):
         if given[name] is None and before is not None:
             given[name] = getattr(before, name)
     return CompileSettings(**given)
+
+
+def _check_metrics(name: str, metrics: Any) -> None:
+    """Refuse metrics that are neither names nor configs nor callable, at any depth."""
+    if isinstance(metrics, dict) and "class_name" not in metrics:
+        metrics = list(metrics.values())
+    if isinstance(metrics, list | tuple):
+        for metric in metrics:
+            _check_metrics(name, metric)
+    elif not isinstance(metrics, str | dict | None) and not callable(metrics):
+        raise ArgumentTypeError(
+            f"`{name}` holds something that is not a metric.",
+            expected="names, functions or metrics",
+            received=short(metrics),
+        )
 
 
 def check_against_graph(settings: CompileSettings, graph: Graph) -> None:

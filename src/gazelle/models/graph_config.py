@@ -61,6 +61,9 @@ def graph_config(graph: Graph) -> dict[str, Any]:
         first = 0 if tensor.node is None else _first_output_call(tensor.node.operation)
         return [name, number + first, index]
 
+    outputs = graph.outputs
+    if isinstance(outputs, list) and len(outputs) == 1:
+        outputs = [outputs]  # a graph takes a list of one for the one
     layers = []
     for operation in graph.operations:
         calls = [encode_call(node) for node in operation.inbound_nodes if id(node) in inside]
@@ -68,7 +71,7 @@ def graph_config(graph: Graph) -> dict[str, Any]:
     return {
         "layers": layers,
         "input_layers": map_structure(history, graph.inputs),
-        "output_layers": map_structure(output, graph.outputs),
+        "output_layers": map_structure(output, outputs),
     }
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from gazelle._core.names import snake_case
-from gazelle._core.variable import Variable
 
 Sublayers = Callable[[Any], "Sequence[Any] | Mapping[str, Any] | None"]
 
@@ -29,25 +28,6 @@ def keras_layers(model: Any, sublayers: Sublayers) -> dict[str, Any]:
         Path -> layer, parents first.
     """
     return dict(_walk(model, "", sublayers, set()))
-
-
-def keras_paths(
-    model: Any, own_variables: Callable[[Any], Sequence[Variable]], sublayers: Sublayers
-) -> dict[str, list[Variable]]:
-    """The paths of a model and of all layers in it, with their own variables.
-
-    Args:
-        model: The model.
-        own_variables: Returns the variables of a layer without those of its sublayers, trainable
-            ones first.
-        sublayers: As in `keras_layers`.
-
-    Returns:
-        Path -> variables; layers without variables have an empty list.
-    """
-    return {
-        path: list(own_variables(layer)) for path, layer in keras_layers(model, sublayers).items()
-    }
 
 
 def attribute_sublayers(

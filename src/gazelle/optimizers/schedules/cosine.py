@@ -14,6 +14,7 @@ from gazelle.optimizers.schedules.schedule import (
     LearningRateSchedule,
     as_float,
     catalogue,
+    check_numbers,
     check_positive,
 )
 
@@ -47,6 +48,13 @@ class CosineDecay(LearningRateSchedule):
         warmup_steps: int = 0,
     ):
         check_positive("decay_steps", decay_steps, self)
+        check_numbers(
+            self,
+            initial_learning_rate=initial_learning_rate,
+            alpha=alpha,
+            warmup_target=0 if warmup_target is None else warmup_target,
+            warmup_steps=warmup_steps,
+        )
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
         self.alpha = alpha
@@ -110,6 +118,13 @@ class CosineDecayRestarts(LearningRateSchedule):
         name: str = "SGDRDecay",
     ):
         check_positive("first_decay_steps", first_decay_steps, self)
+        check_numbers(
+            self,
+            initial_learning_rate=initial_learning_rate,
+            t_mul=t_mul,
+            m_mul=m_mul,
+            alpha=alpha,
+        )
         self.initial_learning_rate = initial_learning_rate
         self.first_decay_steps = first_decay_steps
         self.t_mul = t_mul

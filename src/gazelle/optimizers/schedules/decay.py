@@ -12,6 +12,7 @@ from gazelle.optimizers.schedules.schedule import (
     LearningRateSchedule,
     as_float,
     catalogue,
+    check_numbers,
     check_positive,
 )
 
@@ -28,6 +29,7 @@ class _RateDecay(LearningRateSchedule):
         name: str,
     ):
         check_positive("decay_steps", decay_steps, self)
+        check_numbers(self, initial_learning_rate=initial_learning_rate, decay_rate=decay_rate)
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
         self.decay_rate = decay_rate
@@ -136,6 +138,12 @@ class PolynomialDecay(LearningRateSchedule):
         name: str = "PolynomialDecay",
     ):
         check_positive("decay_steps", decay_steps, self)
+        check_numbers(
+            self,
+            initial_learning_rate=initial_learning_rate,
+            end_learning_rate=end_learning_rate,
+            power=power,
+        )
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
         self.end_learning_rate = end_learning_rate
@@ -188,6 +196,8 @@ class PiecewiseConstantDecay(LearningRateSchedule):
                 expected=f"{len(boundaries) + 1} values for {len(boundaries)} boundaries",
                 received=f"boundaries={boundaries}, values={values}",
             )
+        check_numbers(self, **{f"boundaries[{i}]": step for i, step in enumerate(boundaries)})
+        check_numbers(self, **{f"values[{i}]": rate for i, rate in enumerate(values)})
         if list(boundaries) != sorted(boundaries):
             raise ArgumentError(
                 "PiecewiseConstantDecay: the boundaries must be in ascending order.",

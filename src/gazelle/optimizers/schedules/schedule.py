@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import jax.numpy as jnp
 
 from gazelle._core import registry
-from gazelle._core.errors import ArgumentError
+from gazelle._core.errors import ArgumentError, ArgumentTypeError, short
 from gazelle._core.registry import Catalogue
 
 catalogue = Catalogue("learning rate schedule", "keras.optimizers.schedules")
@@ -80,12 +81,30 @@ def as_float(step: Any) -> Any:
     return jnp.asarray(step, dtype=jnp.float32)
 
 
+def check_numbers(owner: object, **values: Any) -> None:
+    """Check the arguments of a schedule that are numbers.
+
+    Raises:
+        ArgumentTypeError: A value is something else.
+    """
+    for name, value in values.items():
+        is_number = isinstance(value, numbers.Real) or getattr(value, "shape", None) == ()
+        if isinstance(value, bool) or not is_number:
+            raise ArgumentTypeError(
+                f"{type(owner).__name__}: Argument `{name}` must be a number.",
+                expected="a number",
+                received=short(value),
+            )
+
+
 def check_positive(name: str, value: Any, owner: object) -> None:
     """Check that a number of steps is > 0.
 
     Raises:
+        ArgumentTypeError: `value` is not a number.
         ArgumentError: `value` is not > 0.
     """
+    check_numbers(owner, **{name: value})
     if not value > 0:
         raise ArgumentError(
             f"{type(owner).__name__}: Argument `{name}` must be > 0.",
