@@ -189,6 +189,13 @@ def test_weights_that_a_callback_has_spoiled():
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
+def test_weights_that_were_never_finite():
+    model = made()
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    _, told = fit(model, X, Y)
+    assert "the weights were not finite when the fit began" in told[0]
+
+
 def test_another_choice_is_refused():
     with pytest.raises(ArgumentError, match="nonfinite_loss"):
         made().fit(X, Y, nonfinite_loss="raise")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CHOICES = ("stop", "skip", "continue")
 MOST_IN_A_ROW = 10  # steps that are skipped until the fit stops
 _SPOILED = "the weights were set to values that are not finite, by a callback or set_weights"
+_NEVER_FINITE = "the weights were not finite when the fit began"
 _LARGE = 1e4  # inputs and weights above this are called a cause
 
 
@@ -113,6 +114,8 @@ def go_back(runner: Runner, logs: dict[str, Any]) -> BadStep:
     was_spoiled = engine.state.was_spoiled
     mark = engine.state.go_back()
     is_here = isinstance(mark, Mark) and mark.epoch == runner.epochs and mark.order is runner.order
+    if not all_finite(values_of(engine.state.trainable)):
+        return BadStep(step, logs["loss"], _NEVER_FINITE, "before the fit", is_undone=False)
     before = None
     batch = runner.last_batch
     if is_here and mark.done < step:
