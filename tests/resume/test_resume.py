@@ -298,16 +298,18 @@ def test_nothing_that_is_not_finite_replaces_a_file(tmp_path):
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
-def test_a_state_that_cannot_be_saved_is_told(tmp_path):
+@pytest.mark.parametrize("kind", ["not plain", "not a dict", "raises"])
+def test_a_state_that_cannot_be_saved_is_told_and_ends_no_training(tmp_path, kind):
     class Odd(callbacks.Callback):
-        def get_state(self):
-            return {"file": open}
+        def get_state(self, *unknown):
+            return {"not plain": {"file": open}, "not a dict": 3}[kind]
 
     x, y = rows()
-    with pytest.raises(GazelleError, match="Odd"):
-        made().fit(
-            x, y, verbose=0, callbacks=[Odd(), callbacks.ModelCheckpoint(tmp_path / "m.keras")]
-        )
+    saver = callbacks.ModelCheckpoint(tmp_path / "m.keras")
+    with pytest.warns(UserWarning, match="The state of the callback .*Odd cannot be saved"):
+        history = made().fit(x, y, verbose=0, callbacks=[Odd(), saver])
+    assert history.epoch == [0]
+    assert (tmp_path / "m.keras").exists()
 
 
 @pytest.mark.parametrize(

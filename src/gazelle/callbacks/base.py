@@ -172,8 +172,9 @@ def plain_attributes(callback: Any) -> dict[str, Any]:
     """The attributes of a callback that change in training and can be saved; see `get_state`."""
     options = {"_model", "_params", "model", "params"}
     for kind in type(callback).__mro__:
-        if "__init__" in vars(kind) and kind is not object:
-            options |= set(inspect.signature(kind.__init__).parameters)
+        constructor = vars(kind).get("__init__")
+        if inspect.isfunction(constructor):
+            options |= set(inspect.signature(constructor).parameters)
     return {
         name: value
         for name, value in vars(callback).items()

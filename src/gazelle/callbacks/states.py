@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import reprlib
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gazelle._core.errors import ArgumentTypeError, CheckWarning
+from gazelle._core.errors import CheckWarning
 from gazelle._formats.plain import is_plain
 from gazelle.callbacks.base import Logs, plain_attributes
 
@@ -88,14 +89,24 @@ def _name(callback: Any) -> str:
 
 
 def _state(callback: Any) -> dict[str, Any]:
+    """The state of a callback; empty, with a warning, if it cannot be saved.
+
+    An error would end a training that goes well.
+    """
     if not hasattr(callback, "get_state"):  # a callback of Keras
         return plain_attributes(callback)
-    state = callback.get_state()
-    if not isinstance(state, dict) or not is_plain(state):
-        raise ArgumentTypeError(
-            f"The callback {_name(callback)} has a state that cannot be saved.",
-            expected="get_state() that returns a dict of numbers, texts, arrays, lists and dicts",
-            received=repr(state)[:120],
-            fix="leave out what cannot be saved, and create it in set_state",
-        )
-    return state
+    try:
+        state = callback.get_state()
+        found = reprlib.repr(state)
+    except Exception as error:
+        state, found = None, f"{type(error).__name__}: {error}"
+    if isinstance(state, dict) and is_plain(state):
+        return state
+    warnings.warn(
+        f"The state of the callback {_name(callback)} cannot be saved, so a resumed fit will begin"
+        " it again. Expected: get_state() that returns a dict of numbers, texts, arrays, lists and"
+        f" dicts. Received: {found}.",
+        CheckWarning,
+        stacklevel=2,
+    )
+    return {}
