@@ -381,5 +381,5 @@ def test_an_epoch_that_ends_before_the_last_one_is_read_has_its_own_time():
     )
     runner = Runner(engine, SimpleNamespace(batch_size=1), "train", callbacks)
     for begun, done in ((0.0, 4.0), (1.0, 3.5), (5.0, 7.0)):
-        runner.end_epoch(Chunk(None, 1, begun, done), ran_alone=False)
+        runner.end_epoch(Chunk(None, 1, 1, begun, done), ran_alone=False)
     assert seconds == [4.0, 2.5, 2.0]

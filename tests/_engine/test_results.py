@@ -215,7 +215,8 @@ def test_predictions_have_the_structure_of_the_outputs(data):
     named = as_dict.predict(data[0])
     assert (size.shape, kind.shape) == ((70, 1), (70, 3))
     np.testing.assert_array_equal(named["size"], size)
-    np.testing.assert_array_equal(as_dict.predict_on_batch(data[0])["kind"], kind)
+    # Another program, whose last bits may differ on some processors.
+    np.testing.assert_allclose(as_dict.predict_on_batch(data[0])["kind"], kind, rtol=1e-6)
 
 
 # ---- Refusals ----

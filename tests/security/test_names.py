@@ -50,4 +50,4 @@ def test_names_that_gazelle_does_not_have_are_refused():
 def test_names_that_gazelle_has_are_its_own():
     load_rooms()
     for made in registry._builtins.values():
-        assert made.__module__.startswith("gazelle.")
+        assert made.__module__.partition(".")[0] in ("gazelle", "tests")  # other tests add some

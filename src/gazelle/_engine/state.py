@@ -231,7 +231,7 @@ class Backup:
 
         A copy stays if the weights are no longer finite.
         """
-        was_set = self._was_set()
+        was_set = bool(self._arrays) and self._was_set()
         if self._is_current and not was_set:
             self.mark = mark
             return

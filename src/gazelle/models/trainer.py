@@ -213,9 +213,10 @@ class Trainer:
             listed = self._listed(options.callbacks, verbose, data.training, fits_to=options.epochs)
             listed.check_run(_log_names(engine, validates=data.validation is not None))
             resumed = find_state(self.model, listed, options.resume_from)
-            listed.set_params({**(listed.params or {}), "resumed": resumed is not None})
-            if resumed is not None and verbose != 0:
-                say(resumed.words)
+            if resumed is not None:
+                listed.set_params({**(listed.params or {}), "resumed": True})
+                if verbose != 0:
+                    say(resumed.words)
             record = recorded(
                 self.model,
                 engine.state.trainable,
