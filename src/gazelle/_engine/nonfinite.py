@@ -108,7 +108,8 @@ def go_back(runner: Runner, logs: dict[str, Any]) -> BadStep:
     is_array = isinstance(feed, ArrayFeed)
     step = runner.done
     if is_array:
-        skipped = sum(epoch == runner.epochs for epoch, _ in runner.bad)  # the loss's mean has not
+        # The mean of the loss has not counted the steps of this epoch that were skipped.
+        skipped = sum(epoch == runner.epochs for epoch, _ in runner.bad)
         step = min(step, max(1, math.ceil(engine.counted / feed.batch_size)) + skipped)
     number = runner.position - runner.done + step - 1  # of its batch
     was_spoiled = engine.state.was_spoiled
