@@ -16,6 +16,8 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).parent))
 from kills import make, value_in, write
 
+from gazelle._files import early
+
 FORMATS = ("m.keras", "m.weights.h5", "m.weights.json", "m.safetensors", "m.onnx", "m.h5")
 CALLS = ("open", "write", "fsync", "replace")
 _MOST = 200
@@ -58,7 +60,7 @@ def failing_calls(name: str, call: str) -> Iterator[Outcome]:
         model = make(2.0)
         for number in range(1, _MOST):
             try:
-                with _failing(call, number):
+                with _failing(call, number), mock.patch.object(early, "_STEP", 1):
                     write(model, path)
             except OSError:
                 left = [other for other in os.listdir(folder) if _is_temporary(other)]

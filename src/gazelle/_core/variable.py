@@ -260,6 +260,18 @@ def values_of(variables: Iterable[Variable]) -> list[Any]:
     return [variable._value for variable in variables]
 
 
+def views_of(variables: Iterable[Variable]) -> list[np.ndarray]:
+    """The values as read-only NumPy arrays, which are no copies where JAX's memory is the host's.
+
+    As long as one is held, no program can reuse its memory. So let go of them soon.
+    """
+    views = []
+    for variable in variables:
+        with variable.guard.lock:
+            views.append(np.asarray(variable._value))
+    return views
+
+
 def set_values(variables: Iterable[Variable], values: Iterable[Any]) -> None:
     """Put arrays (or tracers) into variables for this thread, without a check."""
     for variable, value in zip(variables, values, strict=True):

@@ -19,12 +19,16 @@ import zlib
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
+from typing import BinaryIO, cast
 
 from gazelle._core.errors import ArgumentError
+from gazelle._files.early import EarlyFile
 
 _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 _DRAFT = "draft"
 _LONGEST_NAME = 50  # characters of the target's name in a temporary name
+_LARGE = 4 << 20  # bytes of a file that is freed by a thread
 _STALE_AFTER = 24 * 3600.0  # seconds without a change, for a temporary file of another machine
 _temporaries: set[Path] = set()  # what this process is writing to now
 
@@ -60,7 +64,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
         if target.exists():
             shutil.copymode(target, temporary)
         _sync(temporary)
-        os.replace(temporary, target)
+        _replace(temporary, target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -71,14 +75,21 @@ def atomic_path(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
         _sync(target.parent)
 
 
+@contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Generator[BinaryIO, None, None]:
+    """As `atomic_path`, with an open file, which is stored on the disk while it is written."""
+    with atomic_path(path) as temporary, EarlyFile(temporary) as file:
+        yield cast(BinaryIO, file)
+
+
 def write_atomically(path: str | os.PathLike[str], content: bytes | memoryview) -> None:
     """Write a file by `atomic_path`.
 
     Raises:
         OSError: As there; if the disk is full, the message says how much room is needed.
     """
-    with telling_room(path, len(content)), atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+    with telling_room(path, len(content)), atomic_file(path) as file:
+        file.write(content)
 
 
 @contextmanager
@@ -224,6 +235,22 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    """Replace a file. A large old one is freed by a thread, because that takes the system a while.
+
+    It is freed when the last descriptor of it is closed.
+    """
+    old = None
+    with suppress(OSError):
+        if os.name == "posix" and target.stat().st_size >= _LARGE:
+            old = os.open(target, os.O_RDONLY)
+    try:
+        os.replace(temporary, target)
+    finally:
+        if old is not None:
+            Thread(target=os.close, args=(old,)).start()
 
 
 def _remove_leftovers(target: Path) -> None:

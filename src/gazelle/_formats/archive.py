@@ -7,13 +7,14 @@ the names that Keras writes are allowed.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from gazelle._core.errors import ModelFileError
 from gazelle._formats.kinds import file_kind
@@ -24,6 +25,7 @@ WEIGHTS = "model.weights.h5"
 ASSETS = "assets"  # the folder of files that layers write themselves
 
 _ASSET = re.compile(r"assets(/[\w.\- ]+)*/?")
+_CHUNK = 1 << 20  # bytes that are read at a time, while they are in the cache
 _MOST_MEMBERS = 1_000
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED, _WITH_DESCRIPTOR, _UTF8 = 0x1, 0x8, 0x800
@@ -95,17 +97,36 @@ class Archive:
         Raises:
             ModelFileError: It is larger, or it is damaged.
         """
-        member = self.members[name]
-        if member.size > most:
-            raise self._refused("size", name, f"{member.size:,} bytes", f"at most {most:,} bytes")
+        member = self._member(name, most)
         data = self._at(self._contents[name], member.stored, name)
         if member.method == _DEFLATED:
             data = self._inflated(data, member)
-        if zlib.crc32(data) != member.crc:
-            raise self._refused(
-                "crc", name, "a content that was changed or damaged", "the CRC-32 in the archive"
-            )
+        self._check_crc(member, zlib.crc32(data))
         return data
+
+    def open(self, name: str, most: int) -> BinaryIO:
+        """As `read`, as a file; a member that is not deflated is not held in memory."""
+        member = self._member(name, most)
+        if member.method == _DEFLATED:
+            return io.BytesIO(self.read(name, most))
+        part = _Part(self._file, self._contents[name], member.size)
+        crc = 0
+        while chunk := part.read(_CHUNK):
+            crc = zlib.crc32(chunk, crc)
+        self._check_crc(member, crc)
+        part.seek(0)
+        return cast(BinaryIO, part)
+
+    def _member(self, name: str, most: int) -> Member:
+        member = self.members[name]
+        if member.size > most:
+            raise self._refused("size", name, f"{member.size:,} bytes", f"at most {most:,} bytes")
+        return member
+
+    def _check_crc(self, member: Member, crc: int) -> None:
+        if crc != member.crc:
+            found, expected = "a content that was changed or damaged", "the CRC-32 in the archive"
+            raise self._refused("crc", member.name, found, expected)
 
     def _inflated(self, data: bytes, member: Member) -> bytes:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -287,6 +308,49 @@ class Archive:
         return ModelFileError(
             f"zip-{code}", file=self.label, where=where, found=found, expected=expected, fix=fix
         )
+
+
+class _Part(io.RawIOBase):
+    """A part of a file, to be read.
+
+    Args:
+        file: The file.
+        start: Where the part begins, in bytes.
+        size: Its size.
+    """
+
+    def __init__(self, file: BinaryIO, start: int, size: int):
+        self._file = file
+        self._start = start
+        self._size = size
+        self._place = 0
+
+    def readinto(self, buffer: Any) -> int:
+        self._file.seek(self._start + self._place)
+        wanted = max(0, min(len(buffer), self._size - self._place))
+        done = 0
+        while done < wanted:
+            chunk = self._file.read(min(_CHUNK, wanted - done))
+            if not chunk:
+                break
+            buffer[done : done + len(chunk)] = chunk
+            done += len(chunk)
+        self._place += done
+        return done
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
+        self._place = base + offset
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
 
 
 def is_asset_name(name: str) -> bool:

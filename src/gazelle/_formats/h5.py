@@ -9,8 +9,6 @@ group `gazelle_training`, from which the fit can be resumed; Keras ignores both.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +20,8 @@ import numpy as np
 
 from gazelle._core.errors import ArgumentError, ModelFileError
 from gazelle._files.reading import open_regular
-from gazelle._files.writing import write_atomically
+from gazelle._files.writing import atomic_file, telling_room
+from gazelle._formats.digests import DIGESTS, check_digest, digests_of, read_digests
 from gazelle._formats.h5_checks import (
     BFLOAT16,
     Spec,
@@ -33,10 +32,9 @@ from gazelle._formats.h5_checks import (
     spec_of,
     unreadable,
 )
+from gazelle._formats.h5_draft import h5_draft
 
-DIGESTS = "gazelle_sha256"
 TRAINING = "gazelle_training"
-_NEW_COPY = f"get a new copy, or delete {DIGESTS} in it"
 _NUMBER = re.compile("0|[1-9][0-9]{0,5}")  # without leading zeros, as Keras writes it
 _KEY = re.compile(r"[A-Za-z_][\w.\- ]{0,99}")  # what a layer may call an array that it saves itself
 
@@ -95,17 +93,20 @@ class WeightsFile:
         Raises:
             ModelFileError: The values cannot be read, or differ from those that were written.
         """
-        return [self.read_one(path, key) for key in self.keys[path]]
+        return self._read([_joined(path, key) for key in self.keys[path]])
 
     def read_one(self, path: str, key: str) -> np.ndarray:
         """As `read`, one array of a group."""
-        return self._read(_joined(path, key))
+        return self._read([_joined(path, key)])[0]
 
-    def _read(self, where: str) -> np.ndarray:
-        value = read_array(self._sets[where], self._specs[where], where, self.label)
+    def _read(self, places: Sequence[str]) -> list[np.ndarray]:
+        values = [
+            read_array(self._sets[where], self._specs[where], where, self.label) for where in places
+        ]
         if self._digests is not None:
-            check_digest(self._digests, where, digest_of(where, value), self.label)
-        return value
+            for where, digest in zip(places, digests_of(places, values), strict=True):
+                check_digest(self._digests, where, digest, self.label)
+        return values
 
 
 def write_weights(
@@ -116,7 +117,8 @@ def write_weights(
     """Write a weights file that Keras 3 can also read; an old file is replaced at the very end.
 
     Args:
-        path: The file, or a binary file object open for reading and writing.
+        path: The file, or a binary file object open for reading and writing, which is written from
+            its place to its end.
         tree: Group path (`""`, `layers/dense`, `optimizer`) -> its arrays, JAX arrays or variables,
             in order, or by names of the layer's own.
         overwrite: Whether an existing file may be replaced.
@@ -130,10 +132,21 @@ def write_weights(
         return
     target = Path(path)
     check_target(target, overwrite)
-    # HDF5 writes into memory, because it crashes the process when the disk is full.
-    buffer = io.BytesIO()
-    _write(buffer, tree)
-    write_atomically(target, buffer.getbuffer())
+    with telling_room(target, bytes_in(tree)), atomic_file(target) as file:
+        _write(file, tree)
+
+
+def bytes_in(tree: Tree) -> int:
+    """The size of all arrays."""
+    return sum(np.asarray(value).nbytes for values in tree.values() for _, value in keyed(values))
+
+
+def _write(file: BinaryIO, tree: Tree) -> None:
+    with h5_draft(file) as draft:
+        for path, values in tree.items():
+            draft.file.create_group(_joined(path))
+            for key, value in keyed(values):
+                draft.add(_joined(path, key), np.asarray(value, order="C"))
 
 
 def check_target(target: Path, overwrite: bool) -> None:
@@ -221,26 +234,6 @@ def read_weights(
         return {group: file.read(group) for group in file.specs}
 
 
-def _write(target: Any, tree: Tree) -> None:
-    import h5py
-
-    digests: dict[str, bytes] = {}
-    with h5py.File(target, "w") as file:
-        for path, values in tree.items():
-            group = file.create_group(_joined(path))
-            for key, value in keyed(values):
-                array = np.asarray(value, order="C")
-                where = _joined(path, key)
-                digests[where] = digest_of(where, array)
-                if array.dtype == BFLOAT16:
-                    # HDF5 has no such type. Like Keras, write two opaque bytes and name the type.
-                    dataset = group.create_dataset(key, data=array.view("V2"))
-                    dataset.attrs["dtype"] = "bfloat16"
-                else:
-                    group.create_dataset(key, data=array)
-        write_digests(file, digests)
-
-
 def keyed(values: Sequence[Any] | Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
     """Arrays with their names, which must be ones that can be read again."""
     if not isinstance(values, Mapping):
@@ -277,65 +270,6 @@ def read_array(dataset: Any, spec: Spec, where: str, label: str) -> np.ndarray:
     if spec.dtype == BFLOAT16:
         return value.view(BFLOAT16)
     return value.astype(spec.dtype, copy=False)
-
-
-def write_digests(file: Any, digests: Mapping[str, bytes]) -> None:
-    """Write the digests of everything in an h5py file, in the order of the sorted names."""
-    rows = b"".join(digests[where] for where in sorted(digests))
-    table = np.frombuffer(rows, np.uint8).reshape(len(digests), 32)
-    file.create_dataset(DIGESTS, data=table)
-
-
-def read_digests(dataset: Any, names: Iterable[str], label: str) -> dict[str, bytes] | None:
-    """What `write_digests` wrote; None without a dataset.
-
-    Args:
-        dataset: Its dataset, or None.
-        names: What the file holds, in any order.
-        label: The file, for messages.
-
-    Raises:
-        ModelFileError: There is not one digest for each of `names`.
-    """
-    import h5py
-
-    if dataset is None:
-        return None
-    names = sorted(names)
-    spec = spec_of(dataset, DIGESTS, label)
-    if spec.shape != (len(names), 32) or spec.dtype != np.uint8:
-        found, expected = f"{spec}, which does not match the file", f"({len(names)}, 32) uint8"
-        raise _changed(label, DIGESTS, found, expected)
-    with guarded(label, DIGESTS):
-        rows = h5py.Dataset(dataset)[()]
-    return {where: row.tobytes() for where, row in zip(names, rows, strict=True)}
-
-
-def check_digest(digests: Mapping[str, bytes], where: str, digest: bytes, label: str) -> None:
-    """Compare a digest with that in the file.
-
-    Raises:
-        ModelFileError: They differ.
-    """
-    if digest != digests[where]:
-        found, expected = "not the values that were written", "the SHA-256 digest in the file"
-        raise _changed(label, where, found, expected)
-
-
-def _changed(label: str, where: str, found: str, expected: str) -> ModelFileError:
-    return ModelFileError(
-        "h5-checksum", file=label, where=where, found=found, expected=expected, fix=_NEW_COPY
-    )
-
-
-def digest_of(where: str, array: np.ndarray) -> bytes:
-    """The SHA-256 of an array's path, shape, dtype and little-endian bytes."""
-    little_endian = array.dtype.newbyteorder("<")
-    if array.dtype != BFLOAT16:
-        array = array.astype(little_endian, copy=False)
-    digest = hashlib.sha256(f"{where} {array.shape} {little_endian}".encode() + b"\0")
-    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return digest.digest()
 
 
 def _size(path: str | os.PathLike[str] | BinaryIO) -> int:

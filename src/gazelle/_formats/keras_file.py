@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, ClassVar
 
 from gazelle._core.errors import ArgumentError, ModelFileError, short
 from gazelle._files.reading import open_regular, read_bytes
-from gazelle._files.writing import atomic_path, draft_folder, telling_room
+from gazelle._files.writing import atomic_file, draft_folder, telling_room
 from gazelle._formats.archive import (
     ASSETS,
     CONFIG,
@@ -31,7 +31,14 @@ from gazelle._formats.archive import (
     Archive,
     is_asset_name,
 )
-from gazelle._formats.h5 import Tree, WeightsFile, check_target, open_weights, write_weights
+from gazelle._formats.h5 import (
+    Tree,
+    WeightsFile,
+    bytes_in,
+    check_target,
+    open_weights,
+    write_weights,
+)
 from gazelle._formats.h5_checks import unreadable
 from gazelle._formats.strict_json import parse_json
 
@@ -41,6 +48,7 @@ _ALWAYS_ALLOWED = 64 << 20  # bytes of weights, whatever the size of their membe
 _MOST_RATIO = 100  # of weights to the bytes of a deflated member
 _SMALL_ASSET = 1 << 20  # bytes of an asset, however well it was deflated
 _MOST_ASSET = 1 << 30  # bytes of an asset in a folder
+_CHUNK = 1 << 20  # bytes whose check sum is computed while they are in the cache
 _SHA256 = "config_sha256"
 _ASSETS_SHA256 = "assets_sha256"
 _NEW_COPY = "get the file again, or save it again"
@@ -135,7 +143,7 @@ def open_keras_file(path: str | os.PathLike[str] | BinaryIO) -> Iterator[KerasFi
         if METADATA in archive.members:
             metadata = archive.read(METADATA, _MOST_METADATA)
         most = _ALWAYS_ALLOWED + _MOST_RATIO * archive.members[WEIGHTS].stored
-        weights = io.BytesIO(archive.read(WEIGHTS, most))
+        weights = archive.open(WEIGHTS, most)
         opened = stack.enter_context(open_weights(weights, label))
         assets = {
             name.removeprefix(f"{ASSETS}/"): partial(
@@ -233,19 +241,16 @@ def write_keras_file(
         }
     head = {METADATA: json.dumps(metadata).encode(), CONFIG: text}
     if not isinstance(path, str | os.PathLike):
-        _write_archive(path, _members(head, tree, assets))
+        content = io.BytesIO()
+        _write_archive(content, head, tree, assets)
+        path.write(content.getbuffer())
         return
     target = Path(path)
     check_target(target, overwrite)
     if zipped:
-        members = _members(head, tree, assets)
-        size = sum(map(len, members.values()))
-        with (
-            telling_room(target, size),
-            atomic_path(target) as temporary,
-            open(temporary, "wb") as file,
-        ):
-            _write_archive(file, members)
+        small = sum(map(len, [*head.values(), *assets.values()]))
+        with telling_room(target, small + bytes_in(tree)), atomic_file(target) as file:
+            _write_archive(file, head, tree, assets)
         return
     if target.exists():
         raise ArgumentError(
@@ -274,20 +279,50 @@ def _check_assets(assets: Mapping[str, bytes]) -> None:
             )
 
 
-def _members(
-    head: Mapping[str, bytes], tree: Tree, assets: Mapping[str, bytes]
-) -> dict[str, bytes | memoryview]:
-    """The contents of an archive by name."""
-    weights = io.BytesIO()
-    write_weights(weights, tree)
-    below = {f"{ASSETS}/{name}": content for name, content in assets.items()}
-    return {**head, WEIGHTS: weights.getbuffer(), **below}
-
-
-def _write_archive(file: BinaryIO, members: Mapping[str, bytes | memoryview]) -> None:
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in members.items():
+def _write_archive(
+    file: BinaryIO, head: Mapping[str, bytes], tree: Tree, assets: Mapping[str, bytes]
+) -> None:
+    output = _Around(file)
+    with zipfile.ZipFile(output, "w") as archive:
+        for name, content in head.items():
             archive.writestr(zipfile.ZipInfo(name, _DATE), content)
+        weights = zipfile.ZipInfo(WEIGHTS, _DATE)
+        weights.file_size = bytes_in(tree)  # from 2 GB on the archive needs wider fields
+        with archive.open(weights, "w") as member:
+            start = file.tell()
+            write_weights(file, tree)  # HDF5 goes back and forth, `member` only forth
+            file.seek(start)
+            output.is_passing = True
+            while chunk := file.read(_CHUNK):
+                member.write(chunk)
+            output.is_passing = False
+        for name, content in assets.items():
+            archive.writestr(zipfile.ZipInfo(f"{ASSETS}/{name}", _DATE), content)
+
+
+class _Around(io.RawIOBase):
+    """A file for `zipfile`, which writes around what is in it already.
+
+    Attributes:
+        is_passing: Whether what is written is there already, so that `zipfile` only counts it.
+    """
+
+    is_passing = False
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+
+    def write(self, data: Any) -> int:
+        return len(data) if self.is_passing else self._file.write(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
 
 
 def _described(config: bytes, metadata: bytes, label: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -15,7 +15,6 @@ files have a SHA-256 digest of every array and of every attribute; Keras ignores
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,16 +27,9 @@ import numpy as np
 
 from gazelle._core.errors import ArgumentError, ModelFileError, short
 from gazelle._files.reading import open_regular
-from gazelle._files.writing import write_atomically
-from gazelle._formats.h5 import (
-    DIGESTS,
-    check_digest,
-    check_target,
-    digest_of,
-    read_array,
-    read_digests,
-    write_digests,
-)
+from gazelle._files.writing import atomic_file, telling_room
+from gazelle._formats.digests import DIGESTS, check_digest, digest_of, read_digests
+from gazelle._formats.h5 import check_target, read_array
 from gazelle._formats.h5_attributes import AttributeReader, Text
 from gazelle._formats.h5_checks import (
     BFLOAT16,
@@ -48,6 +40,7 @@ from gazelle._formats.h5_checks import (
     spec_of,
     unreadable,
 )
+from gazelle._formats.h5_draft import H5Draft, h5_draft
 from gazelle._formats.keras_file import KERAS_VERSION
 from gazelle._formats.strict_json import parse_json
 
@@ -292,8 +285,6 @@ def write_legacy(
             layer has a name that a group cannot have.
         OSError: Writing failed; an old file is unchanged.
     """
-    import h5py
-
     target = Path(path)
     check_target(target, overwrite)
     for name in layers:
@@ -306,10 +297,10 @@ def write_legacy(
     }
     if training_config is not None:
         texts["training_config"] = json.dumps(training_config)
-    # HDF5 writes into memory, because it crashes the process when the disk is full.
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        draft = _Draft(file)
+    groups = [*layers.values(), top_level, optimizer]
+    size = sum(np.asarray(value).nbytes for arrays in groups for value in arrays.values())
+    with telling_room(target, size), atomic_file(target) as file, h5_draft(file) as opened:
+        draft = _Draft(opened)
         draft.set_attributes("", texts)
         draft.set_attributes(_WEIGHTS, {"keras_version": KERAS_VERSION, "backend": "jax"})
         draft.set_list(_WEIGHTS, "layer_names", list(layers))
@@ -318,16 +309,13 @@ def write_legacy(
         draft.add_group(f"{_WEIGHTS}/{TOP_LEVEL}", top_level)
         if optimizer:
             draft.add_group(OPTIMIZER, optimizer)
-        write_digests(file, draft.digests)
-    write_atomically(target, buffer.getbuffer())
 
 
 class _Draft:
-    """A file that is being written, and the digests of what is in it."""
+    """A file of this format that is being written."""
 
-    def __init__(self, file: Any):
-        self._file = file
-        self.digests: dict[str, bytes] = {}
+    def __init__(self, draft: H5Draft):
+        self._draft = draft
 
     def set_attributes(self, group: str, texts: Mapping[str, str]) -> None:
         attributes = self._group(group).attrs
@@ -355,14 +343,15 @@ class _Draft:
             array = np.asarray(value, order="C")
             if array.dtype == BFLOAT16:  # such files have no type for it; float32 holds its values
                 array = array.astype(np.float32)
-            self._file.create_dataset(f"{group}/{name}", data=array)
-            self.digests[f"{group}/{name}"] = digest_of(f"{group}/{name}", array)
+            self._draft.add(f"{group}/{name}", array)
 
     def _group(self, group: str) -> Any:
-        return self._file.require_group(group) if group else self._file
+        file = self._draft.file
+        return file.require_group(group) if group else file
 
     def _note(self, group: str, name: str, value: Text) -> None:
-        self.digests[f"{group}@{name}"] = attribute_digest(f"{group}@{name}", value)
+        where = f"{group}@{name}"
+        self._draft.note(where, attribute_digest, where, value)
 
 
 def named(values: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:

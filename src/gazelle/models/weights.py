@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.errors import ArgumentError, CheckWarning, StateError
-from gazelle._core.variable import Variable
+from gazelle._core.variable import Variable, views_of
 from gazelle._formats import tensors
 from gazelle._formats.h5 import TRAINING, WeightsFile, open_weights, write_weights
 from gazelle._formats.keras_file import open_keras_file
@@ -201,7 +201,8 @@ class SavedState:
         stores: dict[str, dict[str, Any]] = {path: {} for path in self.layers}
         for path, layer in self.layers.items():
             layer.save_own_variables(stores[path])
-        return {**self.variables, **stores}
+        own = {path: views_of(variables) for path, variables in self.variables.items()}
+        return {**own, **stores}
 
     @property
     def loaders(self) -> dict[str, Callable[[dict[str, Any]], Any]]:
