@@ -241,3 +241,21 @@ def test_a_damaged_zip_member_is_refused(tmp_path):
     packed.write_bytes(data)
     with pytest.raises(DataError, match="Could not unpack"):
         unpack(packed, tmp_path / "folder")
+
+
+@pytest.mark.parametrize("is_cache", [True, False])
+def test_a_folder_that_cannot_be_created_is_named_and_no_other_is_used(
+    tmp_path, monkeypatch, is_cache
+):
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "source").write_bytes(b"x")
+    blocked = tmp_path / "file" / "home"
+    monkeypatch.setenv("GAZELLE_HOME", str(blocked if is_cache else tmp_path / "home"))
+    with pytest.raises(ArgumentError, match="cannot be created") as error:
+        get_file(
+            "x",
+            (tmp_path / "source").as_uri(),
+            cache_dir=None if is_cache else blocked,
+        )
+    assert ("GAZELLE_HOME" in str(error.value)) == is_cache
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "source"]

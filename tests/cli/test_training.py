@@ -333,6 +333,14 @@ def test_a_training_that_diverges_is_refused(gazelle, images, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_training_that_diverges_is_not_kept_for_resume(gazelle, images, tmp_path, monkeypatch):
+    monkeypatch.setattr("gazelle.cli.train._SAVE_EVERY", 0.0)
+    monkeypatch.setattr("gazelle.cli.train._has_diverged", lambda history: True)
+    result = gazelle("train", images, *QUICK, "-q")
+    assert result.err.startswith("gazelle: The training diverged in epoch")
+    assert not [*tmp_path.rglob("*.weights.h5")]
+
+
 def refused(result, *words):
     assert (result.status, result.out) == (1, "")
     assert result.err.startswith("gazelle: ")

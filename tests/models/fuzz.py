@@ -30,7 +30,9 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(1, str(Path(__file__).parents[1]))
 import mutants
+from peak_memory import peak, start_of_peak
 
 LONGEST = 30.0  # seconds for one file, on a machine that may be busy
 _START = 120.0  # seconds until the process has loaded the good files
@@ -136,10 +138,10 @@ class Loader:
         self._work.mkdir()
         rng = random.Random(f"{self._seed}-{number}")
         mutant = mutants.make(self._goods, self._work, rng, self._only)
-        before = _start_of_peak()
+        before = start_of_peak()
         begun = time.perf_counter()
         outcome, text = self._outcome(mutant)
-        seconds, megabytes = time.perf_counter() - begun, _peak() - before
+        seconds, megabytes = time.perf_counter() - begun, peak() - before
         if megabytes > _MOST_MEMORY:
             outcome = "memory"
         elif seconds > LONGEST:
@@ -219,23 +221,6 @@ def _equal(one: tuple[str, list[np.ndarray]], other: tuple[str, list[np.ndarray]
         a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
         for a, b in zip(one[1], other[1], strict=True)
     )
-
-
-def _start_of_peak() -> float:
-    """The memory of this process in MB, from which its peak is counted."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:  # not Linux: the peak of the whole process
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return _peak()
-
-
-def _peak() -> float:
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 # ---- The process that loads ----

@@ -82,3 +82,26 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     assert child.returncode == 7
     assert value_in(str(path)) == 1.0
     assert [p.name for p in tmp_path.iterdir()] == ["m.keras"]
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5", ".h5"])
+def test_saving_takes_no_memory_of_the_size_of_the_model(tmp_path, ending):
+    program = f"""
+import sys, warnings
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from peak_memory import peak, start_of_peak
+import gazelle
+from gazelle import layers
+warnings.simplefilter("ignore")
+model = gazelle.Sequential([layers.Input((1000,)), layers.Dense(16_000)])  # 64 MB
+small = gazelle.Sequential([layers.Input((1,)), layers.Dense(1)])
+save = (lambda model, name: model.save_weights(name)) if {ending!r} == ".weights.h5" else (
+    lambda model, name: model.save(name))
+save(small, {str(tmp_path / "small")!r} + {ending!r})
+begun = start_of_peak()
+save(model, {str(tmp_path / "large")!r} + {ending!r})
+print(peak() - begun)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 16

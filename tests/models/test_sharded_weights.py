@@ -62,13 +62,13 @@ def test_a_save_that_fails_leaves_the_old_files_and_a_later_one_removes_them(tmp
     model = make(gazelle, 2.0)
     with monkeypatch.context() as patch:
         real = gazelle._formats.sharded.write_weights
-        names = []
+        targets = []
 
-        def fail(target, part):
-            names.append(target)
-            if len(names) == 3:
+        def fail(target, part, names=None):
+            targets.append(target)
+            if len(targets) == 3:
                 raise OSError(28, "No space left on device")
-            real(target, part)
+            real(target, part, names=names)
 
         patch.setattr("gazelle._formats.sharded.write_weights", fail)
         with pytest.raises(OSError, match="No space"):

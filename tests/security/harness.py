@@ -36,8 +36,10 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(1, str(Path(__file__).parents[1]))
 import bad_cases
 from bad_cases import Case, Kit
+from peak_memory import peak, start_of_peak
 
 SIDES = ("gazelle", "keras", "runtime", "inspect")  # who opens the files
 PLANS = (*SIDES, "twins")  # twins: the legal neighbours, opened by Gazelle
@@ -172,21 +174,6 @@ def _settings(side: str) -> dict[str, Any]:
     return found
 
 
-def _reset_peak() -> float:
-    """The memory of this process in MB, from which its peak is counted."""
-    with suppress(OSError):  # not Linux: the peak of the whole process
-        Path("/proc/self/clear_refs").write_text("5")
-    return _peak()
-
-
-def _peak() -> float:
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return next(float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
-
-
 # ---- One file ----
 
 
@@ -202,7 +189,7 @@ def observe(case: Case, kit: Kit, plan: str, watch: Watch) -> Verdict:
     opened: Callable[[], Any] = openers.prepared(side, case, path, options, kit)
     verdict = Verdict(plan, case.id, "loaded")
     before, settings = _snapshot(kit.root), _settings(side)
-    memory, begun = _reset_peak(), time.perf_counter()
+    memory, begun = start_of_peak(), time.perf_counter()
     with _noting() as events, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         error: BaseException | None = None
@@ -211,7 +198,7 @@ def observe(case: Case, kit: Kit, plan: str, watch: Watch) -> Verdict:
         except BaseException as raised:
             error = raised
         verdict.seconds = time.perf_counter() - begun
-    verdict.megabytes = max(0.0, _peak() - memory)
+    verdict.megabytes = max(0.0, peak() - memory)
     if error is not None:
         _describe(verdict, error, os.path.basename(path), kit)
     verdict.effects = _changes(before, _snapshot(kit.root), "file")

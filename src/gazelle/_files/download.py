@@ -112,7 +112,7 @@ def fetch(
 
     scheme = urllib.parse.urlsplit(url).scheme.lower()
     one_of("the URL's scheme", scheme, ("https", "http", "file"), "download")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     with atomic_path(target) as temporary:
         try:
             with (
@@ -138,6 +138,29 @@ def fetch(
                 or f"check the URL and the network, or save the file yourself as {target}",
             ) from None
         check(temporary, hashes, size=size, name=f"The file from {url}", advice=advice)
+
+
+def _make_folder(folder: Path) -> None:
+    """Create the folder of a file.
+
+    Raises:
+        ArgumentError: That is not possible. No other folder is used instead, which might be one
+            that other users can write to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        is_cache = folder.is_relative_to(cache_folder())
+        raise ArgumentError(
+            f"The folder {str(folder)!r} for downloaded files cannot be created.",
+            expected="a folder that this user can write to",
+            received=error.strerror,
+            fix=(
+                "set the environment variable GAZELLE_HOME to such a folder"
+                if is_cache
+                else "pass another folder"
+            ),
+        ) from None
 
 
 def check(

@@ -2,7 +2,8 @@
 
 Variable i of the layer at `path` is the dataset `path/vars/i`. A file may be damaged or malicious.
 Before a value is read, all objects in the file are checked without following links: only groups and
-plain, fully stored arrays of numbers are allowed. Attributes are not read. Gazelle adds one
+plain, fully stored arrays of numbers are allowed. Of the attributes only the names of layers are
+read, without the HDF5 library. Gazelle adds one
 dataset, `gazelle_sha256`, with a digest of each array, and to a file that is saved during a fit the
 group `gazelle_training`, from which the fit can be resumed; Keras ignores both.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +23,7 @@ from gazelle._core.errors import ArgumentError, ModelFileError
 from gazelle._files.reading import open_regular
 from gazelle._files.writing import atomic_file, telling_room
 from gazelle._formats.digests import DIGESTS, check_digest, digests_of, read_digests
+from gazelle._formats.h5_attributes import AttributeReader
 from gazelle._formats.h5_checks import (
     BFLOAT16,
     Spec,
@@ -53,16 +55,19 @@ class WeightsFile:
             layer has saved its state itself.
     """
 
-    def __init__(self, file: Any, label: str, is_part: bool = False):
+    def __init__(self, file: Any, content: BinaryIO, label: str, is_part: bool = False):
         """Check everything in an h5py file except the values.
 
         Args:
             file: The h5py file.
+            content: The same file as bytes.
             label: Its name for messages.
             is_part: Whether other files may have the rest of a group.
         """
         self.label = label
-        self._sets = dict(datasets(file, label))
+        self._content = content
+        self._addresses: dict[str, int] = {}
+        self._sets = dict(datasets(file, label, self._addresses))
         digests = self._sets.pop(DIGESTS, None)
         self._specs = {
             where: spec_of(dataset, where, label) for where, dataset in self._sets.items()
@@ -72,6 +77,18 @@ class WeightsFile:
         self.specs = {path: list(found.values()) for path, found in grouped.items()}
         self.keys = {path: list(found) for path, found in grouped.items()}
         self._digests = read_digests(digests, self._specs, label)
+
+    def names(self) -> dict[str, str]:
+        """The names of the layers, by group path, as far as the file says them."""
+        found = {}
+        with suppress(ModelFileError):  # they are not needed to load the values
+            reader = AttributeReader(self._content, self.label)
+            for path in self.specs:
+                where = _joined(path)
+                name = reader.read(self._addresses[where], where).get("name")
+                if isinstance(name, str):
+                    found[path] = name
+        return found
 
     @property
     def has_digests(self) -> bool:
@@ -113,6 +130,8 @@ def write_weights(
     path: str | os.PathLike[str] | BinaryIO,
     tree: Tree,
     overwrite: bool = True,
+    *,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Write a weights file that Keras 3 can also read; an old file is replaced at the very end.
 
@@ -122,18 +141,20 @@ def write_weights(
         tree: Group path (`""`, `layers/dense`, `optimizer`) -> its arrays, JAX arrays or variables,
             in order, or by names of the layer's own.
         overwrite: Whether an existing file may be replaced.
+        names: Group path -> name of the layer, which the group says in an attribute.
 
     Raises:
         ArgumentError: The file exists and `overwrite` is false, or its folder does not exist.
         OSError: Writing failed, for example because the disk is full; an old file is unchanged.
     """
+    names = names or {}
     if not isinstance(path, str | os.PathLike):
-        _write(path, tree)
+        _write(path, tree, names)
         return
     target = Path(path)
     check_target(target, overwrite)
     with telling_room(target, bytes_in(tree)), atomic_file(target) as file:
-        _write(file, tree)
+        _write(file, tree, names)
 
 
 def bytes_in(tree: Tree) -> int:
@@ -141,10 +162,12 @@ def bytes_in(tree: Tree) -> int:
     return sum(np.asarray(value).nbytes for values in tree.values() for _, value in keyed(values))
 
 
-def _write(file: BinaryIO, tree: Tree) -> None:
+def _write(file: BinaryIO, tree: Tree, names: Mapping[str, str]) -> None:
     with h5_draft(file) as draft:
         for path, values in tree.items():
-            draft.file.create_group(_joined(path))
+            group = draft.file.create_group(_joined(path))
+            if path in names:
+                group.attrs["name"] = names[path]
             for key, value in keyed(values):
                 draft.add(_joined(path, key), np.asarray(value, order="C"))
 
@@ -189,21 +212,19 @@ def open_weights(
     """
     import h5py
 
-    if isinstance(path, str | os.PathLike):
-        label = repr(os.fspath(path))
-        try:
-            with open_regular(path) as opened:
-                check_start(opened, label)
-        except OSError as error:
-            raise unreadable(label, error) from None
-        source: Any = os.fspath(path)
-    else:
-        source = path
-        check_start(path, label)
-    with guarded(label, "the file"):
-        file = h5py.File(source, "r")
-    with file:
-        yield WeightsFile(file, label, is_part)
+    with ExitStack() as stack:
+        source: Any = path
+        content: Any = path
+        if isinstance(path, str | os.PathLike):
+            label, source = repr(os.fspath(path)), os.fspath(path)
+            try:
+                content = stack.enter_context(open_regular(path))
+            except OSError as error:
+                raise unreadable(label, error) from None
+        check_start(content, label)
+        with guarded(label, "the file"):
+            file = stack.enter_context(h5py.File(source, "r"))
+        yield WeightsFile(file, content, label, is_part)
 
 
 def read_weights(

@@ -41,6 +41,7 @@ class ShardedWeights:
 
     def __init__(self, label: str, shards: Sequence[WeightsFile]):
         self.label = label
+        self._shards = shards
         self._homes: dict[tuple[str, str], tuple[WeightsFile, int]] = {}
         for shard in shards:
             for group, keys in shard.keys.items():
@@ -61,6 +62,10 @@ class ShardedWeights:
     def _spec(self, group: str, key: str) -> Spec:
         shard, place = self._homes[group, key]
         return shard.specs[group][place]
+
+    def names(self) -> dict[str, str]:
+        """The names of the layers, as `WeightsFile.names`."""
+        return {path: name for shard in self._shards for path, name in shard.names().items()}
 
     def read(self, path: str) -> list[np.ndarray]:
         """The arrays of one group, as `WeightsFile.read`."""
@@ -96,7 +101,12 @@ def open_sharded(path: str | os.PathLike[str]) -> Iterator[ShardedWeights]:
 
 
 def write_sharded(
-    path: str | os.PathLike[str], tree: Tree, most: float, overwrite: bool = True
+    path: str | os.PathLike[str],
+    tree: Tree,
+    most: float,
+    overwrite: bool = True,
+    *,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Write an index and its files, which Keras 3 also reads.
 
@@ -107,6 +117,7 @@ def write_sharded(
         tree: As in `write_weights`.
         most: Bytes of arrays per file, at most.
         overwrite: Whether an existing index may be replaced.
+        names: As in `write_weights`.
 
     Raises:
         ArgumentError: An array is larger than `most`, or the index exists and `overwrite` is false.
@@ -126,20 +137,20 @@ def write_sharded(
                 digest.update(f"{group} {key} {array.shape} {array.dtype}".encode())
                 digest.update(np.ascontiguousarray(array).tobytes())
     stem = f"{target.name.removesuffix(ENDING)}-{digest.hexdigest()[:12]}"
-    names = [f"{stem}_{number:05}.weights.h5" for number in range(len(parts))]
+    files = [f"{stem}_{number:05}.weights.h5" for number in range(len(parts))]
     try:
-        for name, part in zip(names, parts, strict=True):
-            write_weights(target.with_name(name), part)
-        index = {"metadata": {"total_size": total}, "weight_map": _weight_map(names, parts)}
+        for file, part in zip(files, parts, strict=True):
+            write_weights(target.with_name(file), part, names=names)
+        index = {"metadata": {"total_size": total}, "weight_map": _weight_map(files, parts)}
         with atomic_path(target) as temporary:
             temporary.write_text(json.dumps(index, indent=4))
     except BaseException:
         # If the last flush failed, the new index is there and names them.
-        _remove(target, set(names) - before - _names_in(target))
+        _remove(target, set(files) - before - _names_in(target))
         raise
     if not has_first:
         write_weights(first, {})
-    _remove(target, before - set(names))
+    _remove(target, before - set(files))
 
 
 def _weight_map(names: list[str], parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -156,8 +156,11 @@ class BackupAndRestore(SavingCallback):
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Remove the files: training is complete. After an error this is not called."""
         has_failed = not math.isfinite((logs or {}).get("loss", 0.0))
-        if not self.delete_checkpoint or self._is_kept or has_failed:
-            return
+        if self.delete_checkpoint and not self._is_kept and not has_failed:
+            self.delete()
+
+    def delete(self) -> None:
+        """Remove the files, so that no training can go on from them."""
         for path in (self.path, self.previous_path):
             with suppress(FileNotFoundError):
                 os.unlink(path)

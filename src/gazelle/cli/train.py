@@ -214,7 +214,7 @@ def _fit(
             )
         )
     with stopped_by(signals), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "fit has ended")  # _refuse_divergence says it
+        warnings.filterwarnings("ignore", "fit has ended")  # _divergence says it
         model.fit(
             *images.train,
             batch_size=settings.batch_size,
@@ -223,16 +223,20 @@ def _fit(
             callbacks=used,
             verbose=verbose,
         )
-    _refuse_divergence(model.history, settings)
+    if _has_diverged(model.history):
+        backup.delete()  # the same training would diverge again
+        raise _divergence(model.history, settings)
     return model.history
 
 
-def _refuse_divergence(history: callbacks.History, settings: Settings) -> None:
-    """Refuse a training that has ended with a loss that is not finite."""
+def _has_diverged(history: callbacks.History) -> bool:
+    """Whether a training has ended with a loss that is not finite."""
     losses = [history.history.get(name, [0.0])[-1] for name in ("loss", "val_loss")]
-    if all(map(math.isfinite, losses)):
-        return
-    raise DataError(
+    return not all(map(math.isfinite, losses))
+
+
+def _divergence(history: callbacks.History, settings: Settings) -> DataError:
+    return DataError(
         f"The training diverged in epoch {len(history.epoch)}.",
         expected="a decreasing loss",
         received=history.fits[-1].ended,

@@ -158,8 +158,8 @@ def _check_ending(path: str, zipped: bool) -> None:
 
 
 def _with_unbuilt_optimizer(model: Any, tree: dict[str, Any]) -> dict[str, Any]:
-    """Variables, with what an optimizer has before it is built, as in Keras's files."""
-    if model.optimizer is None:
+    """Variables or values, with what an optimizer has before it is built, as in Keras's files."""
+    if model.optimizer is None or "optimizer" in tree:
         return tree
     return {**tree, "optimizer": list(model.optimizer.variables)}
 

@@ -13,7 +13,7 @@ import gazelle
 from gazelle import losses, metrics
 from gazelle._core.errors import ArgumentError, CheckWarning, ModelFileError, StateError
 from gazelle._core.registry import get_custom_objects, serialize
-from gazelle._core.variable import Variable
+from gazelle._core.variable import Variable, views_of
 from gazelle._formats.legacy_h5 import (
     OPTIMIZER,
     TOP_LEVEL,
@@ -332,7 +332,7 @@ def _weights(layer: Layer) -> dict[str, Any]:
 
 
 def _named_arrays(variables: Sequence[Variable]) -> dict[str, Any]:
-    return named(variables, [variable.path for variable in variables])
+    return named(views_of(variables), [variable.path for variable in variables])
 
 
 def _training_config(compiled: Any) -> dict[str, Any]:

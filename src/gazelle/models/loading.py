@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import jax.numpy as jnp
@@ -24,6 +25,7 @@ def load_from(
     variables: Mapping[str, Sequence[Variable]],
     loaders: Mapping[str, Loader] | None = None,
     *,
+    moved: Mapping[str, str] | None = None,
     skip_mismatch: bool = False,
     optional: Collection[str] = ("optimizer",),
     allow_nonfinite: bool = False,
@@ -34,6 +36,7 @@ def load_from(
         file: The open file.
         variables: Group path -> variables.
         loaders: Group path -> the method of a layer that loads its state itself.
+        moved: Groups that do not match because of `moved_layers`.
         skip_mismatch: Whether to skip groups that do not match, with a warning, instead of raising
             an error.
         optional: Groups (including those below them), such as the optimizer's state, that may be
@@ -47,7 +50,7 @@ def load_from(
         DataError: The file fails a check, cannot be read, does not match `variables`, or holds
             values that are not finite.
     """
-    matches = match(file, variables, loaders or {}, optional)
+    matches = match(file, variables, loaders or {}, optional, moved or {})
     problems = matches.problems
     fatal = {g: problem for g, problem in problems.items() if not _is_optional(g, optional)}
     _report(file.label, problems, fatal, skip_mismatch)
@@ -111,6 +114,7 @@ def match(
     variables: Mapping[str, Sequence[Variable]],
     loaders: Mapping[str, Loader],
     optional: Collection[str],
+    moved: Mapping[str, str] = MappingProxyType({}),
 ) -> Matches:
     """What a file has for variables and loaders; arguments as in `load_from`."""
     assignments: list[tuple[Variable, np.ndarray]] = []
@@ -119,7 +123,7 @@ def match(
         own = variables.get(group, ())
         if (not own or group not in file.specs) and _is_optional(group, optional):
             continue
-        problem = _mismatch(own, file.specs.get(group, []))
+        problem = _mismatch(own, file.specs.get(group, [])) or moved.get(group)
         if problem is None and own:
             arrays, problem = _converted(file, group, own)
             if problem is None:
@@ -128,6 +132,26 @@ def match(
             problems[group] = problem
     stores = [(load, _store(file, group)) for group, load in loaders.items()]
     return Matches(assignments, stores, problems)
+
+
+def moved_layers(saved: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    """The layers that have changed places in a model since its file was written.
+
+    Values go by position. So those of two layers of equal shapes would be confused, if the names
+    that users gave them did not tell.
+
+    Args:
+        saved: Group path -> name of the layer when the file was written.
+        names: Group path -> name that a user gave to the layer in the model.
+
+    Returns:
+        Group path -> what does not match.
+    """
+    return {
+        path: f"the weights of the layer {saved[path]!r} in the file, of {name!r} in the model"
+        for path, name in names.items()
+        if path in saved and saved[path] != name and saved[path] in names.values()
+    }
 
 
 def _store(file: WeightsLike, group: str) -> dict[str, Any]:

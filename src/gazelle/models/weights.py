@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from gazelle.layers.graph import Graph
 from gazelle.layers.parts import own_weights
 from gazelle.models.assets import warn_of_assets
 from gazelle.models.legacy import is_legacy, load_legacy_weights
-from gazelle.models.loading import load_from
+from gazelle.models.loading import load_from, moved_layers
 from gazelle.models.paths import attribute_sublayers, keras_layers
 
 
@@ -75,11 +76,13 @@ def save_weights(
     if path.endswith(tensors.ENDING):
         tensors.write_tensors(path, named_weights(model), overwrite=overwrite)
         return
+    names = given_names(model)
     if max_shard_size is None:
-        write_weights(path, state_tree(model), overwrite=overwrite)
+        write_weights(path, state_tree(model), overwrite=overwrite, names=names)
         return
     tree = saved_state(model).tree()
-    write_sharded(path, tree, float(max_shard_size) * 2**30, overwrite=overwrite)
+    most = float(max_shard_size) * 2**30
+    write_sharded(path, tree, most, overwrite=overwrite, names=names)
 
 
 def state_tree(model: Any) -> dict[str, Any]:
@@ -159,6 +162,7 @@ def load_weights(
             weights,
             state.variables,
             state.loaders,
+            moved=moved_layers(weights.names(), given_names(model)),
             skip_mismatch=skip_mismatch,
             allow_nonfinite=allow_nonfinite,
         )
@@ -226,6 +230,21 @@ def saved_state(model: Any) -> SavedState:
 def layers_by_path(model: Any) -> dict[str, Layer]:
     """A model and its layers by their paths in a file."""
     return keras_layers(model, _sublayers)
+
+
+def given_names(model: Any) -> dict[str, str]:
+    """The names that users gave to layers, by the layers' paths in a file.
+
+    Automatic names are left out: the same model made twice in a program has others.
+    """
+    layers = layers_by_path(model).items()
+    return {path: layer.name for path, layer in layers if path and not _is_automatic(layer, path)}
+
+
+def _is_automatic(layer: Layer, path: str) -> bool:
+    """Whether a name is made of the name of the class, as a path is."""
+    kind = re.sub(r"_\d+$", "", path.split("/")[-1])
+    return re.fullmatch(re.escape(kind) + r"(_\d+)?", layer.name) is not None
 
 
 def named_weights(model: Any) -> dict[str, Variable]:
