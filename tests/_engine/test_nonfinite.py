@@ -205,3 +205,24 @@ def test_a_warning_is_at_the_line_of_the_fit():
     with pytest.warns(CheckWarning, match="fit has ended") as caught:
         made().fit(X, HUGE, verbose=0)
     assert caught[0].filename == __file__
+
+
+def test_the_epoch_is_told_although_the_next_was_started_ahead():
+    """Nothing acts between the epochs, so the next one runs when the loss is read."""
+
+    class FiniteAtFirst(gazelle.layers.Layer):
+        def build(self, shape):
+            self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+        def call(self, x, training=False):
+            if training:
+                self.calls.assign_add(1.0)
+            return jnp.where(self.calls > 4, jnp.nan, x)
+
+    inputs = gazelle.Input((4,))
+    model = gazelle.Model(inputs, gazelle.layers.Dense(1)(FiniteAtFirst()(inputs)))
+    model.compile("sgd", "mse")
+    x = np.ones((70, 4), "float32")
+    with pytest.warns(UserWarning, match="at step 2 of epoch 2"):
+        history = model.fit(x, x[:, :1], epochs=5, verbose=0)
+    assert len(history.epoch) == 2

@@ -336,9 +336,13 @@ def repeats(options: Options) -> tuple[str, str | None]:
 def _repeated(found: dict[str, Any]) -> str:
     runs = found["runs"]
     return (
-        f"of {runs} runs with one seed, {found['different weights']} different weights; of {runs}"
-        f" saves of one model, {found['different files']} different files"
+        f"{runs} runs with one seed end with {_counted(found['different weights'], 'set')} of"
+        f" weights; {runs} saves of one model give {_counted(found['different files'], 'file')}"
     )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} different {what}s"
 
 
 def price(options: Options) -> tuple[str, str | None]:

@@ -17,8 +17,10 @@ from gazelle._core.pure import borrowed
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle._core.variable import Variable, plain, values_of
 from gazelle._engine.kernel import Span, plan_for
+from gazelle._engine.own_steps import traced_once
 from gazelle._engine.steps import Steps
 
+Stepped = tuple[list[Any], dict[str, jax.Array] | None]  # values, and logs of a step's own
 PackedLogs = tuple[jax.Array, dict[str, jax.Array]]  # the scalars, and larger results by name
 
 
@@ -63,15 +65,15 @@ class PureSteps:
         if plan is not None:
             values, y_pred = plan.run(values, data, packed_span)
             values = self._count_metrics(values, data, y_pred, span, batch_size)
-        else:
+            return values, self._logs(variables, values)
 
-            def step(start: Any, size: int, values: list[Any]) -> list[Any]:
-                with borrowed(variables, values):
-                    self._steps.train(*_batch(data, order, start, size))
-                    return values_of(variables)
+        def step(start: Any, size: int, values: list[Any]) -> Stepped:
+            with borrowed(variables, values):
+                logs = self._steps.train(*_batch(data, order, start, size))
+                return values_of(variables), logs
 
-            values = _for_each_batch(step, values, span, data, batch_size, tail)
-        return values, self._logs(variables, values)
+        values, logs = self._for_each_batch(step, values, span, data, batch_size, tail)
+        return values, self._logs(variables, values, logs)
 
     def test_chunk(
         self,
@@ -99,14 +101,14 @@ class PureSteps:
         variables, trainable = self._steps.state.tested, self._steps.state.trainable
         span = Span.unpacked(packed_span)
 
-        def step(start: Any, size: int, values: list[Any]) -> list[Any]:
+        def step(start: Any, size: int, values: list[Any]) -> Stepped:
             with borrowed(trainable, fixed), borrowed(variables, values):
-                self._steps.test(*_batch(data, None, start, size))
-                return values_of(variables)
+                logs = self._steps.test(*_batch(data, None, start, size))
+                return values_of(variables), logs
 
         values = self._reset_metrics(variables, values, span.fresh)
-        values = _for_each_batch(step, values, span, data, batch_size, tail)
-        return values, self._logs(variables, values)
+        values, logs = self._for_each_batch(step, values, span, data, batch_size, tail)
+        return values, self._logs(variables, values, logs)
 
     def train_batch(
         self, values: list[Any], batch: Any, fresh: Any
@@ -114,9 +116,9 @@ class PureSteps:
         """Train on one batch."""
         variables = self._steps.state.variables
         with borrowed(variables, self._reset_metrics(variables, values, fresh)):
-            self._steps.train(*batch)
+            logs = self._steps.train(*batch)
             values = values_of(variables)
-        return values, self._logs(variables, values)
+        return values, self._logs(variables, values, logs)
 
     def test_batch(
         self, values: list[Any], fixed: list[Any], batch: Any, fresh: Any
@@ -125,9 +127,9 @@ class PureSteps:
         variables, trainable = self._steps.state.tested, self._steps.state.trainable
         values = self._reset_metrics(variables, values, fresh)
         with borrowed(trainable, fixed), borrowed(variables, values):
-            self._steps.test(*batch)
+            logs = self._steps.test(*batch)
             values = values_of(variables)
-        return values, self._logs(variables, values)
+        return values, self._logs(variables, values, logs)
 
     def predict_batch(self, _: tuple[Any, ...], values: list[Any], x: Any) -> Any:
         """The predictions for one batch; nothing is donated."""
@@ -137,7 +139,7 @@ class PureSteps:
     def _reset_metrics(self, variables: list[Variable], values: list[Any], fresh: Any) -> list[Any]:
         """The values, with the state of the metrics reset where `fresh`."""
         with borrowed(variables, values):
-            for metric in self._steps.metrics:
+            for metric in self._steps.reset_at_epochs:
                 metric.reset_state()
             after = values_of(variables)
         return [
@@ -162,43 +164,55 @@ class PureSteps:
         )
         return values
 
-    def _logs(self, variables: list[Variable], values: list[Any]) -> PackedLogs:
-        """The results of all metrics: the scalars as one array, for one transfer.
+    def _for_each_batch(
+        self,
+        step: Callable[[Any, int, list[Any]], Stepped],
+        values: list[Any],
+        span: Span,
+        data: Any,
+        batch_size: int,
+        tail: int,
+    ) -> Stepped:
+        """The values and logs after `step(first row, number of rows, values)` for each batch."""
+        rows, logs = leaves(data)[0].shape[0], None
+        if self._steps.has_own_logs:
+            step = traced_once(step)
+            size = batch_size if rows >= batch_size else tail
+            _, shapes = jax.eval_shape(lambda values: step(span.row, size, values), values)
+            logs = map_structure(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
+        state = values, logs
+        if rows >= batch_size:
+            state = jax.lax.fori_loop(
+                0,
+                span.batches,
+                lambda i, state: step(span.row + i * batch_size, batch_size, state[0]),
+                state,
+            )
+        if tail:
+            # A loop of no or one turn: a conditional would copy the values.
+            first = span.row + span.batches * batch_size
+            turns = (span.tail > 0).astype(int)
+            state = jax.lax.fori_loop(0, turns, lambda _, state: step(first, tail, state[0]), state)
+        return state
 
-        The last one is the number of samples that the loss has counted.
+    def _logs(
+        self,
+        variables: list[Variable],
+        values: list[Any],
+        own_logs: dict[str, Any] | None = None,
+    ) -> PackedLogs:
+        """The results of all metrics, or the logs of the last step: the scalars as one array.
+
+        So they are one transfer. The last one is the number of samples that the loss has counted.
         """
         with borrowed(variables, values):
-            results = self._steps.results()
-            counted = plain(self._steps.loss_tracker.count)
+            results = self._steps.results() if own_logs is None else own_logs
+            counted = plain(self._steps.watched.count)
         scalars = {name: value for name, value in results.items() if jnp.ndim(value) == 0}
         self.log_names = list(scalars)
         numbers = [*scalars.values(), counted]
         packed = jnp.stack([jnp.asarray(number, jnp.float32) for number in numbers])
         return packed, {name: value for name, value in results.items() if name not in scalars}
-
-
-def _for_each_batch(
-    step: Callable[[Any, int, list[Any]], list[Any]],
-    values: list[Any],
-    span: Span,
-    data: Any,
-    batch_size: int,
-    tail: int,
-) -> list[Any]:
-    """The values after `step(first row, number of rows, values)` for each batch of a span."""
-    if leaves(data)[0].shape[0] >= batch_size:
-        values = jax.lax.fori_loop(
-            0,
-            span.batches,
-            lambda i, values: step(span.row + i * batch_size, batch_size, values),
-            values,
-        )
-    if tail:
-        # A loop of no or one turn: a conditional would copy the values.
-        first = span.row + span.batches * batch_size
-        turns = (span.tail > 0).astype(int)
-        values = jax.lax.fori_loop(0, turns, lambda _, values: step(first, tail, values), values)
-    return values
 
 
 def _batch(data: Any, order: jax.Array | None, start: Any, size: int) -> Any:

@@ -248,6 +248,8 @@ class Runner:
             self._pace.learn(chunk.steps, time.perf_counter() - chunk.begun)
         else:
             self.callbacks.note_seconds(done - begun)
+        if not _is_finite(logs):
+            self.epochs = chunk.epoch  # another one that was started ahead does not count
         _, logs = self._checked(chunk.steps, logs)
         self._report(chunk.steps, logs)
         return logs

@@ -112,14 +112,33 @@ class Steps:
         self.state = State(
             trainable=model.trainable_variables,
             frozen=[*model.non_trainable_variables, *attached_state],
-            slots=optimizer.variables if optimizer is not None else [],
+            slots=Steps.slots(self),
             metric_state=[*loss_state, *metrics.variables],
         )
 
+    def slots(self) -> list[Variable]:
+        """The optimizer's variables."""
+        return [] if self.optimizer is None else list(self.optimizer.variables)
+
+    @property
+    def watched(self) -> LossMean:
+        """The mean whose count tells when the loss was no longer finite."""
+        return self.loss_tracker
+
+    @property
+    def has_own_logs(self) -> bool:
+        """Whether a step returns its logs; otherwise they are the results of the metrics."""
+        return False
+
+    @property
+    def builds_optimizer(self) -> bool:
+        """Whether the optimizer is for all trainable variables."""
+        return True
+
     # ---- The steps ----
 
-    def train(self, x: Any, y: Any, sample_weight: Any) -> None:
-        """Loss, gradients, update and metrics for one batch."""
+    def train(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any] | None:
+        """Loss, gradients, update and metrics for one batch; returns logs if it has its own."""
         trainable, frozen, optimizer = self.state.trainable, self.state.frozen, self.optimizer
         frozen_before = values_of(frozen)
 
@@ -143,14 +162,14 @@ class Steps:
         set_values(frozen, frozen_after)
         if trainable and optimizer is not None:
             optimizer.apply(gradients, trainable)
-        self._track(x, y, y_pred, sample_weight, loss, parts)
+        return self._track(x, y, y_pred, sample_weight, loss, parts)
 
-    def test(self, x: Any, y: Any, sample_weight: Any) -> None:
-        """Loss and metrics for one batch."""
+    def test(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any] | None:
+        """Loss and metrics for one batch; returns logs if it has its own."""
         with context.collected_losses() as added:
             y_pred = self.model(x, training=False)
             loss, parts = self._loss(x, y, y_pred, sample_weight, added, training=False)
-        self._track(x, y, y_pred, sample_weight, loss, parts)
+        return self._track(x, y, y_pred, sample_weight, loss, parts)
 
     def predict(self, x: Any) -> Any:
         """The predictions for one batch."""
@@ -195,20 +214,25 @@ class Steps:
         sample_weight: Any,
         loss: jax.Array,
         parts: dict[int, jax.Array],
-    ) -> None:
-        """Update the loss's mean and the metrics."""
+    ) -> dict[str, Any] | None:
+        """Update the loss's mean and the metrics; returns logs if it has its own."""
+        self._track_loss(x, loss, parts)
+        self.compiled_metrics.update(y, y_pred, sample_weight)
+        return None
+
+    def _track_loss(self, x: Any, loss: jax.Array, parts: dict[int, jax.Array]) -> None:
+        """Update the means of the loss and of its parts."""
         samples = leaves(x)[0].shape[0]
         self.loss_tracker.update_state(loss, sample_weight=samples)
         for index, tracker in self.part_trackers.items():
             if index in parts:
                 tracker.update_state(parts[index], sample_weight=samples)
-        self.compiled_metrics.update(y, y_pred, sample_weight)
 
     # ---- The metrics ----
 
     @property
     def metrics(self) -> list[Metric]:
-        """Everything that is reset at the start of an epoch."""
+        """The loss's mean and those of its parts, the compiled metrics, and the layers' own."""
         return [
             self.loss_tracker,
             *self.part_trackers.values(),
@@ -217,11 +241,20 @@ class Steps:
         ]
 
     @property
+    def reset_at_epochs(self) -> list[Metric]:
+        """Everything that is reset at the start of an epoch."""
+        return self.metrics
+
+    @property
     def loss_names(self) -> list[str]:
         """The log names of the loss and of its parts."""
         return ["loss", *(tracker.name for tracker in self.part_trackers.values())]
 
     def results(self) -> dict[str, Any]:
+        """The logs after a step."""
+        return self.measured()
+
+    def measured(self) -> dict[str, Any]:
         """The results of all metrics by log name."""
         results = {"loss": self.loss_tracker.result()}
         results |= {tracker.name: tracker.result() for tracker in self.part_trackers.values()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gazelle import optimizers
@@ -15,9 +16,12 @@ from gazelle._engine.compiled_loss import CompiledLoss
 from gazelle._engine.compiled_metrics import CompiledMetrics
 from gazelle._engine.engine import Engine
 from gazelle._engine.outputs import Outputs
+from gazelle._engine.own_steps import OwnSteps
 from gazelle._engine.steps import Steps
 from gazelle.layers.graph import Graph
-from gazelle.layers.parts import held_metrics
+from gazelle.layers.parts import held_metrics, search
+from gazelle.models.protocol import own_steps
+from gazelle.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from gazelle.models.trainable import Trainable
@@ -132,7 +136,12 @@ def make_engine(
     for truth, prediction in zip(truths, leaves(predictions), strict=True):
         known = truth if isinstance(truth, KerasTensor) else prediction
         shapes.append((known.shape, prediction.shape))
-    steps = Steps(
+    defined = own_steps(model)
+    make = Steps
+    if defined:
+        others = [one for one in search(vars(model), (Optimizer,)) if one is not settings.optimizer]
+        make = partial(OwnSteps, defined=defined, optimizers=others)
+    steps = make(
         model,
         CompiledLoss(settings.loss, settings.loss_weights, outputs, shapes),
         CompiledMetrics(settings.metrics, settings.weighted_metrics, outputs, shapes),
@@ -149,7 +158,8 @@ def make_predictor(model: Trainable, predictions: Any) -> Engine:
     """An engine for the predictions of a model that is not compiled."""
     outputs = Outputs(predictions, model.output_names)
     shapes = [(tensor.shape, tensor.shape) for tensor in leaves(predictions)]
-    steps = Steps(
+    defined = own_steps(model) & {"predict_step"}
+    steps = (partial(OwnSteps, defined=defined) if defined else Steps)(
         model,
         CompiledLoss(None, None, outputs, shapes),
         CompiledMetrics(None, None, outputs, shapes),
@@ -177,6 +187,8 @@ def build_optimizer(engine: Engine, model_name: str) -> None:
             CheckWarning,
             stacklevel=4,
         )
-    optimizer.build(state.trainable)
-    if state.slots != optimizer.variables:
-        state.set_slots(optimizer.variables)
+    if engine.steps.builds_optimizer:
+        optimizer.build(state.trainable)
+    slots = engine.steps.slots()
+    if state.slots != slots:
+        state.set_slots(slots)

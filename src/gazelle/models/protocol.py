@@ -6,27 +6,15 @@ from typing import Any
 
 from gazelle._core.errors import StateError
 from gazelle._core.registry import is_own_class
+from gazelle._engine.own_steps import PARTS, STEPS
 from gazelle.layers.parts import flatten_layers
 
-# Methods of a model that Keras calls in fit, evaluate and predict. Gazelle compiles whole epochs
-# and never calls them.
+# Methods that Keras calls in fit, evaluate and predict, and Gazelle never.
 _NOT_CALLED = {
-    "train_step": (
-        "define compute_loss(self, x, y, y_pred, sample_weight, training), or call add_loss in call"
-    ),
-    "test_step": "define compute_loss, or give compile your metrics",
-    "predict_step": (
-        "do in call(self, inputs, training) what it does, or work on what predict returns"
-    ),
-    "make_train_function": "define compute_loss, or loop over train_on_batch",
-    "make_test_function": "define compute_loss, or loop over test_on_batch",
-    "make_predict_function": "loop over predict_on_batch",
-    "compute_metrics": (
-        "give compile your metrics; those that a layer holds as attributes are measured too"
-    ),
-    "get_metrics_result": "give compile a Metric whose result() returns a dict",
+    "make_train_function": "define train_step, or loop over train_on_batch",
+    "make_test_function": "define test_step, or loop over test_on_batch",
+    "make_predict_function": "define predict_step, or loop over predict_on_batch",
     "stateless_compute_loss": "define compute_loss",
-    "compute_loss_and_updates": "define compute_loss",
     "losses": "call add_loss in call",
     "jax_state_sync": None,
     "symbolic_call": "define call and compute_output_shape",
@@ -52,6 +40,11 @@ def check_protocol(model: Any) -> None:
                     received=f"{name} in {owner}{where}",
                     fix=instead or f"remove {name}, or train this model with Keras",
                 )
+
+
+def own_steps(model: Any) -> frozenset[str]:
+    """The steps, and parts of them, that a model defines itself."""
+    return frozenset(name for name in (*STEPS, *PARTS) if _owner(model, name) is not None)
 
 
 def _owner(part: Any, name: str) -> str | None:

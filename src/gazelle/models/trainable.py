@@ -6,11 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Self
 
-import jax.numpy as jnp
-
-from gazelle._core import context
 from gazelle._core.checks import one_of
-from gazelle._core.errors import StateError
 from gazelle._core.registry import deserialize, is_own_class, reading_config
 from gazelle._data.feeds import ArrayFeed, as_feed
 from gazelle._engine.nonfinite import CHOICES as NONFINITE_CHOICES
@@ -23,10 +19,11 @@ from gazelle.models.fit_arguments import (
     validation_epochs,
     validation_feed,
 )
+from gazelle.models.step_methods import StepMethods
 from gazelle.models.trainer import FitData, FitOptions, Trainer
 
 
-class Trainable(Layer):
+class Trainable(StepMethods):
     """The methods of `Model` that train. What they keep is in one object, the trainer."""
 
     def __init__(self, **kwargs: Any):
@@ -123,12 +120,6 @@ class Trainable(Layer):
         return self._trainer.settings is not None
 
     @property
-    def optimizer(self) -> Any:
-        """The optimizer; None before `compile`."""
-        settings = self._trainer.settings
-        return None if settings is None else settings.optimizer
-
-    @property
     def loss(self) -> Any:
         """The loss as given to `compile`; None before it."""
         settings = self._trainer.settings
@@ -172,39 +163,6 @@ class Trainable(Layer):
         """Reset all metrics."""
         for metric in self.metrics:
             metric.reset_state()
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """The loss of a batch: compiled and added losses, and penalties. May be overridden.
-
-        Args:
-            x: Inputs of the batch.
-            y: Targets.
-            y_pred: The model's outputs.
-            sample_weight: Weights or None.
-            training: Whether this is a training step.
-
-        Returns:
-            A scalar array.
-        """
-        engine = self._trainer.engine
-        if engine is None:
-            raise StateError(
-                "compute_loss needs a compiled model that has seen data.",
-                fix="call compile and fit first",
-            )
-        total, _ = engine.steps.loss(y, y_pred, sample_weight)
-        added = context.collector()  # inside fit: what the layers have added in this step
-        terms = self.losses if added is None else [*added, *self.regularization_losses()]
-        for term in terms:
-            total = total + jnp.sum(jnp.asarray(term, total.dtype))
-        return total
 
     # ---- Training ----
 
