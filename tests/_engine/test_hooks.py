@@ -2,6 +2,7 @@
 
 import functools
 import io
+import itertools
 import os
 import re
 import signal
@@ -52,17 +53,96 @@ def test_hooks_are_called_in_the_order_and_with_the_logs_of_keras(both, net, dat
         )
 
 
-def test_several_steps_per_call_give_the_batch_numbers_of_keras(both, net, data, recorder):
+def batches(x, y, size):
+    for start in range(0, len(x), size):
+        yield x[start : start + size], y[start : start + size]
+
+
+@pytest.mark.filterwarnings("ignore")  # the data runs out
+@pytest.mark.parametrize("eager", [False, True], ids=["compiled", "eager"])
+@pytest.mark.parametrize(
+    ("source", "group"),
+    [
+        *itertools.product(["arrays", "generator"], [1, 2, 3, 101]),
+        # With a larger group Keras takes more steps per epoch than it was told.
+        *itertools.product(["steps_per_epoch"], [1, 2, 3]),
+    ],
+)
+def test_groups_of_steps_call_the_hooks_as_in_keras(
+    both, net, data, recorder, group, eager, source
+):
+    x, y = data
+
     def run(K):
         callback = recorder(K, "batch")
-        model = net(K, loss="mse", steps_per_execution=2)
-        model.fit(*data, batch_size=16, verbose=0, shuffle=False, callbacks=[callback])
-        return [call[:2] for call in callback.calls]
+        model = net(K, loss="mse", steps_per_execution=group, run_eagerly=eager)
+        arguments = {"verbose": 0, "callbacks": [callback]}
+        if source == "generator":
+            model.fit(batches(x, y, 16), **arguments)
+            model.evaluate(batches(x, y, 16), **arguments)
+            model.predict(batches(x, y, 16), **arguments)
+        elif source == "arrays":
+            model.fit(x, y, batch_size=16, epochs=2, shuffle=False, **arguments)
+            model.evaluate(x, y, batch_size=16, **arguments)
+            model.predict(x, batch_size=16, **arguments)
+        else:
+            model.fit(x, y, batch_size=10, epochs=2, steps_per_epoch=6, shuffle=False, **arguments)
+        return callback.calls
 
     expected, calls = both(run)
-    # Keras counts the last group as two steps, although only one batch is left.
-    assert expected[-1] == ("on_train_batch_end", 5)
-    assert calls == [*expected[:-1], ("on_train_batch_end", 4)]
+    if source == "generator":  # Keras calls a hook before it finds out that there is no more data
+        names = [call[0].removesuffix("_begin") for call in expected] + [""]
+        expected = [
+            call
+            for call, name, after in zip(expected, names, names[1:], strict=False)
+            if after == f"{name}_end" or call[0].endswith("_end")
+        ]
+    assert [call[:-1] for call in calls] == [call[:-1] for call in expected]
+    for ours, theirs in zip(calls, expected, strict=True):
+        if not eager:
+            found, wanted = list(ours[-1].values()), list(theirs[-1].values())
+            np.testing.assert_allclose(found, wanted, rtol=2e-4, err_msg=str(ours))
+
+
+@pytest.mark.parametrize("stage", ["evaluate", "predict"])
+def test_a_callback_ends_an_endless_evaluation_or_prediction(net, data, stage):
+    class Stops(Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            self.model.stop_evaluating = batch == 4
+
+        def on_predict_batch_end(self, batch, logs=None):
+            self.model.stop_predicting = batch == 4
+
+    def endless():
+        while True:
+            yield data
+
+    model = net(gazelle, loss="mse")
+    for _ in range(2):
+        if stage == "evaluate":
+            assert model.evaluate(endless(), callbacks=[Stops()], verbose=0) > 0
+        else:
+            assert len(model.predict(endless(), callbacks=[Stops()], verbose=0)) == 5 * 70
+
+
+def test_run_eagerly_may_be_set_after_compile(net, data):
+    seen = []
+
+    class Notes(gazelle.layers.Layer):
+        def call(self, x):
+            seen.append(x)
+            return x
+
+    model = net(gazelle)
+    model.add(Notes())
+    model.compile("sgd", "mse")
+    model.fit(*data, verbose=0)
+    traced = len(seen)
+    model.fit(*data, verbose=0)
+    assert len(seen) == traced
+    model.run_eagerly = True
+    model.fit(*data, verbose=0)
+    assert len(seen) == traced + 3
 
 
 def test_streams_and_run_eagerly_call_the_same_hooks(net, data, recorder):

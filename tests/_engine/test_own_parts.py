@@ -302,3 +302,49 @@ def test_freezing_between_two_fits_takes_effect_without_compiling_again(net, dat
     history(model, data)
     np.testing.assert_array_equal(model.layers[0].get_weights()[0], frozen)
     assert not np.array_equal(model.layers[1].get_weights()[0], head)
+
+
+def test_the_losses_of_the_step_are_there_in_compute_loss(both, data):
+    """Also the activity penalties, from which a metric of the model's own is computed."""
+
+    def run(K):
+        class Model(K.Model):
+            def __init__(self):
+                super().__init__()
+                self.added = K.metrics.Mean(name="added")
+                self.dense = K.layers.Dense(
+                    1, activity_regularizer="l2", kernel_regularizer="l2", kernel_initializer="ones"
+                )
+
+            def call(self, x):
+                return self.dense(x)
+
+            def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+                loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+                self.added.update_state(sum(self.losses))
+                return loss
+
+        model = Model()
+        model.compile("sgd", "mse")
+        return model.fit(*data, epochs=2, shuffle=False, verbose=0).history
+
+    theirs, ours = both(run)
+    assert set(ours) == set(theirs)
+    for name in theirs:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4)
+
+
+def test_outputs_without_a_loss_need_no_targets(both, data):
+    x, y = data
+
+    def run(K):
+        inputs = K.Input((4,))
+        shared = K.layers.Dense(1, kernel_initializer="ones")(inputs)
+        model = K.Model(inputs, [shared, shared, shared])
+        model.compile("sgd", loss=["mse", None, None])
+        history = model.fit(x, y, shuffle=False, verbose=0).history
+        return history, model.evaluate(x, y, return_dict=True, verbose=0)
+
+    (expected, tested), (found, ours) = both(run)
+    np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-4)
+    np.testing.assert_allclose(ours["loss"], tested["loss"], rtol=1e-4)

@@ -133,9 +133,11 @@ class _Ahead:
 
 def evaluate(runner: Runner) -> dict[str, Any]:
     """One pass over the runner's data; returns the logs."""
-    runner.callbacks.on_test_begin({})
+    callbacks = runner.callbacks
+    callbacks.model.stop_evaluating = False
+    callbacks.on_test_begin({})
     logs = runner.epoch()
-    runner.callbacks.on_test_end(dict(logs))
+    callbacks.on_test_end(dict(logs))
     return logs
 
 

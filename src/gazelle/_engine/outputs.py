@@ -28,6 +28,13 @@ class Outputs:
         if names is not None and len(names) != self.count:
             names = None
         self.names: list[str] | None = None if names is None else _numbered(names)
+        self.targeted = list(range(self.count))  # the outputs that have targets
+
+    def take_losses(self, losses: Any) -> None:
+        """Outputs whose loss is None need no targets: y may be given for the others alone."""
+        if self.single or not isinstance(losses, list | tuple) or len(losses) != self.count:
+            return
+        self.targeted = [index for index, loss in enumerate(losses) if loss is not None]
 
     @property
     def single(self) -> bool:
@@ -62,6 +69,11 @@ class Outputs:
         if self.single:
             is_list_of_one = isinstance(value, list | tuple) and len(value) == 1
             return [value[0]] if is_list_of_one else [value]
+        if what in ("y", "sample_weight") and 0 < len(self.targeted) < self.count:
+            given = leaves(value)
+            if len(given) == len(self.targeted):
+                by_index = dict(zip(self.targeted, given, strict=True))
+                return [by_index.get(index) for index in range(self.count)]
         if isinstance(value, list | tuple):
             return self._from_list(value, what)
         if repeat:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ import numpy as np
 from gazelle._core.dtypes import is_float
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle._core.variable import Variable
-from gazelle._data.feeds import ArrayFeed, Feed, device_dtype, to_device
+from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed, device_dtype, to_device
 from gazelle._engine.engine import Engine
 from gazelle._engine.programs import settings
 from gazelle.callbacks import CallbackList
@@ -25,7 +25,15 @@ _MAX_NUMBERS = 1 << 20
 _IN_FLIGHT = 2  # blocks that are computed while another one is prepared or read
 
 
-def predict(engine: Engine, feed: Feed, callbacks: CallbackList, *, eager: bool = False) -> Any:
+def predict(
+    engine: Engine,
+    feed: Feed,
+    callbacks: CallbackList,
+    *,
+    eager: bool = False,
+    steps_per_execution: int = 1,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Any:
     """The model's outputs for all samples of a feed.
 
     Args:
@@ -33,6 +41,8 @@ def predict(engine: Engine, feed: Feed, callbacks: CallbackList, *, eager: bool 
         feed: The data.
         callbacks: The callback list.
         eager: Whether to run operation by operation.
+        steps_per_execution: Steps between batch hooks.
+        stopped: Whether to end with the outputs so far (`model.stop_predicting`).
 
     Returns:
         NumPy arrays in the structure of the outputs, `(samples, ...)`.
@@ -41,16 +51,22 @@ def predict(engine: Engine, feed: Feed, callbacks: CallbackList, *, eager: bool 
     hooked = callbacks.has_batch_hooks("predict")
     results = _Results(feed.samples if isinstance(feed, ArrayFeed) else None)
     running: deque[tuple[int, Any]] = deque()  # blocks with their numbers of samples
-    for step, x in enumerate(_blocks(feed, hooked)):
+    group = steps_per_execution if hooked else 1
+    for number, x in enumerate(_blocks(feed, group if hooked else None)):
+        step = number * group
         if hooked:
             callbacks.on_predict_batch_begin(step, {})
         running.append((len(leaves(x)[0]), _started(engine, x, eager)))
         if hooked:
             rows, outputs = running.pop()
-            callbacks.on_predict_batch_end(step, {"outputs": results.add(rows, outputs)})
+            callbacks.on_predict_batch_end(
+                step + group - 1, {"outputs": results.add(rows, outputs)}
+            )
         elif len(running) > _IN_FLIGHT:
             results.add(*running.popleft())
-        callbacks.on_progress("predict", step + 1, {})
+        callbacks.on_progress("predict", step + group, {})
+        if stopped():
+            break
     for rows, outputs in running:
         results.add(rows, outputs)
     callbacks.on_predict_end({})
@@ -172,22 +188,41 @@ def padded_size(rows: int) -> int:
     return 1 << max(rows - 1, 0).bit_length()
 
 
-def _blocks(feed: Feed, hooked: bool) -> Any:
-    """The inputs, block by block; with batch hooks a block is a batch."""
+def _blocks(feed: Feed, group: int | None) -> Iterator[Any]:
+    """The inputs, block by block.
+
+    Args:
+        feed: The data.
+        group: The batches of a block; None for as many as it likes.
+    """
     if not isinstance(feed, ArrayFeed):
-        feed.begin_epoch()
-        done = 0
-        while (feed.steps is None or done < feed.steps) and (
-            batch := feed.next_batch()
-        ) is not None:
-            yield batch[0]
-            done += 1
+        yield from _blocks_of_stream(feed, group or 1)
         return
-    size = feed.batch_size if hooked else _largest_block(leaves(feed.x))
+    size = feed.batch_size * group if group else _largest_block(leaves(feed.x))
     stop = feed.samples if feed.steps is None else min(feed.samples, feed.steps * feed.batch_size)
     for start in range(0, stop, size):
         rows = slice(start, min(start + size, stop))
         yield map_structure(lambda array, rows=rows: None if array is None else array[rows], feed.x)
+
+
+def _blocks_of_stream(feed: StreamFeed, group: int) -> Iterator[Any]:
+    feed.begin_epoch()
+    batches: list[Any] = []
+    done = 0
+    while (feed.steps is None or done < feed.steps) and (batch := feed.next_batch()) is not None:
+        batches.append(batch[0])
+        done += 1
+        if len(batches) == group:
+            yield _joined(batches)
+            batches = []
+    if batches:
+        yield _joined(batches)
+
+
+def _joined(batches: list[Any]) -> Any:
+    if len(batches) == 1:
+        return batches[0]
+    return map_structure(lambda *parts: np.concatenate(parts), *batches)
 
 
 def _largest_block(arrays: list[Any]) -> int:

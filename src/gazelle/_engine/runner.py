@@ -144,9 +144,8 @@ class Runner:
             # If training is stopped before the first step, that one is done all the same, as in
             # Keras.
             single = self.hooked or self.stopped()
-            if self.hooked:
-                self._batch_begin(done)
-            wanted = self.steps_per_execution if single else pace.size
+            self._begin_group(done)
+            wanted = self._left_in_group(done) if single else pace.size
             chunk = self._start(source, min(steps - done, wanted), done)
             done += chunk.steps
             if done < steps:
@@ -154,7 +153,7 @@ class Runner:
             logs = self.engine.read_logs(chunk.logs)
             pace.learn(chunk.steps, time.perf_counter() - chunk.begun)
             done, logs = self._checked(done, logs)
-            self._report(done, logs)
+            self._report(done, logs, is_last=done >= steps or self.ends)
         return logs
 
     def _eager_epoch(self, feed: ArrayFeed) -> dict[str, Any]:
@@ -164,6 +163,7 @@ class Runner:
             self.position += 1
             logs = self._one_step(batch, done)
             done += 1
+            self._report(done, logs, is_last=done >= steps or self.ends)
         return logs
 
     def _stream_epoch(self, feed: StreamFeed) -> dict[str, Any]:
@@ -180,6 +180,9 @@ class Runner:
             check_values(self.engine, batch, feed.label, place=f" in batch {done + 1}")
             logs = self._one_step(map_structure(to_device, batch), done)
             done += 1
+            self._report(done, logs, is_last=done == feed.steps or self.ends)
+        if self._left_in_group(done) < self.steps_per_execution and done not in (0, feed.steps):
+            self._end_group(done, logs)  # the data has ended within it
         feed.end_epoch()
         if feed.batches is None and feed.steps is None:
             feed.batches = done
@@ -314,16 +317,13 @@ class Runner:
         return logs
 
     def _one_step(self, batch: Any, done: int) -> dict[str, Any]:
-        """One step on one batch, after `done` others in this epoch."""
-        if self.hooked:
-            self._batch_begin(done)
+        """One step on one batch, after `done` others in this epoch; returns the logs."""
+        self._begin_group(done)
         self._mark(done)
         self.last_batch = batch
         run = self.engine.train_batch if self.stage == "train" else self.engine.test_batch
         logs = self.engine.read_logs(run(batch, fresh=done == 0, eager=self.eager))
-        _, logs = self._checked(done + 1, logs)
-        self._report(done + 1, logs)
-        return logs
+        return self._checked(done + 1, logs)[1]
 
     def _placed(self, feed: ArrayFeed) -> Resident | Window:
         """The data on the device, or on its way there."""
@@ -470,14 +470,26 @@ class Runner:
         batch_size = getattr(self.feed, "batch_size", None)
         return self.engine.paces.setdefault((self.stage, batch_size), Pace())
 
-    def _batch_begin(self, step: int) -> None:
-        getattr(self.callbacks, f"on_{self.stage}_batch_begin")(step, {})
+    def _left_in_group(self, done: int) -> int:
+        """The steps until the batch hooks are called again."""
+        return self.steps_per_execution - done % self.steps_per_execution
 
-    def _report(self, done: int, logs: dict[str, Any]) -> None:
-        """Call the callbacks after a chunk."""
-        self.done, self.logs = done, logs
+    def _begin_group(self, done: int) -> None:
+        """Call the hooks before a step, if a group of `steps_per_execution` begins with it."""
+        if self.hooked and done % self.steps_per_execution == 0:
+            getattr(self.callbacks, f"on_{self.stage}_batch_begin")(done, {})
+
+    def _end_group(self, done: int, logs: dict[str, Any]) -> None:
+        """Call the hooks after a group; the number of a short one is that of a whole one."""
         if self.hooked:
-            getattr(self.callbacks, f"on_{self.stage}_batch_end")(done - 1, dict(logs))
+            whole = -(-done // self.steps_per_execution) * self.steps_per_execution
+            getattr(self.callbacks, f"on_{self.stage}_batch_end")(whole - 1, dict(logs))
+
+    def _report(self, done: int, logs: dict[str, Any], *, is_last: bool = True) -> None:
+        """Call the callbacks after a chunk; `is_last`: no other one comes in this epoch."""
+        self.done, self.logs = done, logs
+        if is_last or done % self.steps_per_execution == 0:
+            self._end_group(done, logs)
         self.callbacks.on_progress(self.stage, done, logs)
 
 

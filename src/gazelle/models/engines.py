@@ -131,6 +131,7 @@ def make_engine(
         targets: The targets as symbolic tensors; None where there are none.
     """
     outputs = Outputs(predictions, model.output_names)
+    outputs.take_losses(settings.loss)
     truths = outputs.spread(targets, "y") if targets is not None else [None] * outputs.count
     shapes = []
     for truth, prediction in zip(truths, leaves(predictions), strict=True):

@@ -96,7 +96,7 @@ class StepMethods(Layer):
         return steps.inherited(name, state, data)
 
     def _steps(self, what: str) -> Steps:
-        engine = self._trainer.engine
+        engine = self._trainer.engine or self._trainer.predictor
         if engine is None:
             raise StateError(
                 f"{what} needs a compiled model that has seen data.",
@@ -127,11 +127,15 @@ class StepMethods(Layer):
             A scalar array.
         """
         total, _ = self._steps("compute_loss").loss(y, y_pred, sample_weight)
-        added = context.collector()  # inside fit: what the layers have added in this step
-        terms = self.losses if added is None else [*added, *self.regularization_losses()]
-        for term in terms:
+        for term in self.losses:
             total = total + jnp.sum(jnp.asarray(term, total.dtype))
         return total
+
+    @property
+    def losses(self) -> list[Any]:
+        """The losses that layers have added, within a step those of the step, and the penalties."""
+        added = context.collector()
+        return super().losses if added is None else [*added, *self.regularization_losses()]
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None

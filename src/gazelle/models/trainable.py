@@ -127,8 +127,12 @@ class Trainable(StepMethods):
 
     @property
     def run_eagerly(self) -> bool:
-        """Whether steps run operation by operation."""
+        """Whether steps run operation by operation; may be set at any time."""
         return self._trainer.runs_eagerly
+
+    @run_eagerly.setter
+    def run_eagerly(self, value: bool) -> None:
+        self._trainer.run_eagerly(value)
 
     @property
     def metrics(self) -> list[Any]:
@@ -183,6 +187,24 @@ class Trainable(StepMethods):
     @stop_training.setter
     def stop_training(self, value: bool) -> None:
         self._trainer.fit_in_progress.stop = bool(value)
+
+    @property
+    def stop_evaluating(self) -> bool:
+        """Set it to True in a callback to end an evaluation after the current step."""
+        return self._trainer.stop_evaluating
+
+    @stop_evaluating.setter
+    def stop_evaluating(self, value: bool) -> None:
+        self._trainer.stop_evaluating = bool(value)
+
+    @property
+    def stop_predicting(self) -> bool:
+        """Set it to True in a callback to end `predict` with the outputs so far."""
+        return self._trainer.stop_predicting
+
+    @stop_predicting.setter
+    def stop_predicting(self, value: bool) -> None:
+        self._trainer.stop_predicting = bool(value)
 
     def fit(
         self,

@@ -108,8 +108,11 @@ class Trainer:
         self.settings: CompileSettings | None = None
         self.history: History | None = None
         self.fit_in_progress = FitInProgress()
+        self._eager = False
+        self.stop_evaluating = False
+        self.stop_predicting = False
         self.engine: Engine | None = None  # made when the first data comes
-        self._predictor: Engine | None = None  # of a model that is not compiled
+        self.predictor: Engine | None = None  # of a model that is not compiled
         self._shortcut: Shortcut | None = None  # for data like that of the last prediction
         self._making = Guard()  # of threads that begin together, one makes the engine for all
 
@@ -117,6 +120,7 @@ class Trainer:
         """The trainer of a copy of the model: the same settings and history, no programs."""
         trainer = Trainer(model)
         trainer.settings, trainer.history = self.settings, self.history
+        trainer._eager = self._eager
         return trainer
 
     def __getstate__(self) -> dict[str, Any]:
@@ -124,7 +128,7 @@ class Trainer:
         fresh = {
             "fit_in_progress": FitInProgress(),
             "engine": None,
-            "_predictor": None,
+            "predictor": None,
             "_shortcut": None,
         }
         return {**vars(self), **fresh}
@@ -138,6 +142,7 @@ class Trainer:
         if self.model._graph is not None:
             check_against_graph(settings, self.model._graph)
         self.settings, self.engine, self._shortcut = settings, None, None
+        self._eager = settings.run_eagerly
 
     def required_settings(self) -> CompileSettings:
         """The arguments of `compile`.
@@ -157,7 +162,11 @@ class Trainer:
     @property
     def runs_eagerly(self) -> bool:
         """Whether steps run operation by operation."""
-        return self.settings is not None and self.settings.run_eagerly
+        return self._eager
+
+    def run_eagerly(self, value: bool) -> None:
+        """Set whether steps run operation by operation."""
+        self._eager = bool(value)
 
     def _engine_for(self, feed: Feed) -> Engine:
         """The engine for data of these shapes; builds model, losses and metrics on first use."""
@@ -176,11 +185,11 @@ class Trainer:
         with self._making.lock:
             enable_compile_cache()
             predictions = self.model._output_spec(x)
-            for engine in (self.engine, self._predictor):
+            for engine in (self.engine, self.predictor):
                 if engine is not None and self._is_current(engine):
                     return engine
-            self._predictor = make_predictor(self.model, predictions)
-            return self._predictor
+            self.predictor = make_predictor(self.model, predictions)
+            return self.predictor
 
     def _is_current(self, engine: Engine) -> bool:
         """Whether an engine was made for the graph and the variables that the model has now."""
@@ -263,7 +272,7 @@ class Trainer:
             data.training,
             "train",
             listed,
-            eager=settings.run_eagerly,
+            eager=self._eager,
             steps_per_execution=settings.steps_per_execution,
             stopped=fit.should_end,
             nonfinite=options.nonfinite,
@@ -273,7 +282,9 @@ class Trainer:
         loop.fit(
             progress,
             epochs=options.epochs,
-            validation=self._validation(engine, data.validation, listed),
+            validation=(
+                None if data.validation is None else self._tester(engine, data.validation, listed)
+            ),
             validates=data.validates,
             stopped=fit.should_end,
             resume=None if resumed is None else lambda: resumed.resume(progress),
@@ -286,11 +297,17 @@ class Trainer:
         progress = self.fit_in_progress.progress
         return None if progress is None else progress.state(saved)
 
-    def _validation(self, engine: Engine, feed: Feed | None, listed: CallbackList) -> Runner | None:
-        """What runs the validations of a fit."""
-        if feed is None:
-            return None
-        return Runner(engine, feed, "test", listed, eager=self.runs_eagerly)
+    def _tester(self, engine: Engine, feed: Feed, listed: CallbackList) -> Runner:
+        """What runs evaluations."""
+        return Runner(
+            engine,
+            feed,
+            "test",
+            listed,
+            eager=self.runs_eagerly,
+            steps_per_execution=self.required_settings().steps_per_execution,
+            stopped=lambda: self.stop_evaluating,
+        )
 
     def evaluate(
         self, feed: Feed, *, callbacks: Any = None, verbose: Any = 0, return_dict: bool = False
@@ -299,9 +316,8 @@ class Trainer:
         engine = self._engine_for(feed)
         check_before_training(engine, feed, None, self.model._output_layers())
         listed = self._listed(callbacks, verbosity(verbose, 1), feed)
-        runner = Runner(engine, feed, "test", listed, eager=self.runs_eagerly)
         with engine.session():
-            logs = loop.evaluate(runner)
+            logs = loop.evaluate(self._tester(engine, feed, listed))
         return _results(engine, logs, return_dict)
 
     def train_on_batch(self, feed: ArrayFeed, class_weight: Any, return_dict: bool) -> Any:
@@ -340,7 +356,15 @@ class Trainer:
         feed = as_feed(x, batch_size=batch_size, steps=steps)
         engine = self._predicting_engine(feed.spec[0])
         listed = self._listed(callbacks, verbose, feed)
-        outputs = predict(engine, feed, listed, eager=self.runs_eagerly)
+        self.stop_predicting = False
+        outputs = predict(
+            engine,
+            feed,
+            listed,
+            eager=self.runs_eagerly,
+            steps_per_execution=1 if self.settings is None else self.settings.steps_per_execution,
+            stopped=lambda: self.stop_predicting,
+        )
         self._keep_shortcut(engine, x)
         return outputs
 
