@@ -134,7 +134,13 @@ def test_a_metric_counts(kind, weights):
     assert np.isfinite(np.asarray(metric.result())).all()
 
 
-OPTIMIZERS = classes_of(optimizers, optimizers.Optimizer, without=["LossScaleOptimizer"])
+OPTIMIZERS = classes_of(optimizers, optimizers.Optimizer, without=[])
+WRAPPING = {
+    optimizers.LossScaleOptimizer: lambda: (optimizers.Adam(),),
+    optimizers.MultiOptimizer: lambda: (
+        optimizers.OptimizerMap(optimizers.SGD(), {".*bias": optimizers.Adam()}),
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS, ids=name_of)
@@ -148,7 +154,8 @@ def test_an_optimizer_trains(kind):
             layers.Dense(1),
         ]
     )
-    model.compile(kind(), "mse", metrics=["mae"])
+    arguments = WRAPPING.get(kind, tuple)()
+    model.compile(kind(*arguments), "mse", metrics=["mae"])
     history = model.fit(
         X, X[:, 0], epochs=2, verbose=0, validation_split=0.2, sample_weight=WEIGHTS
     )

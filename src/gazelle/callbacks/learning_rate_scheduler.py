@@ -35,7 +35,17 @@ class LearningRateScheduler(Callback):
         Raises:
             ArgumentError: The schedule did not return a float.
         """
-        old = current_learning_rate(self.model)
+        for optimizer, suffix in named_optimizers(self.model):
+            rate = self._rate(epoch, current_learning_rate(optimizer))
+            optimizer.learning_rate = rate
+            if self.verbose > 0:
+                whose = f"{optimizer.name} " if suffix else ""
+                say(
+                    f"Epoch {epoch + 1}: LearningRateScheduler setting {whose}learning rate to"
+                    f" {rate}."
+                )
+
+    def _rate(self, epoch: int, old: float) -> float:
         takes_rate = _accepts(self.schedule, epoch, old)
         rate = self.schedule(epoch, old) if takes_rate else self.schedule(epoch)
         if not _is_float(rate):
@@ -45,20 +55,34 @@ class LearningRateScheduler(Callback):
                 received=repr(rate),
                 fix="return float(...)",
             )
-        rate = float(np.asarray(rate).item())
-        self.model.optimizer.learning_rate = rate
-        if self.verbose > 0:
-            say(f"Epoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+        return float(np.asarray(rate).item())
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Log the learning rate."""
         if logs is not None:
-            logs["learning_rate"] = current_learning_rate(self.model)
+            log_rates(self.model, logs)
 
 
-def current_learning_rate(model: Any) -> float:
-    """The learning rate of the model's optimizer, as a Python float."""
-    return float(np.array(model.optimizer.learning_rate).item())
+def named_optimizers(model: Any) -> list[tuple[Any, str]]:
+    """The optimizers of a model, with what the log names of their learning rates end in.
+
+    There are several in a `MultiOptimizer`.
+    """
+    inner = getattr(model.optimizer, "optimizers", None)
+    if inner is None:
+        return [(model.optimizer, "")]
+    return [(optimizer, f"_{optimizer.name}") for optimizer in inner]
+
+
+def log_rates(model: Any, logs: Logs) -> None:
+    """Log the learning rates."""
+    for optimizer, suffix in named_optimizers(model):
+        logs[f"learning_rate{suffix}"] = current_learning_rate(optimizer)
+
+
+def current_learning_rate(optimizer: Any) -> float:
+    """The learning rate of an optimizer, as a Python float."""
+    return float(np.array(optimizer.learning_rate).item())
 
 
 def _accepts(schedule: Callable[..., float], *args: Any) -> bool:

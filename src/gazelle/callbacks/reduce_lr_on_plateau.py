@@ -10,7 +10,11 @@ import numpy as np
 from gazelle._core.console import say
 from gazelle._core.errors import ArgumentError
 from gazelle.callbacks.base import Logs
-from gazelle.callbacks.learning_rate_scheduler import current_learning_rate
+from gazelle.callbacks.learning_rate_scheduler import (
+    current_learning_rate,
+    log_rates,
+    named_optimizers,
+)
 from gazelle.callbacks.monitor import MonitorCallback
 
 
@@ -87,9 +91,8 @@ class ReduceLROnPlateau(MonitorCallback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Compare the epoch's value with the best, and reduce the rate if patience has run out."""
         value = self._monitored(logs)
-        rate = current_learning_rate(self.model)
         if logs is not None:
-            logs["learning_rate"] = rate
+            log_rates(self.model, logs)
         if value is None:
             return
         if self.in_cooldown():
@@ -100,13 +103,21 @@ class ReduceLROnPlateau(MonitorCallback):
             self.wait = 0
         elif not self.in_cooldown():
             self.wait += 1
-            if self.wait >= self.patience and rate > np.float32(self.min_lr):
-                self._reduce(epoch, rate)
+            if self.wait >= self.patience:
+                self._reduce(epoch)
 
-    def _reduce(self, epoch: int, rate: float) -> None:
-        rate = max(rate * self.factor, self.min_lr)
-        self.model.optimizer.learning_rate = rate
-        if self.verbose > 0:
-            say(f"Epoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
-        self.cooldown_counter = self.cooldown
-        self.wait = 0
+    def _reduce(self, epoch: int) -> None:
+        """Reduce the learning rates that are above `min_lr`."""
+        for optimizer, suffix in named_optimizers(self.model):
+            rate = current_learning_rate(optimizer)
+            if rate <= np.float32(self.min_lr):
+                continue
+            rate = max(rate * self.factor, self.min_lr)
+            optimizer.learning_rate = rate
+            if self.verbose > 0:
+                whose = f"{optimizer.name} " if suffix else ""
+                say(
+                    f"Epoch {epoch + 1}: ReduceLROnPlateau reducing {whose}learning rate to {rate}."
+                )
+            self.cooldown_counter = self.cooldown
+            self.wait = 0

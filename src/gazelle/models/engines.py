@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from gazelle._engine.steps import Steps
 from gazelle.layers.graph import Graph
 from gazelle.layers.parts import held_metrics, search
 from gazelle.models.protocol import own_steps
-from gazelle.optimizers import Optimizer
+from gazelle.optimizers import LossScaleOptimizer, Optimizer
 
 if TYPE_CHECKING:
     from gazelle.models.trainable import Trainable
@@ -84,6 +84,16 @@ def checked_settings(before: CompileSettings | None, **given: Any) -> CompileSet
         if given[name] is None and before is not None:
             given[name] = getattr(before, name)
     return CompileSettings(**given)
+
+
+def with_scaled_loss(settings: CompileSettings) -> CompileSettings:
+    """The settings with an optimizer that scales the loss, unless that is switched off."""
+    optimizer = settings.optimizer
+    is_plain = isinstance(optimizer, Optimizer) and not isinstance(optimizer, LossScaleOptimizer)
+    if not settings.auto_scale_loss or not is_plain:
+        return settings
+    scaling = LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+    return replace(settings, optimizer=scaling)
 
 
 def _check_metrics(name: str, metrics: Any) -> None:

@@ -33,7 +33,7 @@ from gazelle.models.legacy import (
 )
 from gazelle.models.loading import match
 from gazelle.models.trainable import Trainable
-from gazelle.models.weights import layers_by_path, saved_state, state_tree
+from gazelle.models.weights import layers_by_path, optimizer_variables, saved_state, state_tree
 
 _STATE_BYTES = 16 << 20  # for variables that no file holds: states of metrics and generators
 _SAVE_AGAIN = "get the file again, or save it again"
@@ -161,7 +161,7 @@ def _with_unbuilt_optimizer(model: Any, tree: dict[str, Any]) -> dict[str, Any]:
     """Variables or values, with what an optimizer has before it is built, as in Keras's files."""
     if model.optimizer is None or "optimizer" in tree:
         return tree
-    return {**tree, "optimizer": list(model.optimizer.variables)}
+    return {**tree, **optimizer_variables(model.optimizer)}
 
 
 def _model_from(
@@ -238,7 +238,9 @@ def _load_state(model: Any, weights: WeightsFile, allow_nonfinite: bool) -> None
     state = saved_state(model)
     variables = _with_unbuilt_optimizer(model, state.variables)
     if "optimizer" not in weights.specs:  # a model that was compiled after it was saved
-        variables.pop("optimizer", None)
+        variables = {
+            path: own for path, own in variables.items() if path.split("/")[0] != "optimizer"
+        }
     matches = match(weights, variables, state.loaders, optional)
     for group, problem in matches.problems.items():
         raise ModelFileError(

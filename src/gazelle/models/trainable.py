@@ -96,7 +96,8 @@ class Trainable(StepMethods):
             steps_per_execution: Steps between calls of callbacks' batch hooks. Gazelle compiles
                 whole epochs anyway.
             jit_compile: Kept for Keras's signature: everything is compiled unless `run_eagerly`.
-            auto_scale_loss: Kept for Keras's signature.
+            auto_scale_loss: Whether a model of the policy `mixed_float16` gets its optimizer in a
+                `LossScaleOptimizer`.
 
         Raises:
             UnknownNameError: A name is unknown; the message has the nearest known names.

@@ -32,6 +32,7 @@ from gazelle.models.engines import (
     checked_settings,
     make_engine,
     make_predictor,
+    with_scaled_loss,
 )
 from gazelle.models.fit_arguments import verbosity
 from gazelle.models.protocol import check_protocol
@@ -139,6 +140,8 @@ class Trainer:
         """Take the arguments of `compile`; see `Model.compile`."""
         check_protocol(self.model)
         settings = checked_settings(self.settings, **given)
+        if self.model.dtype_policy.name == "mixed_float16":
+            settings = with_scaled_loss(settings)
         if self.model._graph is not None:
             check_against_graph(settings, self.model._graph)
         self.settings, self.engine, self._shortcut = settings, None, None

@@ -26,6 +26,7 @@ from gazelle.models.assets import warn_of_assets
 from gazelle.models.legacy import is_legacy, load_legacy_weights
 from gazelle.models.loading import load_from, moved_layers
 from gazelle.models.paths import attribute_sublayers, keras_layers
+from gazelle.optimizers.state import inner_optimizers
 
 
 def require_built(model: Any, what: str) -> None:
@@ -223,8 +224,19 @@ def saved_state(model: Any) -> SavedState:
     }
     optimizer = model.optimizer
     if optimizer is not None and optimizer.built:
-        variables["optimizer"] = list(optimizer.variables)
+        variables |= optimizer_variables(optimizer)
     return SavedState({path: found for path, found in variables.items() if found}, themselves)
+
+
+def optimizer_variables(optimizer: Any, path: str = "optimizer") -> dict[str, list[Variable]]:
+    """The variables of an optimizer and of those within it, by their paths in a file.
+
+    As in Keras's files, an optimizer's variables are those of the optimizers within it, too.
+    """
+    found = {path: list(optimizer.variables)}
+    for name, inner in inner_optimizers(optimizer).items():
+        found |= optimizer_variables(inner, f"{path}/{name}")
+    return found
 
 
 def layers_by_path(model: Any) -> dict[str, Layer]:

@@ -10,9 +10,13 @@ from gazelle.optimizers.ftrl import Ftrl
 from gazelle.optimizers.lamb import Lamb
 from gazelle.optimizers.lion import Lion
 from gazelle.optimizers.lookup import deserialize, get, serialize
+from gazelle.optimizers.loss_scale import LossScaleOptimizer
+from gazelle.optimizers.multi import MultiOptimizer, OptimizerMap
+from gazelle.optimizers.muon import Muon
 from gazelle.optimizers.nadam import Nadam
 from gazelle.optimizers.optimizer import Optimizer
 from gazelle.optimizers.rmsprop import RMSprop
+from gazelle.optimizers.schedule_free import ScheduleFreeAdamW
 from gazelle.optimizers.sgd import SGD
 
 __all__ = [
@@ -26,9 +30,14 @@ __all__ = [
     "Ftrl",
     "Lamb",
     "Lion",
+    "LossScaleOptimizer",
+    "MultiOptimizer",
+    "Muon",
     "Nadam",
     "Optimizer",
+    "OptimizerMap",
     "RMSprop",
+    "ScheduleFreeAdamW",
     "deserialize",
     "get",
     "schedules",

@@ -250,16 +250,15 @@ class Optimizer(OptimizerState):
         """
         self._require_built("stateless_apply()")
         count = len(self._trainable_variables)
-        if len(trainable_variables) != count or len(optimizer_variables) != len(self._variables):
+        slots = self.variables
+        if len(trainable_variables) != count or len(optimizer_variables) != len(slots):
             raise ArgumentError(
                 f"{self.name}: stateless_apply() got lists of the wrong length.",
-                expected=(
-                    f"{len(self._variables)} optimizer variables and {count} trainable variables"
-                ),
+                expected=(f"{len(slots)} optimizer variables and {count} trainable variables"),
                 received=f"{len(optimizer_variables)} and {len(trainable_variables)}",
             )
         values = [jnp.asarray(value) for value in (*trainable_variables, *optimizer_variables)]
-        _, values = pure(self.apply, [*self._trainable_variables, *self._variables])(values, grads)
+        _, values = pure(self.apply, [*self._trainable_variables, *slots])(values, grads)
         return values[:count], values[count:]
 
     def assign(self, variable: Variable, value: Any) -> None:
@@ -351,17 +350,20 @@ class Optimizer(OptimizerState):
         rate = self.learning_rate
         rate = rate.value if isinstance(rate, Variable) else rate
         gradients = clip(gradients, self.clipnorm, self.clipvalue, self.global_clipnorm)
-        if self.weight_decay:
-            share = self.weight_decay * rate
-            for variable in variables:
-                if self._use_weight_decay(variable):
-                    variable.assign_sub(variable.value * share)
+        for variable in variables:
+            decay = self._decay_of(variable)
+            if decay and self._use_weight_decay(variable):
+                variable.assign_sub(variable.value * (decay * rate))
         self._shared = self._begin_update()
         try:
             for gradient, variable in zip(gradients, variables, strict=True):
                 self.update_step(gradient, variable, rate)
         finally:
             self._shared = None
+
+    def _decay_of(self, variable: Variable) -> float | None:
+        """The weight decay of a variable."""
+        return self.weight_decay
 
     def _use_weight_decay(self, variable: Variable) -> bool:
         """Whether weight decay applies to a variable."""
@@ -384,7 +386,7 @@ class Optimizer(OptimizerState):
             for total in sums:
                 total.assign(jnp.zeros_like(total.value))
 
-        _when((self._iterations.value + 1) % steps == 0, update, [*variables, *self._variables])
+        when((self._iterations.value + 1) % steps == 0, update, [*variables, *self._variables])
 
     def _average(self) -> None:
         """Update the moving averages; the first update sets them to the weights."""
@@ -409,7 +411,7 @@ def weights_and_averages(optimizer: Optimizer) -> list[tuple[Variable, Variable]
     return list(zip(optimizer._trainable_variables, averages, strict=True))
 
 
-def _when(condition: Any, function: Callable[[], None], variables: Sequence[Variable]) -> None:
+def when(condition: Any, function: Callable[[], None], variables: Sequence[Variable]) -> None:
     """Call `function` if `condition` holds, which may be traced.
 
     Args:

@@ -99,7 +99,7 @@ class OptimizerState:
 
     def get_weights(self) -> list[np.ndarray]:
         """NumPy copies of all state, in the order of `variables`."""
-        return [variable.numpy() for variable in self._variables]
+        return [variable.numpy() for variable in self.variables]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Restore the state that `get_weights` returned.
@@ -113,14 +113,15 @@ class OptimizerState:
             ShapeError: An array has a wrong shape.
         """
         self._require_built("set_weights()")
-        if len(weights) != len(self._variables):
-            names = ", ".join(variable.name for variable in self._variables)
+        variables = self.variables
+        if len(weights) != len(variables):
+            names = ", ".join(variable.name for variable in variables)
             raise ArgumentError(
                 f"{self.name}: the number of arrays is not that of the optimizer's variables.",
-                expected=f"{len(self._variables)}: {names}",
+                expected=f"{len(variables)}: {names}",
                 received=len(weights),
             )
-        for variable, value in zip(self._variables, weights, strict=True):
+        for variable, value in zip(variables, weights, strict=True):
             variable.assign(value)
 
     def save_own_variables(self, store: Any) -> None:
@@ -228,6 +229,15 @@ class OptimizerState:
                 group.append(self.add_variable_from_reference(variable, slot_name, start))
         return slots
 
+    def _inner_optimizers(self) -> dict[str, OptimizerState]:
+        return {}
+
+    def _step_counter(self) -> Variable:
+        return self._iterations
+
+    def _rate_source(self) -> Any:
+        return self._learning_rate
+
     def _get_variable_index(self, variable: Variable) -> int:
         """The index of a variable among those that the optimizer was built for."""
         if variable not in self._index:
@@ -268,14 +278,22 @@ class OptimizerState:
         return float(str(now))  # the shortest decimal that rounds to it: 0.1, not 0.10000000149
 
 
+def inner_optimizers(optimizer: Any) -> dict[str, Any]:
+    """The optimizers within an optimizer, by their paths in it as Keras names them in files."""
+    return optimizer._inner_optimizers() if isinstance(optimizer, OptimizerState) else {}
+
+
 def step_counter(optimizer: OptimizerState) -> Variable:
     """The variable that counts the steps of an optimizer."""
-    return optimizer._iterations
+    return optimizer._step_counter()
 
 
 def learning_rate_source(optimizer: OptimizerState) -> Any:
-    """The learning rate of an optimizer as a variable, a schedule or a callable, not its value."""
-    return optimizer._learning_rate
+    """The learning rate of an optimizer as a variable, a schedule or a callable, not its value.
+
+    None where it has several.
+    """
+    return optimizer._rate_source()
 
 
 def scalar_dtype() -> str:
