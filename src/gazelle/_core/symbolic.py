@@ -185,8 +185,6 @@ def infer(
     function: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-    *,
-    owner: Any = None,
 ) -> Any:
     """What `function` would return, as symbolic tensors.
 
@@ -196,10 +194,6 @@ def infer(
         function: Any function of arrays.
         args: Its arguments, with symbolic tensors for arrays.
         kwargs: Its keyword arguments.
-        owner: The layer whose outputs these are, which must not be None.
-
-    Raises:
-        ArgumentTypeError: The layer's call returns None.
     """
     flat, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda leaf: leaf is None)
     places = [i for i, leaf in enumerate(flat) if isinstance(leaf, KerasTensor)]
@@ -223,13 +217,6 @@ def infer(
 
     unknown = any(None in flat[i].shape for i in places)
     first = trace(_PROBES[0])
-    if first is None and owner is not None:
-        raise ArgumentTypeError(
-            f"call() of {owner.name!r} ({type(owner).__name__}) returns None.",
-            expected="an array, or a list or dict of arrays",
-            received="None",
-            fix="end call with `return ...`",
-        )
     second = trace(_PROBES[1]) if unknown else first
 
     def merge(a: Any, b: Any) -> KerasTensor:

@@ -86,6 +86,7 @@ class Dense(Layer):
         self.lora_rank = lora_rank
         self.lora_alpha = lora_alpha if lora_alpha is not None else lora_rank
         self.input_spec = InputSpec(min_ndim=2)
+        self.supports_masking = True
         self._kernel: Variable | None = None
         self.bias: Variable | None = None
         self.lora_kernel_a: Variable | None = None

@@ -16,6 +16,7 @@ from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle._core.registry import builtin
 from gazelle.layers.arguments import PenalizedArguments
 from gazelle.layers.base import Layer
+from gazelle.layers.spec import InputSpec
 from gazelle.random import SeedGenerator, threefry
 
 _SELU_SATURATION = -1.6732632423543772 * 1.0507009873554805
@@ -30,7 +31,7 @@ class _Random(Layer):
         if draws:
             self.seed_generator = SeedGenerator(seed)
         self.supports_masking = True
-        self.built = True
+        self._build_at_init()
 
     def call(self, inputs: Any, training: bool | None = False) -> Any:
         """The input, changed at random if `training`."""
@@ -223,3 +224,37 @@ class GaussianNoise(_Random):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**self._base_config(), "stddev": self.stddev, "seed": self.seed}
+
+
+@builtin("keras.layers")
+class SpatialDropout1D(Dropout):
+    """Dropout of whole features of a sequence: a feature is dropped at all steps or at none.
+
+    Args:
+        rate: Fraction of the features to drop, from 0 to 1.
+        seed: An int for reproducible masks, or None.
+        name: A name; automatic when None.
+        dtype: As for every layer.
+
+    Raises:
+        ArgumentError: `rate` is not a number from 0 to 1.
+    """
+
+    def __init__(
+        self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None
+    ):
+        super().__init__(rate, seed=seed, name=name, dtype=dtype)
+        self.input_spec = InputSpec(ndim=3)
+
+    def _mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (shape[0], 1, shape[2])
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        base = self._base_config()
+        return {
+            "rate": self.rate,
+            "seed": self.seed,
+            "name": self.name,
+            "dtype": base["dtype"],
+        }

@@ -48,7 +48,12 @@ def flatten_layers(layer: Layer, *, frozen: bool = True) -> Iterator[Layer]:
 
 def own_weights(layer: Layer) -> list[Variable]:
     """A layer's own weights, less those of layers within it; trainable ones first."""
-    return [v for v in layer._own_variables() if v.name != "seed_generator_state"]
+    return [v for v in layer._own_variables() if not is_generator_state(v)]
+
+
+def is_generator_state(variable: Variable) -> bool:
+    """Whether a variable is the state of a random generator, which is not a weight."""
+    return variable.name == "seed_generator_state"
 
 
 def held_metrics(layer: Layer) -> list[Metric]:

@@ -21,7 +21,7 @@ class _Rearranging(Layer):
 
     def __init__(self, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
-        self.built = True
+        self._build_at_init()
 
     def _output_dtype(self, input_dtype: str) -> str:
         return input_dtype
@@ -34,6 +34,10 @@ class Identity(_Rearranging):
     Args:
         **kwargs: `name`, `dtype`, `input_shape`.
     """
+
+    def __init__(self, **kwargs: Unpack[PenalizedArguments]):
+        super().__init__(**kwargs)
+        self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         """The input."""
