@@ -46,6 +46,15 @@ CONSTRUCTORS = {
     "dropout rate": (lambda: layers.Dropout(1.5), ValueError, "rate"),
     "negative dropout rate": (lambda: layers.Dropout(-0.1), ValueError, "rate"),
     "rate that is no number": (lambda: layers.Dropout("half"), ValueError, "rate"),
+    **{
+        f"noise shape {shape}": (
+            lambda shape=shape: layers.Dropout(0.5, noise_shape=shape),
+            ValueError,
+            "noise_shape",
+        )
+        for shape in [(2, 0), (-1, 2), (2.5, 2), 7, "ab"]
+    },
+    "dtype of a config": (lambda: layers.Dense(3, dtype={"a": 1}), ValueError, "dtype policy"),
     "gaussian dropout": (lambda: layers.GaussianDropout(1), ValueError, "rate"),
     "gaussian noise": (lambda: layers.GaussianNoise(-1), ValueError, "stddev"),
     "dropout seed": (lambda: layers.Dropout(0.5, seed=-1), ValueError, "seed"),
@@ -177,6 +186,11 @@ CALLS = {
     ),
     "noise shape, too long": (
         lambda: layers.Dropout(0.5, noise_shape=(2, 4, 1))(X, training=True),
+        ValueError,
+        "noise_shape",
+    ),
+    "noise shape, None and too short": (
+        lambda: layers.Dropout(0.5, noise_shape=(None, 1))(np.ones((2, 4, 3)), training=True),
         ValueError,
         "noise_shape",
     ),

@@ -107,7 +107,7 @@ def dtype_policy() -> DTypePolicy:
 
 def set_dtype_policy(policy: str | DTypePolicy) -> None:
     """Set the policy that layers get when they are given none."""
-    _settings.policy = DTypePolicy(policy) if isinstance(policy, str) else policy
+    _settings.policy = get_policy(policy)
 
 
 def get_policy(identifier: object) -> DTypePolicy:
@@ -117,8 +117,15 @@ def get_policy(identifier: object) -> DTypePolicy:
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, dict):
-        return DTypePolicy(**identifier.get("config", identifier))
-    if isinstance(identifier, str):
+        config = identifier.get("config", identifier)
+        if not isinstance(config, dict) or set(config) != {"name"}:
+            raise ArgumentError(
+                "Unknown config of a dtype policy.",
+                expected='{"class_name": "DTypePolicy", "config": {"name": "float32"}}',
+                received=repr(identifier)[:80],
+            )
+        return DTypePolicy(**config)
+    if isinstance(identifier, str) and identifier not in ("int", "float"):
         return DTypePolicy(identifier)
     return DTypePolicy(standardize_dtype(identifier))
 

@@ -324,8 +324,9 @@ class Layer(Weighted):
 
         A subclass may define it where the shape alone does not tell the outputs.
         """
-        is_built = all(layer.built for layer in flatten_layers(self))
-        if not (is_built and self._knows_output_shape and len(args) == 1):
+        inner = self._flatten_layers(include_self=False)
+        are_built = all(layer.built for layer in inner)
+        if not (are_built and self._knows_output_shape and len(args) == 1):
             return calling.infer_outputs(self, args, kwargs, owner=self)
         shape = self.compute_output_shape(shapes_of(args[0]))
         dtype = self._output_dtype(self._cast(leaves(args[0])[0].dtype))

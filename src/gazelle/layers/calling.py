@@ -304,7 +304,7 @@ def run(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def _add_activity_losses(layer: Layer, outputs: Any) -> None:
     for output in leaves(outputs):
         if isinstance(output, jax.Array):
-            batch_size = output.shape[0] if output.ndim else 1
+            batch_size = max(output.shape[0], 1) if output.ndim else 1
             layer.add_loss(layer.activity_regularizer(output) / batch_size)
 
 

@@ -184,7 +184,7 @@ class Dense(Layer):
         if self.bias is not None:
             with jax.numpy_rank_promotion("allow"):  # (..., units) + (units,) is meant so
                 outputs = outputs + jnp.asarray(self.bias, self.compute_dtype)
-        return self.activation(outputs)
+        return outputs if self.activation is None else self.activation(outputs)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The shape of the input with `units` as the last axis."""

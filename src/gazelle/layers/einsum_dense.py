@@ -140,7 +140,7 @@ class EinsumDense(Layer):
         if self.bias is not None:
             with jax.numpy_rank_promotion("allow"):  # the bias has the last axes only
                 outputs = outputs + jnp.asarray(self.bias, self.compute_dtype)
-        return self.activation(outputs)
+        return outputs if self.activation is None else self.activation(outputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The batch axis, `output_shape`, and the axes of `...`."""

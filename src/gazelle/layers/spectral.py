@@ -32,7 +32,8 @@ class SpectralNormalization(Wrapper):
         **kwargs: `name`, `dtype`, `trainable`, `input_shape`.
 
     Raises:
-        ArgumentError: `layer` is not a layer or has no kernel, or `power_iterations` is not an int > 0.
+        ArgumentError: `layer` is not a layer or has no kernel, or `power_iterations` is not an int
+            > 0.
     """
 
     def __init__(

@@ -169,7 +169,9 @@ class Wrapper(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**self._base_config(), "layer": serialize(self.layer)}
+        layer = serialize(self.layer)
+        layer.pop("build_config", None)  # this layer's `build` builds it
+        return {**self._base_config(), "layer": layer}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
