@@ -12,7 +12,7 @@ import numpy as np
 from gazelle._core.errors import DataError, short
 from gazelle._core.names import snake_case
 from gazelle.runtime.layers import LAYERS, is_builtin
-from gazelle.runtime.operators import OPERATORS, is_operator
+from gazelle.runtime.operators import KNOWN, is_operator
 
 Entry = Mapping[str, Any]
 Key = tuple[str, ...]  # of a layer: the names of the models around it, and its own
@@ -50,9 +50,9 @@ def check_known(entry: Entry) -> None:
     kind = entry["class_name"]
     name = entry["config"].get("name")
     if is_operator(entry):
-        if kind in OPERATORS:
+        if kind in KNOWN:
             return
-        what, known = "operator", OPERATORS
+        what, known = "operator", KNOWN
     elif is_builtin(entry) and kind in MODELS:
         for inner in entry["config"]["layers"]:
             check_known(inner)

@@ -18,13 +18,33 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Add": operator.add,
     "Divide": operator.truediv,
     "GetItem": operator.getitem,
+    "LogicalOr": np.logical_or,
     "Matmul": operator.matmul,
     "Multiply": operator.mul,
     "Negative": operator.neg,
+    "NotEqual": operator.ne,
     "Power": operator.pow,
     "Subtract": operator.sub,
     "TrueDivide": operator.truediv,
 }
+
+# The same with options from the config; with the operators above, Keras writes masks with them.
+WITH_OPTIONS: dict[str, Callable[[Mapping[str, Any]], Callable[..., Any]]] = {
+    "Any": lambda options: _with(np.any, options, "axis", "keepdims"),
+    "Concatenate": lambda options: lambda *arrays: np.concatenate(arrays, options["axis"]),
+    "ExpandDims": lambda options: _with(np.expand_dims, options, "axis"),
+    "OnesLike": lambda options: np.ones_like,
+    "ZerosLike": lambda options: np.zeros_like,
+}
+KNOWN = (*OPERATORS, *WITH_OPTIONS)
+
+
+def _with(function: Callable[..., Any], options: Mapping[str, Any], *names: str) -> Any:
+    """A function with some options of a config."""
+    given = {name: options[name] for name in names if name in options}
+    if isinstance(given.get("axis"), list):
+        given["axis"] = tuple(given["axis"])
+    return lambda x: function(x, **given)
 
 
 def is_operator(entry: Mapping[str, Any]) -> bool:
@@ -32,15 +52,16 @@ def is_operator(entry: Mapping[str, Any]) -> bool:
     return str(entry.get("module")).startswith("keras.src.ops")
 
 
-def bound(name: str, arguments: list[Any]) -> Callable[..., np.ndarray]:
+def bound(name: str, options: Mapping[str, Any], arguments: list[Any]) -> Callable[..., np.ndarray]:
     """An operator as a function of its tensors alone.
 
     Args:
-        name: A key of `OPERATORS`.
+        name: One of `KNOWN`.
+        options: Its config.
         arguments: What the operator is called with: `TENSOR` for each tensor, or a constant from
             `constant`.
     """
-    function = OPERATORS[name]
+    function = WITH_OPTIONS[name](options) if name in WITH_OPTIONS else OPERATORS[name]
     places = [place for place, argument in enumerate(arguments) if argument is TENSOR]
     if places == list(range(len(arguments))):
         return function
@@ -98,11 +119,14 @@ def constant(config: Any, *, index: bool = False) -> Any:
     )
 
 
-def keeps_rows_apart(name: str, arguments: list[Any], ranks: list[int]) -> bool:
+def keeps_rows_apart(
+    name: str, options: Mapping[str, Any], arguments: list[Any], ranks: list[int]
+) -> bool:
     """Whether each row of the output depends only on the same row of the inputs.
 
     Args:
-        name: A key of `OPERATORS`.
+        name: One of `KNOWN`.
+        options: Its config.
         arguments: As for `bound`.
         ranks: The number of axes of each tensor.
     """
@@ -113,5 +137,8 @@ def keeps_rows_apart(name: str, arguments: list[Any], ranks: list[int]) -> bool:
     if name == "Matmul":
         constant_last = arguments[-1] is not TENSOR and min(ranks) >= 2
         return constant_last or (len(ranks) == 2 and ranks[0] == ranks[1] >= 3)
+    if name in WITH_OPTIONS and not name.endswith("Like"):
+        axis = options.get("axis")
+        return isinstance(axis, int) and axis % (ranks[0] + (name == "ExpandDims")) != 0
     constants = [argument for argument in arguments if argument is not TENSOR]
     return len(set(ranks)) == 1 and all(np.ndim(value) < ranks[0] for value in constants)
