@@ -21,7 +21,7 @@ _MOST = 64  # traced arrays that are remembered behind the call of a layer
 
 class _Table(threading.local):
     def __init__(self) -> None:
-        self.masks: dict[int, tuple[Tracer, Any]] = {}  # by the id of the traced array
+        self.masks: dict[int, tuple[Any, Any]] = {}  # by the id of the traced array
         self.ends = False  # whether a block forgets them
 
 

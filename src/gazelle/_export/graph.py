@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.symbolic import Operation, leaves
-from gazelle._export import sequences  # noqa: F401 (adds its layers to the table)
 from gazelle._export.emitter import Emitter, Value
-from gazelle._export.layers import check_training, layer
+from gazelle._export.layers import check_training
 from gazelle._export.operators import operator
+from gazelle._export.sequences import layer
 from gazelle.layers import Layer
 from gazelle.layers.graph import Graph, replay
 

@@ -1,4 +1,7 @@
-"""The layers of sequences as ONNX nodes: embeddings, masking, pooling, layers within layers."""
+"""The layers of sequences as ONNX nodes: embeddings, masking, pooling, layers within layers.
+
+`layer` writes any layer: those here, which are added to its table, and those of `layers.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from gazelle._core.dtypes import is_float
 from gazelle._core.errors import ArgumentError
 from gazelle._export.emitter import Emitter, Value
 from gazelle._export.layers import activated, along, layer, writes
+
+__all__ = ["layer"]
 
 
 @writes(layers.Embedding, layers.ReversibleEmbedding, integers="kept")

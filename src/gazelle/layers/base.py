@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import jax
@@ -14,11 +14,9 @@ from gazelle._core import context
 from gazelle._core.checks import checked_flag
 from gazelle._core.dtypes import get_policy, is_float
 from gazelle._core.errors import ArgumentError
-from gazelle._core.identity import unique, without
 from gazelle._core.lending import check_process
 from gazelle._core.masks import moved
 from gazelle._core.registry import is_own_class, reading_config, serialize
-from gazelle._core.seeds import SeedGenerator
 from gazelle._core.symbolic import Node, any_symbolic, leaves, map_structure
 from gazelle._core.variable import Variable, plain
 from gazelle.layers import calling
@@ -31,7 +29,7 @@ from gazelle.layers.arguments import (
     symbolic_inputs,
 )
 from gazelle.layers.masks import set_symbolic, symbolic_too
-from gazelle.layers.parts import flatten_layers, held_metrics, search
+from gazelle.layers.parts import flatten_layers, held_metrics
 from gazelle.layers.recorded import bound_arguments, recorded_config
 from gazelle.layers.spec import InputSpec
 from gazelle.layers.state import LayerRecord, LayerState
@@ -245,42 +243,11 @@ class Layer(Weighted):
         """The state of these metrics."""
         return [variable for metric in self.metrics for variable in metric.variables]
 
-    # ---- Parts ----
-
-    def _parts(self) -> Iterator[Any]:
-        """The layers, variables, metrics and generators among the attributes, in their order."""
-        for value in vars(self).values():
-            yield from search(value, _PARTS)
-
-    def _sublayers(self) -> Iterator[Layer]:
-        return (part for part in self._parts() if isinstance(part, Layer))
-
-    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[Layer]:
-        """Keras's name for the layer and the layers within it, which scripts use."""
-        inner = list(flatten_layers(self))[1:] if recursive else list(self._sublayers())
-        return [self, *inner] if include_self else inner
+    # ---- Calling ----
 
     def _build_at_init(self) -> None:
         """Count as built from the start, unless a subclass defines `build`. Keras's name."""
         self.built = type(self).build is Layer.build
-
-    def _own_variables(self) -> list[Variable]:
-        """The layer's own variables: trainable weights, other weights, states of generators."""
-        state = self._layer_state
-        parts = list(self._parts())
-        held = [part for part in parts if isinstance(part, Variable)]
-        held = without(held, state.weights)
-        trainable = [variable for variable in held if variable.trainable]
-        other = [variable for variable in held if not variable.trainable]
-        seeds = [generator.state for generator in self._seed_generators]
-        return unique([*state.trainable_weights, *trainable, *state.other_weights, *other, *seeds])
-
-    @property
-    def _seed_generators(self) -> list[SeedGenerator]:
-        """The layer's own random generators. Keras's name."""
-        return [part for part in self._parts() if isinstance(part, SeedGenerator)]
-
-    # ---- Calling ----
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the layer: to arrays, or to symbolic tensors to describe a functional model.
@@ -452,7 +419,3 @@ class Layer(Weighted):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-
-# What is looked for among a layer's attributes.
-_PARTS = (Layer, Variable, Metric, SeedGenerator)

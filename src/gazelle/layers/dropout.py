@@ -98,7 +98,7 @@ def _checked_noise_shape(noise_shape: Any, owner: str) -> tuple[int | None, ...]
     if noise_shape is None:
         return None
     is_list = isinstance(noise_shape, Iterable) and not isinstance(noise_shape, str)
-    sizes = tuple(noise_shape) if is_list else (0,)
+    sizes: tuple[Any, ...] = tuple(noise_shape) if is_list else (0,)
     if any(n is not None and (not hasattr(n, "__index__") or n < 1) for n in sizes):
         raise ArgumentError(
             f"{owner}: invalid value for argument `noise_shape`.",

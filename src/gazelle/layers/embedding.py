@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Unpack
+from typing import Any, TypedDict, Unpack
 
 import jax.numpy as jnp
 
@@ -14,14 +14,18 @@ from gazelle._core.errors import ArgumentError
 from gazelle._core.masks import set_mask
 from gazelle._core.registry import builtin
 from gazelle._core.variable import Variable
-from gazelle.layers.arguments import PenalizedArguments
 from gazelle.layers.base import Layer
 
 
-class EmbeddingArguments(PenalizedArguments, total=False):
-    """What the constructors of embeddings take besides their own arguments."""
-
+class _EmbeddingArguments(TypedDict, total=False):
+    activity_regularizer: Any
+    autocast: bool
+    batch_input_shape: Any
+    dtype: Any
     input_length: int | None
+    input_shape: Any
+    name: str | None
+    trainable: bool
 
 
 @builtin("keras.layers")
@@ -66,7 +70,7 @@ class Embedding(Layer):
         lora_rank: None = None,
         lora_alpha: None = None,
         quantization_config: None = None,
-        **kwargs: Unpack[EmbeddingArguments],
+        **kwargs: Unpack[_EmbeddingArguments],
     ):
         if kwargs.pop("input_length", None) is not None:
             warnings.warn(
@@ -122,7 +126,9 @@ class Embedding(Layer):
             inputs = inputs.astype("int32")
         return jnp.take(self.embeddings.value, inputs, axis=0).astype(self.compute_dtype)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
+        self, inputs: Any, mask: Any = None
+    ) -> Any:
         """True where `inputs` is not 0, if 0 is padding."""
         return jnp.not_equal(inputs, 0) if self.mask_zero else None
 
@@ -216,7 +222,9 @@ class ReversibleEmbedding(Embedding):
         cap = self.logit_soft_cap
         return scores if cap is None else jnp.tanh(scores / cap) * cap
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
+        self, inputs: Any, mask: Any = None
+    ) -> Any:
         """None: `call` sets the mask itself, since it depends on the direction."""
         return None
 

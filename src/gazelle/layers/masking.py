@@ -31,7 +31,9 @@ class Masking(Layer):
         """The input, 0 where it is left out."""
         return jnp.where(self.compute_mask(inputs)[..., None], inputs, 0)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
+        self, inputs: Any, mask: Any = None
+    ) -> Any:
         """True for the steps that count."""
         return jnp.any(jnp.not_equal(inputs, self.mask_value), axis=-1)
 

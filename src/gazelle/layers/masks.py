@@ -105,7 +105,13 @@ class ComputeMask:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The mask for the arguments of `compute_mask`."""
-        return self.layer.compute_mask(*args, **kwargs)
+        if not any_symbolic(args, kwargs):
+            return self.layer.compute_mask(*args, **kwargs)
+        with own_table():
+            masks = infer(self.layer.compute_mask, args, kwargs)
+        if masks is not None:
+            Node(self, args, kwargs, masks)
+        return masks
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -122,15 +128,10 @@ def symbolic_too(compute_mask: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(compute_mask)
     def wrapped(self: Layer, *args: Any, **kwargs: Any) -> Any:
-        method = functools.partial(compute_mask, self)
         # Where there is nothing but masks to compute with, the inputs may be anything.
-        if not any_symbolic(args if self._makes_masks else args[1:], kwargs):
-            return method(*args, **kwargs)
-        with own_table():
-            masks = infer(method, args, kwargs)
-        if masks is not None:
-            Node(ComputeMask(self), args, kwargs, masks)
-        return masks
+        if any_symbolic(args if self._makes_masks else args[1:], kwargs):
+            return ComputeMask(self)(*args, **kwargs)
+        return compute_mask(self, *args, **kwargs)
 
     return wrapped
 

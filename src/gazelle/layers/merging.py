@@ -25,13 +25,15 @@ class _Merging(Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
+        self, inputs: Any, mask: Any = None
+    ) -> Any:
         """True where one of the masks is; None if an input has no mask.
 
         Raises:
             ArgumentError: The masks are not a list like that of the inputs.
         """
-        masks = _checked_masks(inputs, previous_mask, self.name)
+        masks = _checked_masks(inputs, mask, self.name)
         if any(mask is None for mask in masks):
             return None
         return functools.reduce(jnp.logical_or, map(jnp.asarray, masks))
@@ -215,22 +217,24 @@ class Concatenate(_Merging):
                 joined.append(known_sizes[0] if known_sizes else None)
         return tuple(joined)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
+        self, inputs: Any, mask: Any = None
+    ) -> Any:
         """The joined masks, True for inputs without one; None if there is none.
 
         Raises:
             ArgumentError: The masks are not a list like that of the inputs.
         """
-        masks = _checked_masks(inputs, previous_mask, self.name)
+        masks = _checked_masks(inputs, mask, self.name)
         if all(mask is None for mask in masks):
             return None
         whole = []  # masks with the shapes of the inputs
-        for x, mask in zip(inputs, masks, strict=True):
-            if mask is None:
-                mask = jnp.ones(x.shape, bool)
-            elif mask.ndim < x.ndim:
-                mask = jnp.broadcast_to(jnp.asarray(mask, bool)[..., None], x.shape)
-            whole.append(jnp.asarray(mask, bool))
+        for x, one in zip(inputs, masks, strict=True):
+            if one is None:
+                one = jnp.ones(x.shape, bool)
+            elif one.ndim < x.ndim:
+                one = jnp.broadcast_to(jnp.asarray(one, bool)[..., None], x.shape)
+            whole.append(jnp.asarray(one, bool))
         return jnp.any(jnp.concatenate(whole, axis=self.axis), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
@@ -322,7 +326,9 @@ class Dot(_Merging):
         rest += [n for i, n in enumerate(shapes[1]) if i not in (0, second)]
         return (shapes[0][0], *(rest or [1]))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
+        self, inputs: Any, mask: Any = None
+    ) -> Any:
         """None: the products have no steps of the inputs."""
         return None
 

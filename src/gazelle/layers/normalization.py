@@ -48,7 +48,7 @@ class ScaledNormalization(Layer):
         self.gamma = None
         self.beta = None
 
-    def add_scale_and_shift(self, shape: tuple[int, ...], *, scale: bool, center: bool) -> None:
+    def _add_scale_and_shift(self, shape: tuple[int, ...], *, scale: bool, center: bool) -> None:
         """Create gamma if there is a `scale`, and beta if the layer centers."""
         if scale:
             self.gamma = self.add_weight(
@@ -192,7 +192,7 @@ class BatchNormalization(ScaledNormalization):
                 received=tuple(input_shape),
                 fix="give the size in Input(shape=...)",
             )
-        self.add_scale_and_shift((size,), scale=self.scale, center=self.center)
+        self._add_scale_and_shift((size,), scale=self.scale, center=self.center)
 
         def moving(name: str, initializer: Any) -> Any:
             return self.add_weight(

@@ -91,7 +91,9 @@ class GlobalAveragePooling1D(_GlobalPooling):
         number = jnp.sum(counts.astype(inputs.dtype), self._axis, keepdims=self.keepdims)
         return total / jnp.maximum(number, 1)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
+        self, inputs: Any, mask: Any = None
+    ) -> Any:
         """None: there are no steps any more."""
         return None
 

@@ -88,7 +88,7 @@ class LayerNormalization(ScaledNormalization):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create gamma and beta, with the sizes of the normalized axes."""
-        self.add_scale_and_shift(
+        self._add_scale_and_shift(
             _sizes(self.axis, input_shape, self.name),
             scale=self.scale or self.rms_scaling,
             center=self.center and not self.rms_scaling,
@@ -194,7 +194,7 @@ class GroupNormalization(ScaledNormalization):
                 expected="a number of groups that is a divisor of the number of features",
                 received=f"groups={self.groups}, input shape {tuple(input_shape)}",
             )
-        self.add_scale_and_shift((size,), scale=self.scale, center=self.center)
+        self._add_scale_and_shift((size,), scale=self.scale, center=self.center)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: size})
 
     def _number(self, size: int) -> int:

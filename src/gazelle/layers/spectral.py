@@ -82,7 +82,7 @@ class SpectralNormalization(Wrapper):
         """
         kernel, before = self.kernel.value, self.vector_u.value
         matrix = jnp.reshape(kernel, (-1, kernel.shape[-1]))
-        u = before
+        u, v = before, before
         for _ in range(self.power_iterations):
             v = _unit(jnp.matmul(u, matrix.T))
             u = _unit(jnp.matmul(v, matrix))

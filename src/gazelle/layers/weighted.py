@@ -1,8 +1,8 @@
-"""What a layer has to do with its weights: making, listing, reading and setting them."""
+"""What is within a layer: its parts, and how weights are made, listed, read and set."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,16 +13,18 @@ from gazelle._core.dtypes import is_float, standardize_dtype
 from gazelle._core.errors import StateError
 from gazelle._core.identity import unique, without
 from gazelle._core.names import unique_name
+from gazelle._core.seeds import SeedGenerator
 from gazelle._core.variable import Variable, plain
-from gazelle.layers.parts import flatten_layers, own_weights
+from gazelle.layers.parts import flatten_layers, own_weights, search
 from gazelle.layers.weights import checked_arrays, checked_shape
+from gazelle.metrics import Metric
 
 if TYPE_CHECKING:
     from gazelle.layers.state import LayerState
 
 
 class Weighted:
-    """The part of `Layer` that is about weights."""
+    """The half of `Layer` that is about its weights and other parts."""
 
     name: str
     built: bool
@@ -192,3 +194,34 @@ class Weighted:
         arrays = checked_arrays(self.name, weights, given, built=self.built)
         for variable, array in zip(weights, arrays, strict=True):
             variable.assign(array)
+
+    # ---- Parts ----
+
+    def _parts(self) -> Iterator[Any]:
+        """The layers, variables, metrics and generators among the attributes, in their order."""
+        for value in vars(self).values():
+            yield from search(value, (Weighted, Variable, Metric, SeedGenerator))
+
+    def _sublayers(self) -> Iterator[Any]:
+        return (part for part in self._parts() if isinstance(part, Weighted))
+
+    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[Any]:
+        """Keras's name for the layer and the layers within it, which scripts use."""
+        inner = list(flatten_layers(self))[1:] if recursive else list(self._sublayers())
+        return [self, *inner] if include_self else inner
+
+    def _own_variables(self) -> list[Variable]:
+        """The layer's own variables: trainable weights, other weights, states of generators."""
+        state = self._layer_state
+        parts = list(self._parts())
+        held = [part for part in parts if isinstance(part, Variable)]
+        held = without(held, state.weights)
+        trainable = [variable for variable in held if variable.trainable]
+        other = [variable for variable in held if not variable.trainable]
+        seeds = [generator.state for generator in self._seed_generators]
+        return unique([*state.trainable_weights, *trainable, *state.other_weights, *other, *seeds])
+
+    @property
+    def _seed_generators(self) -> list[SeedGenerator]:
+        """The layer's own random generators. Keras's name."""
+        return [part for part in self._parts() if isinstance(part, SeedGenerator)]

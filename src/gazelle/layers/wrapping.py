@@ -77,9 +77,11 @@ class Lambda(Layer):
     def _loses_masks(self) -> bool:
         return not self.supports_masking and "mask" not in self._takes
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
+        self, inputs: Any, mask: Any = None
+    ) -> Any:
         """The constructor's `mask`, called if it is a function."""
-        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+        return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape that the constructor was given.
@@ -206,14 +208,14 @@ class TimeDistributed(Wrapper):
 
     def _step_shape(self, input_shape: Any) -> Shape:
         """The shape of one step."""
-        is_shape = isinstance(input_shape, list | tuple) and len(input_shape) >= 3
-        if not is_shape or isinstance(input_shape[0], list | tuple):
+        sizes = list(input_shape) if isinstance(input_shape, list | tuple) else []
+        if len(sizes) < 3 or isinstance(sizes[0], list | tuple):
             raise ShapeError(
                 f"Layer {self.name!r} (TimeDistributed) needs an axis of steps.",
                 expected="an input of at least 3 axes: (samples, steps, ...)",
                 received=input_shape,
             )
-        return (input_shape[0], *input_shape[2:])
+        return (sizes[0], *sizes[2:])
 
     def build(self, input_shape: Any = None) -> None:
         """Build the layer for one step."""

@@ -135,9 +135,9 @@ def _within(config: Config, weights: Weights, input_shape: tuple[int, ...] | Non
     Raises:
         DataError: It is not known, or works along the batch axis.
     """
-    entry = config.get("layer")
-    kind = entry.get("class_name") if isinstance(entry, dict) and is_builtin(entry) else None
-    inner = entry["config"] if kind in LAYERS and kind not in MERGING else None
+    entry: Any = config.get("layer")
+    kind: Any = entry.get("class_name") if isinstance(entry, dict) and is_builtin(entry) else None
+    inner: Any = entry["config"] if kind in LAYERS and kind not in MERGING else None
     if not isinstance(inner, dict) or inner.get("axis") == 0:
         raise DataError(
             f"{weights.label}: gazelle.runtime does not know the layer within.",
