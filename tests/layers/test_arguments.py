@@ -76,6 +76,7 @@ CONSTRUCTORS = {
     "target of text": (lambda: layers.Reshape("ab"), ValueError, "target_shape"),
     "permutation": (lambda: layers.Permute((0, 1)), ValueError, "permutation"),
     "repeat": (lambda: layers.RepeatVector(0), ValueError, "n must be"),
+    "repeat of a float": (lambda: layers.RepeatVector(3.5), TypeError, "n must be"),
     "dot axes": (lambda: layers.Dot(axes="last"), TypeError, "axes"),
     "dot over the batch": (lambda: layers.Dot(axes=0), ValueError, "batch axis"),
     "input of an int": (lambda: gazelle.Input(4), ValueError, "Cannot convert '4' to a shape"),
@@ -155,12 +156,12 @@ CALLS = {
     ),
     "list": (
         lambda: layers.Dense(3)([[1.0, 2.0]]),
-        TypeError,
+        ValueError,
         "Only input tensors may be passed as positional arguments",
     ),
     "setting by position": (
         lambda: layers.Dropout(0.5)(X, True),
-        TypeError,
+        ValueError,
         "Only input tensors may be passed as positional arguments",
     ),
     "text": (lambda: layers.Dense(3)(np.array([["a", "b"]])), TypeError, "numbers"),

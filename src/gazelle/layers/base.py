@@ -254,7 +254,7 @@ class Layer(Weighted):
 
         Raises:
             ShapeError: The input does not match the layer.
-            ArgumentTypeError: A positional argument is not an array.
+            ArgumentError: A positional argument is not an array.
         """
         if not self._layer_state.is_set_up:
             raise RuntimeError(calling.forgotten(self))

@@ -72,11 +72,11 @@ def check_positional(args: tuple[Any, ...], layer_name: str) -> None:
     """Refuse positional arguments that are not tensors.
 
     Raises:
-        ArgumentTypeError: The first such argument.
+        ArgumentError: The first such argument.
     """
     for arg in leaves(args):
         if arg is not None and not hasattr(arg, "shape"):
-            raise ArgumentTypeError(
+            raise ArgumentError(
                 "Only input tensors may be passed as positional arguments to layer"
                 f" {layer_name!r}.",
                 expected="arrays or symbolic tensors",

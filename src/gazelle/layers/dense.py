@@ -137,6 +137,11 @@ class Dense(Layer):
         scale = self.lora_alpha / self.lora_rank
         return self._kernel.value + scale * jnp.matmul(a.value, b.value)
 
+    @property
+    def lora_enabled(self) -> bool:
+        """Whether the kernel has a low-rank addition."""
+        return self.lora_kernel_a is not None
+
     def enable_lora(
         self,
         rank: int,
