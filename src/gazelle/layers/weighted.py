@@ -105,10 +105,7 @@ class Weighted:
     @trainable.setter
     def trainable(self, value: bool) -> None:
         for layer in flatten_layers(self):
-            state = layer._layer_state
-            state.trainable = bool(value)
-            for variable in state.trainable_weights:
-                variable.trainable = bool(value)
+            layer._layer_state.trainable = bool(value)
 
     @property
     def variables(self) -> list[Variable]:

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
 from gazelle._core.registry import builtin, deserialize, is_own_class, serialize
@@ -117,7 +118,8 @@ class Lambda(Layer):
         config = {"function": function, "arguments": self.arguments}
         for name, value in (("output_shape", self._output_shape), ("mask", self.mask)):
             if value is not None:
-                config[name] = serialize(value)
+                is_array = hasattr(value, "__array__")
+                config[name] = serialize(np.asarray(value) if is_array else value)
         return {**self._base_config(), **config}
 
 
