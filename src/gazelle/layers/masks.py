@@ -59,7 +59,9 @@ def of_inputs(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The mask of a call's inputs: the one that it is given, or what its first argument carries."""
     if (mask := kwargs.get("mask")) is not None:
         return mask
-    return masks_of(args[0]) if args else None
+    if not args:
+        return None
+    return mask_of(args[0]) if hasattr(args[0], "shape") else masks_of(args[0])
 
 
 def with_masks(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> Any:
@@ -138,7 +140,7 @@ def symbolic_too(compute_mask: Callable[..., Any]) -> Callable[..., Any]:
 
 def _may_mask(layer: Layer, before: Any) -> bool:
     """Whether the outputs of a call may get masks. Warns of a layer that loses those of inputs."""
-    has_masks = any(mask is not None for mask in leaves(before))
+    has_masks = before is not None and any(mask is not None for mask in leaves(before))
     if has_masks and layer._loses_masks:
         warnings.warn(
             f"Layer {layer.name!r} (of type {type(layer).__name__}) was passed an input with a"
