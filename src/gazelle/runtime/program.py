@@ -265,7 +265,7 @@ class Program:
         if self._calls > _MOST_CALLS:
             raise DataError("The model has too many layers.", expected=f"{_MOST_CALLS:,} calls")
         if is_operator(entry):
-            return self._operator(kind, config["name"], [*args, *kwargs.values()])
+            return self._operator(kind, config, [*args, *kwargs.values()])
         group = self._groups[key]
         label = f"The layer {short(config['name'], 60)!r} ({kind}, {group})"
         mask = _mask(label, kind, args, kwargs)
@@ -290,14 +290,12 @@ class Program:
             self.rows_apart = False
         return self._add(label, function, (*slots, *mask))
 
-    def _operator(self, kind: str, name: str, args: list[Any]) -> Slot:
-        label = f"The operator {short(name, 60)!r} ({kind})"
-        slots = tuple(arg for arg in args if isinstance(arg, Slot))
-        arguments = [
-            TENSOR if isinstance(arg, Slot) else constant(arg, index=kind == "GetItem")
-            for arg in args
-        ]
-        function = bound(kind, arguments)
+    def _operator(self, kind: str, config: Entry, args: list[Any]) -> Slot:
+        label = f"The operator {short(config['name'], 60)!r} ({kind})"
+        slots = tuple(arg for arg in flat(args) if isinstance(arg, Slot))
+        arguments = [_argument(arg, index=kind == "GetItem") for arg in args]
+        options = {key: value for key, value in config.items() if key != "name"}
+        function = bound(kind, arguments, options)
         known = [sample for slot in slots if (sample := self._samples[slot]) is not None]
         if not any(sample.dtype == np.float64 for sample in known):
             function = narrowed(function)
@@ -312,6 +310,15 @@ def fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
     return len(shape) == len(wanted) and all(
         size in (None, found) for found, size in zip(shape[1:], wanted[1:], strict=True)
     )
+
+
+def _argument(arg: Any, *, index: bool) -> Any:
+    """An argument of an operator: a place for a tensor, a list with such places, or a constant."""
+    if isinstance(arg, Slot):
+        return TENSOR
+    if isinstance(arg, list) and any(isinstance(item, Slot) for item in arg):
+        return [_argument(item, index=index) for item in arg]
+    return constant(arg, index=index)
 
 
 class _NotYetError(Exception):
