@@ -85,6 +85,7 @@ NOT_SYMBOLIC = {
     *("vectorize", "vectorized_map", "while_loop", "fori_loop", "zeros", "geomspace", "logspace"),
     *("linspace", "nonzero", "get_item", "view", "select", "cross", "segment_max", "segment_min"),
     *("dtype", "is_tensor", "convert_to_numpy"),
+    *("logdet", "slogdet"),  # a matrix of an unknown number of rows is refused
     *("corrcoef", "kron"),  # Keras's shapes are wrong
     *("segment_prod", "segment_sum", "extract_sequences", "searchsorted", "isin"),
 }

@@ -79,10 +79,7 @@ class Operation:
         if any_symbolic((args, kwargs)):
             return self.symbolic_call(*args, **kwargs)
         args, kwargs = map_structure(_from_numpy, (args, kwargs))
-        call: Callable[..., Any] = self.call
-        if getattr(self, "quantization_mode", None) is not None:
-            call = self.quantized_call
-        return (remat(call) if self._is_remat else call)(*args, **kwargs)
+        return (remat(self.call) if self._is_remat else self.call)(*args, **kwargs)
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs as symbolic tensors, which remember this call."""
@@ -93,10 +90,6 @@ class Operation:
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs for arrays; a subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__} does not define call().")
-
-    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
-        """The outputs where a subclass has set `quantization_mode`."""
-        raise NotImplementedError(f"{type(self).__name__} does not define quantized_call().")
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The shapes and types of the outputs, found by following `call` with shapes only."""
@@ -220,7 +213,10 @@ def _shortened(found: Any, function: Callable[..., Any], args: Any, kwargs: Any)
 
 
 def _guesses(args: Any, kwargs: Any) -> Iterator[Any]:
-    """The arguments with none, one, two, ... of the unknown axes of size 1, or of a known size."""
+    """The arguments with none, one, two, ... of the unknown axes of size 1, or of another's size.
+
+    Another is another tensor: which axes of one tensor are of the same size is not guessed.
+    """
     flat = leaves((args, kwargs))
     tree = jax.tree.structure((args, kwargs), is_leaf=lambda leaf: leaf is None)
     shapes = {place: tuple(leaf.shape) for place, leaf in enumerate(flat) if hasattr(leaf, "shape")}
@@ -231,6 +227,7 @@ def _guesses(args: Any, kwargs: Any) -> Iterator[Any]:
         for size in (1, *known)
         for count in range(len(axes) + 1)
         for places in itertools.islice(itertools.combinations(axes, count), _MOST_GUESSES)
+        if all(size == 1 or _is_of_other(size, place, shapes) for place, _ in places)
     ]
     for size, places in chosen[:_MOST_GUESSES]:
         filled = list(flat)
@@ -238,6 +235,10 @@ def _guesses(args: Any, kwargs: Any) -> Iterator[Any]:
             shape = [size if i == axis else n for i, n in enumerate(filled[place].shape)]
             filled[place] = KerasTensor(shape, filled[place].dtype, name="guess")
         yield jax.tree.unflatten(tree, filled)
+
+
+def _is_of_other(size: int, place: int, shapes: dict[int, Any]) -> bool:
+    return any(size in shape for other, shape in shapes.items() if other != place)
 
 
 # ---- The table ----

@@ -67,7 +67,9 @@ def _summed(function: Callable[..., Any], x: Any, axis: Any = None, keepdims: bo
     axes = [one % x.ndim for one in axes]
     if not axes:
         return x
-    total = x.sum(axis=tuple(axes))
+    from jax.experimental.sparse import bcoo_reduce_sum
+
+    total = bcoo_reduce_sum(x, axes=tuple(axes))
     if not keepdims:
         return total
     return total.reshape(*(1 if place in axes else n for place, n in enumerate(x.shape)))

@@ -143,7 +143,7 @@ def stop_gradient(variable: Any) -> jax.Array:
 
 
 def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
-    """A function with a gradient of its own.
+    """A function with a gradient of its own; as a decorator it replaces `f`.
 
     Args:
         f: Returns the outputs, and a function from the gradient of these to the gradients of the
