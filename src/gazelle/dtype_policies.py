@@ -82,14 +82,15 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):  # type: ignore[type-arg]
     def __setitem__(self, key: str, policy: DTypePolicy) -> None:
         if key in self._policy_map:
             raise ArgumentError(f"{key} already exist in the DTypePolicyMap.", received=repr(key))
-        try:
-            self._policy_map[key] = get_policy(policy)
-        except (ArgumentError, ArgumentTypeError):
+        if isinstance(policy, str):
+            policy = get_policy(policy)
+        if not hasattr(policy, "compute_dtype"):  # a policy of the user's own is one too
             raise ArgumentError(
                 "Cannot interpret the assigned value.",
                 expected="a policy or its name",
                 received=repr(policy)[:80],
-            ) from None
+            )
+        self._policy_map[key] = policy
 
     def __delitem__(self, key: str) -> None:
         del self._policy_map[key]
@@ -139,7 +140,7 @@ def get(identifier: Any) -> DTypePolicy:
         return dtype_policy()
     if not isinstance(identifier, str | DTypePolicy):
         raise ArgumentError(
-            "Cannot interpret the dtype policy.",
+            "Cannot interpret `dtype` argument.",
             expected="a policy, its name or its config",
             received=repr(identifier)[:80],
         )

@@ -87,6 +87,9 @@ def test_wrong_policies_are_refused():
         DTypePolicy(32)
     with pytest.raises(ArgumentError, match="Cannot interpret"):
         dtype_policies.get(32)
+    for wrong in (None, 32):
+        with pytest.raises(ArgumentError, match="Invalid"):
+            gazelle.config.set_dtype_policy(wrong)
 
 
 def test_a_map_has_policies_by_paths_and_patterns():

@@ -142,7 +142,17 @@ def dtype_policy() -> DTypePolicy:
 
 
 def set_dtype_policy(policy: str | DTypePolicy) -> None:
-    """Set the policy that layers get when they are given none."""
+    """Set the policy that layers get when they are given none.
+
+    Raises:
+        ArgumentError: `policy` is neither a policy nor its name.
+    """
+    if not isinstance(policy, str | DTypePolicy):
+        raise ArgumentError(
+            "Invalid `policy` argument.",
+            expected="a policy, or a name such as 'mixed_bfloat16'",
+            received=repr(policy)[:80],
+        )
     _settings.policy = DTypePolicy(policy) if isinstance(policy, str) else policy
 
 
