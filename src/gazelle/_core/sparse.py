@@ -92,7 +92,7 @@ def _times(function: Callable[..., Any], x: Any, y: Any) -> Any:
     return _through_dense(function, x, y)
 
 
-def _always(found: list[bool | None]) -> bool:
+def _always(_: list[bool | None]) -> bool:
     return True
 
 
@@ -108,6 +108,7 @@ def _if_first(found: list[bool | None]) -> bool:
     return bool(found[0]) and not any(found[1:])
 
 
+AS_THEY_ARE = SparseRule(_always, lambda function, *args, **kwargs: function(*args, **kwargs))
 VALUES = SparseRule(_always, _of_values)
 RESHAPED = SparseRule(_always, _reshaped)
 TRANSPOSED = SparseRule(_always, _transposed)

@@ -50,12 +50,7 @@ def _converted_spec(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any =
     return KerasTensor(x.shape, kind, sparse=x.sparse and sparse is not False)
 
 
-_KEPT = _sparse.SparseRule(
-    lambda _: True, lambda function, *args, **kwargs: function(*args, **kwargs)
-)
-
-
-@core_op(convert=unwrapped, spec=_converted_spec, sparse=_KEPT)
+@core_op(convert=unwrapped, spec=_converted_spec, sparse=_sparse.AS_THEY_ARE)
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
     """An array of numbers; a sparse one stays sparse unless `sparse` is false."""
     if ragged:
@@ -67,9 +62,8 @@ def _converted(x: Any, dtype: Any, is_sparse: bool | None) -> Any:
     if _sparse.is_sparse(x):
         x = _sparse.dense(x) if is_sparse is False else x
         return x if dtype is None else x.astype(standardize_dtype(dtype))
-    if dtype is None and isinstance(x, bool | int | float) and not isinstance(x, bool):
-        dtype = "int32" if isinstance(x, int) else None
-        return jnp.asarray(x, dtype or standardize_dtype(None))
+    if dtype is None and type(x) in (int, float):  # which has no type of its own
+        dtype = type(x)
     return jnp.asarray(x, None if dtype is None else standardize_dtype(dtype))
 
 
