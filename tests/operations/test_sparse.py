@@ -70,3 +70,8 @@ def test_one_hot_vectors_may_be_sparse():
     np.testing.assert_array_equal(found.todense(), [[1, 0, 0], [0, 0, 1]])
     assert is_sparse(ops.multi_hot(np.array([[0, 2]]), 3, sparse=True))
     assert ops.is_tensor(found)
+    x = gazelle.KerasTensor((None, 2), "int32")
+    for function, shape in ((ops.one_hot, (None, 2, 3)), (ops.multi_hot, (None, 3))):
+        for sparse in (True, False):
+            spec = function(x, 3, sparse=sparse)
+            assert (spec.shape, spec.sparse) == (shape, sparse)

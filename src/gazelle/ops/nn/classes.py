@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,20 +10,47 @@ import jax.numpy as jnp
 
 from gazelle._core.dtypes import epsilon, standardize_dtype
 from gazelle._core.errors import ArgumentError, ShapeError
+from gazelle._core.operation import specs
 from gazelle.ops.table import float_array, nn_op
 
 
-@nn_op()
+def _hot_spec(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The symbolic outputs of a function whose `sparse` result has the shape of the dense one."""
+
+    def spec(x: Any, *args: Any, sparse: bool = False, **kwargs: Any) -> Any:
+        found = specs(lambda inputs: function(inputs, *args, **kwargs), (x,), {})
+        found.sparse = sparse
+        return found
+
+    return spec
+
+
+def _one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> jax.Array:
+    x = jnp.asarray(x).astype("int32")
+    return jax.nn.one_hot(x, num_classes, dtype=standardize_dtype(dtype), axis=axis)
+
+
+@nn_op(spec=_hot_spec(_one_hot))
 def one_hot(
     x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
 ) -> Any:
     """1 at the place of each class, else 0."""
-    x = jnp.asarray(x).astype("int32")
-    hot = jax.nn.one_hot(x, num_classes, dtype=standardize_dtype(dtype), axis=axis)
-    return _sparse(hot) if sparse else hot
+    hot = _one_hot(x, num_classes, axis, dtype)
+    return _sparse(hot, jnp.size(x)) if sparse else hot
 
 
-@nn_op(tensors=("inputs",))
+def _multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> jax.Array:
+    inputs = jnp.asarray(inputs)
+    return jnp.max(_one_hot(inputs, num_classes, axis, dtype), axis=1 if inputs.ndim > 1 else 0)
+
+
+def _multi_hot_spec(
+    inputs: Any, num_classes: int | None = None, num_tokens: int | None = None, **options: Any
+) -> Any:
+    return _hot_spec(_multi_hot)(inputs, num_classes or num_tokens, **options)
+
+
+@nn_op(tensors=("inputs",), spec=_multi_hot_spec)
 def multi_hot(
     inputs: Any,
     num_classes: int | None = None,
@@ -35,16 +63,15 @@ def multi_hot(
     num_classes = kwargs.pop("num_tokens", num_classes)
     if num_classes is None:
         raise ArgumentError("multi_hot: argument `num_classes` must be specified.")
-    inputs = jnp.asarray(inputs).astype("int32")
-    hot = jax.nn.one_hot(inputs, num_classes, dtype=standardize_dtype(dtype), axis=axis)
-    hot = jnp.max(hot, axis=1 if inputs.ndim > 1 else 0)
-    return _sparse(hot) if sparse else hot
+    hot = _multi_hot(inputs, num_classes, axis, dtype)
+    return _sparse(hot, jnp.size(inputs)) if sparse else hot
 
 
-def _sparse(dense: jax.Array) -> Any:
+def _sparse(dense: jax.Array, count: int) -> Any:
+    """A sparse array with room for `count` values."""
     from jax.experimental.sparse import BCOO
 
-    return BCOO.fromdense(dense)
+    return BCOO.fromdense(dense, nse=count)
 
 
 @nn_op(tensors=2)
