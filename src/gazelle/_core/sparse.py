@@ -76,11 +76,11 @@ def _summed(function: Callable[..., Any], x: Any, axis: Any = None, keepdims: bo
 
 
 def _plus(function: Callable[..., Any], x: Any, y: Any) -> Any:
-    return x + y
+    return _through_dense(function, x, y) if x.n_dense else x + y
 
 
 def _minus(function: Callable[..., Any], x: Any, y: Any) -> Any:
-    return x + _of_values(jnp.negative, y)
+    return _through_dense(function, x, y) if x.n_dense else x + _of_values(jnp.negative, y)
 
 
 def _times(function: Callable[..., Any], x: Any, y: Any) -> Any:
