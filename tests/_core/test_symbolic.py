@@ -4,11 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gazelle._core.errors import ArgumentTypeError, StateError, UnknownNameError
+from gazelle._core.errors import ArgumentTypeError, StateError
 from gazelle._core.symbolic import (
     KerasTensor,
     Node,
-    Operation,
     any_symbolic,
     infer,
     leaves,
@@ -140,15 +139,6 @@ def test_an_operator_describes_the_call_that_numpy_makes(function):
 def test_arrays_on_the_left_leave_the_operation_to_the_symbolic_tensor():
     assert (np.ones(3, "float32") + tensor(None, 3)).shape == (None, 3)
     assert (np.ones((2, 3), "float32") @ tensor(3, 4)).shape == (2, 4)
-
-
-def test_an_operation_computes_on_arrays_and_is_rebuilt_from_its_config():
-    operation = Operation("multiply")
-    np.testing.assert_array_equal(operation(np.arange(3), 2), [0, 2, 4])
-    assert operation.inbound_nodes == []
-    assert Operation(**operation.get_config()).get_config() == operation.get_config()
-    with pytest.raises(UnknownNameError, match="multiply"):
-        Operation("multply")
 
 
 def test_a_call_knows_its_operation_inputs_and_results():

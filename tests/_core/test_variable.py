@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gazelle._core.errors import ArgumentError, ShapeError
+from gazelle._core.errors import ArgumentError, ShapeError, UnknownNameError
 from gazelle._core.pure import pure
 from gazelle._core.variable import Variable
 
@@ -176,10 +176,30 @@ def test_variables_act_as_numbers_sequences_and_arrays():
     np.testing.assert_array_equal(variable[0, 1:], VALUES[0, 1:])
 
 
-def test_variables_are_compared_by_identity_so_that_they_can_be_keys():
+def test_variables_are_compared_by_value_and_are_keys_by_identity():
     a, b = Variable(VALUES), Variable(VALUES)
-    assert a != b
+    assert bool((a == b).all())
+    assert not (a != b).any()
+    assert Variable(3) == 3
     assert len({a: 1, b: 2}) == 2
+
+
+def test_the_name_of_an_initializer_gives_the_first_value():
+    variable = Variable("ones", shape=(2, 3))
+    np.testing.assert_array_equal(variable.numpy(), np.ones((2, 3)))
+    np.testing.assert_array_equal(Variable("he_normal", shape=(0, 3)).numpy(), np.ones((0, 3)))
+    with pytest.raises(UnknownNameError, match="ones"):
+        Variable("onse", shape=(2,))
+    with pytest.raises(ArgumentError, match="aggregation"):
+        Variable(1.0, aggregation="median")
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda v: ~v, lambda v: v & 6, lambda v: 6 | v, lambda v: v ^ 3, lambda v: +v, abs],
+)
+def test_operators_of_whole_numbers(function):
+    np.testing.assert_array_equal(function(Variable([1, 2, 5])), function(np.array([1, 2, 5])))
 
 
 # ---- Lending: `lend` gives an array that a program may destroy ----

@@ -122,6 +122,34 @@ def test_a_second_model_of_the_same_shapes_compiles_nothing(counted):
     assert "compiled" not in counted(lambda: use(other))
 
 
+def test_tables_and_masks_keep_an_epoch_one_program(counted):
+    layers = gazelle.layers
+
+    def make_masked():
+        x = gazelle.Input((4,), dtype="int32")
+        h = layers.TimeDistributed(layers.Dense(3))(layers.Embedding(9, 3, mask_zero=True)(x))
+        h = layers.BatchNormalization()(layers.Add()([h, layers.SpatialDropout1D(0.1)(h)]))
+        steps = layers.Dense(1, name="steps")(h)
+        whole = layers.Dense(1, name="whole")(layers.GlobalAveragePooling1D()(h))
+        model = gazelle.Model(x, [steps, whole])
+        model.compile("adam", "mse", metrics=[["mae"], ["mae"]])
+        return model
+
+    x = np.random.default_rng(0).integers(0, 9, (500, 4))
+    targets = [Y[:, None] + np.zeros((1, 4, 1), "float32"), Y]
+
+    def use(model):
+        model.fit(x, targets, epochs=10, verbose=0)
+        model.evaluate(x, targets, verbose=0)
+        model.predict(x)
+
+    model = make_masked()
+    counted(lambda: use(model))
+    found = counted(lambda: model.fit(x, targets, epochs=10, verbose=0))
+    assert found == {"programs": 10, "reads": 10, "sent": 2, "gathered": 30}
+    assert "compiled" not in counted(lambda: use(make_masked()))
+
+
 def test_data_of_many_windows_is_sent_one_window_at_a_time(counted, monkeypatch):
     monkeypatch.setattr(windows, "WINDOW_BYTES", 4 * 32 * 5 * 4)  # four batches
     model = make()

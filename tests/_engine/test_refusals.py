@@ -245,15 +245,15 @@ def test_a_model_with_a_method_that_is_never_called_is_refused_at_compile(name):
 
 
 def test_a_layer_with_a_method_that_is_never_called_is_refused_at_compile():
-    class Masks(Layer):
+    class Own(Layer):
         def call(self, inputs):
             return inputs
 
-        def compute_mask(self, inputs, mask=None):
-            return inputs > 0
+        def symbolic_call(self, inputs):
+            return inputs
 
-    with pytest.raises(StateError, match=r"Masks defines compute_mask\(\)"):
-        make(layers=[Masks()])
+    with pytest.raises(StateError, match=r"Own defines symbolic_call\(\)"):
+        make(layers=[Own()])
 
 
 # ---- Callbacks ----

@@ -5,7 +5,6 @@ import functools
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -111,11 +110,10 @@ def test_a_full_disk_leaves_the_old_file(monkeypatch, tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"old")
 
     def full(self, data):
-        with open(self, "wb") as file:
-            file.write(data[: len(data) // 2])
+        self._file.write(data[: len(data) // 2])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("gazelle._files.early.EarlyFile.write", full)
     with pytest.raises(OSError, match="No space left"):
         small().export(tmp_path / "model.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]

@@ -11,7 +11,7 @@ import gazelle
 from gazelle import activations, layers
 from gazelle.layers import Input
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*rms_scaling=True")]
 
 # Shapes of one sample, per input.
 ROW, MATRIX, BLOCK = [(6,)], [(3, 6)], [(2, 3, 4)]
@@ -84,6 +84,34 @@ CASES = {
     "Permute": (lambda: layers.Permute((3, 1, 2)), BLOCK),
     "RepeatVector": (lambda: layers.RepeatVector(3), ROW),
     "Identity": (layers.Identity, BLOCK),
+    "EinsumDense": (lambda: layers.EinsumDense("abc,cd->abd", (None, 4), "tanh", "d"), MATRIX),
+    "EinsumDense dots": (lambda: layers.EinsumDense("...c,cd->...d", 4), BLOCK),
+    "EinsumDense axes": (
+        lambda: layers.EinsumDense("abc,bcd->abd", (3, 2), bias_axes="bd"),
+        MATRIX,
+    ),
+    "Embedding": (lambda: layers.Embedding(30, 3), MATRIX),
+    "ReversibleEmbedding": (lambda: layers.ReversibleEmbedding(30, 3), ROW),
+    "Masking": (layers.Masking, MATRIX),
+    "GlobalAveragePooling1D": (layers.GlobalAveragePooling1D, MATRIX),
+    "GlobalAveragePooling1D first": (
+        lambda: layers.GlobalAveragePooling1D("channels_first", True),
+        MATRIX,
+    ),
+    "GlobalMaxPooling1D": (lambda: layers.GlobalMaxPooling1D(keepdims=True), MATRIX),
+    "GlobalMaxPooling1D first": (lambda: layers.GlobalMaxPooling1D("channels_first"), MATRIX),
+    "SpatialDropout1D": (lambda: layers.SpatialDropout1D(0.5), MATRIX),
+    "GroupNormalization": (lambda: layers.GroupNormalization(2), MATRIX),
+    "GroupNormalization axis 1": (
+        lambda: layers.GroupNormalization(-1, axis=1, center=False, epsilon=0.1),
+        BLOCK,
+    ),
+    "RMSNormalization": (layers.RMSNormalization, MATRIX),
+    "RMSNormalization axes": (lambda: layers.RMSNormalization(axis=[-1, 1]), BLOCK),
+    "LayerNormalization rms": (lambda: layers.LayerNormalization(rms_scaling=True), MATRIX),
+    "SpectralNormalization": (lambda: layers.SpectralNormalization(layers.Dense(3)), ROW),
+    "TimeDistributed": (lambda: layers.TimeDistributed(layers.Dense(2, "tanh")), MATRIX),
+    "TimeDistributed flat": (lambda: layers.TimeDistributed(layers.Flatten()), BLOCK),
 }
 
 
@@ -116,7 +144,50 @@ def test_every_layer_that_can_be_exported_is_tested():
         if isinstance(getattr(layers, name), type)
         and issubclass(getattr(layers, name), layers.Layer)
     }
-    assert {name.split()[0] for name in CASES} == of_layers - {"Layer", "InputLayer", "Lambda"}
+    others = {"Layer", "InputLayer", "Lambda", "Wrapper", "GlobalAvgPool1D", "GlobalMaxPool1D"}
+    assert {name.split()[0] for name in CASES} == of_layers - others
+
+
+def test_a_reversible_embedding_backwards(tmp_path):
+    x = Input((4,), dtype="int32")
+    tied = layers.ReversibleEmbedding(9, 3, logit_soft_cap=2.0)
+    own = layers.ReversibleEmbedding(9, 3, tie_weights=False)
+    outputs = [tied(own(x), reverse=True), own(tied(x), reverse=True)]
+    check(random_weights(gazelle.Model(x, outputs)), tmp_path)
+
+
+def test_integers_of_few_bits_are_embedded(tmp_path):
+    check(model_of(layers.Embedding(9, 3), ROW, "uint8"), tmp_path)
+
+
+MASKED = {
+    "average": lambda a, b: layers.GlobalAveragePooling1D()(layers.Dense(2)(a)),
+    "sum": lambda a, b: layers.GlobalAveragePooling1D(keepdims=True)(layers.Add()([a, b])),
+    "product": lambda a, b: layers.Multiply()([a, b]),
+    "product, one masked": lambda a, b: layers.Multiply()([a, b + 0.0]),
+    "largest": lambda a, b: layers.GlobalAveragePooling1D()(layers.Maximum()([a, b])),
+    "smallest": lambda a, b: layers.GlobalAveragePooling1D()(layers.Minimum()([a, b, a + 0.0])),
+    "joined": lambda a, b: layers.GlobalAveragePooling1D()(layers.Concatenate(axis=1)([a, b])),
+    "joined, one masked": lambda a, b: layers.GlobalAveragePooling1D()(
+        layers.Concatenate(axis=1)([a, b + 0.0])
+    ),
+    "steps": lambda a, b: layers.GlobalAveragePooling1D()(
+        layers.TimeDistributed(layers.Dense(2))(a)
+    ),
+    "no step left": lambda a, b: layers.GlobalAveragePooling1D()(layers.Masking()(a * 0.0)),
+}
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_masks(name, tmp_path):
+    first, second = Input((4,), dtype="int32"), Input((4,), dtype="int32")
+    a = layers.Embedding(9, 3, mask_zero=True)(first)
+    b = layers.Embedding(9, 3)(second)
+    b = layers.Masking()(b * layers.Embedding(9, 1, weights=_IS_HIGH)(second))
+    check(gazelle.Model([first, second], MASKED[name](a, b)), tmp_path)
+
+
+_IS_HIGH = (np.arange(9) > 3).astype("float32")[:, None]
 
 
 @pytest.mark.parametrize("axes", [-1, [1, 2]])

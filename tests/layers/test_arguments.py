@@ -46,6 +46,15 @@ CONSTRUCTORS = {
     "dropout rate": (lambda: layers.Dropout(1.5), ValueError, "rate"),
     "negative dropout rate": (lambda: layers.Dropout(-0.1), ValueError, "rate"),
     "rate that is no number": (lambda: layers.Dropout("half"), ValueError, "rate"),
+    **{
+        f"noise shape {shape}": (
+            lambda shape=shape: layers.Dropout(0.5, noise_shape=shape),
+            ValueError,
+            "noise_shape",
+        )
+        for shape in [(2, 0), (-1, 2), (2.5, 2), 7, "ab"]
+    },
+    "dtype of a config": (lambda: layers.Dense(3, dtype={"a": 1}), ValueError, "dtype policy"),
     "gaussian dropout": (lambda: layers.GaussianDropout(1), ValueError, "rate"),
     "gaussian noise": (lambda: layers.GaussianNoise(-1), ValueError, "stddev"),
     "dropout seed": (lambda: layers.Dropout(0.5, seed=-1), ValueError, "seed"),
@@ -62,12 +71,12 @@ CONSTRUCTORS = {
     ),
     "fused": (lambda: layers.BatchNormalization(fused=True), ValueError, "Unrecognized keyword"),
     "layer normalization axis": (lambda: layers.LayerNormalization(axis=1.5), TypeError, "axis"),
-    "rms scaling": (lambda: layers.LayerNormalization(rms_scaling=True), ValueError, "rms_scaling"),
     "data format": (lambda: layers.Flatten(data_format="last"), ValueError, "data_format"),
     "two open sizes": (lambda: layers.Reshape((-1, -1)), ValueError, "at most one -1"),
     "target of text": (lambda: layers.Reshape("ab"), ValueError, "target_shape"),
     "permutation": (lambda: layers.Permute((0, 1)), ValueError, "permutation"),
     "repeat": (lambda: layers.RepeatVector(0), ValueError, "n must be"),
+    "repeat of a float": (lambda: layers.RepeatVector(3.5), TypeError, "n must be"),
     "dot axes": (lambda: layers.Dot(axes="last"), TypeError, "axes"),
     "dot over the batch": (lambda: layers.Dot(axes=0), ValueError, "batch axis"),
     "input of an int": (lambda: gazelle.Input(4), ValueError, "Cannot convert '4' to a shape"),
@@ -77,7 +86,55 @@ CONSTRUCTORS = {
     "two shapes": (
         lambda: gazelle.Input((1,), batch_shape=(None, 1)),
         ValueError,
-        "either shape or batch_shape",
+        "both `shape` and `batch_shape`",
+    ),
+    "batch size twice": (
+        lambda: gazelle.Input(batch_size=2, batch_shape=(None, 1)),
+        ValueError,
+        "both `batch_size` and `batch_shape`",
+    ),
+    "input of an array": (lambda: gazelle.Input(tensor=X), ValueError, "must be a KerasTensor"),
+    **{
+        f"input of a tensor, {name}": (
+            lambda name=name, value=value: gazelle.layers.InputLayer(
+                input_tensor=gazelle.KerasTensor((2, 3)), **{name: value}
+            ),
+            ValueError,
+            f"incompatible `{name}`",
+        )
+        for name, value in {
+            "shape": (4,),
+            "batch_size": 3,
+            "batch_shape": (2, 4),
+            "dtype": "int32",
+        }.items()
+    },
+    "trainable of text": (lambda: layers.Dense(3, trainable="yes"), ValueError, "boolean"),
+    "trainable of a number": (lambda: layers.Dense(3, trainable=1), ValueError, "boolean"),
+    "dtype of an object": (lambda: layers.Dense(3, dtype=object()), ValueError, "dtype"),
+    "unit normalization axis": (lambda: layers.UnitNormalization(axis="a"), TypeError, "axis"),
+    "rms normalization axis": (lambda: layers.RMSNormalization(axis=None), TypeError, "axis"),
+    "rows of a float": (lambda: layers.Embedding(3.0, 2), ValueError, "input_dim"),
+    "length of 0": (lambda: layers.Embedding(3, 0), ValueError, "output_dim"),
+    "embedding, lora": (lambda: layers.Embedding(3, 2, lora_rank=2), ValueError, "lora_rank"),
+    "embedding, weights": (
+        lambda: layers.Embedding(3, 2, weights=np.ones((2, 2))),
+        ValueError,
+        "weight shape",
+    ),
+    "groups": (lambda: layers.GroupNormalization(groups=0), ValueError, "groups"),
+    "group axis": (lambda: layers.GroupNormalization(axis=[1]), TypeError, "axis"),
+    "power iterations": (
+        lambda: layers.SpectralNormalization(layers.Dense(2), power_iterations=0),
+        ValueError,
+        "power_iterations",
+    ),
+    "wrapper of no layer": (lambda: layers.Wrapper(2), ValueError, "takes a layer"),
+    "steps of no layer": (lambda: layers.TimeDistributed("relu"), ValueError, "takes a layer"),
+    "pooling format": (
+        lambda: layers.GlobalMaxPooling1D(data_format="last"),
+        ValueError,
+        "data_format",
     ),
     "sparse input": (lambda: gazelle.Input((1,), sparse=True), ValueError, "Sparse"),
 }
@@ -99,12 +156,12 @@ CALLS = {
     ),
     "list": (
         lambda: layers.Dense(3)([[1.0, 2.0]]),
-        TypeError,
+        ValueError,
         "Only input tensors may be passed as positional arguments",
     ),
     "setting by position": (
         lambda: layers.Dropout(0.5)(X, True),
-        TypeError,
+        ValueError,
         "Only input tensors may be passed as positional arguments",
     ),
     "text": (lambda: layers.Dense(3)(np.array([["a", "b"]])), TypeError, "numbers"),
@@ -133,13 +190,92 @@ CALLS = {
         ValueError,
         "noise_shape",
     ),
+    "noise shape, None and too short": (
+        lambda: layers.Dropout(0.5, noise_shape=(None, 1))(np.ones((2, 4, 3)), training=True),
+        ValueError,
+        "noise_shape",
+    ),
     "merge of one": (lambda: layers.Add()(X), ValueError, "a list of tensors"),
     "merge of none": (lambda: layers.Add()([]), ValueError, "list"),
     "merge of unlike": (lambda: layers.Add()(two((2, 3), (2, 4))), ValueError, "cannot combine"),
     "merge of other batches": (
         lambda: layers.Add()(two((2, 3), (4, 3))),
         ValueError,
-        "cannot combine",
+        "different batch sizes",
+    ),
+    "merge of one and more": (
+        lambda: layers.Add()(two((1, 3), (4, 3))),
+        ValueError,
+        "different batch sizes",
+    ),
+    "masks of one": (
+        lambda: layers.Add().compute_mask([X, X], X > 0),
+        ValueError,
+        "lists of the same length",
+    ),
+    "masks of too few": (
+        lambda: layers.Concatenate().compute_mask([X, X], [X > 0]),
+        ValueError,
+        "lists of the same length",
+    ),
+    "softmax mask": (
+        lambda: layers.Softmax()(X, mask=np.ones((3, 4), bool)),
+        ValueError,
+        "broadcastable",
+    ),
+    "softmax mask of too many axes": (
+        lambda: layers.Softmax()(X, mask=np.ones((1, 2, 4), bool)),
+        ValueError,
+        "broadcastable",
+    ),
+    "groups that do not fit": (
+        lambda: layers.GroupNormalization(groups=3)(X),
+        ValueError,
+        "cannot divide 4 features",
+    ),
+    "axis that is not there": (
+        lambda: layers.UnitNormalization(axis=2)(gazelle.Input((3,))),
+        ValueError,
+        "out of bounds",
+    ),
+    "nothing to normalize": (
+        lambda: layers.SpectralNormalization(layers.ReLU())(X),
+        ValueError,
+        "nothing that SpectralNormalization",
+    ),
+    "no steps": (
+        lambda: layers.TimeDistributed(layers.Dense(2))(X),
+        ValueError,
+        "axis of steps",
+    ),
+    "mask of other steps": (
+        lambda: layers.TimeDistributed(layers.Dense(2))(
+            np.ones((2, 3, 4), "float32"), mask=np.ones((2, 2), bool)
+        ),
+        ValueError,
+        "does not fit its input",
+    ),
+    "pooling of a matrix": (lambda: layers.GlobalAveragePooling1D()(X), ValueError, "ndim=3"),
+    "equation": (lambda: layers.EinsumDense("ab-bc", 2)(X), ValueError, "not an equation"),
+    "equation of other axes": (
+        lambda: layers.EinsumDense("abc,cd->abd", (1, 2))(X),
+        ValueError,
+        "do not match the equation",
+    ),
+    "sizes of an equation": (
+        lambda: layers.EinsumDense("ab,bc->abc", (3, 2))(X),
+        ValueError,
+        "axis 'b'",
+    ),
+    "unknown axis of an equation": (
+        lambda: layers.EinsumDense("ab,bd->ac", 2)(X),
+        ValueError,
+        "does not occur",
+    ),
+    "bias of another axis": (
+        lambda: layers.EinsumDense("ab,bc->ac", 2, bias_axes="b")(X),
+        ValueError,
+        "bias axis 'b'",
     ),
     "subtract": (lambda: layers.Subtract()([X, X, X]), ValueError, "exactly two"),
     "concatenate": (
@@ -195,8 +331,8 @@ def test_layers_out_of_scope_are_referred_to_keras(name):
 
 
 def test_missing_keras_layers_are_announced_and_others_are_unknown():
-    with pytest.raises(AttributeError, match="no Embedding yet"):
-        _ = layers.Embedding
+    with pytest.raises(AttributeError, match="no StringLookup yet"):
+        _ = layers.StringLookup
     with pytest.raises(AttributeError, match="no attribute 'Dens'"):
         _ = layers.Dens
     with pytest.raises(ImportError):

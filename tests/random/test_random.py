@@ -32,6 +32,8 @@ DRAWS = {
     "gamma": lambda r: r.gamma((3,), 2.0, seed=5),
     "beta": lambda r: r.beta((3,), 2.0, 3.0, seed=5),
     "binomial": lambda r: r.binomial((3,), 5.0, 0.5, seed=5),
+    "beta of a list": lambda r: r.beta((2,), [1.0, 2.0], [2.0, 0.5], seed=5),
+    "binomial of a list": lambda r: r.binomial((2,), [5.0, 6.0], [0.5, 0.4], seed=5),
 }
 
 

@@ -8,7 +8,11 @@ import gazelle
 from gazelle.runtime.activations import ACTIVATIONS
 from gazelle.runtime.layers import LAYERS
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation"),
+    pytest.mark.filterwarnings("ignore:.*rms_scaling=True"),
+]
 
 A, B = (5, 4), (6, 3, 4)  # shapes of inputs, with the batch axis
 
@@ -58,6 +62,23 @@ CASES = {
     "gaussian dropout": (A, lambda L: L.GaussianDropout(0.5)),
     "gaussian noise": (A, lambda L: L.GaussianNoise(0.5)),
     "activity regularization": (A, lambda L: L.ActivityRegularization(0.1)),
+    "einsum dense": (B, lambda L: L.EinsumDense("abc,cd->abd", (None, 5), "tanh", "d")),
+    "einsum dense, no bias": (A, lambda L: L.EinsumDense("...b,bc->...c", 3)),
+    "einsum dense, two axes": (B, lambda L: L.EinsumDense("abc,bcd->abd", (3, 5), bias_axes="bd")),
+    "masking": (B, lambda L: L.Masking()),
+    "average": (B, lambda L: L.GlobalAveragePooling1D()),
+    "average, features first": (B, lambda L: L.GlobalAveragePooling1D("channels_first", True)),
+    "maximum": (B, lambda L: L.GlobalMaxPooling1D(keepdims=True)),
+    "maximum, features first": (B, lambda L: L.GlobalMaxPooling1D("channels_first")),
+    "spatial dropout": (B, lambda L: L.SpatialDropout1D(0.5)),
+    "group normalization": (B, lambda L: L.GroupNormalization(2)),
+    "group normalization, axis 1": (B, lambda L: L.GroupNormalization(-1, axis=1, center=False)),
+    "rms normalization": (B, lambda L: L.RMSNormalization()),
+    "rms normalization, two axes": (B, lambda L: L.RMSNormalization(axis=[1, 2])),
+    "layer normalization, rms": (B, lambda L: L.LayerNormalization(rms_scaling=True)),
+    "spectral normalization": (A, lambda L: L.SpectralNormalization(L.Dense(3))),
+    "steps": (B, lambda L: L.TimeDistributed(L.Dense(2, "relu"))),
+    "steps, normalized": (B, lambda L: L.TimeDistributed(L.BatchNormalization())),
 }
 MERGED = {
     "add": ((A, A, A), lambda L: L.Add()),
@@ -82,6 +103,56 @@ def test_a_layer_predicts_as_in_both_libraries(name, check):
     check(lambda K, L: K.Sequential([K.Input(shape[1:]), layer(L)]), draw(shape))
 
 
+TOKENS = np.array([[1, 2, 0, 0], [3, 0, 0, 0], [4, 4, 1, 2], [0, 1, 0, 2], [1, 1, 1, 1]])
+
+
+def test_tables_predict_as_in_both_libraries(check):
+    def make(K, L):
+        x = K.Input((4,), dtype="int32")
+        table = L.ReversibleEmbedding(5, 3, tie_weights=False, logit_soft_cap=2.0)
+        return K.Model(x, [L.Embedding(5, 2)(x), table(table(x), reverse=True)])
+
+    check(make, TOKENS)
+
+
+def test_a_number_outside_the_table_gives_nan(load_gazelle):
+    layers = gazelle.layers
+    model = gazelle.Sequential([gazelle.Input((4,), dtype="int32"), layers.Embedding(4, 3)])
+    found = load_gazelle(model)(TOKENS - 1)
+    np.testing.assert_array_equal(found, model.predict(TOKENS - 1, verbose=0))
+    assert not np.isnan(found[4]).any()
+    assert np.isnan(load_gazelle(model)(TOKENS)[2, :2]).all()
+
+
+MASKED = {
+    "average": lambda L, a, b: L.GlobalAveragePooling1D()(L.Dense(2)(a)),
+    "softmax": lambda L, a, b: L.Softmax(axis=1)(L.Flatten()(L.Dense(1)(a)), mask=None),
+    "sum": lambda L, a, b: L.GlobalAveragePooling1D()(L.Add()([a, b])),
+    "product": lambda L, a, b: L.Multiply()([a, b]),
+    "product, one masked": lambda L, a, b: L.Multiply()([a, L.Identity()(b) + 0.0]),
+    "largest": lambda L, a, b: L.GlobalAveragePooling1D()(L.Maximum()([a, b])),
+    "smallest": lambda L, a, b: L.GlobalAveragePooling1D()(L.Minimum()([a, b, a])),
+    "joined": lambda L, a, b: L.GlobalAveragePooling1D()(L.Concatenate(axis=1)([a, b])),
+    "joined, one masked": lambda L, a, b: L.GlobalAveragePooling1D()(
+        L.Concatenate(axis=1)([a, b + 0.0])
+    ),
+    "lost": lambda L, a, b: L.GlobalAveragePooling1D()(L.Reshape((3, 4))(a)),
+    "steps": lambda L, a, b: L.GlobalAveragePooling1D()(L.TimeDistributed(L.Dense(2))(a)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*does not support masking")
+@pytest.mark.parametrize("name", MASKED)
+def test_masks_count_as_in_both_libraries(name, check):
+    def make(K, L):
+        tokens, numbers = K.Input((4,), dtype="int32"), K.Input((4, 3))
+        a = L.Embedding(5, 3, mask_zero=True)(tokens)
+        return K.Model([tokens, numbers], MASKED[name](L, a, L.Masking()(numbers)))
+
+    numbers = draw((5, 4, 3)) * (np.arange(20).reshape(5, 4, 1) % 3 > 0)
+    check(make, TOKENS, numbers.astype("float32"))
+
+
 @pytest.mark.parametrize("name", MERGED)
 def test_a_merging_layer_predicts_as_in_both_libraries(name, check):
     shapes, layer = MERGED[name]
@@ -100,7 +171,8 @@ def test_every_layer_of_gazelle_is_known_or_refused_on_purpose():
         if isinstance(kind := getattr(gazelle.layers, name), type)
         and issubclass(kind, gazelle.layers.Layer)
     }
-    assert layers - set(LAYERS) == {"Layer", "Lambda", "InputLayer"}
+    aliases = {"GlobalAvgPool1D", "GlobalMaxPool1D"}
+    assert layers - aliases - set(LAYERS) == {"Layer", "Lambda", "InputLayer", "Wrapper"}
 
 
 NORMALIZATIONS = {

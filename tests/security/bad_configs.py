@@ -472,7 +472,7 @@ EXCESS = [
         "D03",
         "embedding of 400 million rows",
         inserted(a_layer("Embedding", input_dim=400_000_000, output_dim=1)),
-        "config-class",
+        "config-budget",
         PLAIN,
     ),
     case("D15", "3,000 layers, weights of one", many(3000), "config-budget", PLAIN),

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 import jax
+import numpy as np
 
 from gazelle._core.errors import ArgumentError, ArgumentTypeError
 
@@ -83,6 +84,21 @@ def in_range(name: str, value: Any, low: float, high: float, owner: str) -> floa
             received=repr(value),
         )
     return float(value)
+
+
+def checked_flag(name: str, value: Any, owner: str) -> bool:
+    """`value`, if it is True or False.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ArgumentError(
+            f"{owner}: {name} is expected to be a boolean.",
+            expected="True or False",
+            received=repr(value),
+        )
+    return bool(value)
 
 
 def one_of(name: str, value: Any, allowed: Collection[Any], owner: str) -> Any:

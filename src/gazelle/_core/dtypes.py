@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 import numpy as np
 
-from gazelle._core.errors import ArgumentError
+from gazelle._core.errors import ArgumentError, ArgumentTypeError
 
 FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
 _ALL_TYPES = (*FLOAT_TYPES, "bool", "uint8", "uint16", "uint32", "int8", "int16", "int32", "int64")
@@ -21,7 +21,6 @@ class _Settings:
     policy: DTypePolicy | None = None
 
 
-@dataclass(frozen=True)
 class DTypePolicy:
     """The type of a layer's variables and the type it computes in.
 
@@ -31,23 +30,36 @@ class DTypePolicy:
 
     Args:
         name: A float type (`"float32"`, `"bfloat16"`, ...), or `"mixed_bfloat16"` /
-            `"mixed_float16"` for float32 variables with arithmetic in the shorter type.
+            `"mixed_float16"` for float32 variables with arithmetic in the shorter type; the default
+            policy's when None.
 
     Raises:
         ArgumentError: `name` is not a known policy.
+        ArgumentTypeError: It is not a text.
     """
 
-    name: str
     _registry_module: ClassVar[str] = "keras"
+    quantization_mode: ClassVar[None] = None  # Gazelle has no quantization
 
-    def __post_init__(self) -> None:
-        if self.name not in _ALL_TYPES and self.name not in ("mixed_float16", "mixed_bfloat16"):
+    def __init__(self, name: str | None = None):
+        if name is None:
+            name = dtype_policy().name
+        if not isinstance(name, str):
+            raise ArgumentTypeError("'name' must be a string.", received=repr(name)[:80])
+        if name not in _ALL_TYPES and name not in ("mixed_float16", "mixed_bfloat16"):
             raise ArgumentError(
-                f"{self.name!r} is not a dtype policy.",
+                f"{name!r} is not a dtype policy: Cannot convert it to a type of variables and one"
+                " of arithmetic.",
                 expected=f"one of {', '.join(FLOAT_TYPES)}, mixed_float16, mixed_bfloat16",
-                received=repr(self.name),
+                received=repr(name),
                 fix="pass one of these names as dtype",
             )
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        return self._name
 
     @property
     def compute_dtype(self) -> str:
@@ -59,6 +71,21 @@ class DTypePolicy:
         """The type of the weights."""
         return "float32" if self.name.startswith("mixed_") else self.name
 
+    def convert_input(self, x: Any, autocast: bool, dtype: Any) -> Any:
+        """`x` as a layer takes it: floats in `dtype` if `autocast`, other data as arrays.
+
+        Args:
+            x: Anything.
+            autocast: Whether floats are converted.
+            dtype: The type to convert to.
+        """
+        if hasattr(x, "dtype") and hasattr(x, "astype"):
+            is_cast = autocast and is_float(x.dtype) and standardize_dtype(x.dtype) != dtype
+            return jnp.asarray(x, standardize_dtype(dtype) if is_cast else None)
+        if hasattr(x, "__array__"):
+            return jnp.asarray(x, standardize_dtype(dtype) if autocast else None)
+        return x
+
     def get_config(self) -> dict[str, Any]:
         """The arguments that build an equal policy."""
         return {"name": self.name}
@@ -67,6 +94,15 @@ class DTypePolicy:
     def from_config(cls, config: dict[str, Any]) -> DTypePolicy:
         """A policy from `get_config`."""
         return cls(**config)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.name == self.name  # pyright: ignore[reportAttributeAccessIssue]
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f'<DTypePolicy "{self.name}">'
 
 
 _settings = _Settings()
@@ -106,7 +142,17 @@ def dtype_policy() -> DTypePolicy:
 
 
 def set_dtype_policy(policy: str | DTypePolicy) -> None:
-    """Set the policy that layers get when they are given none."""
+    """Set the policy that layers get when they are given none.
+
+    Raises:
+        ArgumentError: `policy` is neither a policy nor its name.
+    """
+    if not isinstance(policy, str | DTypePolicy):
+        raise ArgumentError(
+            "Invalid `policy` argument.",
+            expected="a policy, or a name such as 'mixed_bfloat16'",
+            received=repr(policy)[:80],
+        )
     _settings.policy = DTypePolicy(policy) if isinstance(policy, str) else policy
 
 
@@ -117,8 +163,15 @@ def get_policy(identifier: object) -> DTypePolicy:
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, dict):
-        return DTypePolicy(**identifier.get("config", identifier))
-    if isinstance(identifier, str):
+        config = identifier.get("config", identifier)
+        if not isinstance(config, dict) or set(config) != {"name"}:
+            raise ArgumentError(
+                "Unknown config of a dtype policy.",
+                expected='{"class_name": "DTypePolicy", "config": {"name": "float32"}}',
+                received=repr(identifier)[:80],
+            )
+        return DTypePolicy(**config)
+    if isinstance(identifier, str) and identifier not in ("int", "float"):
         return DTypePolicy(identifier)
     return DTypePolicy(standardize_dtype(identifier))
 

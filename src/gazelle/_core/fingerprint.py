@@ -67,6 +67,8 @@ class _Walk:
         """What a value is; of lists, dicts and objects only the number."""
         if isinstance(value, _PLAIN):
             return type(value), value
+        if isinstance(value, slice):
+            return slice, self.describe((value.start, value.stop, value.step))
         if isinstance(value, tuple):
             return type(value), tuple(self.describe(item) for item in value)
         if (

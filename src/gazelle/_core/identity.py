@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -22,3 +22,8 @@ def without(items: Iterable[T], others: Iterable[object]) -> list[T]:
 def is_among(item: object, items: Iterable[object]) -> bool:
     """Whether `item` is one of `items`."""
     return any(item is other for other in items)
+
+
+def are_same(items: Sequence[object], others: Sequence[object]) -> bool:
+    """Whether two sequences hold the same objects in the same order."""
+    return len(items) == len(others) and all(a is b for a, b in zip(items, others, strict=True))

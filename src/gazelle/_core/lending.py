@@ -21,6 +21,7 @@ class Borrowed(threading.local):
 
     def __init__(self) -> None:
         self.values: dict[Any, Any] = {}
+        self.notes_all = False  # whether assignments to other variables are noted there too
 
 
 borrowed_here = Borrowed()

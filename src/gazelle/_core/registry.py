@@ -35,6 +35,16 @@ _builtins: dict[tuple[str, str], Any] = {}  # (module, class name or function na
 _custom: dict[str, Any] = {}  # registered name (`Package>Name`) or plain name -> object
 
 
+_catalogues: dict[str, Any] = {}  # module -> Catalogue
+
+
+def named(module: str, name: str) -> Any:
+    """What `get` of the catalogue of a module gives for a name; the rooms are loaded for it."""
+    if module not in _catalogues:
+        load_rooms()
+    return _catalogues[module].get(name)
+
+
 def is_own_class(kind: type) -> bool:
     """Whether a class is Gazelle's own, not a user's."""
     return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
@@ -54,6 +64,7 @@ class Catalogue:
         self.module = module
         self.modules = (module, *also)
         self.names: dict[str, Any] = {}
+        _catalogues[module] = self
 
     def add(self, *aliases: str) -> Callable[[Entry], Entry]:
         """A decorator that adds a class or a function under its name and `aliases`.

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from gazelle._core.doors import load_rooms
 from gazelle._core.dtypes import standardize_dtype
-from gazelle._core.errors import ArgumentTypeError, StateError, UnknownNameError
+from gazelle._core.errors import ArgumentError, ArgumentTypeError, StateError
 from gazelle._core.names import unique_name
-from gazelle._core.registry import builtin
 from gazelle._core.types import Shape
 
 # Two batch sizes that no axis of a real network has by chance: an axis whose size follows them is
 # the unknown one.
 _PROBES = (89, 97)
+
+
+class History(NamedTuple):
+    """Where a symbolic tensor comes from.
+
+    Attributes:
+        operation: The layer or operation; None of a tensor that nothing made.
+        node_index: The number of its call.
+        tensor_index: The place among the call's outputs.
+    """
+
+    operation: Any
+    node_index: int
+    tensor_index: int
 
 
 class KerasTensor:
@@ -26,9 +39,14 @@ class KerasTensor:
     Args:
         shape: Tuple of ints; None where the size is not known (the batch axis).
         dtype: Its type; floatx when None.
+        sparse: Whether its values are sparse (BCOO).
+        ragged: Not supported; must be False.
         name: A name; automatic when None.
         node: The call that makes it (None for an input until it is given one).
         index: Which of the call's outputs it is.
+
+    Raises:
+        ArgumentError: `ragged` is set.
     """
 
     # Keeps NumPy from computing element by element with this object.
@@ -38,15 +56,34 @@ class KerasTensor:
         self,
         shape: Iterable[int | None],
         dtype: Any = None,
+        sparse: bool = False,
+        ragged: bool = False,
+        *,
         name: str | None = None,
         node: Node | None = None,
         index: int = 0,
     ):
         self.shape: Shape = tuple(shape)
+        if ragged:
+            raise ArgumentError(
+                "Ragged tensors are not supported.",
+                expected="ragged=False",
+                received=repr(ragged),
+                fix="pad the rows to one length, and mask what was padded",
+            )
+        self.sparse, self.ragged = bool(sparse), False
         self.dtype = standardize_dtype(dtype)
         self.name = name or unique_name("keras_tensor")
         self.node = node
         self.index = index
+
+    @property
+    def _keras_history(self) -> History:
+        """The call that made it; user code knows a symbolic tensor by this name of Keras's."""
+        node = self.node
+        if node is None:
+            return History(None, 0, 0)
+        return History(node.operation, node.operation.inbound_nodes.index(node), self.index)
 
     @property
     def ndim(self) -> int:
@@ -65,9 +102,9 @@ class KerasTensor:
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise ArgumentTypeError(
             "A symbolic tensor cannot become a NumPy array: it has no values yet.",
-            expected="a layer, or one of the operators + - * / ** @ abs [...]",
+            expected="a layer, an operator such as +, or a function of gazelle.ops",
             received=repr(self),
-            fix="put the NumPy computation into a layer of your own",
+            fix="use the function of gazelle.ops, or put the computation into a layer of your own",
         )
 
     __jax_array__ = __array__
@@ -97,56 +134,21 @@ class Node:
         operation.inbound_nodes.append(self)
 
 
-# The operators that symbolic tensors know; a config names them by these keys.
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    "add": operator.add,
-    "subtract": operator.sub,
-    "multiply": operator.mul,
-    "divide": operator.truediv,
-    "power": operator.pow,
-    "matmul": operator.matmul,
-    "negative": operator.neg,
-    "absolute": operator.abs,
-    "get_item": lambda x, index: x[tuple(index) if isinstance(index, list) else index],
-}
+# The functions behind the operators of symbolic tensors, by name. `gazelle.ops` enters its own;
+# each gives a new symbolic tensor where an argument is one.
+OPERATORS: dict[str, Callable[..., Any]] = {}
 
 
-@builtin("gazelle.ops")
-class Operation:
-    """An operator as a step of a functional model: `a + b`, `-a`, `a[:, 0]`.
-
-    Args:
-        operation: A key of `OPERATIONS`.
-        name: Name in the model; automatic when None.
-
-    Raises:
-        UnknownNameError: There is no such operator.
-    """
-
-    def __init__(self, operation: str, name: str | None = None):
-        if operation not in OPERATIONS:
-            raise UnknownNameError("operation", operation, OPERATIONS)
-        self.operation = operation
-        self.name = name or unique_name(operation)
-        self.inbound_nodes: list[Node] = []
-
-    def __call__(self, *args: Any) -> Any:
-        """The operator on arrays, or a new symbolic tensor when an argument is one."""
-        function = OPERATIONS[self.operation]
-        if any_symbolic(args):
-            outputs = infer(function, args, {})
-            Node(self, args, {}, outputs)
-            return outputs
-        return function(*args)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {"operation": self.operation, "name": self.name}
+def operator(name: str) -> Callable[..., Any]:
+    """The function of `gazelle.ops` behind an operator or method of symbolic tensors."""
+    if name not in OPERATORS:
+        load_rooms()
+    return OPERATORS[name]
 
 
-def _operator(name: str, *, reflected: bool = False) -> Callable[..., Any]:
-    def method(self: KerasTensor, *other: Any) -> Any:
-        return Operation(name)(*(reversed((self, *other)) if reflected else (self, *other)))
+def _method(name: str, *, reflected: bool = False) -> Callable[..., Any]:
+    def method(self: KerasTensor, *args: Any, **kwargs: Any) -> Any:
+        return operator(name)(*(reversed((self, *args)) if reflected else (self, *args)), **kwargs)
 
     return method
 
@@ -155,15 +157,32 @@ for _special, _name in (
     ("add", "add"),
     ("sub", "subtract"),
     ("mul", "multiply"),
-    ("truediv", "divide"),
+    ("truediv", "true_divide"),
+    ("floordiv", "floor_divide"),
+    ("mod", "mod"),
     ("pow", "power"),
     ("matmul", "matmul"),
+    ("and", "logical_and"),
+    ("or", "logical_or"),
+    ("xor", "logical_xor"),
 ):
-    setattr(KerasTensor, f"__{_special}__", _operator(_name))
-    setattr(KerasTensor, f"__r{_special}__", _operator(_name, reflected=True))
-KerasTensor.__neg__ = _operator("negative")  # pyright: ignore[reportAttributeAccessIssue]
-KerasTensor.__abs__ = _operator("absolute")  # pyright: ignore[reportAttributeAccessIssue]
-KerasTensor.__getitem__ = _operator("get_item")  # pyright: ignore[reportAttributeAccessIssue]
+    setattr(KerasTensor, f"__{_special}__", _method(_name))
+    setattr(KerasTensor, f"__r{_special}__", _method(_name, reflected=True))
+for _special, _name in (
+    ("__neg__", "negative"),
+    ("__abs__", "absolute"),
+    ("__invert__", "logical_not"),
+    ("__getitem__", "get_item"),
+    ("__ne__", "not_equal"),
+    ("__lt__", "less"),
+    ("__le__", "less_equal"),
+    ("__gt__", "greater"),
+    ("__ge__", "greater_equal"),
+    ("__round__", "round"),
+    ("reshape", "reshape"),
+    ("squeeze", "squeeze"),
+):
+    setattr(KerasTensor, _special, _method(_name))
 
 
 def leaves(structure: Any) -> list[Any]:
@@ -186,7 +205,7 @@ def infer(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     *,
-    owner: Any = None,
+    probes: tuple[int, int] = _PROBES,
 ) -> Any:
     """What `function` would return, as symbolic tensors.
 
@@ -196,10 +215,7 @@ def infer(
         function: Any function of arrays.
         args: Its arguments, with symbolic tensors for arrays.
         kwargs: Its keyword arguments.
-        owner: The layer whose outputs these are, which must not be None.
-
-    Raises:
-        ArgumentTypeError: The layer's call returns None.
+        probes: The two sizes.
     """
     flat, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda leaf: leaf is None)
     places = [i for i, leaf in enumerate(flat) if isinstance(leaf, KerasTensor)]
@@ -222,15 +238,8 @@ def infer(
         return jax.eval_shape(call, structs)
 
     unknown = any(None in flat[i].shape for i in places)
-    first = trace(_PROBES[0])
-    if first is None and owner is not None:
-        raise ArgumentTypeError(
-            f"call() of {owner.name!r} ({type(owner).__name__}) returns None.",
-            expected="an array, or a list or dict of arrays",
-            received="None",
-            fix="end call with `return ...`",
-        )
-    second = trace(_PROBES[1]) if unknown else first
+    first = trace(probes[0])
+    second = trace(probes[1]) if unknown else first
 
     def merge(a: Any, b: Any) -> KerasTensor:
         shape = tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True))

@@ -14,26 +14,34 @@ from gazelle._core.dtypes import is_float, standardize_dtype
 from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle._core.lending import Guard, borrowed_here, check_process, note_use
 from gazelle._core.names import unique_name
-from gazelle._core.registry import is_own_class
+from gazelle._core.registry import is_own_class, named
+
+_AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 
 
 class Variable:
     """An array with a name that training may change.
 
     Args:
-        initializer: The first value: an array or number, or a callable `(shape, dtype) -> array`.
+        initializer: The first value: an array or number, a callable `(shape, dtype) -> array`, or
+            the name of an initializer.
         shape: Shape for a callable `initializer`, a tuple of ints.
         dtype: Type of the value; floatx for a callable or a float array, kept for integer and bool
-            arrays.
+            values.
         trainable: Whether an optimizer may change it.
         autocast: Whether a layer's `call` reads it in the layer's compute dtype (mixed precision).
+        aggregation: How replicas would be joined; kept for Keras's sake, as is `synchronization`.
+        synchronization: See `aggregation`.
         name: A short name without `/`; automatic when None.
         regularizer: Penalty on the value that the owner adds to the loss, or None.
         constraint: Projection applied after each optimizer update, or None.
-        path: The name with its owners', `model/dense/kernel`; the name alone when None.
+        path: The name with its owners', `model/dense/kernel`; the names of the open scopes
+            and the own one when None.
 
     Raises:
-        ArgumentError: A callable initializer without a shape, or a name with `/`.
+        ArgumentError: A callable initializer without a shape, a name with `/`, or an unknown
+            aggregation.
+        UnknownNameError: No initializer has that name.
     """
 
     made = 0  # how many there have been: as long as it stays, no layer has got new weights
@@ -45,7 +53,8 @@ class Variable:
         dtype: Any = None,
         trainable: bool = True,
         autocast: bool = True,
-        aggregation: str = "none",
+        aggregation: str | None = "none",
+        synchronization: str | None = "auto",
         name: str | None = None,
         *,
         regularizer: Callable[..., Any] | None = None,
@@ -53,14 +62,23 @@ class Variable:
         path: str | None = None,
         overwrite_with_gradient: bool = False,
     ):
-        if name is not None and "/" in name:
+        if name is not None and (not isinstance(name, str) or "/" in name):
             raise ArgumentError("A variable's name must not hold '/'.", received=repr(name))
+        if aggregation not in _AGGREGATIONS:
+            raise ArgumentError(
+                "Invalid value for argument `aggregation`.",
+                expected=f"one of {_AGGREGATIONS}",
+                received=repr(aggregation),
+            )
+        if isinstance(initializer, str):
+            initializer = named("keras.initializers", initializer)
         Variable.made += 1
         self.name = name or unique_name("variable")
-        self.path = path or self.name
+        self.path = path or context.variable_path(self.name)
         self.trainable = trainable
         self.autocast = autocast
-        self.aggregation = aggregation
+        self.aggregation = aggregation or "none"
+        self.synchronization = synchronization
         self.regularizer = regularizer
         self.constraint = constraint
         self.overwrite_with_gradient = overwrite_with_gradient
@@ -81,8 +99,9 @@ class Variable:
             value = initializer.value if isinstance(initializer, Variable) else initializer
             if dtype is None and hasattr(value, "dtype") and not is_float(value.dtype):
                 self.dtype = standardize_dtype(jax.dtypes.canonicalize_dtype(value.dtype))
-            elif dtype is None and isinstance(value, int) and not isinstance(value, bool):
-                self.dtype = "int32"
+            elif dtype is None and isinstance(value, bool | int | list | tuple):
+                kind = np.asarray(value).dtype.kind
+                self.dtype = {"b": "bool", "i": "int32"}.get(kind, standardize_dtype(None))
             else:
                 self.dtype = standardize_dtype(dtype)
         note_use()
@@ -128,9 +147,9 @@ class Variable:
 
     @_value.setter
     def _value(self, value: Any) -> None:
-        here = borrowed_here.values
-        if self in here:
-            here[self] = value
+        here = borrowed_here
+        if self in here.values or here.notes_all:
+            here.values[self] = value
         else:
             self._own = value
 
@@ -164,7 +183,7 @@ class Variable:
                 received=tuple(value.shape),
                 fix="pass an array of the variable's own shape",
             )
-        if self in borrowed_here.values:
+        if self in borrowed_here.values or borrowed_here.notes_all:
             self._value = value
             return value
         with self.guard.lock:
@@ -175,12 +194,12 @@ class Variable:
     def assign_add(self, value: Any) -> jax.Array:
         """Add to the value."""
         with self.guard.lock:
-            return self.assign(self._value + plain(value))
+            return self.assign(self._value + _operand(value))
 
     def assign_sub(self, value: Any) -> jax.Array:
         """Subtract from the value."""
         with self.guard.lock:
-            return self.assign(self._value - plain(value))
+            return self.assign(self._value - _operand(value))
 
     def lend(self, *, copy: bool = False) -> jax.Array:
         """The value for a program that may destroy it (donation), under the guard's lock.
@@ -242,6 +261,15 @@ class Variable:
     def __neg__(self) -> jax.Array:
         return -self.value
 
+    def __pos__(self) -> jax.Array:
+        return self.value
+
+    def __invert__(self) -> jax.Array:
+        return ~self.value
+
+    def __round__(self, ndigits: int | None = None) -> jax.Array:
+        return jnp.round(self.value, ndigits or 0)
+
     def __abs__(self) -> jax.Array:
         return abs(self.value)
 
@@ -249,6 +277,11 @@ class Variable:
 def plain(value: Any) -> Any:
     """The array that a variable holds for this thread; anything else as it is."""
     return value._value if isinstance(value, Variable) else value
+
+
+def _operand(value: Any) -> Any:
+    """What is added to a variable: a list as an array, the value of another variable."""
+    return np.asarray(value) if isinstance(value, list | tuple) else plain(value)
 
 
 def values_of(variables: Iterable[Variable]) -> list[Any]:
@@ -317,13 +350,22 @@ _OPERATORS = (
     "__rpow__",
     "__matmul__",
     "__rmatmul__",
+    "__eq__",
+    "__ne__",
     "__lt__",
     "__le__",
     "__gt__",
     "__ge__",
+    "__and__",
+    "__rand__",
+    "__or__",
+    "__ror__",
+    "__xor__",
+    "__rxor__",
 )
 for _name in _OPERATORS:
     setattr(Variable, _name, _binary(_name))
+Variable.__hash__ = object.__hash__  # by identity, though `==` compares values
 
 
 def _unflatten(_: None, parts: Any) -> Any:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from gazelle._core.errors import StateError
+from gazelle._core.identity import are_same
 from gazelle._core.pure import settled
 from gazelle._core.registry import is_own_class
 from gazelle._core.symbolic import leaves
@@ -76,10 +77,7 @@ class Engine:
 
         Adding layers changes the graph, freezing layers the variables.
         """
-        known = self.state.trainable
-        if graph is not self.steps.graph or len(trainable) != len(known):
-            return False
-        return all(a is b for a, b in zip(trainable, known, strict=True))
+        return graph is self.steps.graph and are_same(trainable, self.state.trainable)
 
     @contextmanager
     def session(self, *, fits: bool = False) -> Iterator[None]:

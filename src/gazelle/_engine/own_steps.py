@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from gazelle._core import context
 from gazelle._core.errors import ArgumentTypeError
 from gazelle._core.identity import unique
+from gazelle._core.masks import own_table
 from gazelle._core.pure import borrowed, settled
 from gazelle._core.symbolic import leaves
 from gazelle._core.variable import Variable, plain, set_values, values_of
@@ -118,7 +119,7 @@ class OwnSteps(Steps):
     ) -> dict[str, Any] | None:
         """Run the model's step or the inherited one; the mean of the losses counts its loss."""
         if name in self.defined:
-            with context.collected_losses():
+            with own_table(), context.collected_losses():
                 logs = self._call(name, packed(x, y, sample_weight))
         else:
             logs = inherited(x, y, sample_weight)

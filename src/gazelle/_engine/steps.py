@@ -18,6 +18,7 @@ from gazelle._core import context
 from gazelle._core.checks import array_from
 from gazelle._core.errors import StateError
 from gazelle._core.fingerprint import fingerprint
+from gazelle._core.masks import masks_of, own_table, set_masks
 from gazelle._core.pure import borrowed, settled
 from gazelle._core.symbolic import leaves
 from gazelle._core.variable import Variable, set_values, values_of
@@ -137,6 +138,7 @@ class Steps:
 
     # ---- The steps ----
 
+    @own_table()
     def train(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any] | None:
         """Loss, gradients, update and metrics for one batch; returns logs if it has its own."""
         trainable, frozen, optimizer = self.state.trainable, self.state.frozen, self.optimizer
@@ -151,19 +153,21 @@ class Steps:
                 y_pred = self.model(x, training=True)
                 loss, parts = self._loss(x, y, y_pred, sample_weight, added, training=True)
                 scaled = loss if optimizer is None else optimizer.scale_loss(loss)
-                return scaled, settled((loss, parts, y_pred, frozen))
+                return scaled, settled((loss, parts, y_pred, masks_of(y_pred), frozen))
 
         weights = values_of(trainable)
         if trainable:
             gradients, results = jax.grad(loss_of, has_aux=True)(weights)
         else:  # frozen, or without weights: losses and metrics are computed all the same
             gradients, (_, results) = [], loss_of(weights)
-        loss, parts, y_pred, frozen_after = results
+        loss, parts, y_pred, masks, frozen_after = results
+        set_masks(y_pred, masks)
         set_values(frozen, frozen_after)
         if trainable and optimizer is not None:
             optimizer.apply(gradients, trainable)
         return self._track(x, y, y_pred, sample_weight, loss, parts)
 
+    @own_table()
     def test(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any] | None:
         """Loss and metrics for one batch; returns logs if it has its own."""
         with context.collected_losses() as added:
@@ -171,6 +175,7 @@ class Steps:
             loss, parts = self._loss(x, y, y_pred, sample_weight, added, training=False)
         return self._track(x, y, y_pred, sample_weight, loss, parts)
 
+    @own_table()
     def predict(self, x: Any) -> Any:
         """The predictions for one batch."""
         with context.collected_losses():

@@ -55,6 +55,7 @@ class Emitter:
         self._names: set[str] = set()
         self._scope: list[str] = []
         self._shared: dict[Any, str] = {}
+        self._masks: dict[str, Value] = {}  # by the names of the tensors that have them
 
     @contextmanager
     def within(self, name: str) -> Iterator[None]:
@@ -117,7 +118,18 @@ class Emitter:
         """`value` in another type."""
         if value.dtype == dtype:
             return value
-        return self.op("Cast", value, shape=value.shape, dtype=dtype, to=dtype)
+        cast = self.op("Cast", value, shape=value.shape, dtype=dtype, to=dtype)
+        self.set_mask(cast, self.mask_of(value))
+        return cast
+
+    def mask_of(self, value: Any) -> Value | None:
+        """The mask of a tensor; None for none."""
+        return self._masks.get(value.name) if isinstance(value, Value) else None
+
+    def set_mask(self, value: Value, mask: Value | None) -> None:
+        """Let a tensor have a mask."""
+        if mask is not None:
+            self._masks[value.name] = mask
 
     def weight(self, layer: Any, name: str, array: Any, dtype: str) -> Value:
         """A constant of a layer; the calls of a shared layer share it.

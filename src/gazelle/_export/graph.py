@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from gazelle._core.symbolic import Operation, leaves
+from gazelle._core.operation import Operation
+from gazelle._core.symbolic import leaves
 from gazelle._export.emitter import Emitter, Value
-from gazelle._export.layers import check_training, layer
+from gazelle._export.layers import check_training
 from gazelle._export.operators import operator
+from gazelle._export.sequences import layer
 from gazelle.layers import Layer
 from gazelle.layers.graph import Graph, replay
 
@@ -46,7 +48,7 @@ def write_graph(e: Emitter, graph: Graph, inputs: list[Value], graph_of: GraphOf
 
 def _call(e: Emitter, graph_of: GraphOf, called: Any, *args: Any, **kwargs: Any) -> Any:
     if isinstance(called, Operation):
-        return operator(e, called, *args)
+        return operator(e, called, *args, **kwargs)
     graph = graph_of(called)
     if graph is None:
         return layer(e, called, *args, **kwargs)

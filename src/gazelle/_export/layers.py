@@ -13,9 +13,10 @@ import numpy as np
 from gazelle import activations, layers
 from gazelle._core.dtypes import is_float
 from gazelle._core.errors import ArgumentError, StateError
-from gazelle._core.symbolic import map_structure
+from gazelle._core.symbolic import leaves, map_structure
 from gazelle._export.activations import activation, leaky_relu
 from gazelle._export.emitter import Emitter, Value
+from gazelle._export.masks import USES_MASKS, like, merged, output_mask
 from gazelle._export.operators import check_computed
 from gazelle.layers import Layer
 
@@ -24,7 +25,7 @@ from gazelle.layers import Layer
 _LAYERS: dict[type[Layer], tuple[Callable[..., Value], str]] = {}
 
 
-def _writes(*kinds: type[Layer], integers: str = "refused") -> Callable[[Any], Any]:
+def writes(*kinds: type[Layer], integers: str = "refused") -> Callable[[Any], Any]:
     """A decorator that adds a function to `_LAYERS`."""
 
     def enter(function: Callable[..., Value]) -> Callable[..., Value]:
@@ -50,16 +51,17 @@ def layer(
         e: The graph.
         called: The layer.
         inputs: Its first argument, Values for arrays.
-        mask: Its mask.
+        mask: The mask that it is called with; None for those that the inputs carry.
         training: As in the layer's call.
-        **others: Further arguments, which no layer of Gazelle has.
+        **others: Further arguments: the `reverse` of a ReversibleEmbedding.
 
     Raises:
         ArgumentError: The layer, or this call of it, has no ONNX form.
         StateError: The layer, an activation within another one, is not built.
     """
     function, integers = _LAYERS.get(type(called), (None, ""))
-    if function is None or "call" in vars(called) or others:
+    takes = {"reverse"} if type(called) is layers.ReversibleEmbedding else set()
+    if function is None or "call" in vars(called) or set(others) - takes:
         raise _refused(called)
     check_training(called, training)
     if not called.built:
@@ -68,10 +70,15 @@ def layer(
             expected="a built layer",
             fix="call the model on data first",
         )
-    inputs = map_structure(functools.partial(_as_seen, e, called, integers), inputs)
-    given = {"mask": mask} if mask is not None and type(called) is layers.Softmax else {}
+    masks = leaves(map_structure(e.mask_of, inputs) if mask is None else mask)
+    seen = map_structure(functools.partial(_as_seen, e, called, integers), inputs)
+    if type(called) in USES_MASKS and any(mask is not None for mask in masks):
+        others = {**others, "mask": masks if isinstance(inputs, list) else masks[0]}
     with e.within(called.name):
-        return function(e, called, inputs, **given)
+        output = function(e, called, seen, **others)
+        if not others.get("reverse"):
+            e.set_mask(output, output_mask(e, called, leaves(inputs), masks))
+    return output
 
 
 def check_training(called: Layer, training: Any) -> None:
@@ -114,15 +121,15 @@ def _refused(called: Layer) -> ArgumentError:
     )
 
 
-@_writes(layers.Activation)
-def _activated(e: Emitter, called: Any, x: Value) -> Value:
+@writes(layers.Activation)
+def activated(e: Emitter, called: Any, x: Value) -> Value:
     """The activation of a layer, which may be a layer itself."""
     if isinstance(called.activation, Layer):
         return layer(e, called.activation, x)
     return activation(e, called.activation, x, called.name)
 
 
-def _along(array: Any, axes: Sequence[int], ndim: int) -> np.ndarray:
+def along(array: Any, axes: Sequence[int], ndim: int) -> np.ndarray:
     """A weight with the sizes of some axes, and 1 along the others."""
     sizes = iter(np.shape(array))
     return np.reshape(array, [next(sizes) if i in axes else 1 for i in range(ndim)])
@@ -134,19 +141,19 @@ def _over_root(e: Emitter, x: Value, axes: Sequence[int]) -> Value:
     return e.op("Div", x, e.op("Sqrt", e.op("Max", square, 1e-12)))
 
 
-@_writes(layers.Dense, integers="cast")
+@writes(layers.Dense, integers="cast")
 def _dense(e: Emitter, dense: Any, x: Value) -> Value:
     kernel = e.weight(dense, "kernel", dense.kernel, x.dtype)
     x = e.op("MatMul", x, kernel, shape=(*x.shape[:-1], dense.units))
     if dense.bias is not None:
         x = e.op("Add", x, e.weight(dense, "bias", dense.bias, x.dtype))
-    return _activated(e, dense, x)
+    return activated(e, dense, x)
 
 
 # ---- Activations ----
 
 
-@_writes(layers.ReLU, layers.LeakyReLU, layers.ELU)
+@writes(layers.ReLU, layers.LeakyReLU, layers.ELU)
 def _with_parameters(e: Emitter, called: Any, x: Value) -> Value:
     names = {
         layers.ReLU: ("relu", "max_value", "negative_slope", "threshold"),
@@ -159,12 +166,12 @@ def _with_parameters(e: Emitter, called: Any, x: Value) -> Value:
     return activation(e, partial, x, called.name)
 
 
-@_writes(layers.PReLU)
+@writes(layers.PReLU)
 def _prelu(e: Emitter, called: Any, x: Value) -> Value:
     return leaky_relu(e, x, e.weight(called, "alpha", called.alpha, x.dtype))
 
 
-@_writes(layers.Softmax)
+@writes(layers.Softmax)
 def _softmax(e: Emitter, called: Any, x: Value, mask: Any = None) -> Value:
     if mask is None:
         return _softmax_along(e, x, called.axis)
@@ -184,7 +191,7 @@ def _softmax_along(e: Emitter, x: Value, axis: int | Sequence[int]) -> Value:
 # ---- Normalization ----
 
 
-@_writes(layers.BatchNormalization, integers="cast")
+@writes(layers.BatchNormalization, integers="cast")
 def _batch_normalization(e: Emitter, called: Any, x: Value) -> Value:
     factor = 1 / np.sqrt(np.asarray(called.moving_variance) + called.epsilon)
     if called.gamma is not None:
@@ -193,31 +200,32 @@ def _batch_normalization(e: Emitter, called: Any, x: Value) -> Value:
     if called.beta is not None:
         offset = offset + np.asarray(called.beta)
     axes, ndim = (called.axis % len(x.shape),), len(x.shape)
-    x = e.op("Mul", x, e.weight(called, "factor", _along(factor, axes, ndim), x.dtype))
-    return e.op("Add", x, e.weight(called, "offset", _along(offset, axes, ndim), x.dtype))
+    x = e.op("Mul", x, e.weight(called, "factor", along(factor, axes, ndim), x.dtype))
+    return e.op("Add", x, e.weight(called, "offset", along(offset, axes, ndim), x.dtype))
 
 
-@_writes(layers.LayerNormalization, integers="cast")
+@writes(layers.LayerNormalization, integers="cast")
 def _layer_normalization(e: Emitter, called: Any, x: Value) -> Value:
     ndim = len(x.shape)
     given = (called.axis,) if isinstance(called.axis, int) else called.axis
     axes = sorted(axis % ndim for axis in given)
     centered = e.op("Sub", x, e.op("ReduceMean", x, np.array(axes)))
     variance = e.op("ReduceMean", e.op("Mul", centered, centered), np.array(axes))
-    x = e.op("Div", centered, e.op("Sqrt", e.op("Add", variance, called.epsilon)))
+    root = e.op("Sqrt", e.op("Add", variance, called.epsilon))
+    x = e.op("Div", x if called.rms_scaling else centered, root)
     if called.gamma is not None:
-        x = e.op("Mul", x, e.weight(called, "gamma", _along(called.gamma, axes, ndim), x.dtype))
+        x = e.op("Mul", x, e.weight(called, "gamma", along(called.gamma, axes, ndim), x.dtype))
     if called.beta is not None:
-        x = e.op("Add", x, e.weight(called, "beta", _along(called.beta, axes, ndim), x.dtype))
+        x = e.op("Add", x, e.weight(called, "beta", along(called.beta, axes, ndim), x.dtype))
     return x
 
 
-@_writes(layers.UnitNormalization)
+@writes(layers.UnitNormalization)
 def _unit_normalization(e: Emitter, called: Any, x: Value) -> Value:
     return _over_root(e, x, (called.axis,) if isinstance(called.axis, int) else called.axis)
 
 
-@_writes(layers.Rescaling, integers="cast")
+@writes(layers.Rescaling, integers="cast")
 def _rescaling(e: Emitter, called: Any, x: Value) -> Value:
     x = e.op("Mul", x, e.constant(np.asarray(called.scale, x.dtype)))
     if isinstance(called.offset, int | float) and called.offset == 0:
@@ -228,10 +236,12 @@ def _rescaling(e: Emitter, called: Any, x: Value) -> Value:
 # ---- Merging ----
 
 
-@_writes(
+@writes(
     layers.Add, layers.Maximum, layers.Minimum, layers.Multiply, layers.Subtract, integers="kept"
 )
-def _merge(e: Emitter, called: Any, values: Sequence[Value]) -> Value:
+def _merge(
+    e: Emitter, called: Any, values: Sequence[Value], mask: Sequence[Value | None] | None = None
+) -> Value:
     kinds = {
         layers.Maximum: "Max",
         layers.Minimum: "Min",
@@ -239,14 +249,22 @@ def _merge(e: Emitter, called: Any, values: Sequence[Value]) -> Value:
         layers.Subtract: "Sub",
     }
     shape = called.compute_output_shape([value.shape for value in values])
+    ranks = {len(value.shape) for value in values}
     values = _in_one_type(e, values)
     check_computed(f"The layer {called.name!r}", values[0].dtype)
     aligned = [_aligned(e, value, len(shape)) for value in values]
     kind = kinds.get(type(called), "Add")
-    return functools.reduce(lambda a, b: e.op(kind, a, b, shape=shape), aligned)
+
+    def combine(a: Value, b: Value) -> Value:
+        return e.op(kind, a, b, shape=shape)
+
+    if mask is None or len(ranks) > 1:  # masks get lost with the new axes
+        return functools.reduce(combine, aligned)
+    whole = [None if one is None else like(e, one, x) for one, x in zip(mask, aligned, strict=True)]
+    return merged(e, kind, combine, aligned, whole)
 
 
-@_writes(layers.Average)
+@writes(layers.Average)
 def _average(e: Emitter, called: Any, values: Sequence[Value]) -> Value:
     return e.op("Div", _merge(e, called, values), len(values))
 
@@ -265,13 +283,13 @@ def _aligned(e: Emitter, value: Value, ndim: int) -> Value:
     return e.op("Unsqueeze", value, np.arange(1, 1 + missing), shape=shape)
 
 
-@_writes(layers.Concatenate, integers="kept")
+@writes(layers.Concatenate, integers="kept")
 def _concatenate(e: Emitter, called: Any, values: Sequence[Value]) -> Value:
     shape = called.compute_output_shape([value.shape for value in values])
     return e.op("Concat", *_in_one_type(e, values), shape=shape, axis=called.axis)
 
 
-@_writes(layers.Dot)
+@writes(layers.Dot)
 def _dot(e: Emitter, called: Any, pair: Sequence[Value]) -> Value:
     a, b = _in_one_type(e, pair)
     axes = (called.axes, called.axes) if isinstance(called.axes, int) else called.axes
@@ -294,7 +312,7 @@ def _dot(e: Emitter, called: Any, pair: Sequence[Value]) -> Value:
 # ---- Rearranging ----
 
 
-@_writes(
+@writes(
     layers.ActivityRegularization,
     layers.AlphaDropout,
     layers.Dropout,
@@ -307,7 +325,7 @@ def _nothing(e: Emitter, called: Any, x: Any) -> Any:
     return x
 
 
-@_writes(layers.Flatten, layers.Reshape, integers="kept")
+@writes(layers.Flatten, layers.Reshape, integers="kept")
 def _reshape(e: Emitter, called: Any, x: Value) -> Value:
     shape = called.compute_output_shape(x.shape)
     ndim = len(x.shape)
@@ -318,13 +336,13 @@ def _reshape(e: Emitter, called: Any, x: Value) -> Value:
     return e.op("Reshape", x, np.array([0, *sizes]), shape=shape)  # 0: the input's size
 
 
-@_writes(layers.Permute, integers="kept")
+@writes(layers.Permute, integers="kept")
 def _permute(e: Emitter, called: Any, x: Value) -> Value:
     shape = called.compute_output_shape(x.shape)
     return e.op("Transpose", x, shape=shape, perm=[0, *called.dims])
 
 
-@_writes(layers.RepeatVector, integers="kept")
+@writes(layers.RepeatVector, integers="kept")
 def _repeat_vector(e: Emitter, called: Any, x: Value) -> Value:
     shape = called.compute_output_shape(x.shape)
     row = e.op("Unsqueeze", x, np.array([1]))

@@ -1,4 +1,4 @@
-"""The operators between symbolic tensors (`a + b`, `a[:, 0]`) as ONNX nodes."""
+"""Operations between symbolic tensors (`a + b`, `a[:, 0]`, `ops.exp(a)`) as ONNX nodes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.errors import ArgumentError
-from gazelle._core.symbolic import OPERATIONS, KerasTensor, Operation, infer, map_structure
+from gazelle._core.operation import KnownOperation, Operation
+from gazelle._core.symbolic import KerasTensor, map_structure
 from gazelle._core.types import Shape
 from gazelle._export.emitter import Emitter, Value
 
@@ -16,17 +17,26 @@ _KINDS = {
     "subtract": "Sub",
     "multiply": "Mul",
     "divide": "Div",
+    "true_divide": "Div",
     "power": "Pow",
     "matmul": "MatMul",
+    "maximum": "Max",
+    "minimum": "Min",
     "negative": "Neg",
     "absolute": "Abs",
+    "exp": "Exp",
+    "log": "Log",
+    "relu": "Relu",
+    "sigmoid": "Sigmoid",
+    "sqrt": "Sqrt",
+    "tanh": "Tanh",
 }
 _COMPUTED = ("float32", "float64", "int32", "int64")  # the types that ONNX's arithmetic has
 _LAST = np.iinfo(np.int64).max
 
 
-def operator(e: Emitter, operation: Operation, *args: Any) -> Value:
-    """An operator on its arguments, Values among them.
+def operator(e: Emitter, operation: Operation, *args: Any, **kwargs: Any) -> Value:
+    """An operation on its arguments, Values among them.
 
     Raises:
         ArgumentError: It has no ONNX form for these arguments.
@@ -35,9 +45,16 @@ def operator(e: Emitter, operation: Operation, *args: Any) -> Value:
     def as_symbolic(leaf: Any) -> Any:
         return KerasTensor(leaf.shape, leaf.dtype) if isinstance(leaf, Value) else leaf
 
-    result = infer(OPERATIONS[operation.operation], map_structure(as_symbolic, args), {})
+    key = operation.operation if isinstance(operation, KnownOperation) else ""
+    if key not in (*_KINDS, "get_item") or kwargs:
+        raise ArgumentError(
+            f"The operation {operation.name!r} has no ONNX form.",
+            expected=f"an index, or one of {', '.join(_KINDS)}",
+            received=key or type(operation).__name__,
+        )
+    result = operation.compute_output_spec(*map_structure(as_symbolic, args))
     with e.within(operation.name):
-        if operation.operation == "get_item":
+        if key == "get_item":
             return _get_item(e, operation, *args, shape=result.shape)
         check_computed(f"The operator {operation.name!r}", result.dtype)
         operands = [
@@ -46,7 +63,7 @@ def operator(e: Emitter, operation: Operation, *args: Any) -> Value:
             else e.constant(np.asarray(arg, result.dtype))
             for arg in args
         ]
-        return e.op(_KINDS[operation.operation], *operands, shape=result.shape)
+        return e.op(_KINDS[key], *operands, shape=result.shape)
 
 
 def check_computed(what: str, dtype: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,16 +11,33 @@ import jax
 import jax.numpy as jnp
 
 from gazelle._core import registry
+from gazelle._core.symbolic import KerasTensor, operator
 
 catalogue = registry.Catalogue("activation function", "keras.activations", also=("keras.layers",))
 
 
+# Where the operation on symbolic tensors has another name than the activation.
+_OPERATIONS = {"relu": "activations.relu", "exponential": "exp"}
+
+
 def activation(*aliases: str) -> Callable[[Callable[..., jax.Array]], Callable[..., jax.Array]]:
-    """A decorator that adds a function to the catalogue and converts its input to a JAX array."""
+    """A decorator that adds a function to the catalogue and converts its input to a JAX array.
+
+    On a symbolic tensor the function is a step of a functional model.
+    """
 
     def enter(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+        signature = inspect.signature(function)
+
         @functools.wraps(function)
-        def converted(x: Any, *args: Any, **kwargs: Any) -> jax.Array:
+        def converted(x: Any, *args: Any, **kwargs: Any) -> Any:
+            if isinstance(x, KerasTensor):
+                if function.__name__ == "linear":
+                    return x
+                bound = signature.bind(x, *args, **kwargs)
+                bound.apply_defaults()
+                step = operator(_OPERATIONS.get(function.__name__, function.__name__))
+                return step(*bound.args, **bound.kwargs)
             return function(jnp.asarray(x), *args, **kwargs)
 
         return catalogue.add(*aliases)(converted)

@@ -22,6 +22,25 @@ def backend() -> str:
     return "jax"
 
 
+def set_backend(backend: str) -> None:
+    """Accept `"jax"`, the only backend.
+
+    Raises:
+        ArgumentError: Another backend.
+    """
+    if backend != "jax":
+        raise ArgumentError("Gazelle has one backend.", expected="'jax'", received=repr(backend))
+
+
+def is_nnx_enabled() -> bool:
+    """Whether variables are those of Flax NNX: never."""
+    return False
+
+
+def enable_unsafe_deserialization() -> None:
+    """Do nothing: Gazelle never runs code from a file, whatever is asked for."""
+
+
 def image_data_format() -> str:
     """The order of an image's axes, always `"channels_last"`."""
     return "channels_last"

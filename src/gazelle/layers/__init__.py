@@ -14,8 +14,17 @@ from gazelle.layers.activation import (
 )
 from gazelle.layers.base import Layer
 from gazelle.layers.dense import Dense
-from gazelle.layers.dropout import AlphaDropout, Dropout, GaussianDropout, GaussianNoise
+from gazelle.layers.dropout import (
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+)
+from gazelle.layers.einsum_dense import EinsumDense
+from gazelle.layers.embedding import Embedding, ReversibleEmbedding
 from gazelle.layers.input import Input, InputLayer
+from gazelle.layers.masking import Masking
 from gazelle.layers.merging import (
     Add,
     Average,
@@ -34,11 +43,25 @@ from gazelle.layers.merging import (
     multiply,
     subtract,
 )
-from gazelle.layers.normalization import BatchNormalization, LayerNormalization, UnitNormalization
+from gazelle.layers.normalization import BatchNormalization
+from gazelle.layers.pooling import (
+    GlobalAveragePooling1D,
+    GlobalAvgPool1D,
+    GlobalMaxPool1D,
+    GlobalMaxPooling1D,
+)
 from gazelle.layers.preprocessing import Rescaling
 from gazelle.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
+from gazelle.layers.sample_normalization import (
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
+from gazelle.layers.serializing import deserialize, serialize
 from gazelle.layers.spec import InputSpec
-from gazelle.layers.wrapping import Lambda
+from gazelle.layers.spectral import SpectralNormalization
+from gazelle.layers.wrapping import Lambda, TimeDistributed, Wrapper
 
 __all__ = [
     "ELU",
@@ -52,9 +75,16 @@ __all__ = [
     "Dense",
     "Dot",
     "Dropout",
+    "EinsumDense",
+    "Embedding",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAvgPool1D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPooling1D",
+    "GroupNormalization",
     "Identity",
     "Input",
     "InputLayer",
@@ -63,25 +93,34 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "Maximum",
     "Minimum",
     "Multiply",
     "PReLU",
     "Permute",
+    "RMSNormalization",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "ReversibleEmbedding",
     "Softmax",
+    "SpatialDropout1D",
+    "SpectralNormalization",
     "Subtract",
+    "TimeDistributed",
     "UnitNormalization",
+    "Wrapper",
     "add",
     "average",
     "concatenate",
+    "deserialize",
     "dot",
     "maximum",
     "minimum",
     "multiply",
+    "serialize",
     "subtract",
 ]
 
@@ -102,21 +141,12 @@ _ELSEWHERE = (
 _NOT_YET = (
     "CategoryEncoding",
     "Discretization",
-    "EinsumDense",
-    "Embedding",
-    "GroupNormalization",
     "HashedCrossing",
     "Hashing",
     "IntegerLookup",
-    "Masking",
     "Normalization",
-    "RMSNormalization",
-    "ReversibleEmbedding",
-    "SpectralNormalization",
     "StringLookup",
     "TextVectorization",
-    "TimeDistributed",
-    "Wrapper",
 )
 
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from gazelle import activations, constraints, initializers, regularizers
-from gazelle._core.errors import ArgumentError
+from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle._core.registry import builtin
 from gazelle.layers.arguments import LayerArguments, PenalizedArguments
 from gazelle.layers.base import Layer
@@ -21,7 +21,7 @@ class _Elementwise(Layer):
     def __init__(self, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.built = True
+        self._build_at_init()
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The shape of the input."""
@@ -260,16 +260,29 @@ class Softmax(_Elementwise):
 
         Args:
             inputs: Scores.
-            mask: Bool array of the same shape, True for entries to include; None for all.
+            mask: Bool array that broadcasts to the shape of `inputs`, True for entries to include
+                (of numbers, those above 0.5); None for all.
+
+        Raises:
+            ShapeError: The mask does not fit the inputs.
         """
         axis = tuple(self.axis) if isinstance(self.axis, list | tuple) else self.axis
         if mask is None:
             return jax.nn.softmax(inputs, axis=axis)
+        mask = jnp.asarray(mask)
+        pairs = zip(reversed(mask.shape), reversed(inputs.shape), strict=False)
+        if mask.ndim > inputs.ndim or any(n not in (1, size) for n, size in pairs):
+            raise ShapeError(
+                f"The mask of layer {self.name!r} does not fit its input.",
+                expected=f"a shape that is broadcastable to {tuple(inputs.shape)}",
+                received=tuple(mask.shape),
+            )
+        mask = mask if mask.dtype == bool else mask > 0.5
+        mask = jnp.expand_dims(mask, tuple(range(inputs.ndim - mask.ndim)))
         # Finite, so that a row without any entry gives zeros instead of NaN.
         low = jnp.asarray(-3e4 if inputs.dtype == jnp.float16 else -1e9, inputs.dtype)
-        mask = jnp.asarray(mask, bool)
-        offset = jnp.where(mask, jnp.zeros((), inputs.dtype), low)
-        return jax.nn.softmax(inputs + offset, axis=axis) * mask
+        scores = jnp.where(mask, inputs, low)
+        return jnp.where(mask, jax.nn.softmax(scores, axis=axis), 0)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

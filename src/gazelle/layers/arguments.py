@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-from functools import lru_cache
 from typing import Any, TypedDict
 
 import jax
 
 from gazelle._core.errors import ArgumentError
+from gazelle._core.masks import mask_of, set_mask
 from gazelle._core.names import snake_case, unique_name
 from gazelle._core.symbolic import KerasTensor, map_structure
 
@@ -82,7 +81,7 @@ def shapes_of(value: Any) -> Any:
 
 def input_shapes(value: Any) -> Any:
     """The shapes of the arrays in a structure, for any batch size."""
-    return map_structure(lambda leaf: (None, *leaf.shape[1:]), value)
+    return map_structure(lambda leaf: None if leaf is None else (None, *leaf.shape[1:]), value)
 
 
 def as_shapes(value: Any) -> Any:
@@ -95,35 +94,9 @@ def as_shapes(value: Any) -> Any:
 
 
 def as_symbolic(value: Any) -> Any:
-    """A symbolic tensor like an array; anything else as it is."""
-    return KerasTensor(value.shape, value.dtype) if isinstance(value, jax.Array) else value
-
-
-def is_plain(value: Any) -> bool:
-    """Whether JSON can hold a value."""
-    if isinstance(value, list | tuple):
-        return all(is_plain(item) for item in value)
-    if isinstance(value, dict):
-        return all(is_plain(item) for item in value.values())
-    return value is None or isinstance(value, str | int | float | bool)
-
-
-@lru_cache(maxsize=256)
-def _signature(function: Any) -> inspect.Signature:
-    return inspect.signature(function)
-
-
-def bound_arguments(
-    owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> dict[str, Any] | None:
-    """A constructor's arguments by name; None where they do not match, which it refuses itself."""
-    signature = _signature(type(owner).__init__)
-    try:
-        bound = signature.bind(owner, *args, **kwargs)
-    except TypeError:
-        return None
-    arguments = dict(list(bound.arguments.items())[1:])  # without `self`
-    for parameter in signature.parameters.values():
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            arguments.update(arguments.pop(parameter.name, {}))
-    return arguments
+    """A symbolic tensor like an array, its mask included; anything else as it is."""
+    if not isinstance(value, jax.Array):
+        return value
+    tensor = KerasTensor(value.shape, value.dtype)
+    set_mask(tensor, as_symbolic(mask_of(value)))
+    return tensor

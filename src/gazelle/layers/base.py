@@ -4,42 +4,41 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import jax
-import numpy as np
 
-from gazelle import constraints, initializers, regularizers
+from gazelle import regularizers
 from gazelle._core import context
-from gazelle._core.dtypes import get_policy, is_float, standardize_dtype
-from gazelle._core.errors import ArgumentError, StateError
-from gazelle._core.identity import unique, without
+from gazelle._core.checks import checked_flag
+from gazelle._core.dtypes import get_policy, is_float
+from gazelle._core.errors import ArgumentError
 from gazelle._core.lending import check_process
-from gazelle._core.names import unique_name
+from gazelle._core.masks import moved
 from gazelle._core.registry import is_own_class, reading_config, serialize
-from gazelle._core.seeds import SeedGenerator
 from gazelle._core.symbolic import Node, any_symbolic, leaves, map_structure
 from gazelle._core.variable import Variable, plain
 from gazelle.layers import calling
 from gazelle.layers.arguments import (
     InputArguments,
     as_shapes,
-    bound_arguments,
     checked_name,
     first_input_shape,
-    is_plain,
     shapes_of,
     symbolic_inputs,
 )
-from gazelle.layers.parts import flatten_layers, held_metrics, own_weights, search
+from gazelle.layers.masks import set_symbolic, symbolic_too
+from gazelle.layers.parts import flatten_layers, held_metrics
+from gazelle.layers.recorded import bound_arguments, recorded_config
 from gazelle.layers.spec import InputSpec
 from gazelle.layers.state import LayerRecord, LayerState
-from gazelle.layers.weights import checked_arrays, checked_shape, checked_terms
+from gazelle.layers.weighted import Weighted
+from gazelle.layers.weights import checked_terms
 from gazelle.metrics import Metric
 
 
-class Layer:
+class Layer(Weighted):
     """A function of arrays with weights. Subclass it: make weights in `build`, compute in `call`.
 
     Args:
@@ -73,6 +72,7 @@ class Layer:
     built: bool
     input_spec: InputSpec | list[InputSpec] | None = None
     _layer_state: LayerState  # all that the layer keeps for itself
+    _makes_masks: bool = True  # whether `compute_mask` may give a mask where inputs have none
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the constructor's arguments, which `get_config` returns by default."""
@@ -91,7 +91,9 @@ class Layer:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
-            cls.build = _tracked_build(cls.__dict__["build"])
+            cls.build = calling.tracked_build(cls.__dict__["build"])
+        if "compute_mask" in cls.__dict__:
+            cls.compute_mask = symbolic_too(cls.__dict__["compute_mask"])
 
     def __init__(
         self,
@@ -108,11 +110,11 @@ class Layer:
         self.dtype_policy = get_policy(dtype)
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
-        self.supports_masking = False
+        self.supports_masking = type(self).compute_mask is not Layer.compute_mask
         # A subclass's own __new__ may have left it out.
         state = vars(self).setdefault("_layer_state", LayerState(LayerRecord()))
         state.is_set_up = True
-        state.trainable = bool(trainable)
+        state.trainable = checked_flag("trainable", trainable, type(self).__name__)
         state.input_shape = first_input_shape(kwargs)
         if kwargs:
             known = inspect.signature(type(self).__init__).parameters
@@ -128,7 +130,7 @@ class Layer:
         def __getattr__(self, name: str) -> Any:
             state = vars(self).get("_layer_state")
             if not name.startswith("__") and (state is None or not state.is_set_up):
-                raise AttributeError(_forgotten(self))
+                raise AttributeError(calling.forgotten(self))
             # Raises what Python, or the property of that name, raises.
             return object.__getattribute__(self, name)
 
@@ -140,8 +142,9 @@ class Layer:
         A layer that does not define it builds the layers within it by following `call`.
         """
         if not self.built:
-            inputs = symbolic_inputs(input_shape, self.compute_dtype)
-            calling.build_by_tracing(self, (inputs,), {})
+            if input_shape is not None:
+                inputs = symbolic_inputs(input_shape, self.compute_dtype)
+                calling.build_by_tracing(self, (inputs,), {})
             self._layer_state.record.build_shape = input_shape
             self.built = True
 
@@ -152,6 +155,18 @@ class Layer:
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The output's shape for an input's shape, the batch axis included."""
         raise NotImplementedError(f"{type(self).__name__} does not define compute_output_shape().")
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The mask of the outputs, in their structure; None for none.
+
+        It is asked if `supports_masking` is set, which a class that defines this method does.
+
+        Args:
+            inputs: The first argument of `call`.
+            previous_mask: The mask of the inputs, in their structure: by default that of the
+                outputs too.
+        """
+        return previous_mask
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as JSON-ready values.
@@ -164,16 +179,7 @@ class Layer:
         arguments = self._layer_state.record.arguments
         if arguments is None or type(self).__init__ is Layer.__init__:
             return base
-        config = {key: value for key, value in arguments.items() if key not in base}
-        if not all(is_plain(value) for value in config.values()):
-            raise NotImplementedError(
-                f"{type(self).__name__} takes arguments that are not plain data; define"
-                " get_config(self) to return them in a form that JSON can hold."
-            )
-        accepted = inspect.signature(type(self).__init__).parameters
-        if not calling.takes_any_keyword(accepted):
-            base = {key: value for key, value in base.items() if key in accepted}
-        return {**base, **config}
+        return recorded_config(self, base, arguments)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
@@ -202,169 +208,6 @@ class Layer:
         """
         if not self.built and config.get("input_shape") is not None:
             self.build(as_shapes(config["input_shape"]))
-
-    # ---- Weights ----
-
-    def add_weight(
-        self,
-        shape: Any = None,
-        initializer: Any = None,
-        dtype: Any = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-        aggregation: str = "none",
-        overwrite_with_gradient: bool = False,
-        name: str | None = None,
-    ) -> Variable:
-        """Make a weight, in `__init__` or `build`.
-
-        Args:
-            shape: Tuple of ints; `()` (or None) for a scalar.
-            initializer: Name, config or callable; when None `glorot_uniform` for floats and `zeros`
-                for other types.
-            dtype: Its type; the layer's variable dtype when None.
-            trainable: Whether training changes it.
-            autocast: Whether `call` reads it in the layer's compute dtype.
-            regularizer: Penalty on its value, added to the loss.
-            constraint: Projection applied after each update.
-            aggregation: Kept for Keras's signature.
-            overwrite_with_gradient: Kept for Keras's signature.
-            name: Its name.
-
-        Returns:
-            The variable.
-
-        Raises:
-            ArgumentError: `shape` is text (a name belongs in `name=`) or has unknown sizes.
-            StateError: The layer is being called: a weight made then would not be trained.
-        """
-        if context.current_layer() is self:
-            raise StateError(
-                f"You cannot add new elements of state to layer {self.name!r} while it is called.",
-                expected="weights made in __init__ or build",
-                received=f"add_weight(name={name!r}) in call",
-                fix="move add_weight to `def build(self, input_shape)`",
-            )
-        shape = checked_shape(shape, name, self.name)
-        dtype = self.variable_dtype if dtype is None else standardize_dtype(dtype)
-        if initializer is None:
-            initializer = "glorot_uniform" if is_float(dtype) else "zeros"
-        name = name or unique_name("variable")
-        in_own_scope = context.current_scope() == self.name
-        variable = Variable(
-            initializers.get(initializer),
-            shape=shape,
-            dtype=dtype,
-            trainable=trainable,
-            autocast=autocast,
-            aggregation=aggregation,
-            name=name,
-            regularizer=regularizers.get(regularizer),
-            constraint=constraints.get(constraint),
-            path=context.variable_path(name if in_own_scope else f"{self.name}/{name}"),
-            overwrite_with_gradient=overwrite_with_gradient,
-        )
-        state = self._layer_state
-        (state.trainable_weights if trainable else state.other_weights).append(variable)
-        context.note_made(variable, plain(variable))
-        return variable
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes the weights. Setting it sets it for all layers within."""
-        return self._layer_state.trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in flatten_layers(self):
-            layer._layer_state.trainable = bool(value)
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All state: weights and the states of random generators."""
-        return unique(v for layer in flatten_layers(self) for v in layer._own_variables())
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        """The variables that training changes; none of a frozen layer, nor of layers within it."""
-        layers = flatten_layers(self, frozen=False)
-        return unique(v for layer in layers for v in layer._own_variables() if v.trainable)
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        """The variables that the optimizer does not change."""
-        return without(self.variables, self.trainable_variables)
-
-    @property
-    def weights(self) -> list[Variable]:
-        """Weights in the order of the layers; within a layer trainable ones first."""
-        return unique(v for layer in flatten_layers(self) for v in own_weights(layer))
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """The weights that training changes."""
-        return self.trainable_variables
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """The weights that the optimizer does not change."""
-        return without(self.weights, self.trainable_variables)
-
-    def get_weights(self) -> list[np.ndarray]:
-        """The weights as NumPy arrays, in the order of `weights`."""
-        return [variable.numpy() for variable in self.weights]
-
-    def set_weights(self, weights: list[Any]) -> None:
-        """Set the weights from arrays in the order of `weights`. All or nothing is changed.
-
-        Raises:
-            ShapeError: The number of arrays or a shape does not match.
-            ArgumentTypeError: Something that is not an array of numbers.
-        """
-        variables = self.weights
-        arrays = checked_arrays(self.name, variables, weights, built=self.built)
-        for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
-
-    def count_params(self) -> int:
-        """The number of elements of all weights.
-
-        Raises:
-            StateError: The layer is not built yet.
-        """
-        if not self.built:
-            raise StateError(
-                f"You tried to call `count_params` on layer {self.name!r}, but the layer isn't"
-                " built.",
-                expected="a layer with weights",
-                fix="build it first: layer.build(input_shape), or call it on data",
-            )
-        return sum(variable.size for variable in self.weights)
-
-    def save_own_variables(self, store: dict[str, Any]) -> None:
-        """Put the layer's own weights, less those of layers within it, into `store`.
-
-        A layer with other state overrides this method and `load_own_variables`.
-
-        Args:
-            store: An empty dict, to be filled with arrays by name: `"0"`, `"1"`, ...
-        """
-        store.update({str(i): v.numpy() for i, v in enumerate(own_weights(self))})
-
-    def load_own_variables(self, store: Mapping[str, Any]) -> None:
-        """Set the layer's own weights from what `save_own_variables` has put into `store`.
-
-        Raises:
-            ShapeError: The number of arrays or a shape does not match.
-            ValueError: A name is not a number.
-        """
-        weights = own_weights(self)
-        given = [store[key] for key in sorted(store, key=int)]
-        arrays = checked_arrays(self.name, weights, given, built=self.built)
-        for variable, array in zip(weights, arrays, strict=True):
-            variable.assign(array)
 
     # ---- Losses and metrics ----
 
@@ -395,38 +238,26 @@ class Layer:
         """The metrics that the layer and the layers within it hold as attributes."""
         return held_metrics(self)
 
-    # ---- Parts ----
-
-    def _parts(self) -> Iterator[Any]:
-        """The layers, variables, metrics and generators among the attributes, in their order."""
-        for value in vars(self).values():
-            yield from search(value, _PARTS)
-
-    def _sublayers(self) -> Iterator[Layer]:
-        return (part for part in self._parts() if isinstance(part, Layer))
-
-    def _own_variables(self) -> list[Variable]:
-        """The layer's own variables: trainable weights, other weights, states of generators."""
-        state = self._layer_state
-        parts = list(self._parts())
-        held = [part for part in parts if isinstance(part, Variable)]
-        held = without(held, state.weights)
-        trainable = [variable for variable in held if variable.trainable]
-        other = [variable for variable in held if not variable.trainable]
-        seeds = [part.state for part in parts if isinstance(part, SeedGenerator)]
-        return unique([*state.trainable_weights, *trainable, *state.other_weights, *other, *seeds])
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """The state of these metrics."""
+        return [variable for metric in self.metrics for variable in metric.variables]
 
     # ---- Calling ----
+
+    def _build_at_init(self) -> None:
+        """Count as built from the start, unless a subclass defines `build`. Keras's name."""
+        self.built = type(self).build is Layer.build
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the layer: to arrays, or to symbolic tensors to describe a functional model.
 
         Raises:
             ShapeError: The input does not match the layer.
-            ArgumentTypeError: A positional argument is not an array.
+            ArgumentError: A positional argument is not an array.
         """
         if not self._layer_state.is_set_up:
-            raise RuntimeError(_forgotten(self))
+            raise RuntimeError(calling.forgotten(self))
         check_process()
         args, kwargs = calling.with_positional_input(self._call_parameters, args, kwargs)
         if any_symbolic(args, kwargs):
@@ -437,8 +268,10 @@ class Layer:
 
     def _as_array(self, value: Any) -> Any:
         """An argument as `call` sees it: floats in the compute dtype."""
-        value = calling.as_array(value, self.name)
-        return value.astype(self._cast(value.dtype)) if isinstance(value, jax.Array) else value
+        array = calling.as_array(value, self.name)
+        if isinstance(array, jax.Array):
+            array = array.astype(self._cast(array.dtype))
+        return moved(array, value)
 
     def _cast(self, dtype: Any) -> Any:
         """The type in which `call` sees an argument of a type."""
@@ -447,14 +280,25 @@ class Layer:
 
     def _symbolic_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         calling.prepare(self, args, kwargs)
-        is_built = all(layer.built for layer in flatten_layers(self))
-        if is_built and self._knows_output_shape and len(args) == 1:
-            shape = self.compute_output_shape(shapes_of(args[0]))
-            dtype = self._output_dtype(self._cast(leaves(args[0])[0].dtype))
-            outputs = calling.symbolic_output(shape, dtype)
-        else:
-            outputs = calling.infer_outputs(self, args, kwargs, owner=self)
+        outputs = self.compute_output_spec(*args, **kwargs)
+        if type(self).compute_output_spec is not Layer.compute_output_spec:
+            set_symbolic(self, args, kwargs, outputs)
         Node(self, args, kwargs, outputs)
+        return outputs
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs for symbolic tensors, as symbolic tensors.
+
+        A subclass may define it where the shape alone does not tell the outputs.
+        """
+        inner = self._flatten_layers(include_self=False)
+        are_built = all(layer.built for layer in inner)
+        if not (are_built and self._knows_output_shape and len(args) == 1):
+            return calling.infer_outputs(self, args, kwargs, owner=self)
+        shape = self.compute_output_shape(shapes_of(args[0]))
+        dtype = self._output_dtype(self._cast(leaves(args[0])[0].dtype))
+        outputs = calling.symbolic_output(shape, dtype)
+        set_symbolic(self, args, kwargs, outputs)
         return outputs
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -493,6 +337,10 @@ class Layer:
         return calling.stateless(
             self, trainable_variables, non_trainable_variables, args, kwargs, return_losses
         )
+
+    @property
+    def _loses_masks(self) -> bool:
+        return not self.supports_masking and "mask" not in self._call_parameters
 
     @property
     def _knows_output_shape(self) -> bool:
@@ -571,28 +419,3 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-
-# What is looked for among a layer's attributes.
-_PARTS = (Layer, Variable, Metric, SeedGenerator)
-
-
-def _tracked_build(build: Callable[..., Any]) -> Callable[..., Any]:
-    """`build` under the layer's name, after which the layer counts as built."""
-
-    @functools.wraps(build)
-    def tracked(self: Layer, *args: Any, **kwargs: Any) -> None:
-        with context.scope_once(self.name), context.called(None, None):
-            build(self, *args, **kwargs)
-        if len(args) == 1 and not kwargs:
-            self._layer_state.record.build_shape = args[0]
-        self.built = True
-
-    return tracked
-
-
-def _forgotten(layer: Layer) -> str:
-    return (
-        f"The layer {type(layer).__name__} is used before it is set up: in its __init__ you forgot"
-        " to call super().__init__()."
-    )

@@ -15,12 +15,14 @@ from gazelle._core import context
 from gazelle._core.dtypes import is_float
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, GazelleError, StateError
 from gazelle._core.identity import is_among
+from gazelle._core.masks import forget_old, masks_of, own_table, set_masks
 from gazelle._core.pure import pure
 from gazelle._core.symbolic import KerasTensor, infer, leaves, map_structure
 from gazelle._core.variable import Variable, plain, set_values, values_of
 from gazelle._data.numeric import check_range
+from gazelle.layers import masks
 from gazelle.layers.arguments import as_symbolic, input_shapes, shapes_of
-from gazelle.layers.parts import flatten_layers, held_metrics
+from gazelle.layers.parts import flatten_layers, held_metrics, is_generator_state
 from gazelle.layers.spec import check_input
 
 if TYPE_CHECKING:
@@ -70,11 +72,11 @@ def check_positional(args: tuple[Any, ...], layer_name: str) -> None:
     """Refuse positional arguments that are not tensors.
 
     Raises:
-        ArgumentTypeError: The first such argument.
+        ArgumentError: The first such argument.
     """
     for arg in leaves(args):
         if arg is not None and not hasattr(arg, "shape"):
-            raise ArgumentTypeError(
+            raise ArgumentError(
                 "Only input tensors may be passed as positional arguments to layer"
                 f" {layer_name!r}.",
                 expected="arrays or symbolic tensors",
@@ -91,28 +93,50 @@ def build_arguments(
 ) -> dict[str, Any]:
     """The shapes that `build` takes, for the arguments of a call.
 
-    A parameter `<argument>_shape` gets the shapes of that argument, others get those of the
-    positional arguments in their order.
+    A single parameter gets the shapes of the first argument; of several, `<argument>_shape` gets
+    those of that argument.
 
     Args:
         build: The layer's `build`.
         parameters: The parameters of the layer's `call`.
         args: The positional arguments of the call.
         kwargs: Its keyword arguments.
+
+    Raises:
+        ArgumentError: A parameter is not named after an argument of `call`.
     """
     given = {**dict(zip(parameters, args, strict=False)), **kwargs}
+    wanted = [
+        parameter
+        for parameter in inspect.signature(build).parameters.values()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    if len(wanted) == 1:
+        return {wanted[0].name: shapes_of(args[0]) if args else None}
     shapes: dict[str, Any] = {}
-    for place, parameter in enumerate(inspect.signature(build).parameters.values()):
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
+    for parameter in wanted:
         argument = parameter.name.removesuffix("_shape")
-        if argument != parameter.name and argument in given:
+        if argument in given and argument != parameter.name:
             shapes[parameter.name] = shapes_of(given[argument])
-        elif place < len(args):
-            shapes[parameter.name] = shapes_of(args[place])
         elif parameter.default is parameter.empty:
+            if argument not in parameters or argument == parameter.name:
+                raise _wrong_build(parameter.name, parameters)
             shapes[parameter.name] = None
     return shapes
+
+
+def _wrong_build(name: str, parameters: Parameters) -> ArgumentError:
+    argument = name.removesuffix("_shape")
+    problem = f"`call()` does not have argument `{argument}`"
+    if argument == name:
+        problem = "its name does not end in `_shape`"
+    return ArgumentError(
+        f"`build()` has argument `{name}`, but {problem}.",
+        expected=f"of {', '.join(parameters)} with `_shape` behind each, such as"
+        f" `{next(iter(parameters), 'inputs')}_shape`",
+        received=name,
+        fix="name the arguments of build after those of call, or give it one: input_shape",
+    )
 
 
 def with_training(
@@ -177,6 +201,28 @@ def symbolic_output(shape: Any, dtype: str) -> Any:
     return KerasTensor(shape, dtype)
 
 
+def tracked_build(build: Callable[..., Any]) -> Callable[..., Any]:
+    """`build` under the layer's name, after which the layer counts as built."""
+
+    @functools.wraps(build)
+    def tracked(self: Layer, *args: Any, **kwargs: Any) -> None:
+        with context.scope_once(self.name), context.called(None, None):
+            build(self, *args, **kwargs)
+        if len(args) == 1 and not kwargs:
+            self._layer_state.record.build_shape = args[0]
+        self.built = True
+
+    return tracked
+
+
+def forgotten(layer: Layer) -> str:
+    """The error text for a layer whose `__init__` did not call that of `Layer`."""
+    return (
+        f"The layer {type(layer).__name__} is used before it is set up: in its __init__ you forgot"
+        " to call super().__init__()."
+    )
+
+
 def prepare(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Check the arguments against a layer, and build the layer if this is its first call."""
     check_positional(args, layer.name)
@@ -227,10 +273,12 @@ def run(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A layer's `call` on arrays, within its name, training mode and compute dtype."""
     around = context.current_training()
     training, kwargs = with_training(layer._call_parameters, kwargs, around)
-    if context.outermost_layer() is None:
+    is_outermost = context.outermost_layer() is None
+    if is_outermost:
         for inner in flatten_layers(layer):
             inner._layer_state.record.losses = []
     casts = layer.autocast and is_float(layer.compute_dtype)
+    kwargs = masks.filled_in(layer._call_parameters, args, kwargs)
     with (
         context.scope_once(layer.name),
         context.training_mode(training),
@@ -238,6 +286,7 @@ def run(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     ):
         try:
             outputs = layer.call(*args, **kwargs)
+            outputs = masks.with_masks(layer, args, kwargs, outputs)
         except Exception as error:
             add_place(error, f"{type(layer).__name__}.call() of layer {layer.name!r}", args)
             raise
@@ -247,13 +296,15 @@ def run(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if record.first_outputs is None and outputs is not None:
         seen = functools.partial(seen_output, layer_name=layer.name)
         record.first_outputs = map_structure(seen, outputs)
+    if is_outermost:
+        forget_old(outputs)
     return outputs
 
 
 def _add_activity_losses(layer: Layer, outputs: Any) -> None:
     for output in leaves(outputs):
         if isinstance(output, jax.Array):
-            batch_size = output.shape[0] if output.ndim else 1
+            batch_size = max(output.shape[0], 1) if output.ndim else 1
             layer.add_loss(layer.activity_regularizer(output) / batch_size)
 
 
@@ -270,18 +321,35 @@ def infer_outputs(
         kwargs: Its keyword arguments.
         owner: The layer again where None as output is to be refused.
     """
+    given = masks_of((args, kwargs))
 
-    def called(*args: Any, **kwargs: Any) -> Any:
+    def called(args: Any, kwargs: Any, given: Any) -> Any:
         of_metrics = [v for metric in held_metrics(layer) for v in metric.variables]
         variables = [*layer.variables, *of_metrics]
+        set_masks((args, kwargs), given)
         args, kwargs = map_structure(layer._as_array, (args, kwargs))
+        values = [
+            # A copy is traced, as a value in a program is: a generator refuses to draw from others.
+            jnp.copy(value) if is_generator_state(variable) else value
+            for variable, value in zip(variables, values_of(variables), strict=True)
+        ]
         with context.collected_losses(), context.made_variables() as made:
-            outputs, _ = pure(lambda: run(layer, args, kwargs), variables)(values_of(variables))
+            outputs, _ = pure(lambda: run(layer, args, kwargs), variables)(values)
         for variable, first_value in made:
             set_values([variable], [first_value])
-        return outputs
+        if outputs is None and owner is not None:
+            raise ArgumentTypeError(
+                f"call() of {owner.name!r} ({type(owner).__name__}) returns None.",
+                expected="an array, or a list or dict of arrays",
+                received="None",
+                fix="end call with `return ...`",
+            )
+        return outputs, masks_of(outputs)
 
-    return infer(called, args, kwargs, owner=owner)
+    with own_table():
+        outputs, of_outputs = infer(called, (args, kwargs, given), {})
+    set_masks(outputs, of_outputs)
+    return outputs
 
 
 def stateless(

@@ -86,6 +86,7 @@ class Dense(Layer):
         self.lora_rank = lora_rank
         self.lora_alpha = lora_alpha if lora_alpha is not None else lora_rank
         self.input_spec = InputSpec(min_ndim=2)
+        self.supports_masking = True
         self._kernel: Variable | None = None
         self.bias: Variable | None = None
         self.lora_kernel_a: Variable | None = None
@@ -136,6 +137,11 @@ class Dense(Layer):
         scale = self.lora_alpha / self.lora_rank
         return self._kernel.value + scale * jnp.matmul(a.value, b.value)
 
+    @property
+    def lora_enabled(self) -> bool:
+        """Whether the kernel has a low-rank addition."""
+        return self.lora_kernel_a is not None
+
     def enable_lora(
         self,
         rank: int,
@@ -183,7 +189,7 @@ class Dense(Layer):
         if self.bias is not None:
             with jax.numpy_rank_promotion("allow"):  # (..., units) + (units,) is meant so
                 outputs = outputs + jnp.asarray(self.bias, self.compute_dtype)
-        return self.activation(outputs)
+        return outputs if self.activation is None else self.activation(outputs)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The shape of the input with `units` as the last axis."""

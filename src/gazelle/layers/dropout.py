@@ -16,6 +16,7 @@ from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle._core.registry import builtin
 from gazelle.layers.arguments import PenalizedArguments
 from gazelle.layers.base import Layer
+from gazelle.layers.spec import InputSpec
 from gazelle.random import SeedGenerator, threefry
 
 _SELU_SATURATION = -1.6732632423543772 * 1.0507009873554805
@@ -30,7 +31,7 @@ class _Random(Layer):
         if draws:
             self.seed_generator = SeedGenerator(seed)
         self.supports_masking = True
-        self.built = True
+        self._build_at_init()
 
     def call(self, inputs: Any, training: bool | None = False) -> Any:
         """The input, changed at random if `training`."""
@@ -57,17 +58,20 @@ class _Dropping(_Random):
         in_range("rate", rate, 0, 1, type(self).__name__)
         super().__init__(seed, draws=rate > 0, **kwargs)
         self.rate = rate
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.noise_shape = _checked_noise_shape(noise_shape, type(self).__name__)
 
     def _mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the mask, which broadcasts to the input's."""
         if self.noise_shape is None:
             return shape
-        last_axes = shape[len(shape) - len(self.noise_shape) :]
+        # Without None, a shorter shape is that of the last axes.
+        last_axes = shape[max(len(shape) - len(self.noise_shape), 0) :]
         pairs = list(zip(self.noise_shape, last_axes, strict=False))
         sizes = tuple(n if given is None else given for given, n in pairs)
         broadcasts = all(given in (1, n, None) for given, n in pairs)
-        if len(sizes) != len(self.noise_shape) or not broadcasts:
+        is_short = len(self.noise_shape) < len(shape)
+        is_long = len(self.noise_shape) > len(shape)
+        if is_long or (is_short and None in self.noise_shape) or not broadcasts:
             raise ShapeError(
                 f"Layer {self.name!r}: noise_shape does not match the input.",
                 expected=f"1, None or the input's size along each axis of {shape}",
@@ -85,6 +89,25 @@ class _Dropping(_Random):
         }
 
 
+def _checked_noise_shape(noise_shape: Any, owner: str) -> tuple[int | None, ...] | None:
+    """A noise shape as a tuple.
+
+    Raises:
+        ArgumentError: It is not a tuple or list of ints > 0 and None.
+    """
+    if noise_shape is None:
+        return None
+    is_list = isinstance(noise_shape, Iterable) and not isinstance(noise_shape, str)
+    sizes: tuple[Any, ...] = tuple(noise_shape) if is_list else (0,)
+    if any(n is not None and (not hasattr(n, "__index__") or n < 1) for n in sizes):
+        raise ArgumentError(
+            f"{owner}: invalid value for argument `noise_shape`.",
+            expected="a tuple of ints > 0 and None, one for each axis of the input",
+            received=repr(noise_shape),
+        )
+    return tuple(None if n is None else int(n) for n in sizes)
+
+
 @builtin("keras.layers")
 class Dropout(_Dropping):
     """Sets inputs to 0 at random in training, and scales the others by `1 / (1 - rate)`.
@@ -97,7 +120,7 @@ class Dropout(_Dropping):
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
-        ArgumentError: `rate` is not a number from 0 to 1.
+        ArgumentError: `rate` is not a number from 0 to 1, or `noise_shape` has other sizes.
         ShapeError: `noise_shape` does not match the input.
     """
 
@@ -135,7 +158,7 @@ class AlphaDropout(_Dropping):
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
-        ArgumentError: `rate` is not a number from 0 to 1.
+        ArgumentError: `rate` is not a number from 0 to 1, or `noise_shape` has other sizes.
         ShapeError: `noise_shape` does not match the input.
     """
 
@@ -223,3 +246,37 @@ class GaussianNoise(_Random):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**self._base_config(), "stddev": self.stddev, "seed": self.seed}
+
+
+@builtin("keras.layers")
+class SpatialDropout1D(Dropout):
+    """Dropout of whole features of a sequence: a feature is dropped at all steps or at none.
+
+    Args:
+        rate: Fraction of the features to drop, from 0 to 1.
+        seed: An int for reproducible masks, or None.
+        name: A name; automatic when None.
+        dtype: As for every layer.
+
+    Raises:
+        ArgumentError: `rate` is not a number from 0 to 1.
+    """
+
+    def __init__(
+        self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None
+    ):
+        super().__init__(rate, seed=seed, name=name, dtype=dtype)
+        self.input_spec = InputSpec(ndim=3)
+
+    def _mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (shape[0], 1, shape[2])
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        base = self._base_config()
+        return {
+            "rate": self.rate,
+            "seed": self.seed,
+            "name": self.name,
+            "dtype": base["dtype"],
+        }

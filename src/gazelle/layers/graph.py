@@ -9,6 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from gazelle._core.masks import carrying_mask, moved
 from gazelle._core.symbolic import KerasTensor, Node, leaves, map_structure, nodes_between
 from gazelle.layers.base import Layer
 from gazelle.layers.input import Input, InputLayer
@@ -73,16 +74,21 @@ class Graph:
         self.flat_inputs, self.flat_outputs = leaves(self.inputs), leaves(self.outputs)
         self.nodes = nodes_between(self.flat_inputs, self.flat_outputs)
 
-    def run(self, inputs: Any) -> Any:
+    def run(self, inputs: Any, masks: Any = None) -> Any:
         """The outputs for arrays (or tracers, or symbolic tensors) in the structure of the inputs.
+
+        Args:
+            inputs: The arrays.
+            masks: Their masks in the same structure; None for those that they carry.
 
         Raises:
             ShapeError: An input does not fit.
         """
         values: dict[int, Any] = {}
-        for tensor, name, value in zip(
-            self.flat_inputs, self.input_names, self._flat_values(inputs), strict=True
-        ):
+        flat = self._flat_values(inputs)
+        if any(mask is not None for mask in leaves(masks)):
+            flat = list(map(carrying_mask, flat, self._flat_values(masks)))
+        for tensor, name, value in zip(self.flat_inputs, self.input_names, flat, strict=True):
             values[id(tensor)] = self._fitted(tensor, name, value)
         return replay(self.nodes, values, self.outputs)
 
@@ -137,9 +143,9 @@ class Graph:
         """One input with the dtype and rank of its `Input`, refused if its shape does not match."""
         wanted, shape = tensor.shape, tuple(value.shape)
         if len(shape) == len(wanted) - 1 and wanted[-1] == 1:
-            value = _reshaped(value, (*shape, 1))
+            value = moved(_reshaped(value, (*shape, 1)), value)
         elif len(shape) == len(wanted) + 1 and shape[-1] == 1:
-            value = _reshaped(value, shape[:-1])
+            value = moved(_reshaped(value, shape[:-1]), value)
         found = tuple(value.shape)
         # The batch axis may have any size, also where the Input names one.
         pairs = zip(wanted[1:], found[1:], strict=False)
@@ -152,7 +158,9 @@ class Graph:
                 received=f"shape {shape}",
                 fix=_shape_fix(wanted, shape),
             )
-        return value if isinstance(value, KerasTensor) else jnp.asarray(value, tensor.dtype)
+        if isinstance(value, KerasTensor):
+            return value
+        return moved(jnp.asarray(value, tensor.dtype), value)
 
 
 def _with_rank_of(tensor: KerasTensor, value: KerasTensor) -> KerasTensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,6 +46,12 @@ class InputLayer(Layer):
         name: str | None = None,
         **kwargs: Any,
     ):
+        if "input_shape" in kwargs:
+            warnings.warn(
+                "Argument `input_shape` is deprecated. Use `shape` instead.",
+                UserWarning,
+                stacklevel=2,
+            )
         super().__init__(name=name, **kwargs)
         given = given_input_shape(self)  # Keras 2's spelling: input_shape= or batch_input_shape=
         if given is not None:
@@ -56,20 +63,25 @@ class InputLayer(Layer):
                 fix="use dense arrays",
             )
         if input_tensor is not None:
+            _check_tensor(input_tensor, shape, batch_size, batch_shape, dtype)
             batch_shape, dtype = input_tensor.shape, input_tensor.dtype
         elif batch_shape is None:
             batch_shape = (batch_size, *_as_shape(shape))
-        elif shape is not None:
+        elif shape is not None or batch_size is not None:
+            name = "shape" if shape is not None else "batch_size"
             raise ArgumentError(
-                "Pass either shape or batch_shape.",
-                received=f"shape={shape}, batch_shape={batch_shape}",
+                f"You cannot pass both `{name}` and `batch_shape`: pass one of them.",
+                received=f"shape={shape}, batch_size={batch_size}, batch_shape={batch_shape}",
             )
         self.batch_shape = _as_shape(batch_shape)
         self.optional = optional
+        self.sparse = self.ragged = False
         self.input_dtype = standardize_dtype(dtype or floatx())
         self.built = True
         self.supports_masking = True
-        tensor = input_tensor or KerasTensor(self.batch_shape, self.input_dtype, name=self.name)
+        tensor = input_tensor
+        if tensor is None:
+            tensor = KerasTensor(self.batch_shape, self.input_dtype, name=self.name)
         Node(self, (), {}, tensor)
 
     def call(self, *args: Any) -> Any:
@@ -142,6 +154,36 @@ def Input(  # noqa: N802 (Keras's name)
         name=name,
     )
     return layer.output
+
+
+def _check_tensor(
+    tensor: Any, shape: Any, batch_size: int | None, batch_shape: Any, dtype: Any
+) -> None:
+    """Refuse a tensor as input that is none, or that the other arguments do not fit.
+
+    Raises:
+        ArgumentError: The first argument that does not fit.
+    """
+    if not isinstance(tensor, KerasTensor):
+        raise ArgumentError(
+            "Argument `input_tensor` must be a KerasTensor.",
+            expected="what Input() or calling a layer on a symbolic tensor gave",
+            received=f"{type(tensor).__name__}",
+        )
+    has = {
+        "shape": (shape, tensor.shape[1:]),
+        "batch_size": (batch_size, tensor.shape[0] if tensor.shape else None),
+        "batch_shape": (batch_shape, tensor.shape),
+        "dtype": (None if dtype is None else standardize_dtype(dtype), tensor.dtype),
+    }
+    for name, (given, found) in has.items():
+        given = tuple(given) if isinstance(given, list) else given
+        if given is not None and given != found:
+            raise ArgumentError(
+                f"You cannot provide an incompatible `{name}` together with `input_tensor`.",
+                expected=found,
+                received=given,
+            )
 
 
 def _as_shape(shape: Any) -> tuple[int | None, ...]:

@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from gazelle._core.masks import mask_of
 from gazelle._core.registry import builtin
 from gazelle.layers.arguments import PenalizedArguments
 from gazelle.layers.base import Layer
 
 
-class _Merge(Layer):
+class _Merging(Layer):
+    """Takes a list of tensors, and passes masks on."""
+
+    _makes_masks = False
+
+    def __init__(self, **kwargs: Unpack[PenalizedArguments]):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def compute_mask(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
+        self, inputs: Any, mask: Any = None
+    ) -> Any:
+        """True where one of the masks is; None if an input has no mask.
+
+        Raises:
+            ArgumentError: The masks are not a list like that of the inputs.
+        """
+        masks = _checked_masks(inputs, mask, self.name)
+        if any(mask is None for mask in masks):
+            return None
+        return functools.reduce(jnp.logical_or, map(jnp.asarray, masks))
+
+
+class _Merge(_Merging):
     """Combines a list of tensors element by element; their shapes broadcast."""
 
     def build(self, input_shape: Any) -> None:
@@ -26,6 +50,12 @@ class _Merge(Layer):
         """
         shapes = _list_of_shapes(input_shape, self.name, type(self).__name__)
         self._check_count(shapes)
+        if len({shape[0] for shape in shapes if shape} - {None}) > 1:
+            raise ShapeError(
+                f"Layer {self.name!r} cannot merge tensors with different batch sizes.",
+                expected="one batch size",
+                received=shapes,
+            )
         try:
             _broadcast(shapes)
         except ValueError:
@@ -46,9 +76,18 @@ class _Merge(Layer):
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """The combination of `inputs`, a list of arrays."""
+        if not isinstance(inputs, list | tuple):
+            raise ShapeError(
+                f"Layer {self.name!r} takes a list of tensors.",
+                expected="a list of tensors",
+                received=type(inputs).__name__,
+            )
         ndim = max(x.ndim for x in inputs)
         # A tensor with fewer axes gets axes of size 1 after the batch axis.
-        aligned = [jnp.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim))) for x in inputs]
+        aligned = [
+            jnp.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim))) if x.ndim < ndim else x
+            for x in inputs
+        ]
         return self._merge(aligned)
 
     def _merge(self, inputs: list[Any]) -> Any:
@@ -69,26 +108,34 @@ class Add(_Merge):
 
 @builtin("keras.layers")
 class Multiply(_Merge):
-    """Element-wise product of a list of tensors."""
+    """Element-wise product of a list of tensors, in which masked entries count as 1."""
 
     def _merge(self, inputs: list[Any]) -> Any:
-        return functools.reduce(jnp.multiply, inputs)
+        masks = [_mask_like(x) for x in inputs]
+        factors = [
+            x if mask is None else jnp.where(mask, x, jnp.ones((), x.dtype))
+            for x, mask in zip(inputs, masks, strict=True)
+        ]
+        product = functools.reduce(jnp.multiply, factors)
+        if any(mask is None for mask in masks):
+            return product
+        return jnp.where(functools.reduce(jnp.logical_or, masks), product, 0)
 
 
 @builtin("keras.layers")
 class Maximum(_Merge):
-    """Element-wise maximum of a list of tensors."""
+    """Element-wise maximum of a list of tensors, without masked entries."""
 
     def _merge(self, inputs: list[Any]) -> Any:
-        return functools.reduce(jnp.maximum, inputs)
+        return _reduced(jnp.maximum, inputs)
 
 
 @builtin("keras.layers")
 class Minimum(_Merge):
-    """Element-wise minimum of a list of tensors."""
+    """Element-wise minimum of a list of tensors, without masked entries."""
 
     def _merge(self, inputs: list[Any]) -> Any:
-        return functools.reduce(jnp.minimum, inputs)
+        return _reduced(jnp.minimum, inputs)
 
 
 @builtin("keras.layers")
@@ -120,7 +167,7 @@ class Average(_Merge):
 
 
 @builtin("keras.layers")
-class Concatenate(Layer):
+class Concatenate(_Merging):
     """Joins a list of tensors along an axis.
 
     Args:
@@ -170,13 +217,33 @@ class Concatenate(Layer):
                 joined.append(known_sizes[0] if known_sizes else None)
         return tuple(joined)
 
+    def compute_mask(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
+        self, inputs: Any, mask: Any = None
+    ) -> Any:
+        """The joined masks, True for inputs without one; None if there is none.
+
+        Raises:
+            ArgumentError: The masks are not a list like that of the inputs.
+        """
+        masks = _checked_masks(inputs, mask, self.name)
+        if all(mask is None for mask in masks):
+            return None
+        whole = []  # masks with the shapes of the inputs
+        for x, one in zip(inputs, masks, strict=True):
+            if one is None:
+                one = jnp.ones(x.shape, bool)
+            elif one.ndim < x.ndim:
+                one = jnp.broadcast_to(jnp.asarray(one, bool)[..., None], x.shape)
+            whole.append(jnp.asarray(one, bool))
+        return jnp.any(jnp.concatenate(whole, axis=self.axis), axis=-1)
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**self._base_config(), "axis": self.axis}
 
 
 @builtin("keras.layers")
-class Dot(Layer):
+class Dot(_Merging):
     """Dot product of two tensors along an axis of each.
 
     Args:
@@ -185,8 +252,8 @@ class Dot(Layer):
         **kwargs: `name`, `dtype`.
 
     Raises:
-        ArgumentTypeError: `axes` is neither an int nor a pair of ints.
-        ArgumentError: `axes` contains the batch axis.
+        ArgumentTypeError: `axes` is neither an int nor a list.
+        ArgumentError: `axes` is not a pair of ints, or contains the batch axis.
         ShapeError: There are not two inputs, or their sizes along `axes` differ.
     """
 
@@ -198,10 +265,15 @@ class Dot(Layer):
     ):
         super().__init__(**kwargs)
         pair = (axes, axes) if isinstance(axes, int) else axes
-        is_pair = isinstance(pair, list | tuple) and len(pair) == 2
-        if not is_pair or not all(isinstance(axis, int) for axis in pair):
+        if not isinstance(pair, list | tuple):
             raise ArgumentTypeError(
                 "Dot: axes must be an int or a pair of ints.", received=repr(axes)
+            )
+        if len(pair) != 2 or not all(isinstance(axis, int) for axis in pair):
+            raise ArgumentError(
+                "Dot: axes must be an int or a pair of ints.",
+                expected="one axis for each of the two inputs",
+                received=repr(axes),
             )
         if 0 in pair:
             raise ArgumentError(
@@ -211,7 +283,6 @@ class Dot(Layer):
             )
         self.axes = axes if isinstance(axes, int) else tuple(axes)
         self.normalize = normalize
-        self.supports_masking = True
 
     def _pair(self, shapes: list[tuple[int | None, ...]]) -> tuple[int, int]:
         """The axis of each input, counted from 0."""
@@ -254,6 +325,12 @@ class Dot(Layer):
         rest = [n for i, n in enumerate(shapes[0]) if i not in (0, first)]
         rest += [n for i, n in enumerate(shapes[1]) if i not in (0, second)]
         return (shapes[0][0], *(rest or [1]))
+
+    def compute_mask(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
+        self, inputs: Any, mask: Any = None
+    ) -> Any:
+        """None: the products have no steps of the inputs."""
+        return None
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -332,6 +409,49 @@ def _broadcast(shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         else:
             result.append(None if None in sizes else 1)
     return tuple(result)
+
+
+def _checked_masks(inputs: Any, masks: Any, layer_name: str) -> list[Any]:
+    """A mask, or None, for each input.
+
+    Raises:
+        ArgumentError: The masks are not a list like that of the inputs.
+    """
+    if masks is None:
+        return [None] * len(inputs)
+    are_lists = isinstance(masks, list | tuple) and isinstance(inputs, list | tuple)
+    if not are_lists or len(masks) != len(inputs):
+        raise ArgumentError(
+            f"Layer {layer_name!r}: the inputs and their masks should be lists of the same length.",
+            expected="a mask or None for each input",
+            received=f"{_kind(inputs)} of inputs and {_kind(masks)} of masks",
+        )
+    return list(masks)
+
+
+def _kind(value: Any) -> str:
+    is_list = isinstance(value, list | tuple)
+    return f"a list of {len(value)}" if is_list else f"a {type(value).__name__}"
+
+
+def _mask_like(x: Any) -> Any:
+    """The mask that an input carries, with the input's shape; None if it carries none."""
+    mask = mask_of(x)
+    return None if mask is None else jnp.broadcast_to(jnp.asarray(mask, bool)[..., None], x.shape)
+
+
+def _reduced(function: Callable[[Any, Any], Any], inputs: list[Any]) -> Any:
+    """The inputs combined two by two; a masked entry gives way to that of the other input."""
+    result, counts = inputs[0], _mask_like(inputs[0])
+    for x in inputs[1:]:
+        mask = _mask_like(x)
+        if mask is not None:
+            x = jnp.where(mask, x, result)
+        if counts is not None:
+            result = jnp.where(counts, result, x)
+        counts = None if mask is None or counts is None else jnp.logical_or(counts, mask)
+        result = function(result, x)
+    return result
 
 
 def _unit(x: Any, axis: int) -> Any:

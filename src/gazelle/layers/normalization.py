@@ -1,12 +1,7 @@
-"""Batch, layer and unit normalization.
-
-Batch normalization: Ioffe and Szegedy 2015; batch renormalization: Ioffe 2017; layer normalization:
-Ba et al. 2016.
-"""
+"""Batch normalization (Ioffe and Szegedy 2015), and batch renormalization (Ioffe 2017)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Unpack
 
 import jax
@@ -21,8 +16,8 @@ from gazelle.layers.base import Layer
 from gazelle.layers.spec import InputSpec
 
 
-class _Normalization(Layer):
-    """Base class of batch and layer normalization, with the trained scale gamma and shift beta."""
+class ScaledNormalization(Layer):
+    """Base class of normalizations with a trained scale gamma and shift beta."""
 
     def __init__(
         self,
@@ -53,8 +48,9 @@ class _Normalization(Layer):
         self.gamma = None
         self.beta = None
 
-    def _add_scale_and_shift(self, shape: tuple[int, ...]) -> None:
-        if self.scale:
+    def _add_scale_and_shift(self, shape: tuple[int, ...], *, scale: bool, center: bool) -> None:
+        """Create gamma if there is a `scale`, and beta if the layer centers."""
+        if scale:
             self.gamma = self.add_weight(
                 name="gamma",
                 shape=shape,
@@ -63,7 +59,7 @@ class _Normalization(Layer):
                 constraint=self.gamma_constraint,
                 autocast=False,
             )
-        if self.center:
+        if center:
             self.beta = self.add_weight(
                 name="beta",
                 shape=shape,
@@ -95,7 +91,7 @@ class _Normalization(Layer):
 
 
 @builtin("keras.layers")
-class BatchNormalization(_Normalization):
+class BatchNormalization(ScaledNormalization):
     """`gamma (x - mean) / sqrt(variance + epsilon) + beta` over the samples of a batch.
 
     In training the mean and variance are those of the batch, otherwise moving averages of them:
@@ -196,7 +192,7 @@ class BatchNormalization(_Normalization):
                 received=tuple(input_shape),
                 fix="give the size in Input(shape=...)",
             )
-        self._add_scale_and_shift((size,))
+        self._add_scale_and_shift((size,), scale=self.scale, center=self.center)
 
         def moving(name: str, initializer: Any) -> Any:
             return self.add_weight(
@@ -207,7 +203,7 @@ class BatchNormalization(_Normalization):
         self.moving_variance = moving("moving_variance", self.moving_variance_initializer)
         if self.renorm:
             self.moving_stddev = moving("moving_stddev", "ones")
-            self.moving_stddev.assign(jnp.sqrt(self.moving_variance + self.epsilon))
+            self.moving_stddev.assign(jnp.sqrt(self.moving_variance.value))
             self.renorm_mean = moving("renorm_mean", self.moving_mean_initializer)
             self.renorm_stddev = moving("renorm_stddev", "ones")
             self.renorm_stddev.assign(self.moving_stddev.value)
@@ -275,129 +271,6 @@ class BatchNormalization(_Normalization):
         }
 
 
-@builtin("keras.layers")
-class LayerNormalization(_Normalization):
-    """`gamma (x - mean) / sqrt(variance + epsilon) + beta`, normalizing each sample along `axis`.
-
-    Args:
-        axis: The axis, or list of axes, to normalize over.
-        epsilon: Added to the variance.
-        center: Whether to add beta.
-        scale: Whether to multiply by gamma.
-        beta_initializer: Initializer of beta.
-        gamma_initializer: Initializer of gamma.
-        beta_regularizer: Penalty on beta.
-        gamma_regularizer: Penalty on gamma.
-        beta_constraint: Projection of beta after each update.
-        gamma_constraint: Projection of gamma after each update.
-        **kwargs: `name`, `dtype`, `trainable`, `input_shape`.
-
-    Raises:
-        ArgumentTypeError: `axis` is neither an int nor a list of ints.
-    """
-
-    def __init__(
-        self,
-        axis: int | Sequence[int] = -1,
-        epsilon: float = 0.001,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
-        **kwargs: Unpack[PenalizedArguments],
-    ):
-        # Keras's configs may contain it, for another kind of normalization (RMSNormalization).
-        if kwargs.pop("rms_scaling", False):
-            raise ArgumentError(
-                "LayerNormalization: rms_scaling is not supported.",
-                expected="False",
-                received="True",
-            )
-        if not isinstance(axis, int | list | tuple):
-            raise ArgumentTypeError(
-                "LayerNormalization: axis must be an int or a list of ints.", received=repr(axis)
-            )
-        super().__init__(
-            axis if isinstance(axis, int) else tuple(axis),
-            epsilon,
-            center,
-            scale,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            beta_constraint,
-            gamma_constraint,
-            **kwargs,
-        )
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create gamma and beta, with the sizes of the normalized axes."""
-        axes = self._axes(len(input_shape))
-        sizes = tuple(n for axis in axes if (n := input_shape[axis]) is not None)
-        if len(sizes) < len(axes):
-            raise ShapeError(
-                f"Layer {self.name!r} cannot be built: the size of a normalized axis is unknown.",
-                expected="known sizes",
-                received=tuple(input_shape),
-                fix="give the sizes in Input(shape=...)",
-            )
-        self._add_scale_and_shift(sizes)
-
-    def _axes(self, ndim: int) -> tuple[int, ...]:
-        axes = (self.axis,) if isinstance(self.axis, int) else self.axis
-        return tuple(sorted(axis % ndim for axis in axes))
-
-    def call(self, inputs: Any) -> Any:
-        """The normalized input."""
-        x = inputs.astype(jnp.promote_types(inputs.dtype, jnp.float32))
-        axes = self._axes(x.ndim)
-        shape = [n if i in axes else 1 for i, n in enumerate(x.shape)]
-        mean = jnp.mean(x, axes, keepdims=True)
-        variance = jnp.var(x, axes, keepdims=True)
-        factor = jax.lax.rsqrt(variance + self.epsilon)
-        if self.gamma is not None:
-            factor = factor * jnp.reshape(self.gamma.value, shape)
-        outputs = (x - mean) * factor
-        if self.beta is not None:
-            outputs = outputs + jnp.reshape(self.beta.value, shape)
-        return outputs.astype(self.compute_dtype)
-
-
-@builtin("keras.layers")
-class UnitNormalization(Layer):
-    """Scales each sample to Euclidean length 1 along `axis`.
-
-    Args:
-        axis: The axis, or list of axes.
-        **kwargs: `name`, `dtype`, `input_shape`.
-    """
-
-    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Unpack[PenalizedArguments]):
-        super().__init__(**kwargs)
-        self.axis = axis if isinstance(axis, int) else list(axis)
-        self.supports_masking = True
-        self.built = True
-
-    def call(self, inputs: Any) -> Any:
-        """The scaled input."""
-        axes = self.axis if isinstance(self.axis, int) else tuple(self.axis)
-        square = jnp.sum(jnp.square(inputs), axes, keepdims=True)
-        return inputs * jax.lax.rsqrt(jnp.maximum(square, 1e-12))
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The shape of the input."""
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**self._base_config(), "axis": self.axis}
-
-
 def _moving(variable: Any, value: Any, momentum: float) -> Any:
     return variable * momentum + value * (1.0 - momentum)
 
@@ -406,8 +279,8 @@ def _moments(x: Any, axes: tuple[int, ...], mask: Any) -> tuple[Any, Any]:
     """Mean and population variance over `axes` of the entries where `mask` is True."""
     if mask is None:
         return jnp.mean(x, axes), jnp.var(x, axes)
-    weights = jnp.broadcast_to(jnp.expand_dims(jnp.asarray(mask, x.dtype), -1), x.shape)
-    total = jnp.sum(weights, axes) + 1e-7
-    mean = jnp.sum(x * weights, axes) / total
-    centred = x - jnp.expand_dims(mean, axes)
-    return mean, jnp.sum(jnp.square(centred) * weights, axes) / total
+    counts = jnp.broadcast_to(jnp.expand_dims(jnp.asarray(mask, bool), -1), x.shape)
+    number = jnp.sum(counts.astype(x.dtype), axes) + 1e-7
+    mean = jnp.sum(jnp.where(counts, x, 0), axes) / number
+    centred = jnp.where(counts, x - jnp.expand_dims(mean, axes), 0)
+    return mean, jnp.sum(jnp.square(centred), axes) / number

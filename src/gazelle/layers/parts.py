@@ -11,6 +11,7 @@ from gazelle.metrics import Metric
 
 if TYPE_CHECKING:
     from gazelle.layers.base import Layer
+    from gazelle.layers.weighted import Weighted
 
 
 def search(value: Any, kinds: tuple[type, ...], within: tuple[int, ...] = ()) -> Iterator[Any]:
@@ -28,7 +29,7 @@ def search(value: Any, kinds: tuple[type, ...], within: tuple[int, ...] = ()) ->
             yield from search(item, kinds, (*within, id(value)))
 
 
-def flatten_layers(layer: Layer, *, frozen: bool = True) -> Iterator[Layer]:
+def flatten_layers(layer: Weighted, *, frozen: bool = True) -> Iterator[Any]:
     """A layer and all layers within it, each once, depth first.
 
     Args:
@@ -36,7 +37,7 @@ def flatten_layers(layer: Layer, *, frozen: bool = True) -> Iterator[Layer]:
         frozen: Whether to include frozen layers and what is within them.
     """
     seen: set[int] = set()
-    stack = [layer]
+    stack: list[Any] = [layer]
     while stack:
         found = stack.pop()
         if id(found) in seen or not (frozen or found._layer_state.trainable):
@@ -46,9 +47,14 @@ def flatten_layers(layer: Layer, *, frozen: bool = True) -> Iterator[Layer]:
         stack.extend(reversed(list(found._sublayers())))
 
 
-def own_weights(layer: Layer) -> list[Variable]:
+def own_weights(layer: Weighted) -> list[Variable]:
     """A layer's own weights, less those of layers within it; trainable ones first."""
-    return [v for v in layer._own_variables() if v.name != "seed_generator_state"]
+    return [v for v in layer._own_variables() if not is_generator_state(v)]
+
+
+def is_generator_state(variable: Variable) -> bool:
+    """Whether a variable is the state of a random generator, which is not a weight."""
+    return variable.name == "seed_generator_state"
 
 
 def held_metrics(layer: Layer) -> list[Metric]:

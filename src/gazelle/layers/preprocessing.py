@@ -27,7 +27,7 @@ class Rescaling(Layer):
         self.scale = _numbers(scale)
         self.offset = _numbers(offset)
         self.supports_masking = True
-        self.built = True
+        self._build_at_init()
 
     def call(self, inputs: Any) -> Any:
         """The scaled input, in the compute dtype."""

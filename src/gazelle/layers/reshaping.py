@@ -9,7 +9,7 @@ from typing import Any, Unpack
 import jax.numpy as jnp
 
 from gazelle._core.checks import one_of, positive_int
-from gazelle._core.errors import ArgumentError, ShapeError
+from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
 from gazelle._core.registry import builtin
 from gazelle.layers.arguments import PenalizedArguments
 from gazelle.layers.base import Layer
@@ -21,7 +21,7 @@ class _Rearranging(Layer):
 
     def __init__(self, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
-        self.built = True
+        self._build_at_init()
 
     def _output_dtype(self, input_dtype: str) -> str:
         return input_dtype
@@ -34,6 +34,10 @@ class Identity(_Rearranging):
     Args:
         **kwargs: `name`, `dtype`, `input_shape`.
     """
+
+    def __init__(self, **kwargs: Unpack[PenalizedArguments]):
+        super().__init__(**kwargs)
+        self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
         """The input."""
@@ -89,11 +93,16 @@ class RepeatVector(_Rearranging):
         **kwargs: `name`, `dtype`, `input_shape`.
 
     Raises:
-        ArgumentError: `n` is not an int > 0.
+        ArgumentTypeError: `n` is not an int.
+        ArgumentError: It is not > 0.
     """
 
     def __init__(self, n: int, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
+        if not hasattr(n, "__index__"):
+            raise ArgumentTypeError(
+                "RepeatVector: n must be an integer.", expected="an int > 0", received=repr(n)
+            )
         self.n = positive_int("n", n, "RepeatVector")
         self.input_spec = InputSpec(ndim=2)
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from gazelle._core.checks import array_from, one_of
 from gazelle._core.dtypes import get_policy
 from gazelle._core.lending import check_process
+from gazelle._core.masks import mask_of
 from gazelle._core.names import snake_case, unique_name
 from gazelle._core.registry import builtin, serialize
 from gazelle.losses.catalogue import catalogue
@@ -75,7 +76,7 @@ class Loss:
         """
         check_process()
         if mask is None:
-            mask = getattr(y_pred, "_keras_mask", None)
+            mask = mask_of(y_pred)
         dtype = loss_dtype(self._dtype)
         y_true = jnp.asarray(y_true).astype(dtype)
         y_pred = jnp.asarray(y_pred).astype(dtype)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gazelle._core import registry
+from gazelle._core.operation import StepCatalogue
 
 # The name of a function (`"mse"`) stands for the function, that of a class for an instance.
-catalogue = registry.Catalogue("loss", "keras.losses")
+catalogue = StepCatalogue("loss", "keras.losses")
 get = catalogue.get
 deserialize = catalogue.deserialize
 

@@ -46,11 +46,7 @@ def reduce_weighted(
             weight = weight * _safe_ratio(weight.size, jnp.sum(weight))
     if sample_weight is not None:
         given = jnp.asarray(sample_weight).astype(values.dtype)
-        if weight is None:
-            weight = given
-        else:
-            given, weight = same_rank(given, weight)
-            weight = _product(weight, given, "sample_weight", "mask")
+        weight = given if weight is None else masked_weight(given, weight)
     if weight is not None:
         values, weight = same_rank(values, weight)
         values = _product(values, weight, "sample_weight", "losses")
@@ -62,6 +58,16 @@ def reduce_weighted(
     if reduction == "mean_with_sample_weight" and weight is not None:
         return _safe_ratio(total, jnp.sum(weight))
     return total / max(values.size, 1)
+
+
+def masked_weight(sample_weight: jax.Array, mask: jax.Array) -> jax.Array:
+    """The product of sample weights and a mask of numbers, which broadcasts along the first axes.
+
+    Raises:
+        ShapeError: Their shapes do not fit.
+    """
+    sample_weight, mask = same_rank(sample_weight, mask)
+    return _product(mask, sample_weight, "sample_weight", "mask")
 
 
 def _safe_ratio(numerator: jax.Array | int, divisor: jax.Array) -> jax.Array:

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 from gazelle import losses
 from gazelle._core.checks import array_from
 from gazelle._core.errors import ArgumentTypeError
+from gazelle._core.masks import mask_of
+from gazelle.losses.reduction import masked_weight
 from gazelle.losses.shapes import same_rank
 from gazelle.metrics.base import Metric, catalogue, divide_no_nan, function_from_config
 from gazelle.metrics.shapes import spread_weight
@@ -118,7 +120,7 @@ class MeanMetricWrapper(Mean):
     def update_state(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> None:
-        """Add a batch to the state.
+        """Add a batch to the state. Masked predictions count with a weight of 0.
 
         Args:
             y_true: Targets.
@@ -128,6 +130,11 @@ class MeanMetricWrapper(Mean):
         Raises:
             ShapeError: The shapes do not match.
         """
+        if (mask := mask_of(y_pred)) is not None:
+            weight = jnp.asarray(mask, self.dtype)
+            if sample_weight is not None:
+                weight = masked_weight(jnp.asarray(sample_weight, self.dtype), weight)
+            sample_weight = weight
         y_true, y_pred = same_rank(jnp.asarray(y_true), jnp.asarray(y_pred))
         what = f"The metric function {self.name!r}"
         values = array_from(what, self._fn, y_true, y_pred, **self._fn_kwargs)

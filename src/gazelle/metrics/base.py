@@ -16,10 +16,11 @@ from gazelle._core import context, registry
 from gazelle._core.dtypes import floatx, get_policy
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, StateError
 from gazelle._core.names import snake_case
+from gazelle._core.operation import StepCatalogue
 from gazelle._core.pure import pure
 from gazelle._core.variable import Variable
 
-catalogue = registry.Catalogue("metric", "keras.metrics")
+catalogue = StepCatalogue("metric", "keras.metrics")
 
 
 class Metric:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gazelle import optimizers
 from gazelle._core.checks import one_of, positive_int
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, CheckWarning, short
+from gazelle._core.identity import are_same
 from gazelle._core.registry import serialize
 from gazelle._core.symbolic import KerasTensor, leaves
 from gazelle._engine.compiled_loss import CompiledLoss
@@ -201,5 +202,5 @@ def build_optimizer(engine: Engine, model_name: str) -> None:
     if engine.steps.builds_optimizer:
         optimizer.build(state.trainable)
     slots = engine.steps.slots()
-    if state.slots != slots:
+    if not are_same(state.slots, slots):
         state.set_slots(slots)

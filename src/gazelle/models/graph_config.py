@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from gazelle._core.errors import ArgumentError, UnknownNameError, short
+from gazelle._core.errors import ArgumentError, short
+from gazelle._core.operation import KnownOperation, find_entry
 from gazelle._core.registry import deserialize, serialize
-from gazelle._core.symbolic import KerasTensor, Node, Operation, leaves, map_structure
+from gazelle._core.symbolic import KerasTensor, Node, leaves, map_structure
 from gazelle.layers.graph import Graph
 from gazelle.models.trainable import Trainable
 
-# What Keras calls the operators between symbolic tensors in a config.
-_KERAS_OPERATORS = {
-    "add": "Add",
-    "subtract": "Subtract",
-    "multiply": "Multiply",
-    "divide": "TrueDivide",
-    "power": "Power",
-    "matmul": "Matmul",
-    "negative": "Negative",
-    "absolute": "Absolute",
-    "get_item": "GetItem",
-}
-_KERAS_MODULE = "keras.src.ops.numpy"
+# Where Keras says in a config that its operations are.
+_OPERATIONS = ("keras.src.ops.", "keras.src.activations.", "gazelle.losses", "gazelle.metrics")
+# Options of which a file must not ask for many: results, or repetitions while a call is followed.
+_COUNTS = ("indices_or_sections", "n", "num", "unroll")
+_MOST_COUNTED = 10_000
 
 
 def graph_config(graph: Graph) -> dict[str, Any]:
@@ -165,25 +158,38 @@ def _find(place: Any, nodes: dict[tuple[str, int], Node]) -> Any:
 
 
 def _step_config(operation: Any) -> dict[str, Any]:
-    """The config of a layer, or of an operator as Keras writes it."""
-    if not isinstance(operation, Operation):
+    """The config of a layer, or of a known operation as Keras writes it."""
+    if not isinstance(operation, KnownOperation):
         return serialize(operation)
-    name = _KERAS_OPERATORS[operation.operation]
+    entry = operation.entry
     return {
-        "module": _KERAS_MODULE,
-        "class_name": name,
-        "config": {"name": operation.name},
-        "registered_name": name,
+        "module": entry.module,
+        "class_name": entry.class_name,
+        "config": {"name": operation.name, **serialize(operation.options)},
+        "registered_name": entry.class_name,
     }
 
 
 def _step(config: dict[str, Any]) -> Any:
-    if not str(config.get("module")).startswith("keras.src.ops"):
+    """A layer, or an operation of `gazelle.ops`; the table of these is closed."""
+    module, name = str(config.get("module")), config.get("class_name")
+    if not module.startswith(_OPERATIONS):
         return deserialize(config)
-    known = {"Divide": "divide", **{theirs: ours for ours, theirs in _KERAS_OPERATORS.items()}}
-    if config["class_name"] not in known:
-        raise UnknownNameError("operator of keras.ops", config["class_name"], known)
-    return Operation(known[config["class_name"]], name=config["config"].get("name"))
+    entry = find_entry(module, str(name))
+    given = config["config"]
+    options = {key: deserialize(value) for key, value in given.items() if key != "name"}
+    parameters = entry.signature.parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for option, value in options.items():
+        is_known = takes_any or (option in parameters and option not in entry.tensors)
+        is_many = isinstance(value, int) and value > _MOST_COUNTED and option in _COUNTS
+        if not is_known or is_many:
+            raise ArgumentError(
+                f"The config of the operation {short(name, 40)} is damaged.",
+                expected="its options, with moderate numbers",
+                received=f"{short(option, 40)}: {short(value, 40)}",
+            )
+    return KnownOperation(entry.key, options, given.get("name"))
 
 
 def _check_shape(name: str, tensor: KerasTensor, shape: Any) -> None:

@@ -97,14 +97,14 @@ class Model(Trainable):
     # ---- Running ----
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """The outputs for `inputs`. Subclasses define it; `mask` is kept for Keras's signature."""
+        """The outputs for `inputs`, whose masks may be given. Subclasses define it."""
         if self._graph is None:
             raise NotImplementedError(
                 f"The model {type(self).__name__} has no call(). Define `def call(self, inputs,"
                 " training=None)` in the subclass, or make the model with Model(inputs=...,"
                 " outputs=...)."
             )
-        return self._graph.run(inputs)
+        return self._graph.run(inputs, mask)
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for inputs of `input_shape`, the batch axis included.
@@ -128,6 +128,10 @@ class Model(Trainable):
         x = symbolic_inputs(input_shape, self.compute_dtype)
         outputs = infer_outputs(self, (x,), {})
         return map_structure(lambda tensor: tensor.shape, outputs)
+
+    @property
+    def _loses_masks(self) -> bool:
+        return self._graph is None and super()._loses_masks
 
     @property
     def _knows_output_shape(self) -> bool:

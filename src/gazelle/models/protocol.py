@@ -18,7 +18,6 @@ _NOT_CALLED = {
     "losses": "call add_loss in call",
     "jax_state_sync": None,
     "symbolic_call": "define call and compute_output_shape",
-    "compute_mask": None,
 }
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from gazelle._core import context
 from gazelle._core.errors import ArgumentError, ArgumentTypeError
+from gazelle._core.masks import carrying_mask
 from gazelle._core.registry import builtin, deserialize, is_own_class, reading_config, serialize
-from gazelle._core.symbolic import KerasTensor
+from gazelle._core.symbolic import KerasTensor, map_structure
 from gazelle.layers import Input, InputLayer, Layer
 from gazelle.layers.calling import build_by_tracing
 from gazelle.layers.parts import given_input_shape, own_trainable, set_own_trainable
@@ -176,10 +177,16 @@ class Sequential(Model):
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The output of the last layer."""
         if self._graph is not None:
-            return self._graph.run(inputs)
+            return self._graph.run(inputs, mask)
+        if mask is not None:
+            inputs = map_structure(carrying_mask, inputs, mask)
         for layer in self._layers:
             inputs = layer(inputs)
         return inputs
+
+    @property
+    def _loses_masks(self) -> bool:
+        return False
 
     @property
     def _is_functional(self) -> bool:

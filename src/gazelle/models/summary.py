@@ -13,7 +13,8 @@ from typing import Any, Literal
 from gazelle._core.console import can_show, fitting, say
 from gazelle._core.errors import ArgumentError
 from gazelle._core.notebook import html_table
-from gazelle._core.symbolic import Operation, map_structure
+from gazelle._core.operation import KnownOperation
+from gazelle._core.symbolic import map_structure
 from gazelle._core.variable import Variable, values_of
 from gazelle.layers import InputLayer, Layer
 from gazelle.layers.parts import first_outputs
@@ -158,8 +159,8 @@ def symbolic_outputs(operation: Any) -> Any:
 
 def type_name(operation: Any) -> str:
     """The class of a layer; of an operator the name that Keras gives its class."""
-    if isinstance(operation, Operation):
-        return operation.operation.title().replace("_", "")
+    if isinstance(operation, KnownOperation):
+        return operation.entry.class_name
     return type(operation).__name__
 
 

@@ -197,7 +197,9 @@ def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Any = None)
         dtype: A float type; floatx if None.
         seed: An int, a `SeedGenerator` or None.
     """
-    return jax.random.gamma(draw_key(seed), alpha, tuple(shape), _float_type(dtype, "gamma"))
+    return jax.random.gamma(
+        draw_key(seed), jnp.asarray(alpha), tuple(shape), _float_type(dtype, "gamma")
+    )
 
 
 def beta(
@@ -212,7 +214,13 @@ def beta(
         dtype: A float type; floatx if None.
         seed: An int, a `SeedGenerator` or None.
     """
-    return jax.random.beta(draw_key(seed), alpha, beta, tuple(shape), _float_type(dtype, "beta"))
+    return jax.random.beta(
+        draw_key(seed),
+        jnp.asarray(alpha),
+        jnp.asarray(beta),
+        tuple(shape),
+        _float_type(dtype, "beta"),
+    )
 
 
 def binomial(
@@ -228,7 +236,11 @@ def binomial(
         seed: An int, a `SeedGenerator` or None.
     """
     return jax.random.binomial(
-        draw_key(seed), counts, probabilities, tuple(shape), _float_type(dtype, "binomial")
+        draw_key(seed),
+        jnp.asarray(counts),
+        jnp.asarray(probabilities),
+        tuple(shape),
+        _float_type(dtype, "binomial"),
     )
 
 

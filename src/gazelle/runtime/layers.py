@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.errors import DataError, ShapeError, short
-from gazelle.runtime import activations
+from gazelle.runtime import activations, sequences
 from gazelle.runtime.activations import ACTIVATIONS
 from gazelle.runtime.merging import MERGING, unit
 from gazelle.runtime.weights import Expected, Weights
@@ -125,15 +125,53 @@ def _prelu(config: Config, weights: Weights) -> Function:
     return lambda x: np.maximum(x, 0) - alpha * np.maximum(-x, 0)
 
 
+def _einsum_dense(config: Config, weights: Weights) -> Function:
+    return sequences.einsum_dense(config, weights, _activation_of(config, weights, None))
+
+
+def _within(config: Config, weights: Weights, input_shape: tuple[int, ...] | None) -> Function:
+    """The function of the layer that is the option `layer`.
+
+    Raises:
+        DataError: It is not known, or works along the batch axis.
+    """
+    entry: Any = config.get("layer")
+    kind: Any = entry.get("class_name") if isinstance(entry, dict) and is_builtin(entry) else None
+    inner: Any = entry["config"] if kind in LAYERS and kind not in MERGING else None
+    if not isinstance(inner, dict) or inner.get("axis") == 0:
+        raise DataError(
+            f"{weights.label}: gazelle.runtime does not know the layer within.",
+            expected=f"one of {', '.join(sorted(LAYERS))}",
+            received=short(kind or entry),
+            fix="predict with the model itself, in the library that saved it",
+        )
+    return LAYERS[kind](inner, weights.within("layer", input_shape))
+
+
+def _time_distributed(config: Config, weights: Weights) -> Function:
+    shape = weights.input_shape
+    step = None if shape is None else (shape[0], *shape[2:])
+    return sequences.time_distributed(_within(config, weights, step))
+
+
+def _spectral_normalization(config: Config, weights: Weights) -> Function:
+    weights.take(kernel=None, vector_u=None)  # for training
+    return _within(config, weights, weights.input_shape)
+
+
+def _reversible_embedding(config: Config, weights: Weights) -> Function:
+    return sequences.reversible_embedding(config, weights, reverse=False)
+
+
 def _softmax(config: Config, weights: Weights) -> Function:
     axis = _axes(config)
 
     def softmax(x: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
         if mask is None:
             return activations.softmax(x, axis)
-        mask = mask.astype(bool)
+        mask = mask if mask.dtype == bool else mask > 0.5
         # Finite, so that a row without any entry gives zeros instead of NaN.
-        return activations.softmax(np.where(mask, x, x + x.dtype.type(-1e9)), axis) * mask
+        return activations.softmax(np.where(mask, x, x.dtype.type(-1e9)), axis) * mask
 
     return softmax
 
@@ -162,14 +200,12 @@ def _batch_normalization(config: Config, weights: Weights) -> Function:
 
 
 def _layer_normalization(config: Config, weights: Weights) -> Function:
-    if config.get("rms_scaling"):
-        raise DataError(
-            f"{weights.label}: rms_scaling is not supported.", expected="False", received="True"
-        )
     given = _axes(config)
     given = (given,) if isinstance(given, int) else given
     sizes = weights.sizes(given)
-    names = ["gamma"] * config.get("scale", True) + ["beta"] * config.get("center", True)
+    only_scales = config.get("rms_scaling", False)
+    names = ["gamma"] * bool(config.get("scale", True) or only_scales)
+    names += ["beta"] * bool(config.get("center", True) and not only_scales)
     taken = dict(zip(names, weights.take(**dict.fromkeys(names, sizes)), strict=True))
     gamma, beta, epsilon = taken.get("gamma"), taken.get("beta"), config["epsilon"]
 
@@ -179,6 +215,8 @@ def _layer_normalization(config: Config, weights: Weights) -> Function:
         outputs = x - x.mean(axes, keepdims=True)
         variance = np.square(outputs).mean(axes, keepdims=True)
         factor = 1 / np.sqrt(variance + epsilon)
+        if only_scales:
+            outputs = x.copy()
         outputs *= factor if gamma is None else factor * gamma.reshape(shape)
         if beta is not None:
             outputs += beta.reshape(shape)
@@ -275,20 +313,31 @@ LAYERS: dict[str, Maker] = {
     "Dense": _dense,
     "Dropout": _identity,
     "ELU": _elu,
+    "EinsumDense": _einsum_dense,
+    "Embedding": sequences.embedding,
     "Flatten": _flatten,
     "GaussianDropout": _identity,
     "GaussianNoise": _identity,
+    "GlobalAveragePooling1D": sequences.global_average_pooling,
+    "GlobalMaxPooling1D": sequences.global_max_pooling,
+    "GroupNormalization": sequences.group_normalization,
     "Identity": _identity,
     "LayerNormalization": _layer_normalization,
     "LeakyReLU": _leaky_relu,
+    "Masking": sequences.masking,
     "Normalization": _normalization,
     "PReLU": _prelu,
     "Permute": _permute,
+    "RMSNormalization": sequences.rms_normalization,
     "ReLU": _relu,
     "RepeatVector": _repeat_vector,
     "Rescaling": _rescaling,
     "Reshape": _reshape,
+    "ReversibleEmbedding": _reversible_embedding,
     "Softmax": _softmax,
+    "SpatialDropout1D": _identity,
+    "SpectralNormalization": _spectral_normalization,
+    "TimeDistributed": _time_distributed,
     "UnitNormalization": _unit_normalization,
     **{name: lambda config, weights, make=make: make(config) for name, make in MERGING.items()},
 }
@@ -297,8 +346,12 @@ LAYERS: dict[str, Maker] = {
 KEEPS_DTYPE = {
     *MERGING,
     *(name for name, maker in LAYERS.items() if maker is _identity),
+    "Embedding",
     "Flatten",
+    "GlobalMaxPooling1D",
+    "Masking",
     "Permute",
     "RepeatVector",
     "Reshape",
+    "ReversibleEmbedding",
 } - {"Average", "Dot"}

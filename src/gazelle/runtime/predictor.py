@@ -40,6 +40,7 @@ class Predictor:
         self._outputs = program.outputs
         self._slots: list[int] = flat(program.outputs)
         self._shared = program.shared
+        self._slots_in_all = program.slots
         self._steps = [(step.function, step.sources, step.target) for step in program.steps]
         self._chain = _chain(program)
         self._most_rows = max(_LEAST_ROWS, _MOST_NUMBERS // max(program.widest, 1))
@@ -115,7 +116,7 @@ class Predictor:
             for function in self._chain:
                 x = function(x)
             return [x]
-        values: list[Any] = [*inputs, *[None] * len(self._steps)]
+        values: list[Any] = [*inputs, *[None] * (self._slots_in_all - len(inputs))]
         for function, sources, target in self._steps:
             values[target] = function(*[values[source] for source in sources])
         return [values[slot] for slot in self._slots]

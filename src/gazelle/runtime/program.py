@@ -33,6 +33,7 @@ from gazelle.runtime.configs import (
     unlisted,
 )
 from gazelle.runtime.layers import KEEPS_DTYPE, LAYERS, same
+from gazelle.runtime.masks import TAKING, USING, masked_merging, output_mask
 from gazelle.runtime.merging import MERGING
 from gazelle.runtime.operators import (
     TENSOR,
@@ -42,6 +43,7 @@ from gazelle.runtime.operators import (
     keeps_rows_apart,
     narrowed,
 )
+from gazelle.runtime.sequences import reversible_embedding
 from gazelle.runtime.weights import Weights
 
 _MOST_CALLS = 100_000  # models within models may repeat calls without end
@@ -72,6 +74,7 @@ class Program:
         inputs: The structure of the inputs: a `Source`, or lists and dicts of them.
         outputs: The structure of the outputs: slots.
         steps: The steps in order. The inputs are in slots 0, 1, ..., the results follow.
+        slots: The number of slots.
         shared: The places among the outputs of those that may share memory with an input or another
             output.
         widest: The most numbers per row of a value; of values with a known shape.
@@ -89,6 +92,7 @@ class Program:
         self._calls = 0
         self._used: set[str] = set()
         self._samples: list[np.ndarray | None] = []
+        self._masks: dict[Slot, Slot] = {}  # of values that have one
         self._groups = dict(groups(entry, (), "", set()))
         self.inputs = unlisted(inputs_of(entry))
         if self.inputs is None:
@@ -100,6 +104,8 @@ class Program:
         self._has_any_size = any(None in source.shape[1:] for source in flat(self.inputs))
         slots = map_structure(self._add_input, self.inputs)
         self.outputs = self._model(entry, (), slots)
+        self._leave_out_unused()
+        self.slots = len(self._samples)
         self.shared = self._find_shared()
         known = [sample for sample in self._samples if sample is not None]
         self.widest = max(math.prod(sample.shape[1:]) for sample in known)
@@ -146,7 +152,17 @@ class Program:
         sample = self._samples[slot]
         if sample is not None and sample.dtype == dtype:
             return slot
-        return self._add("A conversion", lambda x: x.astype(dtype, copy=False), (slot,))
+        converted = self._add("A conversion", lambda x: x.astype(dtype, copy=False), (slot,))
+        self._set_mask("A conversion", converted, self._masks.get(slot))
+        return converted
+
+    def _leave_out_unused(self) -> None:
+        """Drop the steps that no output needs, such as masks that no layer uses."""
+        needed = set(flat(self.outputs))
+        for step in reversed(self.steps):
+            if step.target in needed:
+                needed.update(step.sources)
+        self.steps = [step for step in self.steps if step.target in needed]
 
     def _find_shared(self) -> list[int]:
         owners = [_owner(self._samples[place]) for place in range(len(flat(self.inputs)))]
@@ -240,13 +256,14 @@ class Program:
 
     def _fitted(self, label: str, source: Source, slot: Slot) -> Slot:
         slot = self._cast(slot, source.dtype)
-        sample = self._samples[slot]
+        sample, mask = self._samples[slot], self._masks.get(slot)
         if sample is None:
             return slot
         if sample.ndim == len(source.shape) - 1 and source.shape[-1] == 1:
             slot = self._add(label, lambda x: x[..., None], (slot,))
         elif sample.ndim == len(source.shape) + 1 and sample.shape[-1] == 1:
             slot = self._add(label, lambda x: np.squeeze(x, -1), (slot,))
+        self._set_mask(label, slot, mask)
         sample = self._samples[slot]
         if sample is None or self._has_any_size or fits(sample.shape, source.shape):
             return slot
@@ -265,11 +282,15 @@ class Program:
         if self._calls > _MOST_CALLS:
             raise DataError("The model has too many layers.", expected=f"{_MOST_CALLS:,} calls")
         if is_operator(entry):
-            return self._operator(kind, config["name"], [*args, *kwargs.values()])
+            return self._operator(kind, config, [*args, *kwargs.values()])
         group = self._groups[key]
         label = f"The layer {short(config['name'], 60)!r} ({kind}, {group})"
-        mask = _mask(label, kind, args, kwargs)
+        given = _mask(label, kind, args, kwargs)
+        masks = [self._masks.get(slot) for slot in flat(args[0])] if given is None else flat(given)
         if kind in MODELS:
+            self._masks |= {
+                slot: mask for slot, mask in zip(flat(args[0]), masks, strict=False) if mask
+            }
             return self._model(entry, key, args[0])
         if isinstance(args[0], list) != (kind in MERGING):
             raise DataError(
@@ -285,19 +306,34 @@ class Program:
         sample = self._samples[slots[0]]
         shape = None if sample is None else sample.shape
         weights = Weights(label, self._arrays, group, dtype, shape, self._used)
-        function = LAYERS[kind](config, weights)
+        if kwargs.get("reverse") is True:
+            function = reversible_embedding(config, weights, reverse=True)
+        else:
+            function = LAYERS[kind](config, weights)
         if shape is None or len(shape) < 2 or _uses_batch_axis(config, len(shape)):
             self.rows_apart = False
-        return self._add(label, function, (*slots, *mask))
+        used = [mask for mask in masks if mask is not None] if kind in USING else []
+        if used and kind in MERGING:
+            function = masked_merging(kind, function, masks)
+        target = self._add(label, function, (*slots, *used))
+        if kwargs.get("reverse") is not True:
+            self._set_mask(label, target, output_mask(kind, config, flat(args[0]), masks))
+        return target
 
-    def _operator(self, kind: str, name: str, args: list[Any]) -> Slot:
-        label = f"The operator {short(name, 60)!r} ({kind})"
-        slots = tuple(arg for arg in args if isinstance(arg, Slot))
-        arguments = [
-            TENSOR if isinstance(arg, Slot) else constant(arg, index=kind == "GetItem")
-            for arg in args
-        ]
-        function = bound(kind, arguments)
+    def _set_mask(self, label: str, target: Slot, mask: Any) -> None:
+        """Let a value have a mask: a slot, or a function and the slots of its arguments."""
+        if isinstance(mask, tuple):
+            function, sources = mask
+            mask = self._add(f"{label}: its mask", function, tuple(sources))
+        if mask is not None:
+            self._masks[target] = mask
+
+    def _operator(self, kind: str, config: Entry, args: list[Any]) -> Slot:
+        label = f"The operator {short(config['name'], 60)!r} ({kind})"
+        slots = tuple(arg for arg in flat(args) if isinstance(arg, Slot))
+        arguments = [_argument(arg, index=kind == "GetItem") for arg in args]
+        options = {key: value for key, value in config.items() if key != "name"}
+        function = bound(kind, arguments, options)
         known = [sample for slot in slots if (sample := self._samples[slot]) is not None]
         if not any(sample.dtype == np.float64 for sample in known):
             function = narrowed(function)
@@ -312,6 +348,15 @@ def fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
     return len(shape) == len(wanted) and all(
         size in (None, found) for found, size in zip(shape[1:], wanted[1:], strict=True)
     )
+
+
+def _argument(arg: Any, *, index: bool) -> Any:
+    """An argument of an operator: a place for a tensor, a list with such places, or a constant."""
+    if isinstance(arg, Slot):
+        return TENSOR
+    if isinstance(arg, list) and any(isinstance(item, Slot) for item in arg):
+        return [_argument(item, index=index) for item in arg]
+    return constant(arg, index=index)
 
 
 class _NotYetError(Exception):
@@ -334,18 +379,21 @@ def _decoded(config: Any, tensors: Mapping[Place, Slot]) -> Any:
     return tensors[place]
 
 
-def _mask(label: str, kind: str, args: list[Any], kwargs: Mapping[str, Any]) -> tuple[Slot, ...]:
-    """The mask that a Softmax is called with, if any; other arguments than inputs are refused."""
+def _mask(label: str, kind: str, args: list[Any], kwargs: Mapping[str, Any]) -> Any:
+    """The masks that a layer is called with; None for none. Other arguments are refused."""
     given = {**{f"argument {n}": arg for n, arg in enumerate(args[1:], 2)}, **kwargs}
-    mask = ()
+    mask = None
     for name, value in given.items():
-        is_absent = all(leaf is None for leaf in flat(value))
+        leaves = flat(value)
+        is_absent = all(leaf is None for leaf in leaves)
         if is_absent or (name == "training" and value is False):
             continue
-        is_mask = isinstance(value, Slot) and name in ("mask", "argument 2")
-        if is_mask and kind == "Softmax":
-            mask = (value,)
-        elif not (is_mask and kind == "BatchNormalization"):  # which uses it in training only
+        is_mask = name in ("mask", "argument 2") and all(
+            leaf is None or isinstance(leaf, Slot) for leaf in leaves
+        )
+        if is_mask and (kind in TAKING or kind in MODELS):
+            mask = value
+        elif not (kind == "ReversibleEmbedding" and name == "reverse" and value in (True, False)):
             raise DataError(
                 f"{label} is called with {name}={short(value, 60)}.",
                 expected="inputs alone",

@@ -22,7 +22,13 @@ from gazelle._data.images.folder import image_dataset_from_directory
 from gazelle._data.images.image import array_to_img, img_to_array, load_img, save_img
 from gazelle._files.download import get_file
 from gazelle._files.writing import atomic_path, cache_folder
+from gazelle.backend import is_keras_tensor
 from gazelle.callbacks.progress import Progbar
+from gazelle.config import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
 from gazelle.config.session import clear_session, set_random_seed
 from gazelle.models import plot_model
 
@@ -40,12 +46,16 @@ __all__ = [
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
     "get_custom_objects",
     "get_file",
     "get_registered_name",
     "get_registered_object",
     "image_dataset_from_directory",
     "img_to_array",
+    "is_interactive_logging_enabled",
+    "is_keras_tensor",
     "load_img",
     "normalize",
     "pack_x_y_sample_weight",

@@ -1,0 +1,121 @@
+"""Sparse arrays (BCOO of JAX) as arguments of operations: which results stay sparse, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class SparseRule(NamedTuple):
+    """What an operation does with sparse arguments.
+
+    Attributes:
+        keeps: Whether the result is sparse, of the arguments that are tensors; each has been asked
+            `is_sparse`, None for a number.
+        compute: The result, of the function of dense arrays and the arguments.
+    """
+
+    keeps: Callable[[list[bool | None]], bool]
+    compute: Callable[..., Any]
+
+
+def is_sparse(x: Any) -> bool:
+    """Whether `x` is a sparse array, or a symbolic tensor of one."""
+    return type(x).__name__ == "BCOO" or bool(getattr(x, "sparse", False))
+
+
+def dense(x: Any) -> Any:
+    """A sparse array with all its zeros; anything else as it is."""
+    return x.todense() if type(x).__name__ == "BCOO" else x
+
+
+def flags(tensors: Any) -> list[bool | None]:
+    """For each tensor whether it is sparse; None for a number."""
+    return [is_sparse(x) if getattr(x, "shape", ()) else None for x in tensors]
+
+
+def _of_values(function: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
+    """A function of each element that is 0 at 0: of the stored values alone."""
+    kind = type(x)
+    return kind((function(x.data, *args, **kwargs), x.indices), shape=x.shape)
+
+
+def _through_dense(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The result of dense arrays, stored like the first sparse argument."""
+    first = next(x for x in args if type(x).__name__ == "BCOO")
+    result = function(*map(dense, args), **kwargs)
+    return type(first).fromdense(result, n_dense=first.n_dense)
+
+
+def _reshaped(function: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
+    """The elements in the shape that the function gives to a dense array."""
+    shape = jax.eval_shape(
+        lambda y: function(y, *args, **kwargs), jax.ShapeDtypeStruct(x.shape, x.dtype)
+    ).shape
+    return x.reshape(*shape)
+
+
+def _transposed(function: Callable[..., Any], x: Any, axes: Any = None) -> Any:
+    return x.transpose(tuple(reversed(range(x.ndim))) if axes is None else tuple(axes))
+
+
+def _summed(function: Callable[..., Any], x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    axes = [one % x.ndim for one in axes]
+    if not axes:
+        return x
+    from jax.experimental.sparse import bcoo_reduce_sum
+
+    total = bcoo_reduce_sum(x, axes=tuple(axes))
+    if not keepdims:
+        return total
+    return total.reshape(*(1 if place in axes else n for place, n in enumerate(x.shape)))
+
+
+def _plus(function: Callable[..., Any], x: Any, y: Any) -> Any:
+    return _through_dense(function, x, y) if x.n_dense else x + y
+
+
+def _minus(function: Callable[..., Any], x: Any, y: Any) -> Any:
+    return _through_dense(function, x, y) if x.n_dense else x + _of_values(jnp.negative, y)
+
+
+def _times(function: Callable[..., Any], x: Any, y: Any) -> Any:
+    if is_sparse(x) and is_sparse(y):
+        return _through_dense(function, x, y) if x.n_dense else x * y
+    values, other = (x, y) if is_sparse(x) else (y, x)
+    if jnp.ndim(other) == 0:
+        return _of_values(function, values, other)
+    return _through_dense(function, x, y)
+
+
+def _always(_: list[bool | None]) -> bool:
+    return True
+
+
+def _if_all(found: list[bool | None]) -> bool:
+    return all(found)
+
+
+def _if_any(found: list[bool | None]) -> bool:
+    return any(found)
+
+
+def _if_first(found: list[bool | None]) -> bool:
+    return bool(found[0]) and not any(found[1:])
+
+
+AS_THEY_ARE = SparseRule(_always, lambda function, *args, **kwargs: function(*args, **kwargs))
+VALUES = SparseRule(_always, _of_values)
+RESHAPED = SparseRule(_always, _reshaped)
+TRANSPOSED = SparseRule(_always, _transposed)
+SUMMED = SparseRule(_always, _summed)
+MEAN = SparseRule(_always, lambda function, x, **kwargs: function(dense(x), **kwargs))
+THROUGH_DENSE = SparseRule(_if_first, _through_dense)
+PLUS = SparseRule(_if_all, _plus)
+MINUS = SparseRule(_if_all, _minus)
+EXTREME = SparseRule(_if_all, _through_dense)
+TIMES = SparseRule(_if_any, _times)
