@@ -196,8 +196,12 @@ class Weighted:
 
     def _parts(self) -> Iterator[Any]:
         """The layers, variables, metrics and generators among the attributes, in their order."""
+        kinds = (Weighted, Variable, Metric, SeedGenerator)
         for value in vars(self).values():
-            yield from search(value, (Weighted, Variable, Metric, SeedGenerator))
+            if isinstance(value, kinds):  # most are not; `search` would take longer to say so
+                yield value
+            elif isinstance(value, list | tuple | dict):
+                yield from search(value, kinds)
 
     def _sublayers(self) -> Iterator[Any]:
         return (part for part in self._parts() if isinstance(part, Weighted))
@@ -215,7 +219,7 @@ class Weighted:
         held = without(held, state.weights)
         trainable = [variable for variable in held if variable.trainable]
         other = [variable for variable in held if not variable.trainable]
-        seeds = [generator.state for generator in self._seed_generators]
+        seeds = [part.state for part in parts if isinstance(part, SeedGenerator)]
         return unique([*state.trainable_weights, *trainable, *state.other_weights, *other, *seeds])
 
     @property
