@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from h5py._objects import phil
 
 sys.path.insert(0, str(Path(__file__).parent))
 import failing
@@ -105,3 +107,20 @@ print(peak() - begun)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 16
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.weights.h5", "m.h5"])
+def test_no_thread_is_waited_for_while_the_lock_of_h5py_is_held(tmp_path, monkeypatch, name):
+    """Such a thread may free objects of h5py's, for which it needs that lock."""
+    held = []
+    submit = ThreadPoolExecutor.submit
+
+    def noted(self, *args, **kwargs):
+        held.append(phil._is_owned())
+        return submit(self, *args, **kwargs)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", noted)
+    monkeypatch.setattr("gazelle._files.early._STEP", 1)
+    write(make(1.0), str(tmp_path / name))
+    assert len(held) > 2  # digests and flushes
+    assert not any(held)

@@ -12,10 +12,10 @@ _STEP = 4 << 20  # bytes that are worth a flush of their own
 
 
 class EarlyFile(io.RawIOBase):
-    """A new file, open for writing and reading, which a thread flushes to the disk now and then.
+    """A new file, open for writing and reading, which a thread flushes to the disk on request.
 
     The thread's flush may leave out the last bytes, so the file is flushed once more after it is
-    closed. An error of the thread is raised by `close`, or by a `write` before.
+    closed. An error of the thread is raised by `close`, or by a later request.
 
     Args:
         path: The file to create.
@@ -34,11 +34,21 @@ class EarlyFile(io.RawIOBase):
         while written < len(view):
             written += self._file.write(view[written:]) or 0
         self._unflushed += written
+        return written
+
+    def flush_soon(self) -> None:
+        """Let the thread flush the file, if there is enough to flush and it is not at work.
+
+        This waits for a lock, so `write` does not do it: h5py calls `write` with a lock of its own
+        held, for which a thread may wait that frees objects of h5py's.
+
+        Raises:
+            OSError: An earlier flush failed.
+        """
         if self._unflushed >= _STEP and (self._flush is None or self._flush.done()):
             self._wait()
             self._flush = self._pool.submit(os.fsync, self._file.fileno())
             self._unflushed = 0
-        return written
 
     def _wait(self) -> None:
         """Wait for the thread, and raise its error."""

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from gazelle._files.early import EarlyFile
 from gazelle._formats.digests import DIGESTS, digest_of
 from gazelle._formats.h5_checks import BFLOAT16
 
@@ -45,6 +46,7 @@ class H5Draft:
         if is_bfloat16:
             dataset.attrs["dtype"] = "bfloat16"
         self._output.check()
+        self._output.flush_soon()
         return dataset
 
     def note(self, where: str, digest: Callable[..., bytes], *args: Any) -> None:
@@ -98,6 +100,13 @@ class _Output(io.RawIOBase):
         """Raise the first error."""
         if self._error is not None:
             raise self._error
+
+    def flush_soon(self) -> None:
+        """Let the file go to the disk, if it can while more is written."""
+        if isinstance(self._file, EarlyFile):
+            self._file.flush_soon()
+
+    # HDF5 calls these; a lock of h5py's is held, so that none of them may wait for a thread.
 
     def write(self, data: Any) -> int:
         try:
