@@ -326,3 +326,26 @@ def test_predictions_are_writable(net, data):
     for predictions in (model.predict(data[0]), model.predict_on_batch(data[0])):
         predictions[0] = 7.0
     assert model.predict(data[0])[0] != 7.0
+
+
+def test_a_layer_that_draws_in_predictions_draws_anew_each_time():
+    """As in Keras: predict moves the states of the random generators, also by the shortcut."""
+
+    class Draws(gazelle.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.generator = gazelle.random.SeedGenerator(1)
+
+        def call(self, x):
+            return x + gazelle.random.normal(x.shape, seed=self.generator)
+
+    inputs = gazelle.Input((3,))
+    model = gazelle.Model(inputs, Draws()(inputs))
+    x = np.zeros((8, 3), "float32")
+    drawn = [model.predict(x, verbose=0) for _ in range(4)]
+    drawn += [model.predict_on_batch(x) for _ in range(2)]
+    assert len({array.tobytes() for array in drawn}) == 6
+    model.layers[-1].generator.state.assign([0, 1])
+    again = model.predict(x, verbose=0)
+    model.layers[-1].generator.state.assign([0, 1])
+    np.testing.assert_array_equal(model.predict(x, verbose=0), again)

@@ -161,14 +161,24 @@ class Engine:
             run = function if eager else self._programs.find(function, ((), values), (x,)).run
             return run((), values, x)
 
-        return self.state.read(self.state.predicted, predict)
+        outputs, changed = self.state.read(self.state.predicted, predict)
+        if changed:
+            self.state.put(self.state.predicted, changed)
+        return outputs
 
     def predictor(self, x: Any) -> Callable[[Any], Any]:
         """`predict_batch` for arrays of the shape and dtype of `x`, without looking at them."""
         variables, read = self.state.predicted, self.state.read
         find, function = self._programs.find, self._pure.predict_batch
         run = read(variables, lambda values: find(function, ((), values), (x,)).run)
-        return lambda x: read(variables, lambda values: run((), values, x))
+
+        def predict(x: Any) -> Any:
+            outputs, changed = read(variables, lambda values: run((), values, x))
+            if changed:
+                self.state.put(variables, changed)
+            return outputs
+
+        return predict
 
     def _run_training(
         self,

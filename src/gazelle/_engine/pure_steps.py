@@ -131,10 +131,19 @@ class PureSteps:
             values = values_of(variables)
         return values, self._logs(variables, values, logs)
 
-    def predict_batch(self, _: tuple[Any, ...], values: list[Any], x: Any) -> Any:
-        """The predictions for one batch; nothing is donated."""
-        with borrowed(self._steps.state.predicted, values):
-            return self._steps.predict(x)
+    def predict_batch(
+        self, _: tuple[Any, ...], values: list[Any], x: Any
+    ) -> tuple[Any, dict[int, Any]]:
+        """The predictions for one batch, and the new values that the model has set; no donation.
+
+        Such values are rare: states of random generators, of layers that draw in predictions too.
+        """
+        variables = self._steps.state.predicted
+        with borrowed(variables, values):
+            outputs = self._steps.predict(x)
+            after = values_of(variables)
+        changed = enumerate(zip(values, after, strict=True))
+        return outputs, {place: new for place, (old, new) in changed if new is not old}
 
     def _reset_metrics(self, variables: list[Variable], values: list[Any], fresh: Any) -> list[Any]:
         """The values, with the state of the metrics reset where `fresh`."""

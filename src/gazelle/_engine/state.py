@@ -9,7 +9,7 @@ before.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -92,6 +92,12 @@ class State:
             return program([variable.current for variable in variables])
         finally:
             guard.end_reading()
+
+    def put(self, variables: Sequence[Variable], values: Mapping[int, Any]) -> None:
+        """Set some of the variables, by their places, to what a program gave."""
+        with self.guard.lock:
+            for place, value in values.items():
+                variables[place].restore(value)
 
     def run(
         self, program: Callable[[list[Any], list[Any]], tuple[list[Any], Any]], *, training: bool
