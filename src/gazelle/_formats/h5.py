@@ -13,26 +13,24 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from gazelle._core.errors import ArgumentError, ModelFileError
-from gazelle._files.reading import open_regular
 from gazelle._files.writing import atomic_file, telling_room
 from gazelle._formats.digests import DIGESTS, check_digest, digests_of, read_digests
 from gazelle._formats.h5_attributes import AttributeReader
 from gazelle._formats.h5_checks import (
     BFLOAT16,
     Spec,
-    check_start,
     datasets,
     guarded,
+    opened_h5,
     refused,
     spec_of,
-    unreadable,
 )
 from gazelle._formats.h5_draft import h5_draft
 
@@ -210,21 +208,8 @@ def open_weights(
         ModelFileError: The file does not exist, is truncated, is not a weights file, or contains
             objects that are not allowed.
     """
-    import h5py
-
-    with ExitStack() as stack:
-        source: Any = path
-        content: Any = path
-        if isinstance(path, str | os.PathLike):
-            label, source = repr(os.fspath(path)), os.fspath(path)
-            try:
-                content = stack.enter_context(open_regular(path))
-            except OSError as error:
-                raise unreadable(label, error) from None
-        check_start(content, label)
-        with guarded(label, "the file"):
-            file = stack.enter_context(h5py.File(source, "r"))
-        yield WeightsFile(file, content, label, is_part)
+    with opened_h5(path, label) as (file, content, name):
+        yield WeightsFile(file, content, name, is_part)
 
 
 def read_weights(

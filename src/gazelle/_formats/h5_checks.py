@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from gazelle._core.errors import ModelFileError, reason
+from gazelle._files.reading import open_regular
 from gazelle._formats.kinds import HDF5, ZIP, file_kind
 
 try:
@@ -134,6 +135,39 @@ def unreadable(label: str, error: OSError) -> ModelFileError:
         expected="a file that can be read",
         fix="check the path",
     )
+
+
+@contextmanager
+def opened_h5(
+    path: str | os.PathLike[str] | BinaryIO, label: str
+) -> Iterator[tuple[Any, BinaryIO, str]]:
+    """Open an HDF5 file of which only the beginning has been checked.
+
+    Args:
+        path: The file, or a seekable binary file object.
+        label: The name of a file object for messages.
+
+    Yields:
+        The h5py file, the same file as bytes, and its name for messages.
+
+    Raises:
+        ModelFileError: It cannot be opened, is truncated, or is not an HDF5 file.
+    """
+    import h5py
+
+    with ExitStack() as stack:
+        source: Any = path
+        content: Any = path
+        if isinstance(path, str | os.PathLike):
+            label, source = repr(os.fspath(path)), os.fspath(path)
+            try:
+                content = stack.enter_context(open_regular(path))
+            except OSError as error:
+                raise unreadable(label, error) from None
+        check_start(content, label)
+        with guarded(label, "the file"):
+            file = stack.enter_context(h5py.File(source, "r"))
+        yield file, content, label
 
 
 def datasets(

@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,19 +26,16 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from gazelle._core.errors import ArgumentError, ModelFileError, short
-from gazelle._files.reading import open_regular
 from gazelle._files.writing import atomic_file, telling_room
 from gazelle._formats.digests import DIGESTS, check_digest, digest_of, read_digests
 from gazelle._formats.h5 import check_target, read_array
 from gazelle._formats.h5_attributes import AttributeReader, Text
 from gazelle._formats.h5_checks import (
     BFLOAT16,
-    check_start,
     datasets,
-    guarded,
+    opened_h5,
     refused,
     spec_of,
-    unreadable,
 )
 from gazelle._formats.h5_draft import H5Draft, h5_draft
 from gazelle._formats.keras_file import KERAS_VERSION
@@ -228,21 +225,8 @@ def open_legacy(
     Raises:
         ModelFileError: The file does not exist, is damaged, or has what such a file never has.
     """
-    import h5py
-
-    with ExitStack() as stack:
-        source: Any = path
-        file: Any = path
-        if isinstance(path, str | os.PathLike):
-            label, source = repr(os.fspath(path)), os.fspath(path)
-            try:
-                file = stack.enter_context(open_regular(path))
-            except OSError as error:
-                raise unreadable(label, error) from None
-        check_start(file, label)
-        with guarded(label, "the file"):
-            opened = stack.enter_context(h5py.File(source, "r"))
-        yield LegacyFile(opened, AttributeReader(file, label), label)
+    with opened_h5(path, label) as (file, content, name):
+        yield LegacyFile(file, AttributeReader(content, name), name)
 
 
 def attribute_digest(where: str, value: Text) -> bytes:
