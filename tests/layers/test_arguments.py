@@ -136,7 +136,7 @@ CONSTRUCTORS = {
         ValueError,
         "data_format",
     ),
-    "sparse input": (lambda: gazelle.Input((1,), sparse=True), ValueError, "Sparse"),
+    "ragged input": (lambda: gazelle.Input((1,), ragged=True), ValueError, "Ragged"),
 }
 CALLS = {
     "rank 1": (

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+_DENSE_IS_FASTER = 50  # the elements of a matrix per nonzero below which its dense form is faster
 
 
 class SparseRule(NamedTuple):
@@ -30,6 +33,58 @@ def is_sparse(x: Any) -> bool:
 def dense(x: Any) -> Any:
     """A sparse array with all its zeros; anything else as it is."""
     return x.todense() if type(x).__name__ == "BCOO" else x
+
+
+def scipy_csr(x: Any) -> Any:
+    """A BCOO array or any sparse matrix of SciPy as a CSR matrix; one that is CSR as it is."""
+    if type(x).__name__ != "BCOO":
+        return x.tocsr()
+    from scipy.sparse import coo_array
+
+    if x.n_batch or x.n_dense:
+        from jax.experimental.sparse import bcoo_update_layout
+
+        x = bcoo_update_layout(x, n_batch=0, n_dense=0)
+    rows, columns = np.asarray(x.indices).T
+    inside = (rows < x.shape[0]) & (columns < x.shape[1])  # JAX's padding is outside
+    kept = np.asarray(x.data)[inside], (rows[inside], columns[inside])
+    return coo_array(kept, shape=x.shape).tocsr()
+
+
+def from_scipy(x: Any) -> Any:
+    """A sparse matrix of SciPy as a BCOO array."""
+    from jax.experimental.sparse import BCOO
+
+    return BCOO.from_scipy_sparse(x.tocoo())
+
+
+def is_scipy(x: Any) -> bool:
+    """Whether `x` is a sparse matrix or array of SciPy."""
+    return hasattr(x, "tocsr") and hasattr(x, "nnz")
+
+
+def matmul(x: Any, kernel: jax.Array) -> jax.Array:
+    """`x @ kernel`; for a BCOO matrix of few nonzeros it is computed from these.
+
+    Per multiplication, a dense product is some 50 times as fast as a sum of picked rows.
+
+    Args:
+        x: An array `(..., inputs)`, or a BCOO array.
+        kernel: `(inputs, units)`.
+
+    Returns:
+        An array `(..., units)`.
+    """
+    if type(x).__name__ != "BCOO":
+        return jnp.matmul(x, kernel)
+    is_matrix = x.ndim == 2 and not x.n_batch and not x.n_dense
+    if not is_matrix or x.nse * _DENSE_IS_FASTER > x.shape[0] * x.shape[1]:
+        return jnp.matmul(x.todense(), kernel)
+    rows, columns = x.indices[:, 0], x.indices[:, 1]
+    # JAX's padding lies outside the matrix: its row is dropped, whatever is picked for it.
+    products = x.data[:, None] * kernel.at[columns].get(mode="clip")  # (nonzeros, units)
+    sums = jnp.zeros((x.shape[0], kernel.shape[1]), products.dtype)
+    return sums.at[rows].add(products, mode="drop")
 
 
 def flags(tensors: Any) -> list[bool | None]:

@@ -17,6 +17,7 @@ from gazelle._core.types import Shape
 # Two batch sizes that no axis of a real network has by chance: an axis whose size follows them is
 # the unknown one.
 _PROBES = (89, 97)
+_SPARSE_ARRAYS = frozenset({"BCOO", "SparseBatches"})
 
 
 class History(NamedTuple):
@@ -185,14 +186,22 @@ for _special, _name in (
     setattr(KerasTensor, _special, _method(_name))
 
 
+def _is_leaf(node: Any) -> bool:
+    """Whether a node is a leaf for Gazelle although JAX sees a structure, or nothing, in it."""
+    return node is None or type(node).__name__ in _SPARSE_ARRAYS
+
+
 def leaves(structure: Any) -> list[Any]:
-    """The leaves of nested lists, tuples and dicts (by their sorted keys); None is a leaf."""
-    return jax.tree.leaves(structure, is_leaf=lambda leaf: leaf is None)
+    """The leaves of nested lists, tuples and dicts (by their sorted keys).
+
+    None and sparse arrays are leaves.
+    """
+    return jax.tree.leaves(structure, is_leaf=_is_leaf)
 
 
 def map_structure(function: Callable[..., Any], structure: Any, *rest: Any) -> Any:
-    """`function` on every leaf, the structure kept; None is a leaf."""
-    return jax.tree.map(function, structure, *rest, is_leaf=lambda leaf: leaf is None)
+    """`function` on every leaf, the structure kept; None and sparse arrays are leaves."""
+    return jax.tree.map(function, structure, *rest, is_leaf=_is_leaf)
 
 
 def any_symbolic(args: Any, kwargs: Any = None) -> bool:

@@ -25,6 +25,13 @@ from gazelle._core.symbolic import KerasTensor, map_structure
 from gazelle._data.checks import as_numeric, check_lengths, column_names
 from gazelle._data.dataset import ImageDataset, PyDataset, unpack_x_y_sample_weight
 from gazelle._data.memory import aligned_cast
+from gazelle._data.numeric import is_target
+from gazelle._data.sparse_rows import (
+    SparseRows,
+    as_sparse_rows,
+    is_sparse_matrix,
+    sparse_to_device,
+)
 
 DEFAULT_BATCH_SIZE = 32
 _LARGEST_INT32 = 2**31 - 1  # programs count samples and steps with int32
@@ -35,7 +42,8 @@ class ArrayFeed:
     """Arrays with the samples along their first axis, cut into batches.
 
     Args:
-        x: Inputs: an array, or a list or dict of arrays, each `(samples, ...)`.
+        x: Inputs: an array, or a list or dict of arrays, each `(samples, ...)`; also sparse
+            matrices, which stay sparse.
         y: Targets in the same forms, or None.
         sample_weight: Weights in the same forms, or None.
         batch_size: Samples per batch. None means `ceil(samples / steps)` if `steps` is given, else
@@ -362,8 +370,10 @@ class StreamFeed:
             self.batches = done
 
 
-def _copied(array: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
+def _copied(array: Any) -> Any:
     """A copy of a batch's array: a generator may write the next batch into the same memory."""
+    if isinstance(array, SparseRows):
+        return array.copy()
     if isinstance(array, np.ndarray):
         return aligned_cast(array, device_dtype(array.dtype))
     return array
@@ -455,11 +465,16 @@ def named_leaves(name: str, structure: Any) -> dict[str, Any]:
     return found
 
 
-def to_device(array: np.ndarray | jax.Array | None) -> jax.Array | None:
-    """Put an array on the device, in the device's type; returns None for None."""
+def to_device(array: Any) -> Any:
+    """Put an array on the device, in the device's type; returns None for None.
+
+    Sparse rows become a BCOO array.
+    """
     if array is None:
         return None
     dtype = device_dtype(array.dtype)
+    if isinstance(array, SparseRows):
+        return sparse_to_device(array, dtype)
     if isinstance(array, np.ndarray):
         return jax.device_put(array if array.dtype == dtype else aligned_cast(array, dtype))
     return array if array.dtype == dtype else array.astype(dtype)
@@ -475,10 +490,11 @@ def device_dtype(dtype: Any) -> np.dtype:
     return np.dtype(jax.dtypes.canonicalize_dtype(dtype))
 
 
-def _spec(array: np.ndarray | jax.Array | None) -> KerasTensor | None:
+def _spec(array: Any) -> KerasTensor | None:
     if array is None:
         return None
-    return KerasTensor((None, *array.shape[1:]), device_dtype(array.dtype), name="data")
+    shape, dtype = (None, *array.shape[1:]), device_dtype(array.dtype)
+    return KerasTensor(shape, dtype, isinstance(array, SparseRows), name="data")
 
 
 def _checked(
@@ -499,12 +515,14 @@ def _numeric(name: str, structure: Any) -> Any:
 
     A list of numbers becomes one array, a list of arrays stays a list.
     """
-    if structure is None:
-        return None
+    if structure is None or isinstance(structure, SparseRows):
+        return structure
     if isinstance(structure, dict):
         return {key: _numeric(f"{name}[{key!r}]", value) for key, value in structure.items()}
     if isinstance(structure, list | tuple) and any(map(_holds_arrays, structure)):
         return type(structure)(_numeric(f"{name}[{i}]", item) for i, item in enumerate(structure))
+    if is_sparse_matrix(structure) and not is_target(name) and "weight" not in name:
+        return as_sparse_rows(name, structure)
     array = as_numeric(name, structure)
     if array.ndim == 0:
         raise DataError(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from gazelle._core.symbolic import leaves
+from gazelle._data.sparse_rows import SparseRows
 
 MOST_SAMPLED = 128
 _MOST_CLASSES = 10_000
-_ROWS_AT_A_TIME = 4096
+_NUMBERS_AT_A_TIME = 1 << 20
 
 
 def sample_digests(x: Any) -> list[str]:
@@ -45,11 +47,8 @@ def share_known(sample: list[str], x: Any) -> float | None:
     arrays = _arrays(x)
     if not sample or not arrays:
         return None
-    wanted, rows = set(sample), len(arrays[0])
-    found: set[str] = set()
-    for start in range(0, rows, _ROWS_AT_A_TIME):
-        places = np.arange(start, min(start + _ROWS_AT_A_TIME, rows))
-        found |= wanted & set(_digests(arrays, places))
+    wanted = set(sample)
+    found = wanted.intersection(_digests(arrays, np.arange(len(arrays[0]))))
     return len(found) / len(wanted)
 
 
@@ -82,24 +81,37 @@ def _is_one_hot(y: np.ndarray) -> bool:
     return bool((y.sum(axis=1) == 1).all())
 
 
-def _arrays(x: Any) -> list[np.ndarray]:
-    """The arrays in `x`, those of a dict by sorted keys; empty if one is not a NumPy array."""
+def _arrays(x: Any) -> list[Any]:
+    """The arrays in `x`, those of a dict by sorted keys; empty if one is not in main memory."""
     if isinstance(x, dict):
         x = {key: x[key] for key in sorted(x, key=str)}
     arrays = leaves(x)
-    if all(isinstance(array, np.ndarray) and array.ndim for array in arrays):
+    if all(isinstance(array, np.ndarray | SparseRows) and array.ndim for array in arrays):
         return arrays
     return []
 
 
-def _digests(arrays: list[np.ndarray], places: np.ndarray) -> Iterable[str]:
+def _rows(array: Any, places: np.ndarray) -> np.ndarray:
+    """These rows, with all the zeros of sparse ones."""
+    return array[places].toarray() if isinstance(array, SparseRows) else array[places]
+
+
+def _digests(arrays: list[Any], places: np.ndarray) -> Iterator[str]:
     """One digest per row.
 
-    Numbers are converted to float32 first, so that a row has the same digest in every type.
+    Numbers are converted to float32 first, so that a row has the same digest in every type. So it
+    has as a row of a sparse matrix, of which a few rows at a time are made dense.
     """
+    numbers = sum(math.prod(array.shape[1:]) for array in arrays)
+    step = max(1, _NUMBERS_AT_A_TIME // max(1, numbers))
+    for start in range(0, len(places), step):
+        yield from _digests_of_piece(arrays, places[start : start + step])
+
+
+def _digests_of_piece(arrays: list[Any], places: np.ndarray) -> Iterator[str]:
     with np.errstate(over="ignore", invalid="ignore"):
         parts = [
-            np.ascontiguousarray(array[places], dtype=np.float32).reshape(len(places), -1)
+            np.ascontiguousarray(_rows(array, places), np.float32).reshape(len(places), -1)
             for array in arrays
         ]
     table = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]

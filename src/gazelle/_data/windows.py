@@ -27,6 +27,7 @@ import numpy as np
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle._data.feeds import ArrayFeed, device_dtype, to_device
 from gazelle._data.memory import aligned_empty, is_aligned
+from gazelle._data.sparse_rows import SparseBatches, SparseRows
 
 WINDOW_BYTES = 8 << 20
 LARGEST_WINDOW_BYTES = 64 << 20  # limit for batches so large that four do not fit into WINDOW_BYTES
@@ -56,7 +57,7 @@ def on_device(feed: ArrayFeed) -> Resident | Window:
         if in_order and all(_usable_in_place(array) for array in arrays):
             return Resident(feed)
         return Window(feed, WINDOW_BYTES)
-    size = sum(array.size * device_dtype(array.dtype).itemsize for array in arrays)
+    size = sum(len(array) * _row_bytes(array) for array in arrays)
     if size <= _SHARE * _free_memory():
         return Resident(feed)
     return Window(feed, ACCELERATOR_WINDOW_BYTES)
@@ -203,9 +204,7 @@ class Window(_Source):
     def __init__(self, feed: ArrayFeed, limit: int):
         super().__init__(feed)
         arrays = [array for array in leaves(self._arrays) if array is not None]
-        sample_bytes = sum(
-            _row_size(array) * device_dtype(array.dtype).itemsize for array in arrays
-        )
+        sample_bytes = sum(map(_row_bytes, arrays))
         batch_bytes = max(1, sample_bytes * feed.batch_size)
         large = min(4, LARGEST_WINDOW_BYTES // batch_bytes)
         most = max(1, large, limit // batch_bytes)
@@ -213,6 +212,9 @@ class Window(_Source):
         self._samples = _buffer_samples(feed, most)
         self._current: _Buffer | None = None
         self._other: _Buffer | None = None
+        # Of sparse data: the slots of a batch, for each array; 0 for others.
+        self._slots = [0 for _ in leaves(self._arrays)]
+        self._make_room(None)
 
     @property
     def size(self) -> int:
@@ -236,6 +238,7 @@ class Window(_Source):
         self._order = order
         if unchanged:
             return  # the buffers hold what this pass will read
+        self._make_room(order)
         if busy:
             self._current, self._other = self._other, self._current
         for buffer in (self._current, self._other):
@@ -271,6 +274,20 @@ class Window(_Source):
         if self._current is None or not self._holds(self._current, batch):
             self._other = self._filled(self._other, batch)
 
+    def _make_room(self, order: np.ndarray | None) -> None:
+        """Begin with new buffers where a batch of sparse data has more values than there is room.
+
+        Args:
+            order: The order of the pass.
+        """
+        needed = [
+            array.slots(order, self.feed.batch_size) if isinstance(array, SparseRows) else 0
+            for array in leaves(self._arrays)
+        ]
+        if any(more > room for more, room in zip(needed, self._slots, strict=True)):
+            self._slots = list(map(max, needed, self._slots))
+            self._current = self._other = None
+
     def _filled(self, buffer: _Buffer | None, batch: int) -> _Buffer:
         """`buffer` (a new one for None) with the batches from number `batch` on in it."""
         feed = self.feed
@@ -279,7 +296,7 @@ class Window(_Source):
         if stop >= feed.full_batches * feed.batch_size:
             stop = feed.samples  # the shorter last batch comes along
         if buffer is None:
-            buffer = _Buffer(self._arrays, self._samples)
+            buffer = _Buffer(self._arrays, self._samples, self.feed.batch_size, self._slots)
         rows = slice(start, stop) if self._order is None else self._order[start:stop]
         buffer.fill(self._arrays, rows)
         buffer.first = batch
@@ -305,11 +322,16 @@ class _Buffer:
     Args:
         arrays: What the buffer is for, `(x, y, sample_weight)`.
         samples: Samples that it has room for.
+        batch_size: Samples per batch.
+        slots: For each array the values of a batch, where it is sparse.
     """
 
-    def __init__(self, arrays: Any, samples: int):
+    def __init__(self, arrays: Any, samples: int, batch_size: int, slots: list[int]):
         self.first = _EMPTY  # number of the first batch in it
-        self._memory = map_structure(lambda array: _room_for(array, samples), arrays)
+        each = iter(slots)
+        self._memory = map_structure(
+            lambda array: _room_for(array, samples, batch_size, next(each)), arrays
+        )
         self.data: Any = jax.device_put(self._memory)
         pairs = zip(jax.tree.leaves(self._memory), jax.tree.leaves(self.data), strict=True)
         self._in_place = jax.default_backend() == "cpu" and all(
@@ -320,7 +342,9 @@ class _Buffer:
         """Gather these rows of each array."""
         count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
         for array, memory in zip(leaves(arrays), leaves(self._memory), strict=True):
-            if array is not None:
+            if isinstance(array, SparseRows):
+                memory.fill(array, rows)
+            elif array is not None:
                 gather(np.asarray(array), rows, memory[:count])
         if not self._in_place:
             self.data = jax.block_until_ready(jax.device_put(self._memory))
@@ -376,15 +400,34 @@ def _row_size(array: np.ndarray | jax.Array) -> int:
     return int(np.prod(array.shape[1:], dtype=np.int64))
 
 
-def _room_for(array: np.ndarray | jax.Array | None, samples: int) -> np.ndarray | None:
-    """Memory for `samples` samples of an array, in the device's type."""
+def _row_bytes(array: Any) -> int:
+    """Bytes of one sample on the device; of an average one if the data is sparse."""
+    if isinstance(array, SparseRows):
+        return array.row_bytes
+    return _row_size(array) * device_dtype(array.dtype).itemsize
+
+
+def _room_for(array: Any, samples: int, batch_size: int, slots: int) -> Any:
+    """Memory for `samples` samples of an array, in the device's type.
+
+    Args:
+        array: An array, sparse rows or None.
+        samples: How many.
+        batch_size: Samples per batch.
+        slots: The values of a batch of sparse rows.
+    """
     if array is None:
         return None
+    if isinstance(array, SparseRows):
+        shape, dtype = (samples, array.shape[1]), device_dtype(array.dtype)
+        return SparseBatches.empty(shape, dtype, min(batch_size, samples), slots)
     return aligned_empty((samples, *array.shape[1:]), device_dtype(array.dtype))
 
 
-def _usable_in_place(array: np.ndarray | jax.Array) -> bool:
+def _usable_in_place(array: Any) -> bool:
     """Whether programs on a CPU can use an array where it is."""
+    if isinstance(array, SparseRows):
+        return False
     if array.dtype != device_dtype(array.dtype):
         return False
     return isinstance(array, jax.Array) or is_aligned(array)

@@ -13,6 +13,7 @@ from gazelle._core.dtypes import is_float
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle._core.variable import Variable
 from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed, device_dtype, to_device
+from gazelle._data.sparse_rows import SparseRows, joined_rows
 from gazelle._engine.engine import Engine
 from gazelle._engine.programs import settings
 from gazelle.callbacks import CallbackList
@@ -222,7 +223,7 @@ def _blocks_of_stream(feed: StreamFeed, group: int) -> Iterator[Any]:
 def _joined(batches: list[Any]) -> Any:
     if len(batches) == 1:
         return batches[0]
-    return map_structure(lambda *parts: np.concatenate(parts), *batches)
+    return map_structure(joined_rows, *batches)
 
 
 def _largest_block(arrays: list[Any]) -> int:
@@ -240,6 +241,8 @@ def _started(engine: Engine, x: Any, eager: bool) -> Any:
     def pad(array: Any) -> Any:
         if array is None or size == rows:
             return array
+        if isinstance(array, SparseRows):
+            return array[np.minimum(np.arange(size), rows - 1)]
         array = np.asarray(array)
         return np.concatenate([array, np.broadcast_to(array[-1:], (size - rows, *array.shape[1:]))])
 

@@ -16,6 +16,7 @@ from gazelle._data.checks import (
     class_weights_to_sample_weights,
 )
 from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed, named_leaves
+from gazelle._data.sparse_rows import SparseRows, check_sparse_finite
 from gazelle._engine.engine import Engine
 from gazelle.losses import Loss
 
@@ -74,7 +75,11 @@ def check_values(
     x, y, weight = batch
     _check_targets_are_there(engine, y, label, place)
     for name, array in (named_leaves(f"{label}x", x) | named_leaves(f"{label}y", y)).items():
-        check_finite(f"{name}{place}", array, columns if name == f"{label}x" else None)
+        named = columns if name == f"{label}x" else None
+        if isinstance(array, SparseRows):
+            check_sparse_finite(f"{name}{place}", array, named)
+        else:
+            check_finite(f"{name}{place}", array, named)
     for name, array in named_leaves(f"{label}sample_weight", weight).items():
         check_sample_weight(array, len(array), name=f"{name}{place}")
     _check_targets(engine, y, label, place)

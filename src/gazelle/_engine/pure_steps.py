@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from gazelle._core.pure import borrowed
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle._core.variable import Variable, plain, values_of
+from gazelle._data.sparse_rows import SparseBatches
 from gazelle._engine.kernel import Span, plan_for
 from gazelle._engine.own_steps import traced_once
 from gazelle._engine.steps import Steps
@@ -226,15 +227,15 @@ class PureSteps:
 
 def _batch(data: Any, order: jax.Array | None, start: Any, size: int) -> Any:
     """`size` samples of each array from position `start`, in the order of this epoch."""
-    if order is None:
+    rows = None if order is None else jax.lax.dynamic_slice_in_dim(order, start, size)
 
-        def take(array: jax.Array | None) -> jax.Array | None:
-            return None if array is None else jax.lax.dynamic_slice_in_dim(array, start, size)
-
-    else:
-        rows = jax.lax.dynamic_slice_in_dim(order, start, size)
-
-        def take(array: jax.Array | None) -> jax.Array | None:
-            return None if array is None else array.at[rows].get(mode="promise_in_bounds")
+    def take(array: Any) -> Any:
+        if array is None:
+            return None
+        if isinstance(array, SparseBatches):
+            return array.batch(start, size)
+        if rows is None:
+            return jax.lax.dynamic_slice_in_dim(array, start, size)
+        return array.at[rows].get(mode="promise_in_bounds")
 
     return map_structure(take, data)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gazelle._data.known import share_known
+from gazelle._data.sparse_rows import as_sparse_rows, is_sparse_matrix
 from gazelle._report import figures, schema
 from gazelle._report.evaluation import Evaluation, column_names
 from gazelle._report.predictions import class_numbers
@@ -125,7 +126,10 @@ def _numeric_arrays(x: Any) -> Any:
         items = [_numeric_arrays(part) for part in x]
         return None if any(item is None for item in items) else items
     try:
-        array = np.asarray(x, dtype=None if isinstance(x, np.ndarray) else np.float32)
+        if is_sparse_matrix(x):
+            array: Any = as_sparse_rows("x", x)
+        else:
+            array = np.asarray(x, dtype=None if isinstance(x, np.ndarray) else np.float32)
     except (TypeError, ValueError):
         return None
     if array.ndim == 0 or array.dtype.kind not in "iufb" or len(array) > _MOST_SEARCHED:

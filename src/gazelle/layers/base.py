@@ -17,6 +17,7 @@ from gazelle._core.errors import ArgumentError
 from gazelle._core.lending import check_process
 from gazelle._core.masks import moved
 from gazelle._core.registry import is_own_class, reading_config, serialize
+from gazelle._core.sparse import dense, is_sparse
 from gazelle._core.symbolic import Node, any_symbolic, leaves, map_structure
 from gazelle._core.variable import Variable, plain
 from gazelle.layers import calling
@@ -73,6 +74,7 @@ class Layer(Weighted):
     input_spec: InputSpec | list[InputSpec] | None = None
     _layer_state: LayerState  # all that the layer keeps for itself
     _makes_masks: bool = True  # whether `compute_mask` may give a mask where inputs have none
+    _takes_sparse: bool = False  # of Gazelle's layers: whether `call` computes from sparse arrays
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the constructor's arguments, which `get_config` returns by default."""
@@ -269,9 +271,17 @@ class Layer(Weighted):
     def _as_array(self, value: Any) -> Any:
         """An argument as `call` sees it: floats in the compute dtype."""
         array = calling.as_array(value, self.name)
+        if is_sparse(array):
+            return self._as_sparse(array)
         if isinstance(array, jax.Array):
             array = array.astype(self._cast(array.dtype))
         return moved(array, value)
+
+    def _as_sparse(self, array: Any) -> Any:
+        """A BCOO array as `call` sees it: dense if the layer computes from dense arrays alone."""
+        array = array.astype(self._cast(array.dtype))
+        takes_it = self._takes_sparse or not is_own_class(type(self))
+        return array if takes_it else dense(array)
 
     def _cast(self, dtype: Any) -> Any:
         """The type in which `call` sees an argument of a type."""

@@ -17,6 +17,7 @@ from gazelle._core.errors import ArgumentError, ArgumentTypeError, GazelleError,
 from gazelle._core.identity import is_among
 from gazelle._core.masks import forget_old, masks_of, own_table, set_masks
 from gazelle._core.pure import pure
+from gazelle._core.sparse import from_scipy, is_scipy
 from gazelle._core.symbolic import KerasTensor, infer, leaves, map_structure
 from gazelle._core.variable import Variable, plain, set_values, values_of
 from gazelle._data.numeric import check_range
@@ -53,6 +54,8 @@ def as_array(value: Any, layer_name: str) -> Any:
     """
     if isinstance(value, Variable):
         return value.value
+    if is_scipy(value):
+        return from_scipy(value)
     is_array = hasattr(value, "__array__") and hasattr(value, "shape")
     if isinstance(value, jax.Array) or not is_array:
         return value

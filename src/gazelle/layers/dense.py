@@ -11,6 +11,7 @@ from gazelle import activations, constraints, initializers, regularizers
 from gazelle._core.checks import positive_int
 from gazelle._core.errors import ArgumentError, StateError
 from gazelle._core.registry import builtin
+from gazelle._core.sparse import matmul
 from gazelle._core.variable import Variable
 from gazelle.layers.arguments import LayerArguments
 from gazelle.layers.base import Layer
@@ -47,6 +48,8 @@ class Dense(Layer):
         >>> gazelle.layers.Dense(4)(gazelle.Input((3,))).shape
         (None, 4)
     """
+
+    _takes_sparse = True
 
     def __init__(
         self,
@@ -185,7 +188,7 @@ class Dense(Layer):
 
     def call(self, inputs: Any) -> Any:
         """`activation(inputs @ kernel + bias)`."""
-        outputs = jnp.matmul(inputs, jnp.asarray(self.kernel, self.compute_dtype))  # (..., units)
+        outputs = matmul(inputs, jnp.asarray(self.kernel, self.compute_dtype))  # (..., units)
         if self.bias is not None:
             with jax.numpy_rank_promotion("allow"):  # (..., units) + (units,) is meant so
                 outputs = outputs + jnp.asarray(self.bias, self.compute_dtype)

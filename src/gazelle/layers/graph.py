@@ -9,7 +9,10 @@ from typing import Any
 import jax.numpy as jnp
 
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from gazelle._core.identity import is_among
 from gazelle._core.masks import carrying_mask, moved
+from gazelle._core.registry import is_own_class
+from gazelle._core.sparse import dense, is_sparse
 from gazelle._core.symbolic import KerasTensor, Node, leaves, map_structure, nodes_between
 from gazelle.layers.base import Layer
 from gazelle.layers.input import Input, InputLayer
@@ -142,6 +145,9 @@ class Graph:
     def _fitted(self, tensor: KerasTensor, name: str, value: Any) -> Any:
         """One input with the dtype and rank of its `Input`, refused if its shape does not match."""
         wanted, shape = tensor.shape, tuple(value.shape)
+        is_array = not isinstance(value, KerasTensor)
+        stays_sparse = is_array and is_sparse(value) and self._sparse_at(tensor)
+        value = value if stays_sparse else dense(value)
         if len(shape) == len(wanted) - 1 and wanted[-1] == 1:
             value = moved(_reshaped(value, (*shape, 1)), value)
         elif len(shape) == len(wanted) + 1 and shape[-1] == 1:
@@ -160,7 +166,19 @@ class Graph:
             )
         if isinstance(value, KerasTensor):
             return value
+        if stays_sparse:
+            return value.astype(tensor.dtype)
         return moved(jnp.asarray(value, tensor.dtype), value)
+
+    def _sparse_at(self, tensor: KerasTensor) -> bool:
+        """Whether a sparse array stays sparse at an input: it says so, or Gazelle's layers can."""
+        if tensor.sparse:
+            return True
+        users = [node.operation for node in self.nodes if is_among(tensor, node.inputs)]
+        return all(
+            isinstance(user, Layer) and user._takes_sparse and is_own_class(type(user))
+            for user in users
+        )
 
 
 def _with_rank_of(tensor: KerasTensor, value: KerasTensor) -> KerasTensor:

@@ -22,7 +22,8 @@ class InputLayer(Layer):
         shape: Shape of one sample, a tuple without the batch axis, with None for axes of any size.
         batch_size: Size of the batch axis; None for any.
         dtype: Dtype of the data inside the model; floatx if None.
-        sparse: Not supported; for compatibility with Keras's signature.
+        sparse: Whether layers get sparse data as it is, as BCOO arrays. Sparse data may be passed
+            without it too; layers that compute from dense arrays alone then get dense batches.
         ragged: Not supported; for compatibility with Keras's signature.
         batch_shape: Shape with the batch axis, instead of `shape` and `batch_size`.
         input_tensor: An existing symbolic tensor to use for this input.
@@ -56,11 +57,11 @@ class InputLayer(Layer):
         given = given_input_shape(self)  # Keras 2's spelling: input_shape= or batch_input_shape=
         if given is not None:
             shape = given
-        if sparse or ragged:
+        if ragged:
             raise ArgumentError(
-                "Sparse and ragged inputs are not supported.",
-                expected="sparse=False, ragged=False",
-                fix="use dense arrays",
+                "Ragged inputs are not supported.",
+                expected="ragged=False",
+                fix="pad the rows to one length, and mask what was padded",
             )
         if input_tensor is not None:
             _check_tensor(input_tensor, shape, batch_size, batch_shape, dtype)
@@ -75,13 +76,13 @@ class InputLayer(Layer):
             )
         self.batch_shape = _as_shape(batch_shape)
         self.optional = optional
-        self.sparse = self.ragged = False
+        self.sparse, self.ragged = bool(sparse), False
         self.input_dtype = standardize_dtype(dtype or floatx())
         self.built = True
         self.supports_masking = True
         tensor = input_tensor
         if tensor is None:
-            tensor = KerasTensor(self.batch_shape, self.input_dtype, name=self.name)
+            tensor = KerasTensor(self.batch_shape, self.input_dtype, self.sparse, name=self.name)
         Node(self, (), {}, tensor)
 
     def call(self, *args: Any) -> Any:
@@ -100,7 +101,7 @@ class InputLayer(Layer):
         return {
             "batch_shape": list(self.batch_shape),
             "dtype": self.input_dtype,
-            "sparse": False,
+            "sparse": self.sparse,
             "ragged": False,
             "optional": self.optional,
             "name": self.name,
@@ -124,7 +125,7 @@ def Input(  # noqa: N802 (Keras's name)
         shape: Shape of one sample, a tuple without the batch axis: `(32, 32, 3)`.
         batch_size: Size of the batch axis; None for any.
         dtype: Dtype of the data inside the model; floatx if None.
-        sparse: Not supported.
+        sparse: Whether layers get sparse data as it is, see `InputLayer`.
         ragged: Not supported.
         batch_shape: Shape with the batch axis, instead of `shape` and `batch_size`.
         name: Name of the input, which is its key in dicts of data.

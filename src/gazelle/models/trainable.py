@@ -26,6 +26,8 @@ from gazelle.models.trainer import FitData, FitOptions, Trainer
 class Trainable(StepMethods):
     """The methods of `Model` that train. What they keep is in one object, the trainer."""
 
+    _takes_sparse = True  # the layers within decide
+
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self._graph: Graph | None = None

@@ -195,6 +195,8 @@ def _chain(program: Program) -> list[Any] | None:
 
 def _entered(value: Any, source: Source) -> np.ndarray:
     """One input with the rank and dtype of its `Input`."""
+    if hasattr(value, "toarray"):
+        value = value.toarray()  # a sparse matrix of SciPy
     try:
         array = np.asarray(value)
     except ValueError as error:
