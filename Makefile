@@ -11,7 +11,7 @@ VERSIONED := tests/test_door.py tests/test_packages.py tests/cli tests/_engine/k
 	tests/models tests/security tests/_plots tests/_report tests/saving tests/_engine/test_counts.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test coverage test-oldest test-newest lint format hooks security bench wheel clean
+.PHONY: help demo quick test coverage test-oldest test-newest lint format hooks conformance security bench wheel clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -47,6 +47,9 @@ format: .venv/ready-dev  ## format the code and fix style problems
 
 hooks: .venv/ready-dev  ## run the checks of `make lint` before each commit
 	@$(BIN)/pre-commit install
+
+conformance: .venv/ready-test  ## run Keras's own tests against Gazelle and write docs/conformance.md (30 minutes)
+	@$(BIN)/python tests/conformance/conformance.py --docs docs/conformance.md
 
 security: .venv/ready-test  ## measure the figures of docs/security.md beside Keras's (20 minutes)
 	@$(BIN)/python tests/security/figures.py --docs docs/security.md

@@ -13,6 +13,25 @@ import numpy as np
 from gazelle._core.errors import ArgumentError, ArgumentTypeError
 
 
+def checked_name(name: Any, what: str) -> str:
+    """A name that was given, checked to be text without `/`.
+
+    Args:
+        name: The name.
+        what: What has it, for the error text: `"A layer"`.
+
+    Raises:
+        ArgumentError: It is not text, or holds a `/`.
+    """
+    if not isinstance(name, str) or "/" in name:
+        raise ArgumentError(
+            f"{what}'s name must be text without '/'.",
+            received=repr(name),
+            fix="choose another name",
+        )
+    return name
+
+
 def array_from(what: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """The result of a user's function, which must be an array or a number.
 

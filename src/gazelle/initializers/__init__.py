@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import jax
+import numpy as np
+
 from gazelle._core import registry
 from gazelle.initializers.base import Initializer, RandomInitializer, catalogue
 from gazelle.initializers.drawn import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
@@ -33,7 +36,21 @@ variance_scaling = VarianceScaling
 zeros = Zeros
 
 
-get = catalogue.get
+def get(identifier: Any) -> Any:
+    """An initializer by name or config; an array is the weight itself.
+
+    Args:
+        identifier: A name; a config; a class, which is instantiated; an array of the weight's
+            shape; or an initializer, a callable or None, which is returned as it is.
+
+    Raises:
+        UnknownNameError: The name is unknown; the message suggests the nearest known names.
+    """
+    if isinstance(identifier, np.ndarray | jax.Array):
+        return Constant(np.asarray(identifier))
+    return catalogue.get(identifier)
+
+
 deserialize = catalogue.deserialize
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from gazelle._core.dtypes import is_float, standardize_dtype
 from gazelle._core.errors import ArgumentError
-from gazelle._core.registry import Catalogue, builtin, deserialize
+from gazelle._core.registry import Catalogue, builtin, deserialize, serialize
 
 catalogue = Catalogue("initializer", "keras.initializers")
 
@@ -76,7 +76,7 @@ class RandomInitializer(Initializer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; the seed is None unless it was given."""
-        return {"seed": self._given_seed}
+        return {"seed": serialize(self._given_seed)}
 
     def _generator(self, shape: tuple[int, ...]) -> np.random.Generator:
         # The shape is part of the seed, so that weights of different shapes with the same seed are

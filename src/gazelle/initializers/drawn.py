@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gazelle._core.errors import ShapeError
+from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle.initializers.base import RandomInitializer, catalogue, float_dtypes, shape_of
 
 
@@ -64,10 +64,19 @@ class RandomUniform(RandomInitializer):
         minval: Lower bound.
         maxval: Upper bound.
         seed: An int, a seed generator or None for a random seed.
+
+    Raises:
+        ArgumentError: `minval` is above `maxval`.
     """
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
         super().__init__(seed)
+        if minval > maxval:
+            raise ArgumentError(
+                "RandomUniform: the lower bound is above the upper one.",
+                expected="minval <= maxval",
+                received=f"minval={minval!r}, maxval={maxval!r}",
+            )
         self.minval = minval
         self.maxval = maxval
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.errors import ShapeError
-from gazelle._core.registry import deserialize
+from gazelle._core.registry import deserialize, serialize
 from gazelle.initializers.base import Initializer, catalogue, numpy_dtype, shape_of
 
 
@@ -60,7 +60,7 @@ class Constant(Initializer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {"value": self.value}
+        return {"value": serialize(self.value)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Constant:

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 import jax
 
-from gazelle._core.errors import ArgumentError
+from gazelle._core import checks
 from gazelle._core.masks import mask_of, set_mask
 from gazelle._core.names import snake_case, unique_name
 from gazelle._core.symbolic import KerasTensor, map_structure
@@ -43,13 +43,7 @@ def checked_name(name: str | None, class_name: str) -> str:
     """
     if name is None:
         return unique_name(snake_case(class_name))
-    if not isinstance(name, str) or "/" in name:
-        raise ArgumentError(
-            "A layer's name must be text without '/'.",
-            received=repr(name),
-            fix="choose another name",
-        )
-    return name
+    return checks.checked_name(name, "A layer")
 
 
 def first_input_shape(kwargs: InputArguments) -> tuple[int | None, ...] | None:

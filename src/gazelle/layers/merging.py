@@ -285,9 +285,20 @@ class Dot(_Merging):
         self.normalize = normalize
 
     def _pair(self, shapes: list[tuple[int | None, ...]]) -> tuple[int, int]:
-        """The axis of each input, counted from 0."""
-        first, second = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
-        return first % len(shapes[0]), second % len(shapes[1])
+        """The axis of each input, counted from 0.
+
+        Raises:
+            ShapeError: An input does not have it, or it is the batch axis.
+        """
+        pair = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        for axis, shape in zip(pair, shapes, strict=False):
+            if axis >= len(shape) or axis % len(shape) == 0 or axis < -len(shape):
+                raise ShapeError(
+                    f"Layer {self.name!r}: axis {axis} is not an axis of a sample.",
+                    expected=f"1 to {len(shape) - 1}, or negative ones",
+                    received=f"axes={self.axes!r}, an input of shape {tuple(shape)}",
+                )
+        return pair[0] % len(shapes[0]), pair[1] % len(shapes[1])
 
     def build(self, input_shape: Any) -> None:
         """Check that there are two inputs of equal size along the axes."""

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gazelle._core.checks import array_from, one_of
+from gazelle._core.checks import array_from, checked_name, one_of
 from gazelle._core.dtypes import get_policy
 from gazelle._core.lending import check_process
 from gazelle._core.masks import mask_of
@@ -46,7 +46,8 @@ class Loss:
         reduction: str | None = SUM_OVER_BATCH_SIZE,
         dtype: Any = None,
     ):
-        self.name = name or unique_name(snake_case(type(self).__name__))
+        automatic = name or unique_name(snake_case(type(self).__name__))
+        self.name = checked_name(automatic, "A loss")
         self.reduction = one_of("reduction", reduction, REDUCTIONS, type(self).__name__)
         self._given_dtype = None if dtype is None else get_policy(dtype).compute_dtype
         self._dtype = self._given_dtype or get_policy(None).compute_dtype

@@ -331,6 +331,12 @@ def _one_hot(
 ) -> tuple[jax.Array, jax.Array]:
     """The smoothed targets and the predictions, of the same shape; warns of a single class."""
     t, y_pred = equal(loss, y_true, y_pred, _FIX)
+    if not isinstance(axis, int) or not -y_pred.ndim <= axis < y_pred.ndim:
+        raise ArgumentError(
+            f"{loss}: axis is not the axis of the classes.",
+            expected=f"an int from {-y_pred.ndim} to {y_pred.ndim - 1}",
+            received=f"axis={axis!r}",
+        )
     if y_pred.shape[axis] == 1:
         warnings.warn(
             f"{loss} with a single class is always 0 (y_pred has shape {y_pred.shape}): for a"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from typing import Any
 
 import jax
@@ -51,22 +50,21 @@ class FBetaScore(Metric):
         super().__init__(name=name, dtype=dtype)
         owner = type(self).__name__
         self.average = one_of("average", average, (None, "micro", "macro", "weighted"), owner)
-        is_number = isinstance(beta, numbers.Real) and not isinstance(beta, bool)
-        if not is_number or not 0 < beta < math.inf:
+        if not isinstance(beta, float) or not 0 < beta < math.inf:
             raise ArgumentError(
                 f"{owner}: beta is out of range.",
-                expected="a number > 0",
+                expected="a float > 0, such as 2.0",
                 received=f"beta={beta!r}",
             )
-        within = isinstance(threshold, numbers.Real) and 0 < threshold <= 1
+        within = isinstance(threshold, float) and 0 < threshold <= 1
         if threshold is not None and not within:
             raise ArgumentError(
                 f"{owner}: threshold is out of range.",
-                expected="None or a number with 0 < threshold <= 1",
+                expected="None or a float with 0 < threshold <= 1, such as 0.5",
                 received=f"threshold={threshold!r}",
             )
-        self.beta = float(beta)
-        self.threshold = None if threshold is None else float(threshold)
+        self.beta = beta
+        self.threshold = threshold
         self.built = False
 
     def build(self, y_true_shape: Any, y_pred_shape: Any) -> None:

@@ -86,6 +86,13 @@ def confusion_counts(
     Raises:
         ShapeError: The shapes do not match, or `top_k` or `class_id` exceeds the number of classes.
     """
+    if class_id is not None and jnp.ndim(y_pred) < 2:
+        raise ShapeError(
+            f"{owner}: class_id needs predictions of several classes.",
+            expected="predictions (n, C)",
+            received=f"shape {jnp.shape(y_pred)}",
+            fix="leave out class_id",
+        )
     y_true, y_pred = match_labels(y_true, y_pred, owner)
     y_pred = y_pred.astype(dtype)
     positive = (y_true != 0).astype(dtype)

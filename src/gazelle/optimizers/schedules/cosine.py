@@ -10,6 +10,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from gazelle._core.checks import checked_name
 from gazelle.optimizers.schedules.schedule import (
     LearningRateSchedule,
     as_float,
@@ -58,7 +59,7 @@ class CosineDecay(LearningRateSchedule):
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
         self.alpha = alpha
-        self.name = name
+        self.name = checked_name(name, "A schedule")
         self.warmup_target = warmup_target
         self.warmup_steps = warmup_steps
 
@@ -118,6 +119,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         name: str = "SGDRDecay",
     ):
         check_positive("first_decay_steps", first_decay_steps, self)
+        check_positive("t_mul", t_mul, self)
         check_numbers(
             self,
             initial_learning_rate=initial_learning_rate,
@@ -130,7 +132,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.t_mul = t_mul
         self.m_mul = m_mul
         self.alpha = alpha
-        self.name = name
+        self.name = checked_name(name, "A schedule")
 
     def __call__(self, step: Any) -> Any:
         """The learning rate at a step."""

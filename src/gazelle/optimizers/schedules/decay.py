@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from gazelle._core.checks import checked_name
 from gazelle._core.errors import ArgumentError
 from gazelle.optimizers.schedules.schedule import (
     LearningRateSchedule,
@@ -34,7 +35,7 @@ class _RateDecay(LearningRateSchedule):
         self.decay_steps = decay_steps
         self.decay_rate = decay_rate
         self.staircase = staircase
-        self.name = name
+        self.name = checked_name(name, "A schedule")
 
     def _periods(self, step: Any) -> Any:
         """The number of periods done: a whole number if `staircase`."""
@@ -149,7 +150,7 @@ class PolynomialDecay(LearningRateSchedule):
         self.end_learning_rate = end_learning_rate
         self.power = power
         self.cycle = cycle
-        self.name = name
+        self.name = checked_name(name, "A schedule")
 
     def __call__(self, step: Any) -> Any:
         """The learning rate at a step."""
@@ -207,7 +208,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
             )
         self.boundaries = list(boundaries)
         self.values = list(values)
-        self.name = name
+        self.name = checked_name(name, "A schedule")
 
     def __call__(self, step: Any) -> Any:
         """The learning rate at a step."""
