@@ -64,6 +64,6 @@ def test_the_names_in_a_message_exist(where, name):
 
 
 def test_names_that_do_not_exist_are_detected():
-    assert not exists("gazelle.layers.StringLookup")
+    assert not exists("gazelle.layers.LSTM")
     assert not exists("utils.no_such_thing")
     assert len(set(advised())) > 20

@@ -10,6 +10,7 @@ import numpy as np
 
 from gazelle._core.errors import ArgumentError, ArgumentTypeError
 
+TEXT = "string"
 FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
 _ALL_TYPES = (*FLOAT_TYPES, "bool", "uint8", "uint16", "uint32", "int8", "int16", "int32", "int64")
 
@@ -179,6 +180,8 @@ def get_policy(identifier: object) -> DTypePolicy:
 def standardize_dtype(dtype: Any) -> str:
     """A dtype's name: `np.float32` -> `"float32"`, `int` -> `"int32"`; floatx for None and `float`.
 
+    Text is `"string"`: symbolic tensors have this dtype, arrays of JAX do not.
+
     Raises:
         ArgumentError: `dtype` is not a dtype.
     """
@@ -188,6 +191,8 @@ def standardize_dtype(dtype: Any) -> str:
         return "int32"
     if dtype is bool:
         return "bool"
+    if dtype is str or (isinstance(dtype, str) and dtype == TEXT):
+        return TEXT
     try:
         return str(jnp.dtype(dtype))
     except TypeError:

@@ -178,6 +178,7 @@ class StreamFeed:
         label: Prefix of `x` and `y` in error messages, such as `"validation "`.
         replay: Whether to keep a generator's batches, so that `begin_epoch(from_start=True)` can
             repeat them.
+        prepare: What is done to the inputs of each batch first; None for nothing.
 
     Raises:
         DataError: The source is empty, or a batch is not numeric.
@@ -191,8 +192,10 @@ class StreamFeed:
         shuffle: bool | str = False,
         label: str = "",
         replay: bool = False,
+        prepare: Callable[[Any], Any] | None = None,
     ):
         self.source = source
+        self._prepare = prepare
         self.steps = None if steps is None else _positive("steps_per_epoch", steps)
         self.shuffle = shuffle
         self.label = label
@@ -281,7 +284,10 @@ class StreamFeed:
             )
         if isinstance(item, list) and not self.indexed:
             item = tuple(item)
-        parts, _ = _checked(self.label, *unpack_x_y_sample_weight(item))
+        x, y, sample_weight = unpack_x_y_sample_weight(item)
+        if self._prepare is not None:
+            x = self._prepare(x)
+        parts, _ = _checked(self.label, x, y, sample_weight)
         batch: Any = tuple(map_structure(_copied, part) for part in parts)
         if self._weigh is not None:
             batch = self._weigh(batch)
@@ -391,6 +397,7 @@ def as_feed(
     steps: int | None = None,
     shuffle: bool | str = False,
     label: str = "",
+    prepare: Callable[[Any], Any] | None = None,
 ) -> Feed:
     """Make a feed from whatever fit, evaluate and predict accept as `x`.
 
@@ -402,6 +409,8 @@ def as_feed(
         steps: Steps per epoch; None for all.
         shuffle: See `ArrayFeed` and `StreamFeed`.
         label: Prefix of `x` and `y` in error messages, such as `"validation "`.
+        prepare: What is done to the inputs first, once to arrays and to each batch of a stream;
+            None for nothing.
 
     Raises:
         ArgumentError: `y` or `sample_weight` with a generator or dataset, which brings its own.
@@ -423,7 +432,9 @@ def as_feed(
                     received=f"{name} of type {type(value).__name__}",
                     fix="yield tuples (x, y, sample_weight) from the generator",
                 )
-        return StreamFeed(x, steps=steps, shuffle=shuffle, label=label)
+        return StreamFeed(x, steps=steps, shuffle=shuffle, label=label, prepare=prepare)
+    if prepare is not None and x is not None:
+        x = prepare(x)
     if x is None or isinstance(x, str | bytes):
         raise ArgumentTypeError(
             f"Unrecognized data type: {label}x={x!r} (of type {type(x).__name__}).",
@@ -532,7 +543,9 @@ def _numeric(name: str, structure: Any) -> Any:
 
 
 def _holds_arrays(item: Any) -> bool:
-    """Whether an item of a list is an array, or a dict of arrays, rather than a number or row."""
+    """Whether an item of a list is an array, or a structure of arrays, not a number or a row."""
+    if isinstance(item, list | tuple):
+        return any(map(_holds_arrays, item))
     return getattr(item, "shape", ()) != () or isinstance(item, dict)
 
 

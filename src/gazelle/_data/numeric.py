@@ -330,7 +330,10 @@ def _text(name: str, array: np.ndarray, columns: Sequence[str] | None) -> DataEr
     elif is_target(name):
         fix = "encode text as numbers: classes, y = np.unique(y, return_inverse=True)"
     else:
-        fix = "encode text as numbers: pandas.get_dummies or pandas.factorize"
+        fix = (
+            "encode text as numbers: gazelle.layers.StringLookup or TextVectorization as the first"
+            " layer, or pandas.get_dummies"
+        )
     where = place(np.unravel_index(at, array.shape), columns)
     return DataError(
         f"{name} holds text.",

@@ -50,7 +50,17 @@ from gazelle.layers.pooling import (
     GlobalMaxPool1D,
     GlobalMaxPooling1D,
 )
-from gazelle.layers.preprocessing import Rescaling
+from gazelle.layers.preprocessing import (
+    CategoryEncoding,
+    Discretization,
+    HashedCrossing,
+    Hashing,
+    IntegerLookup,
+    Normalization,
+    Rescaling,
+    StringLookup,
+    TextVectorization,
+)
 from gazelle.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from gazelle.layers.sample_normalization import (
     GroupNormalization,
@@ -71,8 +81,10 @@ __all__ = [
     "AlphaDropout",
     "Average",
     "BatchNormalization",
+    "CategoryEncoding",
     "Concatenate",
     "Dense",
+    "Discretization",
     "Dot",
     "Dropout",
     "EinsumDense",
@@ -85,10 +97,13 @@ __all__ = [
     "GlobalMaxPool1D",
     "GlobalMaxPooling1D",
     "GroupNormalization",
+    "HashedCrossing",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",
     "InputSpec",
+    "IntegerLookup",
     "Lambda",
     "Layer",
     "LayerNormalization",
@@ -97,6 +112,7 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
@@ -108,7 +124,9 @@ __all__ = [
     "Softmax",
     "SpatialDropout1D",
     "SpectralNormalization",
+    "StringLookup",
     "Subtract",
+    "TextVectorization",
     "TimeDistributed",
     "UnitNormalization",
     "Wrapper",
@@ -138,25 +156,13 @@ _ELSEWHERE = (
     "Padding",
     "Crop",
 )
-_NOT_YET = (
-    "CategoryEncoding",
-    "Discretization",
-    "HashedCrossing",
-    "Hashing",
-    "IntegerLookup",
-    "Normalization",
-    "StringLookup",
-    "TextVectorization",
-)
 
 
 if not TYPE_CHECKING:  # with __getattr__, a type checker would accept every name
 
     def __getattr__(name: str) -> Any:
         sentence = None
-        if name in _NOT_YET:
-            sentence = f"gazelle.layers has no {name} yet; Keras has it."
-        elif any(word in name for word in _ELSEWHERE):
+        if any(word in name for word in _ELSEWHERE):
             sentence = (
                 f"gazelle.layers has no {name}: Gazelle is for dense networks (multilayer"
                 f" perceptrons); Keras has {name}."

@@ -301,6 +301,7 @@ class Layer(Weighted):
 
         A subclass may define it where the shape alone does not tell the outputs.
         """
+        calling.refuse_text(self.name, args)
         inner = self._flatten_layers(include_self=False)
         are_built = all(layer.built for layer in inner)
         if not (are_built and self._knows_output_shape and len(args) == 1):

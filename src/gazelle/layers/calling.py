@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gazelle._core import context
-from gazelle._core.dtypes import is_float
+from gazelle._core.dtypes import TEXT, is_float
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, GazelleError, StateError
 from gazelle._core.identity import is_among
 from gazelle._core.masks import forget_old, masks_of, own_table, set_masks
@@ -69,6 +69,21 @@ def as_array(value: Any, layer_name: str) -> Any:
         )
     check_range(f"the input of layer {layer_name!r}", value)
     return jnp.asarray(value)
+
+
+def refuse_text(layer_name: str, args: tuple[Any, ...]) -> None:
+    """Refuse symbolic text for a layer of numbers.
+
+    Raises:
+        ArgumentTypeError: A symbolic tensor of text.
+    """
+    if any(isinstance(leaf, KerasTensor) and leaf.dtype == TEXT for leaf in leaves(args)):
+        raise ArgumentTypeError(
+            f"The layer {layer_name!r} computes with numbers and got text.",
+            expected="numbers",
+            received='a symbolic tensor of dtype "string"',
+            fix="put StringLookup, TextVectorization or Hashing in front",
+        )
 
 
 def check_positional(args: tuple[Any, ...], layer_name: str) -> None:

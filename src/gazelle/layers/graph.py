@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+from jax.dtypes import canonicalize_dtype
 
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
 from gazelle._core.identity import is_among
@@ -15,6 +16,7 @@ from gazelle._core.registry import is_own_class
 from gazelle._core.sparse import dense, is_sparse
 from gazelle._core.symbolic import KerasTensor, Node, leaves, map_structure, nodes_between
 from gazelle.layers.base import Layer
+from gazelle.layers.host import Prepared, host_part
 from gazelle.layers.input import Input, InputLayer
 
 
@@ -59,6 +61,7 @@ class Graph:
                 "All operation names should be unique.",
                 fix="give the layers different names",
             )
+        self.host = host_part(self.nodes, self.flat_inputs, self.flat_outputs)
         self.input_names = [_layer_name(tensor) for tensor in self.flat_inputs]
         self.output_names = [_layer_name(tensor) for tensor in self.flat_outputs]
 
@@ -88,6 +91,11 @@ class Graph:
             ShapeError: An input does not fit.
         """
         values: dict[int, Any] = {}
+        if self.host is not None and isinstance(inputs, Prepared):
+            for tensor, value in zip(self.host.border, inputs, strict=True):
+                inner = isinstance(value, Prepared)
+                values[id(tensor)] = value if inner else self._fitted(tensor, tensor.name, value)
+            return replay(self.host.rest, values, self.outputs)
         flat = self._flat_values(inputs)
         if any(mask is not None for mask in leaves(masks)):
             flat = list(map(carrying_mask, flat, self._flat_values(masks)))
@@ -102,9 +110,30 @@ class Graph:
             ShapeError: The number of inputs or a shape does not match.
             ArgumentError: A dict without one of the inputs.
         """
-        values = self._flat_values(inputs)
-        for tensor, name, value in zip(self.flat_inputs, self.input_names, values, strict=True):
+        tensors, values = self.flat_inputs, inputs
+        names = self.input_names
+        if self.host is not None and isinstance(inputs, Prepared):
+            tensors = self.host.border
+            names = [tensor.name for tensor in tensors]
+        else:
+            values = self._flat_values(inputs)
+        for tensor, name, value in zip(tensors, names, values, strict=True):
+            if isinstance(value, Prepared):
+                continue
             self._fitted(tensor, name, _with_rank_of(tensor, value))
+
+    def prepared(self, data: Any) -> Any:
+        """Data with the part of the graph done that runs on the host; else as it is.
+
+        Args:
+            data: Arrays, lists or table's columns in the structure of the inputs; text in any form.
+        """
+        if self.host is None or isinstance(data, Prepared):
+            return data
+        if len(self.flat_inputs) == 1 and not isinstance(data, dict):
+            one = isinstance(data, list | tuple) and len(data) == 1 and hasattr(data[0], "shape")
+            return self.host.run([data[0] if one else data])
+        return self.host.run(self._flat_values(data))
 
     def _flat_values(self, inputs: Any) -> list[Any]:
         """The given inputs as a list in the order of the model's."""
@@ -168,7 +197,7 @@ class Graph:
             return value
         if stays_sparse:
             return value.astype(tensor.dtype)
-        return moved(jnp.asarray(value, tensor.dtype), value)
+        return moved(jnp.asarray(value, canonicalize_dtype(tensor.dtype)), value)
 
     def _sparse_at(self, tensor: KerasTensor) -> bool:
         """Whether a sparse array stays sparse at an input: it says so, or Gazelle's layers can."""

@@ -28,15 +28,26 @@ def split_off(
     return feed.split(share, batch_size=batch_size, steps=steps)
 
 
-def validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Feed:
+def validation_feed(
+    data: Any,
+    batch_size: int | None,
+    steps: int | None,
+    prepare: Callable[[Any], Any] | None = None,
+) -> Feed:
     """The data that `validation_data` names.
+
+    Args:
+        data: The argument.
+        batch_size: Samples per step; None for 32.
+        steps: Steps; None for all.
+        prepare: What is done to the inputs first, see `as_feed`.
 
     Raises:
         ArgumentError: A tuple of more than three parts.
         DataError: Data that cannot be used.
     """
     if is_stream(data) and not isinstance(data, ImageDataset):
-        return StreamFeed(data, steps=steps, label="validation ", replay=True)
+        return StreamFeed(data, steps=steps, label="validation ", replay=True, prepare=prepare)
     parts = data if isinstance(data, list | tuple) else (data,)
     if len(parts) > 3:
         raise ArgumentError(
@@ -44,7 +55,7 @@ def validation_feed(data: Any, batch_size: int | None, steps: int | None) -> Fee
             expected="(x, y) or (x, y, sample_weight)",
             received=f"{len(parts)} parts",
         )
-    return as_feed(*parts, batch_size=batch_size, steps=steps, label="validation ")
+    return as_feed(*parts, batch_size=batch_size, steps=steps, label="validation ", prepare=prepare)
 
 
 def validation_epochs(frequency: int | list[int]) -> Callable[[int], bool]:

@@ -10,7 +10,7 @@ from gazelle._core import context
 from gazelle._core.errors import ArgumentError
 from gazelle._core.identity import unique
 from gazelle._core.registry import builtin, is_own_class, reading_config, serialize
-from gazelle._core.symbolic import KerasTensor, map_structure
+from gazelle._core.symbolic import KerasTensor, any_symbolic, map_structure
 from gazelle.layers import Layer
 from gazelle.layers.arguments import symbolic_inputs
 from gazelle.layers.calling import infer_outputs
@@ -95,6 +95,20 @@ class Model(Trainable):
         self.built = True
 
     # ---- Running ----
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply the model, see `Layer`; what runs on the host comes first."""
+        graph = self.graph_on_host
+        if graph is not None and args and not any_symbolic(args):
+            args = (graph.prepared(args[0]), *args[1:])
+        return super().__call__(*args, **kwargs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The outputs for symbolic tensors, as symbolic tensors."""
+        graph = self.graph_on_host
+        if graph is None:
+            return super().compute_output_spec(*args, **kwargs)
+        return map_structure(lambda tensor: KerasTensor(tensor.shape, tensor.dtype), graph.outputs)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The outputs for `inputs`, whose masks may be given. Subclasses define it."""
@@ -415,6 +429,14 @@ class Model(Trainable):
         from gazelle._export.onnx_file import export
 
         require_built(self, "export")
+        if (graph := self.graph_on_host) is not None and graph.host is not None:
+            first = graph.host.nodes[0].operation
+            raise ArgumentError(
+                "A model with layers of text and categories cannot be exported.",
+                expected="a model of numbers",
+                received=f"the layer {getattr(first, 'name', first)!r}",
+                fix="export the model behind these layers, and save these as a .keras file",
+            )
         export(self, _graph_of, filepath, format, verbose, input_signature, **kwargs)
 
     def to_json(self, **kwargs: Any) -> str:

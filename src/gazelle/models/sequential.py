@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+import numpy as np
 
 from gazelle._core import context
 from gazelle._core.errors import ArgumentError, ArgumentTypeError
 from gazelle._core.masks import carrying_mask
 from gazelle._core.registry import builtin, deserialize, is_own_class, reading_config, serialize
 from gazelle._core.symbolic import KerasTensor, map_structure
+from gazelle._data.feeds import is_stream
 from gazelle.layers import Input, InputLayer, Layer
 from gazelle.layers.calling import build_by_tracing
 from gazelle.layers.parts import given_input_shape, own_trainable, set_own_trainable
+from gazelle.layers.preprocessing.host import HostLayer
 from gazelle.models.model import Model
 
 
@@ -174,6 +178,13 @@ class Sequential(Model):
         else:
             self.build(None)
 
+    def _prepare_for(self, x: Any) -> Callable[[Any], Any] | None:
+        """What does the part that runs on the host; a model that starts with it is built first."""
+        starts_there = bool(self._layers) and isinstance(self._layers[0], HostLayer)
+        if self._graph is None and starts_there and not is_stream(x):
+            self.build((None, *np.shape(x)[1:]))
+        return super()._prepare_for(x)
+
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The output of the last layer."""
         if self._graph is not None:
@@ -226,5 +237,6 @@ class Sequential(Model):
 
 
 def _input_for(batch_shape: tuple[Any, ...], layer: Layer) -> InputLayer:
-    tensor = Input(batch_shape=tuple(batch_shape), dtype=layer.compute_dtype)
+    dtype = layer.takes if isinstance(layer, HostLayer) else layer.compute_dtype
+    tensor = Input(batch_shape=tuple(batch_shape), dtype=dtype)
     return tensor.node.operation  # type: ignore[union-attr]

@@ -41,6 +41,26 @@ class Trainable(StepMethods):
 
     # ---- What the trainer asks of a model ----
 
+    @property
+    def graph_on_host(self) -> Graph | None:
+        """The graph if a part of it runs on the host, see `gazelle.layers.host`; else None."""
+        graph = self._graph if self._layer_state.is_set_up else None
+        return None if graph is None or graph.host is None else graph
+
+    def _prepare_for(self, x: Any) -> Callable[[Any], Any] | None:
+        """What does the part of the graph that runs on the host; None where there is none.
+
+        Args:
+            x: The data, by which a model that starts with such a layer is built.
+        """
+        graph = self.graph_on_host
+        return None if graph is None else graph.prepared
+
+    def _prepared(self, x: Any) -> Any:
+        """Data with the part of the graph done that runs on the host."""
+        prepare = self._prepare_for(x)
+        return x if prepare is None else prepare(x)
+
     def _output_spec(self, x: Any) -> Any:
         """The outputs for symbolic data `x`; builds the model if this is the first call."""
         raise NotImplementedError
@@ -275,13 +295,20 @@ class Trainable(StepMethods):
             ModelFileError: `resume_from` is damaged or does not match the model.
         """
         self._trainer.required_settings()
+        prepare = self._prepare_for(x)
         training = as_feed(
-            x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch, shuffle=shuffle
+            x,
+            y,
+            sample_weight,
+            batch_size=batch_size,
+            steps=steps_per_epoch,
+            shuffle=shuffle,
+            prepare=prepare,
         )
         validation, source = None, "validation_data"
         if validation_data is not None:
             size = validation_batch_size or batch_size
-            validation = validation_feed(validation_data, size, validation_steps)
+            validation = validation_feed(validation_data, size, validation_steps, prepare)
         elif validation_split:
             source = "validation_split"
             training, validation = split_off(
@@ -334,7 +361,8 @@ class Trainable(StepMethods):
             ShapeError: Data that does not match the model.
         """
         self._trainer.required_settings()
-        feed = as_feed(x, y, sample_weight, batch_size=batch_size, steps=steps)
+        prepare = self._prepare_for(x)
+        feed = as_feed(x, y, sample_weight, batch_size=batch_size, steps=steps, prepare=prepare)
         return self._trainer.evaluate(
             feed, callbacks=callbacks, verbose=verbose, return_dict=return_dict
         )
@@ -377,7 +405,7 @@ class Trainable(StepMethods):
     ) -> Any:
         """One training step on one batch; returns its loss and metrics as `evaluate` does."""
         self._trainer.required_settings()
-        feed = ArrayFeed(x, y, sample_weight)
+        feed = ArrayFeed(self._prepared(x), y, sample_weight)
         return self._trainer.train_on_batch(feed, class_weight, return_dict)
 
     def test_on_batch(
@@ -385,7 +413,8 @@ class Trainable(StepMethods):
     ) -> Any:
         """Loss and metrics of one batch, without training."""
         self._trainer.required_settings()
-        return self._trainer.test_on_batch(ArrayFeed(x, y, sample_weight), return_dict)
+        feed = ArrayFeed(self._prepared(x), y, sample_weight)
+        return self._trainer.test_on_batch(feed, return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, NumPy arrays."""

@@ -356,7 +356,8 @@ class Trainer:
             outputs = self._by_shortcut(x)
             if outputs is not None:
                 return outputs
-        feed = as_feed(x, batch_size=batch_size, steps=steps)
+        prepare = self.model._prepare_for(x)
+        feed = as_feed(x, batch_size=batch_size, steps=steps, prepare=prepare)
         engine = self._predicting_engine(feed.spec[0])
         listed = self._listed(callbacks, verbose, feed)
         self.stop_predicting = False
@@ -376,7 +377,7 @@ class Trainer:
         outputs = self._by_shortcut(x, exact=True)
         if outputs is not None:
             return outputs
-        feed = ArrayFeed(x)
+        feed = ArrayFeed(self.model._prepared(x))
         engine = self._predicting_engine(feed.spec[0])
         outputs = engine.predict_batch(map_structure(to_device, feed.x), eager=self.runs_eagerly)
         self._keep_shortcut(engine, x)
@@ -393,7 +394,8 @@ class Trainer:
 
         A model of a user's own class may change in ways that are not seen here.
         """
-        if self.model._runs_graph and isinstance(x, np.ndarray) and not self.runs_eagerly:
+        runs_graph = self.model._runs_graph and self.model.graph_on_host is None
+        if runs_graph and isinstance(x, np.ndarray) and not self.runs_eagerly:
             self._shortcut = Shortcut(engine, self.model._graph, x)
 
     def _listed(

@@ -1,4 +1,4 @@
-"""Layers that preprocess data inside the model: Rescaling."""
+"""Rescaling: numbers times a scale, plus an offset."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Text and categories as NumPy arrays: tokens, vocabularies and hashes. No JAX."""
