@@ -1,5 +1,25 @@
-"""Small data sets to start with: CIFAR-10 and scikit-learn's digits."""
+"""Small data sets to start with; each file is downloaded once, from its official address."""
 
-from gazelle.datasets import cifar10, digits
+from gazelle.datasets import (
+    boston_housing,
+    california_housing,
+    cifar10,
+    cifar100,
+    digits,
+    fashion_mnist,
+    imdb,
+    mnist,
+    reuters,
+)
 
-__all__ = ["cifar10", "digits"]
+__all__ = [
+    "boston_housing",
+    "california_housing",
+    "cifar10",
+    "cifar100",
+    "digits",
+    "fashion_mnist",
+    "imdb",
+    "mnist",
+    "reuters",
+]

@@ -8,17 +8,14 @@ if it is the official one, and is read with a reader that accepts nothing but ar
 
 from __future__ import annotations
 
-import io
 import os
 import pickle
-import pickletools
 import tarfile
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,6 +24,7 @@ from gazelle._data.memory import aligned_empty
 from gazelle._files.download import check, fetch, mismatch
 from gazelle._files.reading import read_bytes
 from gazelle._files.writing import atomic_path, cache_folder
+from gazelle.datasets.pickles import plain_objects
 
 CLASS_NAMES = (
     "airplane",
@@ -48,13 +46,6 @@ PYTHON_FOLDER = "cifar-10-batches-py"
 
 _RECORD = 1 + 3 * 32 * 32  # bytes
 _MOST_PICKLE = 64 << 20  # bytes; the official files have 31 million
-# The steps of the pickles of Python 2 that hold dicts, lists, text, whole numbers and arrays.
-_STEPS = {
-    "APPEND", "APPENDS", "BINGET", "BININT", "BININT1", "BININT2", "BINPUT", "BINSTRING",
-    "BINUNICODE", "BUILD", "EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE", "GLOBAL", "LONG_BINGET",
-    "LONG_BINPUT", "MARK", "NEWFALSE", "NEWTRUE", "NONE", "PROTO", "REDUCE", "SETITEM", "SETITEMS",
-    "SHORT_BINSTRING", "STOP", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3",
-}  # fmt: skip
 
 Split = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -262,12 +253,12 @@ def _assemble(batches: Iterator[tuple[np.ndarray, np.ndarray]], source: Source) 
     targets = [(x_train[part], y_train[part]) for part in parts]
     targets.append((x_test, y_test))
     for (x, y), (pixels, labels) in zip(targets, batches, strict=True):
-        _interleave(pixels.reshape(rows, 3, 32, 32), x)
+        interleave(pixels.reshape(rows, 3, 32, 32), x)
         y[:, 0] = labels
     return (x_train, y_train), (x_test, y_test)
 
 
-def _interleave(planes: np.ndarray, images: np.ndarray) -> None:
+def interleave(planes: np.ndarray, images: np.ndarray) -> None:
     """Copy color planes `(n, 3, 32, 32)` to images `(n, 32, 32, 3)`."""
     for start in range(0, len(planes), 64):  # as many as fit into the processor's cache
         part = slice(start, start + 64)
@@ -312,7 +303,7 @@ def _from_python_folder(folder: Path, source: Source) -> Split:
                 fix=f"delete the folder, or pass the binary version ({ARCHIVE})",
             )
         try:
-            batch = _plain_objects(read_bytes(file, _MOST_PICKLE))
+            batch = plain_objects(read_bytes(file, _MOST_PICKLE))
             pixels = batch[b"data"].array((source.rows, _RECORD - 1))
             labels = np.array(batch[b"labels"], np.int64).reshape(source.rows)
         except (
@@ -335,44 +326,3 @@ def _from_python_folder(folder: Path, source: Source) -> Split:
         return pixels, _checked_labels(labels, file)
 
     return _assemble((read(name) for name in source.python_md5), source)
-
-
-def _plain_objects(content: bytes) -> Any:
-    """The value of a pickle of plain objects; every step of it is known before the first is done.
-
-    Raises:
-        Exception: It has other steps, or is damaged.
-    """
-    for opcode, _, _ in pickletools.genops(content):
-        if opcode.name not in _STEPS:
-            raise pickle.UnpicklingError(f"it has a step {opcode.name}")
-    return _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
-
-
-class _StandIn:
-    """Stands for a NumPy object while a pickle is read: it keeps its arguments and does nothing."""
-
-    def __init__(self, *args: Any):
-        self.args = args
-        self.state: Any = ()
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def array(self, shape: tuple[int, ...]) -> np.ndarray:
-        """The pickled array, if it is uint8 and has this shape."""
-        _, found, dtype, fortran_order, data = self.state
-        is_bytes = dtype.args[0] in (b"u1", "u1") and isinstance(data, bytes)
-        if found != shape or not is_bytes or fortran_order:
-            raise ValueError(f"an array of shape {found}, not uint8 {shape}")
-        return np.frombuffer(data, np.uint8).reshape(shape)
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Reads numbers, bytes, lists, dicts and arrays; anything else in a pickle is refused."""
-
-    def find_class(self, module_name: str, global_name: str, /) -> Any:
-        modules = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
-        if module_name in modules and global_name in ("_reconstruct", "ndarray", "dtype"):
-            return _StandIn
-        raise pickle.UnpicklingError(f"it refers to {module_name}.{global_name}")
