@@ -27,6 +27,7 @@ ROOMS = [
     "models",
     "ops",
     "optimizers",
+    "preprocessing",
     "random",
     "regularizers",
     "runtime",

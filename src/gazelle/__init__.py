@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from gazelle import models as models
     from gazelle import ops as ops
     from gazelle import optimizers as optimizers
+    from gazelle import preprocessing as preprocessing
     from gazelle import random as random
     from gazelle import regularizers as regularizers
     from gazelle import runtime as runtime
@@ -79,6 +80,7 @@ else:
         "models",
         "ops",
         "optimizers",
+        "preprocessing",
         "random",
         "regularizers",
         "runtime",

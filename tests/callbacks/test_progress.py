@@ -332,3 +332,21 @@ def test_overlapping_epochs_are_shown_with_their_own_times(capsys, monkeypatch):
         re.findall(r"2/2 - ([^ ]+) - ([^ ]+)", capsys.readouterr().out)
         == [("2.0s", "1.0s/step")] * 5
     )
+
+
+def test_values_that_are_not_averaged():
+    names = ("loss", "lr")
+    for options, expected in (
+        ({}, {"loss": 2.0, "lr": 2.0}),
+        ({"stateful_metrics": ["lr"]}, {"loss": 2.0, "lr": 3.0}),
+        ({"stateless_metrics": ["lr"]}, {"loss": 3.0, "lr": 2.0}),
+    ):
+        bar = Progbar(5, verbose=0, **options)
+        shown = {}
+        bar.show = lambda current, means, finalize, shown=shown: shown.update(means)
+        for step, value in ((1, 1.0), (2, 3.0)):
+            bar._seen = step - 1
+            bar.update(step, [(name, value) for name in names])
+        assert shown == expected
+    with pytest.raises(ValueError, match="one of them"):
+        Progbar(5, stateful_metrics=["a"], stateless_metrics=["b"])

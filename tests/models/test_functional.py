@@ -324,3 +324,26 @@ def test_lists_of_one_output_stay_as_they_are(lists):
         outputs = [outputs]
     config = Model(x, outputs).get_config()
     assert Model.from_config(config).get_config() == config
+
+
+class Tripled(layers.Layer):
+    """A layer that nobody registers."""
+
+    def call(self, inputs):
+        return 3 * inputs
+
+
+@pytest.mark.parametrize("kind", ["functional", "sequential", "wrapper"])
+def test_from_config_knows_custom_objects(kind):
+    x = Input((2, 4))
+    whole = {
+        "functional": Model(x, Tripled()(x)),
+        "sequential": gazelle.Sequential([Input((2, 4)), Tripled()]),
+        "wrapper": layers.TimeDistributed(Tripled()),
+    }[kind]
+    config = whole.get_config()
+    with pytest.raises(ValueError, match="Tripled"):
+        type(whole).from_config(config)
+    again = type(whole).from_config(config, custom_objects={"Tripled": Tripled})
+    data = np.ones((3, 2, 4), "float32")
+    np.testing.assert_array_equal(again(data), 3 * data)

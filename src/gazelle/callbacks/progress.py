@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.console import fitting
+from gazelle._core.errors import ArgumentError
 from gazelle.callbacks.base import Callback, Logs
 from gazelle.callbacks.screen import Screen, open_screen
 
@@ -30,6 +31,7 @@ class Progbar:
         interval: Minimum time between two redraws, in seconds.
         stateful_metrics: Names of values to show as they are. The others are averaged over the
             steps.
+        stateless_metrics: Names of values to average; all others are then shown as they are.
         unit_name: Name of a step.
 
     Example:
@@ -45,16 +47,24 @@ class Progbar:
         verbose: int = 1,
         interval: float = 0.05,
         stateful_metrics: Iterable[str] | None = None,
+        stateless_metrics: Iterable[str] | None = None,
         unit_name: str = "step",
         *,
         head: str = "",
         screen: Screen | None = None,
     ):
+        if stateful_metrics is not None and stateless_metrics is not None:
+            raise ArgumentError(
+                "Progbar takes `stateful_metrics` or `stateless_metrics`.",
+                expected="one of them",
+                received="both",
+            )
         self.target = target
         self.width = width
         self.verbose = verbose
         self.interval = interval
         self.stateful_metrics = set(stateful_metrics or ())
+        self.stateless_metrics = None if stateless_metrics is None else set(stateless_metrics)
         self.unit_name = unit_name
         self._head = head
         self._screen = screen or open_screen(verbose)
@@ -83,7 +93,7 @@ class Progbar:
             finalize = self.target is not None and current >= self.target
         for name, value in values or ():
             value = float(np.mean(value))
-            if finalize or name in self.stateful_metrics:
+            if finalize or self._shows_as_it_is(name):
                 self._sums[name] = (value, 1.0)
             else:
                 steps = max(current - self._seen, 1)
@@ -131,6 +141,11 @@ class Progbar:
         if final and self._screen.aligned:
             facts = [fact.rjust(width) for fact, width in zip(facts, _FACT_WIDTHS, strict=True)]
         return facts
+
+    def _shows_as_it_is(self, name: str) -> bool:
+        if self.stateless_metrics is not None:
+            return name not in self.stateless_metrics
+        return name in self.stateful_metrics
 
     def _stepping(self, elapsed: float) -> float:
         """Seconds taken by the steps."""

@@ -16,7 +16,7 @@ from gazelle._core.dtypes import get_policy, is_float
 from gazelle._core.errors import ArgumentError
 from gazelle._core.lending import check_process
 from gazelle._core.masks import moved
-from gazelle._core.registry import is_own_class, reading_config, serialize
+from gazelle._core.registry import custom_object_scope, is_own_class, reading_config, serialize
 from gazelle._core.sparse import dense, is_sparse
 from gazelle._core.symbolic import Node, any_symbolic, leaves, map_structure
 from gazelle._core.variable import Variable, plain
@@ -184,13 +184,20 @@ class Layer(Weighted):
         return recorded_config(self, base, arguments)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
         """A layer (without weights) from `get_config`.
+
+        Args:
+            config: The config.
+            custom_objects: Classes and functions by name, beside the registered ones.
 
         Raises:
             ArgumentTypeError: The config does not match the constructor.
         """
-        with reading_config(cls.__name__, own=is_own_class(cls)):
+        reading = reading_config(cls.__name__, own=is_own_class(cls))
+        with custom_object_scope(custom_objects), reading:
             return cls(**config)
 
     def get_build_config(self) -> dict[str, Any] | None:

@@ -148,17 +148,17 @@ class Dense(Layer):
     def enable_lora(
         self,
         rank: int,
+        lora_alpha: float | None = None,
         a_initializer: Any = "he_uniform",
         b_initializer: Any = "zeros",
-        lora_alpha: float | None = None,
     ) -> None:
         """Freeze the kernel and train a low-rank addition `a @ b` instead.
 
         Args:
             rank: Columns of `a` `(inputs, rank)` and rows of `b` `(rank, units)`.
+            lora_alpha: The addition is scaled by `lora_alpha / rank`; None for `rank`.
             a_initializer: Initializer of `a`.
             b_initializer: Initializer of `b`.
-            lora_alpha: The addition is scaled by `lora_alpha / rank`; None for `rank`.
 
         Raises:
             StateError: The layer is not built, or LoRA is already enabled.

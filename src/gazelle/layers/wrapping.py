@@ -178,9 +178,12 @@ class Wrapper(Layer):
         return {**self._base_config(), "layer": layer}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
         """A layer (without weights) from `get_config`."""
-        return super().from_config({**config, "layer": deserialize(config["layer"])})
+        layer = deserialize(config["layer"], custom_objects)
+        return super().from_config({**config, "layer": layer}, custom_objects)
 
 
 @builtin("keras.layers")

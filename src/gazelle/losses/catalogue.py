@@ -10,7 +10,20 @@ from gazelle._core.operation import StepCatalogue
 # The name of a function (`"mse"`) stands for the function, that of a class for an instance.
 catalogue = StepCatalogue("loss", "keras.losses")
 get = catalogue.get
-deserialize = catalogue.deserialize
+
+
+def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """A loss by name or config; see `get`.
+
+    Args:
+        name: What `serialize` returned; anything that `get` takes also works.
+        custom_objects: Further classes and functions by name.
+
+    Raises:
+        UnknownNameError: The name is unknown.
+        ArgumentError: The config is damaged.
+    """
+    return catalogue.deserialize(name, custom_objects)
 
 
 def serialize(loss: Any) -> Any:

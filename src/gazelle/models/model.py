@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, overload
 from gazelle._core import context
 from gazelle._core.errors import ArgumentError
 from gazelle._core.identity import unique
-from gazelle._core.registry import builtin, is_own_class, reading_config, serialize
+from gazelle._core.registry import (
+    builtin,
+    custom_object_scope,
+    is_own_class,
+    reading_config,
+    serialize,
+)
 from gazelle._core.symbolic import KerasTensor, any_symbolic, map_structure
 from gazelle.layers import Layer
 from gazelle.layers.arguments import symbolic_inputs
@@ -78,7 +84,9 @@ class Model(Trainable):
             self._set_graph(*graph_args)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
         """A model with new weights from `get_config`.
 
         Raises:
@@ -86,8 +94,8 @@ class Model(Trainable):
             ArgumentTypeError: The config does not match the constructor.
         """
         if cls is Model and "input_layers" in config:
-            return Functional.from_config(config)
-        return super().from_config(config)
+            return Functional.from_config(config, custom_objects)
+        return super().from_config(config, custom_objects)
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         self._graph = Graph(inputs, outputs, self.name)
@@ -480,15 +488,20 @@ class Functional(Model):
         return {**settings, **graph_config(self._known_graph("input"))}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
         """A model with new weights from `get_config`.
 
         Raises:
             ArgumentError: The config is damaged: a call waits for a tensor that no layer gives.
         """
         if "layers" not in config or "input_layers" not in config:
-            return super().from_config(config)
-        with reading_config(cls.__name__, own=is_own_class(cls)):
+            return super().from_config(config, custom_objects)
+        with (
+            custom_object_scope(custom_objects),
+            reading_config(cls.__name__, own=is_own_class(cls)),
+        ):
             model = cls(*graph_from_config(config), name=config.get("name"))
             check_all_used(config, model._known_graph("input"))
             set_own_trainable(model, config.get("trainable", True))

@@ -10,7 +10,14 @@ import numpy as np
 from gazelle._core import context
 from gazelle._core.errors import ArgumentError, ArgumentTypeError
 from gazelle._core.masks import carrying_mask
-from gazelle._core.registry import builtin, deserialize, is_own_class, reading_config, serialize
+from gazelle._core.registry import (
+    builtin,
+    custom_object_scope,
+    deserialize,
+    is_own_class,
+    reading_config,
+    serialize,
+)
 from gazelle._core.symbolic import KerasTensor, map_structure
 from gazelle._data.feeds import is_stream
 from gazelle.layers import Input, InputLayer, Layer
@@ -226,9 +233,14 @@ class Sequential(Model):
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
         """A model with new weights from `get_config`."""
-        with reading_config(cls.__name__, own=is_own_class(cls)):
+        with (
+            custom_object_scope(custom_objects),
+            reading_config(cls.__name__, own=is_own_class(cls)),
+        ):
             model = cls([deserialize(entry) for entry in config["layers"]], name=config.get("name"))
             set_own_trainable(model, config.get("trainable", True))
             if model._graph is None and config.get("build_input_shape"):

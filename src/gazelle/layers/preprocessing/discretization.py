@@ -176,13 +176,15 @@ class Discretization(Layer):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
         """A layer from `get_config`, with the boundaries that `adapt` had found."""
         config = dict(config)
         known = config.get("bin_boundaries")
         if config.get("num_bins") is not None:
             config["bin_boundaries"] = None
-        layer = super().from_config(config)
+        layer = super().from_config(config, custom_objects)
         if known is not None:
             layer.bin_boundaries = [float(one) for one in known]
         return layer

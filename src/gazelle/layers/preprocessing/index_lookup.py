@@ -378,14 +378,16 @@ class IndexLookup(HostLayer):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
         """A layer from `get_config`.
 
         Raises:
             DataError: The config names a file: no other file is read for a model.
         """
         refuse_path(config)
-        return super().from_config(config)
+        return super().from_config(config, custom_objects)
 
     def save_own_variables(self, store: Any) -> None:
         """The weights of `"tf_idf"`."""

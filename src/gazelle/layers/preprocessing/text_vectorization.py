@@ -249,7 +249,9 @@ class TextVectorization(HostLayer):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Any:
         """A layer from `get_config`.
 
         Raises:
@@ -258,10 +260,10 @@ class TextVectorization(HostLayer):
         refuse_path(config)
         config = dict(config)
         for name in ("standardize", "split"):
-            config[name] = deserialize(config.get(name))
+            config[name] = deserialize(config.get(name), custom_objects)
         if isinstance(config.get("ngrams"), list):
             config["ngrams"] = tuple(config["ngrams"])
-        return super().from_config(config)
+        return super().from_config(config, custom_objects)
 
     def save_own_variables(self, store: Any) -> None:
         """The weights of `"tf_idf"`."""

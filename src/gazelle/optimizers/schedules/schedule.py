@@ -62,9 +62,9 @@ class LearningRateSchedule:
         return cls(**config)
 
 
-def serialize(schedule: LearningRateSchedule) -> Any:
+def serialize(learning_rate_schedule: LearningRateSchedule) -> Any:
     """The JSON-ready config of a schedule."""
-    return registry.serialize(schedule)
+    return registry.serialize(learning_rate_schedule)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:

@@ -1,0 +1,6 @@
+"""Helpers for data under the names of `keras.preprocessing`."""
+
+from gazelle.preprocessing import image, sequence
+from gazelle.utils import image_dataset_from_directory
+
+__all__ = ["image", "image_dataset_from_directory", "sequence"]
