@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+import gazelle
 from gazelle import losses
 from gazelle._core import dtypes, names
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError
@@ -274,11 +275,28 @@ def test_nan_stays_nan():
 
 def test_half_precision_losses_are_computed_in_float32():
     y = jnp.array([[1.0, 0.0]], jnp.bfloat16)
-    for result in (
-        losses.mean_squared_error(y, y),
-        losses.MeanSquaredError(dtype="bfloat16")(y, y),
-    ):
-        assert result.dtype == jnp.float32
+    assert losses.mean_squared_error(y, y).dtype == jnp.float32
+    # A sum of 1,000 in bfloat16 would end at 256, where adding 1 changes nothing.
+    rows = np.ones((1000, 1), "float32")
+    found = losses.MeanSquaredError(reduction="sum", dtype="bfloat16")(rows, 0 * rows)
+    assert found.dtype == jnp.bfloat16
+    assert float(found) == 1000
+
+
+def test_a_mean_of_circle_losses_is_that_of_the_samples_that_have_one():
+    import keras
+
+    x = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    labels = np.array([0, 0, 1, 1, 2, 3])  # two samples without another one of their class
+    weight = np.array([1.0, 2.0, 0.5, 1.0, 3.0, 1.0], "float32")
+    for reduction in ("sum_over_batch_size", "mean_with_sample_weight", "sum", "none"):
+        for weights in (None, weight):
+            found, wanted = (
+                library.losses.Circle(reduction=reduction)(labels, x, sample_weight=weights)
+                for library in (gazelle, keras)
+            )
+            np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_the_dtype_of_a_loss_is_floatx_unless_given():

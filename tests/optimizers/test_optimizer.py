@@ -504,3 +504,19 @@ def test_half_precision_weights_keep_their_dtype():
     }
     assert weight.value.dtype == "bfloat16"
     np.testing.assert_allclose(weight.numpy().astype("float32"), 0.89, atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Adagrad", "RMSprop", "Ftrl", "Lion"])
+def test_sparse_gradients_are_those_of_the_dense_array(name):
+    from jax.experimental.sparse import BCOO
+
+    rows = jnp.array([[0], [2]])
+    gradient = BCOO((jnp.ones((2, 3)), rows), shape=(4, 3))
+    found = []
+    for one in (gradient, gradient.todense()):
+        optimizer = getattr(optimizers, name)(0.1)
+        variable = Variable(np.ones((4, 3), "float32"))
+        for _ in range(3):
+            optimizer.apply_gradients([(one, variable)])
+        found.append(np.asarray(variable))
+    np.testing.assert_array_equal(*found)

@@ -33,8 +33,7 @@ class Loss:
         reduction: `"sum_over_batch_size"` or `"mean"` (the weighted sum divided by the number of
             values), `"mean_with_sample_weight"` (divided by the sum of the weights), `"sum"`, or
             `"none"` or None (one value per sample).
-        dtype: The dtype that targets and predictions are converted to; floatx if None. Losses are
-            computed in float32 if that is wider.
+        dtype: The dtype of the loss; floatx if None. It is computed in float32 if that is wider.
 
     Raises:
         ArgumentError: `reduction` or `dtype` is unknown.
@@ -54,7 +53,7 @@ class Loss:
 
     @property
     def dtype(self) -> str:
-        """The dtype that targets and predictions are converted to."""
+        """The dtype of the loss."""
         return self._dtype
 
     def __call__(
@@ -82,14 +81,12 @@ class Loss:
         y_true = jnp.asarray(y_true).astype(dtype)
         y_pred = jnp.asarray(y_pred).astype(dtype)
         y_true, y_pred = same_rank(y_true, y_pred)
-        own_mask = self._mask(y_true, y_pred)
-        if mask is None:
-            mask = own_mask
-        elif own_mask is not None:
-            mask = jnp.asarray(mask).astype(bool) & own_mask
+        mask = _both(mask, self._mask(y_true, y_pred))
         values = array_from(f"The loss {self.name!r}", self.call, y_true, y_pred)
+        mask = _both(mask, mask_of(values))
         values = jnp.asarray(values).astype(dtype)
-        return reduce_weighted(values, sample_weight, mask, self.reduction)
+        loss = reduce_weighted(values, sample_weight, mask, self.reduction)
+        return loss if self._given_dtype is None else loss.astype(self._given_dtype)
 
     def call(self, y_true: jax.Array, y_pred: jax.Array) -> Any:
         """Returns the losses before reduction, one per sample.
@@ -173,3 +170,10 @@ class BuiltinLoss(FunctionLoss):
     def from_config(cls, config: dict[str, Any]) -> BuiltinLoss:
         """Creates a loss from its config."""
         return cls(**config)
+
+
+def _both(mask: Any, other: Any) -> Any:
+    """True where both masks are; None for no mask."""
+    if mask is None or other is None:
+        return other if mask is None else mask
+    return jnp.asarray(mask).astype(bool) & jnp.asarray(other).astype(bool)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from gazelle._core.dtypes import epsilon
 from gazelle._core.errors import ShapeError
+from gazelle._core.masks import set_mask
 from gazelle.losses.base import SUM_OVER_BATCH_SIZE, BuiltinLoss
 from gazelle.losses.catalogue import catalogue
 from gazelle.losses.shapes import loss_dtype, matched
@@ -67,7 +68,7 @@ def circle(
 
     Returns:
         Losses, `(batch,)`; 0 for a sample without another sample of its class, or without a sample
-        of another class.
+        of another class. A mean leaves these samples out.
 
     Raises:
         ShapeError: The shapes do not match.
@@ -91,7 +92,9 @@ def circle(
         same = same & ~jnp.eye(*same.shape, dtype=bool)
     near = gamma * jnp.maximum(margin + distance, 0.0) * (distance - margin)
     far = gamma * jnp.maximum(1.0 + margin - distance, 0.0) * (1.0 - margin - distance)
-    return jax.nn.softplus(_log_sum_exp(near, same) + _log_sum_exp(far, different))
+    losses = jax.nn.softplus(_log_sum_exp(near, same) + _log_sum_exp(far, different))
+    set_mask(losses, losses > 0)  # as in Keras, a mean is that of the samples that have a loss
+    return losses
 
 
 @catalogue.add()

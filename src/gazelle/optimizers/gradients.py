@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from gazelle._core.errors import ArgumentError, ShapeError
+from gazelle._core.sparse import dense
 from gazelle._core.variable import Variable
 
 
@@ -37,7 +38,7 @@ def clip(
 
 
 def usable(grads: list[Any], variables: list[Variable]) -> tuple[list[jax.Array], list[Variable]]:
-    """The gradients that are not None, as arrays, and their variables.
+    """The gradients that are not None, as arrays (sparse ones dense), and their variables.
 
     Raises:
         ArgumentError: The lists differ in length, or all gradients are None.
@@ -50,7 +51,7 @@ def usable(grads: list[Any], variables: list[Variable]) -> tuple[list[jax.Array]
             received=len(grads),
         )
     all_pairs = list(zip(grads, variables, strict=True))
-    pairs = [(jnp.asarray(gradient), v) for gradient, v in all_pairs if gradient is not None]
+    pairs = [(jnp.asarray(dense(gradient)), v) for gradient, v in all_pairs if gradient is not None]
     missing = [variable.path for gradient, variable in all_pairs if gradient is None]
     if not pairs:
         raise ArgumentError(
