@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
-from gazelle._core.dtypes import DTypePolicy, dtype_policy, get_policy
+from gazelle._core.dtypes import DTypePolicy, get_policy
+from gazelle._core.dtypes import dtype_policy as _default_policy
 from gazelle._core.errors import ArgumentError, ArgumentTypeError
 from gazelle._core.registry import builtin
 from gazelle._core.registry import deserialize as _deserialize
@@ -137,7 +138,7 @@ def get(identifier: Any) -> DTypePolicy:
     if isinstance(identifier, dict):
         return deserialize(identifier)
     if identifier is None:
-        return dtype_policy()
+        return _default_policy()
     if not isinstance(identifier, str | DTypePolicy):
         raise ArgumentError(
             "Cannot interpret `dtype` argument.",

@@ -60,7 +60,7 @@ OUT_OF_SCOPE = re.compile(
 FILES_PER_RUN = 6  # a crash loses no more than these
 SECONDS_PER_RUN = 3000
 _ENDINGS = (0, 1, 2, 5)  # of pytest: all passed, some failed, not all collected, no tests
-_AS_IN_KERAS = ("passed", "worded differently")
+AS_IN_KERAS = ("passed", "worded differently")
 Results = dict[str, tuple[str, str]]  # outcome and first line of the reason, by test
 
 
@@ -217,7 +217,7 @@ def not_passed(theirs: Results, ours: Results) -> list[str]:
     """The tests that Keras passes and Gazelle does not; the words of an error may differ."""
     passed = {test for test, (outcome, _) in theirs.items() if outcome == "passed"}
     missing = "missing", ""
-    return sorted(test for test in passed if ours.get(test, missing)[0] not in _AS_IN_KERAS)
+    return sorted(test for test in passed if ours.get(test, missing)[0] not in AS_IN_KERAS)
 
 
 class Count(NamedTuple):

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from gazelle._core.checks import array_from, checked_name, one_of
-from gazelle._core.dtypes import get_policy
+from gazelle._core.dtypes import floatx, get_policy
 from gazelle._core.lending import check_process
 from gazelle._core.masks import mask_of
 from gazelle._core.names import snake_case, unique_name
@@ -49,7 +49,7 @@ class Loss:
         self.name = checked_name(automatic, "A loss")
         self.reduction = one_of("reduction", reduction, REDUCTIONS, type(self).__name__)
         self._given_dtype = None if dtype is None else get_policy(dtype).compute_dtype
-        self._dtype = self._given_dtype or get_policy(None).compute_dtype
+        self._dtype = self._given_dtype or floatx()
 
     @property
     def dtype(self) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 import gazelle
 from gazelle import layers
-from gazelle.errors import DataError, StateError
+from gazelle.errors import ArgumentError, StateError
 
 WORDS = ["a", "b", "c"]
 X = np.array([["a", "c"], ["z", "b"]])
@@ -148,7 +148,7 @@ def test_a_vocabulary_in_a_file(tmp_path):
     np.testing.assert_array_equal(layer(X), [[1, 3], [0, 2]])
     config = layer.get_config() | {"vocabulary": str(path)}
     for kind in (layers.StringLookup, layers.TextVectorization):
-        with pytest.raises(DataError, match="outside of its file"):
+        with pytest.raises(ArgumentError, match="outside of its file"):
             kind.from_config({"name": "lookup", "vocabulary": config["vocabulary"]})
 
 

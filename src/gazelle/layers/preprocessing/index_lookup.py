@@ -384,7 +384,7 @@ class IndexLookup(HostLayer):
         """A layer from `get_config`.
 
         Raises:
-            DataError: The config names a file: no other file is read for a model.
+            ArgumentError: The config names a file: no other file is read for a model.
         """
         refuse_path(config)
         return super().from_config(config, custom_objects)
@@ -433,11 +433,11 @@ def refuse_path(config: dict[str, Any]) -> None:
     """Refuse a config with the path of a vocabulary.
 
     Raises:
-        DataError: It has one.
+        ArgumentError: It has one.
     """
     path = config.get("vocabulary")
     if isinstance(path, str):
-        raise DataError(
+        raise ArgumentError(
             "The config of a layer asks for a vocabulary outside of its file.",
             expected="the tokens, in the config or in the file of the model",
             received=repr(path)[:80],

@@ -255,7 +255,7 @@ class TextVectorization(HostLayer):
         """A layer from `get_config`.
 
         Raises:
-            DataError: The config names a file: no other file is read for a model.
+            ArgumentError: The config names a file: no other file is read for a model.
         """
         refuse_path(config)
         config = dict(config)
