@@ -8,7 +8,7 @@ WORKERS ?= 2
 TOO_OLD := import sys; sys.exit("Gazelle needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Choose one: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)
 # Tests that depend on the versions of other packages.
 VERSIONED := tests/test_door.py tests/test_packages.py tests/cli tests/_engine/kernel/test_library.py tests/_engine/kernel/test_numbers.py \
-	tests/models tests/security tests/_plots tests/_report tests/saving tests/_engine/test_counts.py
+	tests/models tests/security tests/_plots tests/_report tests/_formats tests/_engine/test_counts.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick test coverage test-oldest test-newest lint format hooks conformance security bench wheel clean
