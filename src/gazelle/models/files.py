@@ -46,6 +46,7 @@ def save_model(
     zipped: bool | None = None,
     *,
     include_optimizer: bool = True,
+    **kwargs: Any,
 ) -> None:
     """Write a model with its weights, compile settings and optimizer state; Keras 3 reads it too.
 
@@ -60,13 +61,20 @@ def save_model(
         zipped: False to write a new folder with three files, whose name does not end in `.keras`.
         include_optimizer: Whether a `.h5` file also holds the compile settings and the optimizer's
             state.
+        **kwargs: Options of older versions of Keras, which are refused.
 
     Raises:
-        ArgumentError: Another ending; the file exists and `overwrite` is False; or its folder does
-            not exist.
+        ArgumentError: Another ending or an unknown option; the file exists and `overwrite` is
+            False; or its folder does not exist.
         ArgumentTypeError: Something in the model cannot be written into a config, such as a lambda.
         OSError: Writing failed, for example because the disk is full; an old file is unchanged.
     """
+    if kwargs:
+        raise ArgumentError(
+            f"The following argument(s) are not supported: {sorted(kwargs)}.",
+            expected="overwrite, zipped and include_optimizer",
+            fix="remove them; the ending of the path says the format",
+        )
     zipped = True if zipped is None else zipped
     path = os.fspath(filepath) if isinstance(filepath, str | os.PathLike) else None
     is_old = path is not None and zipped and is_legacy(path)
