@@ -238,10 +238,12 @@ def serialize(obj: Any) -> Any:
             "class_name": "__tensor__",
             "config": {"value": obj.tolist(), "dtype": str(obj.dtype)},
         }
+    if isinstance(obj, bytes):
+        return {"class_name": "__bytes__", "config": {"value": obj.decode()}}
     if isinstance(obj, slice):
         return {
             "class_name": "__slice__",
-            "config": {"start": obj.start, "stop": obj.stop, "step": obj.step},
+            "config": {name: serialize(getattr(obj, name)) for name in ("start", "stop", "step")},
         }
     if obj is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
@@ -449,7 +451,10 @@ _KERAS = ("", "builtins", "gazelle", "keras", "keras_core", "tensorflow", "tf_ke
 _PLAIN: dict[str, Callable[[Any], Any]] = {
     "__numpy__": lambda inner: np.array(inner["value"], dtype=_number_type(inner["dtype"])),
     "__tensor__": lambda inner: _tensor(inner["value"], _number_type(inner["dtype"])),
-    "__slice__": lambda inner: slice(inner["start"], inner["stop"], inner["step"]),
+    "__bytes__": lambda inner: inner["value"].encode(),
+    "__slice__": lambda inner: slice(
+        *(deserialize(inner[name]) for name in ("start", "stop", "step"))
+    ),
     "__ellipsis__": lambda inner: Ellipsis,
     "DTypePolicy": lambda inner: DTypePolicy(**inner),
 }
@@ -478,6 +483,9 @@ def _find_function(
         raise ArgumentTypeError(
             "The config of a function is damaged.", expected="its name", received=short(name)
         )
+    by_short_name = [entry for entry in known if entry.partition(">")[2] == name]
+    if name not in known and registered == "function" and len(by_short_name) == 1:
+        return known[by_short_name[0]]  # older files leave out the package
     found = _find(name, known, catalogue)
     if name not in known and registered not in ("", "function", name):
         raise _unknown(catalogue, registered, known)  # never Gazelle's for a user's
