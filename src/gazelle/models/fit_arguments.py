@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gazelle._core.errors import ArgumentError, CheckWarning
-from gazelle._data.dataset import ImageDataset
+from gazelle._data.dataset import ArrayDataset
 from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed, as_feed, is_stream
 from gazelle.config import max_epochs, max_steps_per_epoch
 
@@ -48,7 +48,7 @@ def validation_feed(
         ArgumentError: A tuple of more than three parts.
         DataError: Data that cannot be used.
     """
-    if is_stream(data) and not isinstance(data, ImageDataset):
+    if is_stream(data) and not isinstance(data, ArrayDataset):
         return StreamFeed(data, steps=steps, label="validation ", replay=True, prepare=prepare)
     parts = data if isinstance(data, list | tuple) else (data,)
     if len(parts) > 3:
