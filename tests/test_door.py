@@ -34,6 +34,7 @@ ROOMS = [
     "saving",
     "tree",
     "utils",
+    "wrappers",
 ]
 NAMES = [
     "DTypePolicy",

@@ -10,7 +10,7 @@ import pytest
 import gazelle
 from gazelle._core.errors import PackageError
 from gazelle._report.pages import write_comparison, write_report
-from gazelle.callbacks import History
+from gazelle.callbacks import History, TensorBoard
 from gazelle.cli import start
 from gazelle.datasets import digits
 from gazelle.utils import array_to_img, image_dataset_from_directory, load_img, plot_model
@@ -39,9 +39,11 @@ CALLS = {
     "digits": (lambda: digits.load_data(), ["sklearn"]),
     "load_img": (lambda: load_img("nowhere.png"), ["PIL"]),
     "array_to_img": (lambda: array_to_img(np.zeros((2, 2, 1))), ["PIL"]),
+    "TensorBoard": (lambda: TensorBoard(write_images=True), ["tensorboardX", "PIL"]),
     "image folder": (lambda: image_dataset_from_directory("nowhere"), ["PIL"]),
 }
 PIP = {"matplotlib": "matplotlib", "sklearn": "scikit-learn", "PIL": "pillow"}
+FIXES = {"tensorboardX": "pip install 'gazelle[tensorboard]'"}
 
 
 @pytest.mark.parametrize(
@@ -51,12 +53,14 @@ def test_a_missing_package_is_reported_before_anything_is_written(
     name, package, monkeypatch, tmp_path
 ):
     monkeypatch.chdir(tmp_path)
+    for optional in CALLS[name][1]:
+        monkeypatch.setitem(sys.modules, optional, sys)  # there
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(PackageError) as caught:
         CALLS[name][0]()
     problem, fix = str(caught.value).splitlines()
-    assert problem.endswith(f" needs {PIP[package]}, which is not installed.")
-    assert fix == f"  fix: {FIX}"
+    assert problem.endswith(f" needs {PIP.get(package, package)}, which is not installed.")
+    assert fix == f"  fix: {FIXES.get(package, FIX)}"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from gazelle import saving as saving
     from gazelle import tree as tree
     from gazelle import utils as utils
+    from gazelle import wrappers as wrappers
     from gazelle._core.dtypes import DTypePolicy as DTypePolicy
     from gazelle._core.operation import Operation as Operation
     from gazelle._core.remat import RematScope as RematScope
@@ -87,6 +88,7 @@ else:
         "saving",
         "tree",
         "utils",
+        "wrappers",
     ]
     _HOMES = {
         **{room: f"gazelle.{room}" for room in _ROOMS},

@@ -7,7 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+import gazelle
 from gazelle.callbacks import CallbackList, CSVLogger, History, LambdaCallback, TerminateOnNaN
+from gazelle.callbacks.base import HOOKS
 
 
 def test_history_records_as_keras_does_over_two_runs(drive):
@@ -114,6 +116,25 @@ def test_lambda_callback_calls_the_functions_it_was_given(drive):
     drive(callback, [{"loss": 1.0}])
     CallbackList(callback).on_test_end({"loss": 2.0})
     assert calls == ["begin", (0, 1.0), ("test", {"loss": 2.0})]
+
+
+def test_lambda_callback_has_every_hook_of_a_run():
+    calls = []
+
+    def noted(name):
+        return lambda *given: calls.append(name)
+
+    hooks = [
+        name for name in HOOKS if name not in ("on_batch_begin", "on_batch_end", "on_progress")
+    ]
+    callback = LambdaCallback(**{name: noted(name) for name in hooks})
+    model = gazelle.Sequential([gazelle.Input((2,)), gazelle.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((4, 2))
+    model.fit(x, x[:, :1], verbose=0, validation_data=(x, x[:, :1]), callbacks=[callback])
+    model.predict(x, callbacks=[callback])
+    assert sorted(set(calls)) == sorted(hooks)
+    assert (callback.model, callback.params) == (model, {"verbose": 0, "epochs": 1, "steps": 1})
 
 
 def test_lambda_callback_refuses_functions_that_would_never_be_called():

@@ -28,7 +28,14 @@ CLASSES = sorted(
         and issubclass(kind, metrics.Metric)
         and kind.__module__.startswith("gazelle.metrics.")
     }
-    - {metrics.Metric, metrics.Mean, metrics.Sum, metrics.MeanMetricWrapper, metrics.R2Score},
+    - {
+        metrics.Metric,
+        metrics.Mean,
+        metrics.Sum,
+        metrics.MeanMetricWrapper,
+        metrics.R2Score,
+        metrics.EpochFunction,
+    },
     key=lambda kind: kind.__name__,
 )
 

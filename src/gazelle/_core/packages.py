@@ -16,7 +16,8 @@ OPTIONAL = {
 }
 INSTALL = "pip install 'gazelle[all]'"
 # The same for packages that have a small extra of their own.
-SEPARATE = {name: f"pip install 'gazelle[{name}]'" for name in ("onnx", "safetensors")}
+_EXTRAS = {"onnx": "onnx", "safetensors": "safetensors", "tensorboardX": "tensorboard"}
+SEPARATE = {module: f"pip install 'gazelle[{extra}]'" for module, extra in _EXTRAS.items()}
 
 
 def is_there(module: str) -> bool:

@@ -1,4 +1,4 @@
-"""Datasets: `PyDataset`, which serves batches by number, and `ImageDataset`, images in memory."""
+"""Datasets: `PyDataset`, which serves batches by number, and images and texts in memory."""
 
 from __future__ import annotations
 
@@ -85,21 +85,20 @@ class PyDataset:
 Sequence = PyDataset  # its name in Keras 2
 
 
-class ImageDataset(PyDataset):
-    """Images in memory, for `fit`, `evaluate` and `predict`; iterating over it gives batches.
+class ArrayDataset(PyDataset):
+    """Samples in memory, which `fit`, `evaluate` and `predict` take as arrays.
 
-    The order is fixed (it was drawn when the folder was read), so the rows of `predict(dataset)`
-    match `dataset.y`. Batches are float32, as in Keras; `x` holds the bytes, which training
-    converts to floats on the device.
+    The order is fixed (it was drawn when the samples were read), so the rows of `predict(dataset)`
+    match `dataset.y`.
 
     Attributes:
-        x: uint8, `(n, height, width, channels)`.
+        x: The samples, `(n, ...)`.
         y: Labels, `(n,)` int32, `(n, 1)` float32 or `(n, classes)` float32, depending on
             `label_mode`; None without labels.
         class_names: Name of each class, in the order of the labels; None without labels.
-        file_paths: File of each image.
-        batch_size: Images per batch; None for single images.
-        shuffle: Whether training may shuffle the images before each epoch.
+        file_paths: File of each sample.
+        batch_size: Samples per batch; None for single samples.
+        shuffle: Whether training may shuffle the samples before each epoch.
     """
 
     def __init__(
@@ -121,13 +120,13 @@ class ImageDataset(PyDataset):
         self.shuffle = shuffle
 
     def __len__(self) -> int:
-        """Number of batches (of images if `batch_size` is None)."""
+        """Number of batches (of samples if `batch_size` is None)."""
         return math.ceil(len(self.x) / (self.batch_size or 1))
 
     def __getitem__(self, index: int) -> Any:
         """Batch number `index`: `(x, y)`, or `x` without labels.
 
-        It is a single image if `batch_size` is None.
+        It is a single sample if `batch_size` is None.
         """
         if not -len(self) <= index < len(self):
             raise IndexError(f"Batch index {index} is out of range for {len(self)} batches.")
@@ -135,8 +134,23 @@ class ImageDataset(PyDataset):
         rows: Any = index
         if self.batch_size is not None:
             rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        x = self.x[rows].astype(np.float32)
+        x = self._served(self.x[rows])
         return x if self.y is None else (x, self.y[rows])
+
+    def _served(self, x: Any) -> Any:
+        """Samples in the form in which batches hold them."""
+        return x
+
+
+class ImageDataset(ArrayDataset):
+    """Images in memory, for `fit`, `evaluate` and `predict`; iterating over it gives batches.
+
+    Batches are float32, as in Keras; `x` holds the bytes, uint8 `(n, height, width, channels)`,
+    which training converts to floats on the device.
+    """
+
+    def _served(self, x: Any) -> Any:
+        return x.astype(np.float32)
 
     def __repr__(self) -> str:
         """Number of images, their shape and the number of classes."""
@@ -144,6 +158,17 @@ class ImageDataset(PyDataset):
             f"<ImageDataset of {len(self.x)} images {self.x.shape[1:]},"
             f" {len(self.class_names or ())} classes>"
         )
+
+
+class TextDataset(ArrayDataset):
+    """Texts in memory, for `fit`, `evaluate` and `predict`; iterating over it gives batches.
+
+    `x` holds strings, `(n,)`.
+    """
+
+    def __repr__(self) -> str:
+        """Number of texts and of classes."""
+        return f"<TextDataset of {len(self.x)} texts, {len(self.class_names or ())} classes>"
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:

@@ -10,6 +10,7 @@ lists, tuples and dicts.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import warnings
@@ -23,7 +24,7 @@ from gazelle._core.dtypes import floatx
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, DataError
 from gazelle._core.symbolic import KerasTensor, map_structure
 from gazelle._data.checks import as_numeric, check_lengths, column_names
-from gazelle._data.dataset import ImageDataset, PyDataset, unpack_x_y_sample_weight
+from gazelle._data.dataset import ArrayDataset, PyDataset, unpack_x_y_sample_weight
 from gazelle._data.memory import aligned_cast
 from gazelle._data.numeric import is_target
 from gazelle._data.sparse_rows import (
@@ -204,7 +205,8 @@ class StreamFeed:
         if self.indexed:
             self.batches = source.num_batches
         elif hasattr(source, "__len__"):
-            self.batches = len(source)
+            with contextlib.suppress(TypeError):  # of a data set that does not know it
+                self.batches = len(source)
         self._repeatable = self.indexed or (
             hasattr(source, "__iter__") and iter(source) is not source
         )
@@ -402,7 +404,8 @@ def as_feed(
     """Make a feed from whatever fit, evaluate and predict accept as `x`.
 
     Args:
-        x: Arrays, an image data set, a `PyDataset`, a generator or another iterable of batches.
+        x: Arrays, a data set of images or texts, a `PyDataset`, a generator or another iterable of
+            batches.
         y: Targets, for arrays only.
         sample_weight: Weights, for arrays only.
         batch_size: See `ArrayFeed`.
@@ -418,11 +421,11 @@ def as_feed(
         ShapeError: The arrays have different lengths.
         ArgumentTypeError: Something that is not data.
     """
-    if isinstance(x, ImageDataset) and y is None and sample_weight is None:
+    if isinstance(x, ArrayDataset) and y is None and sample_weight is None:
         size = batch_size or x.batch_size
-        return ArrayFeed(
-            x.x, x.y, batch_size=size, steps=steps, shuffle=shuffle and x.shuffle, label=label
-        )
+        shuffle = shuffle and x.shuffle
+        inputs = x.x if prepare is None else prepare(x.x)
+        return ArrayFeed(inputs, x.y, batch_size=size, steps=steps, shuffle=shuffle, label=label)
     if is_stream(x):
         for name, value in (("y", y), ("sample_weight", sample_weight)):
             if value is not None:

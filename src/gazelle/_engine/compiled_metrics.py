@@ -17,7 +17,7 @@ from gazelle._core.symbolic import leaves
 from gazelle._core.types import ShapeLike
 from gazelle._core.variable import Variable, set_values, values_of
 from gazelle._engine.outputs import Outputs
-from gazelle.metrics import Metric
+from gazelle.metrics import EpochFunction, Metric
 from gazelle.metrics.counting import counts_samples, counts_whole_numbers
 from gazelle.metrics.resolve import (
     accuracy_for,
@@ -67,6 +67,7 @@ class CompiledMetrics:
     ):
         self.outputs = outputs
         self.entries: list[Entry] = []
+        self.at_epoch_end: list[Entry] = []  # those that are measured once an epoch, on the host
         plain = _per_output(metrics, outputs, "metrics")
         weighted = _per_output(weighted_metrics, outputs, "weighted_metrics")
         for groups, is_weighted in ((plain, False), (weighted, True)):
@@ -79,21 +80,27 @@ class CompiledMetrics:
         metric = _as_metric(given, *shapes)
         if not metric.built:
             metric.build(*shapes)
-        prefix, taken = self.outputs.prefix(index), set(self.names)
+        prefix, taken = self.outputs.prefix(index), set(self.names + self.names_at_epoch_end)
         name = prefix + metric.name
         if weighted and name in taken:
             name = f"{prefix}weighted_{metric.name}"
-        self.entries.append(Entry(index, metric, weighted, _numbered(name, taken)))
+        entries = self.at_epoch_end if isinstance(metric, EpochFunction) else self.entries
+        entries.append(Entry(index, metric, weighted, _numbered(name, taken)))
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metrics, each once."""
+        """The metrics that count batches, each once."""
         return unique(entry.metric for entry in self.entries)
 
     @property
     def names(self) -> list[str]:
-        """The log names, in the user's order."""
+        """The log names of the metrics that count batches, in the user's order."""
         return [entry.name for entry in self.entries]
+
+    @property
+    def names_at_epoch_end(self) -> list[str]:
+        """The log names of the metrics that are measured once an epoch."""
+        return [entry.name for entry in self.at_epoch_end]
 
     @property
     def variables(self) -> list[Variable]:

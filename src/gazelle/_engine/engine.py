@@ -70,7 +70,8 @@ class Engine:
     @property
     def metrics(self) -> list[Metric]:
         """The loss's mean, the compiled metrics and those of the layers."""
-        return self.steps.metrics
+        at_epoch_end = self.steps.compiled_metrics.at_epoch_end
+        return [*self.steps.metrics, *(entry.metric for entry in at_epoch_end)]
 
     def is_made_for(self, graph: Graph | None, trainable: Sequence[Variable]) -> bool:
         """Whether the programs fit a model that has this graph and these trainable variables now.
@@ -273,7 +274,7 @@ class Engine:
             if own is None:
                 return None
             names += own
-        return names
+        return names + self.steps.compiled_metrics.names_at_epoch_end
 
     def result_names(self, names: Collection[str] | None = None) -> list[str]:
         """The names of results in the order of `evaluate`: the loss, its parts, the metrics.
@@ -282,10 +283,13 @@ class Engine:
             names: The names; those of the last results (or, before the first, what is known of
                 them) when None.
         """
-        losses, compiled = self.steps.loss_names, self.steps.compiled_metrics.names
+        losses, metrics = self.steps.loss_names, self.steps.compiled_metrics
+        compiled = metrics.names + metrics.names_at_epoch_end
         if names is None:
             attached = [metric.name for metric in self.steps.attached]
-            names = self._seen_names or [*losses, *compiled, *attached]
+            names = [*losses, *compiled, *attached]
+            if self._seen_names:
+                names = self._seen_names + metrics.names_at_epoch_end
         first = losses
         if (
             self.steps.loss.outputs.single

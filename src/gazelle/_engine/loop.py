@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed
+from gazelle._engine.epoch_functions import measured
 from gazelle._engine.nonfinite import told_at_stop, told_of_skipped
 from gazelle._engine.progress import Progress
 from gazelle._engine.runner import Chunk, Runner
@@ -69,6 +70,7 @@ def fit(
                 watch.warn(told_at_stop(runner))
             else:
                 watch.look(epoch, results)
+            results |= measured(engine, runner.feed, whole=True, eager=runner.eager)
             if validation is not None and validates(epoch):
                 results |= {f"val_{name}": value for name, value in evaluate(validation).items()}
             logs = dict(sorted(results.items()))
@@ -107,7 +109,9 @@ class _Ahead:
     def __init__(self, runner: Runner, callbacks: CallbackList, validation: Runner | None):
         arrays_only = validation is None or isinstance(validation.feed, ArrayFeed)
         self._runner = runner
-        self._can_start = validation is None and callbacks.only_watch
+        # Functions of whole arrays need the weights at the end of an epoch.
+        is_measured = bool(runner.engine.steps.compiled_metrics.at_epoch_end)
+        self._can_start = validation is None and callbacks.only_watch and not is_measured
         self._can_prepare = callbacks.leave_data and arrays_only
         self._running: Chunk | None = None  # the next epoch, started ahead
 
@@ -137,6 +141,7 @@ def evaluate(runner: Runner) -> dict[str, Any]:
     callbacks.model.stop_evaluating = False
     callbacks.on_test_begin({})
     logs = runner.epoch()
+    logs |= measured(runner.engine, runner.feed, whole=False, eager=runner.eager)
     callbacks.on_test_end(dict(logs))
     return logs
 

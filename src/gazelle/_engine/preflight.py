@@ -18,6 +18,7 @@ from gazelle._data.checks import (
 from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed, named_leaves
 from gazelle._data.sparse_rows import SparseRows, check_sparse_finite
 from gazelle._engine.engine import Engine
+from gazelle._engine.epoch_functions import check_epoch_functions
 from gazelle.losses import Loss
 
 
@@ -43,6 +44,7 @@ def check_before_training(
                 (part.x, part.y, part.sample_weight) if isinstance(part, ArrayFeed) else part.first
             )
             check_values(engine, batch, label, columns=getattr(part, "columns", None))
+            check_epoch_functions(engine, part, label)
     compiled = engine.steps.loss
     for i, loss, *_ in compiled.parts:
         layer = output_layers[i] if isinstance(i, int) and i < len(output_layers) else None

@@ -11,7 +11,9 @@ from gazelle.callbacks.learning_rate_scheduler import LearningRateScheduler
 from gazelle.callbacks.model_checkpoint import ModelCheckpoint
 from gazelle.callbacks.progress import ProgbarLogger
 from gazelle.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from gazelle.callbacks.remote_monitor import RemoteMonitor
 from gazelle.callbacks.swap_ema_weights import SwapEMAWeights
+from gazelle.callbacks.tensorboard import TensorBoard
 from gazelle.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "RemoteMonitor",
     "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

@@ -8,6 +8,12 @@ from gazelle._core.dtypes import (
     set_epsilon,
     set_floatx,
 )
+from gazelle.config.limits import (
+    max_epochs,
+    max_steps_per_epoch,
+    set_max_epochs,
+    set_max_steps_per_epoch,
+)
 from gazelle.config.switches import (
     backend,
     disable_interactive_logging,
@@ -37,9 +43,13 @@ __all__ = [
     "is_interactive_logging_enabled",
     "is_nnx_enabled",
     "is_traceback_filtering_enabled",
+    "max_epochs",
+    "max_steps_per_epoch",
     "set_backend",
     "set_dtype_policy",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
+    "set_max_epochs",
+    "set_max_steps_per_epoch",
 ]

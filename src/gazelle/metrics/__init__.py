@@ -49,6 +49,7 @@ from gazelle.metrics.counts import (
     TrueNegatives,
     TruePositives,
 )
+from gazelle.metrics.epoch_function import EpochFunction
 from gazelle.metrics.fscore import F1Score, FBetaScore
 from gazelle.metrics.hinge import CategoricalHinge, Hinge, SquaredHinge
 from gazelle.metrics.probabilistic import (
@@ -98,6 +99,7 @@ __all__ = [
     "CategoricalHinge",
     "ConcordanceCorrelation",
     "CosineSimilarity",
+    "EpochFunction",
     "F1Score",
     "FBetaScore",
     "FalseNegatives",

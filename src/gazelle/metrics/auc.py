@@ -34,7 +34,7 @@ class AUC(ThresholdCurve):
         summation_method: `"interpolation"` (trapezoids; for PR the interpolation of Davis and
             Goadrich), `"minoring"` or `"majoring"` (the lower or the higher rectangles).
         name: Name in the logs.
-        dtype: Dtype of the state; floatx if None.
+        dtype: Kept for configs; the counts are of type floatx.
         thresholds: Explicit thresholds instead of `num_thresholds`; one below 0 and one above 1 are
             added.
         multi_label: Whether to compute one area per column of predictions `(n, labels)` and average

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -88,9 +90,11 @@ class MeanMetricWrapper(Mean):
     """The mean over all samples of a function of targets and predictions.
 
     If the function returns one value per sample, the mean is over samples. If it returns a single
-    number, that number counts once per batch, whatever the batch size, as in Keras. Targets `(n,)`
-    and predictions `(n, 1)`, or vice versa, get the same rank first, as for a loss (not in Keras,
-    where `y_true - y_pred` is `(n, n)`).
+    number, that number counts once per batch, whatever the batch size, as in Keras.
+
+    The function gets the shapes of the data, as in Keras, with one exception: targets `(n,)` and
+    predictions `(n, 1)`, or vice versa, get the same rank if the function would otherwise pair
+    every target with every prediction, as `y_true - y_pred` does.
 
     Args:
         fn: The function `(y_true, y_pred, **kwargs) -> array`.
@@ -135,10 +139,29 @@ class MeanMetricWrapper(Mean):
             if sample_weight is not None:
                 weight = masked_weight(jnp.asarray(sample_weight, self.dtype), weight)
             sample_weight = weight
-        y_true, y_pred = same_rank(jnp.asarray(y_true), jnp.asarray(y_pred))
+        y_true, y_pred = self._given(jnp.asarray(y_true), jnp.asarray(y_pred))
         what = f"The metric function {self.name!r}"
         values = array_from(what, self._fn, y_true, y_pred, **self._fn_kwargs)
         super().update_state(values, sample_weight)
+
+    def _given(self, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Targets and predictions as the function gets them."""
+        matched = same_rank(y_true, y_pred)
+        if (matched[0].shape, matched[1].shape) == (y_true.shape, y_pred.shape):
+            return y_true, y_pred
+        crosses = self._pairs_all(y_true, y_pred) and not self._pairs_all(*matched)
+        return matched if crosses else (y_true, y_pred)
+
+    def _pairs_all(self, y_true: jax.Array, y_pred: jax.Array) -> bool:
+        """Whether the function computes something for every target with every prediction."""
+        count = len(y_true)
+        if count < 2:
+            return False
+        try:
+            steps = jax.make_jaxpr(partial(self._fn, **self._fn_kwargs))(y_true, y_pred)
+        except Exception:  # what is wrong with the function is reported when it is called
+            return True
+        return re.search(rf"\[(\d+,)*{count},{count}(,\d+)*\]", str(steps)) is not None
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -161,6 +184,9 @@ class FunctionMetric(MeanMetricWrapper):
         super().__init__(fn, name, dtype, **kwargs)
         # Along another axis than the last the function does not return one value per sample.
         self._counts_samples = kwargs.get("axis", -1) == -1
+
+    def _given(self, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return same_rank(y_true, y_pred)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

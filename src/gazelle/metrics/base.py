@@ -64,6 +64,8 @@ class Metric:
     _counts_samples: bool = False
     # These contributions are whole numbers if there are no sample weights.
     _counts_whole_numbers: bool = False
+    # The state has the type floatx, whatever `dtype` is: a count in float16 would end at 2048.
+    _state_is_floatx: bool = False
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         if name is not None and not isinstance(name, str):
@@ -74,12 +76,13 @@ class Metric:
             )
         self.name: str = snake_case(type(self).__name__) if name is None else name
         self._dtype = floatx() if dtype is None else get_policy(dtype).compute_dtype
+        self._state_dtype = floatx() if self._state_is_floatx else self._dtype
         self._variables: list[Variable] = []
         self._initial_values: list[np.ndarray] = []
 
     @property
     def dtype(self) -> str:
-        """Dtype of the state."""
+        """The dtype that was asked for; that of the state, except for metrics that count."""
         return self._dtype
 
     @property
@@ -106,7 +109,7 @@ class Metric:
             shape: Shape, `()` for a number.
             initializer: Name, config or instance of an initializer, a callable `(shape, dtype) ->
                 array`, a number or an array; zeros if None.
-            dtype: Dtype; the metric's dtype if None.
+            dtype: Dtype; the metric's if None.
             aggregation: How copies on several devices are combined; only for compatibility with
                 Keras.
             name: Name of the variable.
@@ -115,7 +118,7 @@ class Metric:
             The variable, which is now one of `variables`.
         """
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        dtype = self.dtype if dtype is None else dtype
+        dtype = self._state_dtype if dtype is None else dtype
         context.spend(shape, 4)
         if isinstance(initializer, numbers.Number | np.ndarray | jax.Array):
             value = np.broadcast_to(np.asarray(initializer), shape)

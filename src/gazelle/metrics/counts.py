@@ -17,6 +17,7 @@ class _Count(Metric):
     """One of the four confusion counts at one or several thresholds."""
 
     _counts_samples = True
+    _state_is_floatx = True
     _counts_whole_numbers = True
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
@@ -44,7 +45,7 @@ class _Count(Metric):
         """
         owner = type(self).__name__
         counts = confusion_counts(
-            y_true, y_pred, sample_weight, self._thresholds, owner, dtype=self.dtype
+            y_true, y_pred, sample_weight, self._thresholds, owner, dtype=self._state_dtype
         )
         self.accumulator.assign_add(self._pick(counts))
 
@@ -68,7 +69,7 @@ class TruePositives(_Count):
     Args:
         thresholds: A number from 0 to 1 or a list of numbers; 0.5 if None.
         name: Name in the logs.
-        dtype: Dtype of the state; floatx if None.
+        dtype: Kept for configs; the counts are of type floatx.
 
     Raises:
         ArgumentError: A threshold is outside [0, 1].
@@ -87,7 +88,7 @@ class FalsePositives(_Count):
     Args:
         thresholds: A number from 0 to 1 or a list of numbers; 0.5 if None.
         name: Name in the logs.
-        dtype: Dtype of the state; floatx if None.
+        dtype: Kept for configs; the counts are of type floatx.
 
     Raises:
         ArgumentError: A threshold is outside [0, 1].
@@ -106,7 +107,7 @@ class TrueNegatives(_Count):
     Args:
         thresholds: A number from 0 to 1 or a list of numbers; 0.5 if None.
         name: Name in the logs.
-        dtype: Dtype of the state; floatx if None.
+        dtype: Kept for configs; the counts are of type floatx.
 
     Raises:
         ArgumentError: A threshold is outside [0, 1].
@@ -125,7 +126,7 @@ class FalseNegatives(_Count):
     Args:
         thresholds: A number from 0 to 1 or a list of numbers; 0.5 if None.
         name: Name in the logs.
-        dtype: Dtype of the state; floatx if None.
+        dtype: Kept for configs; the counts are of type floatx.
 
     Raises:
         ArgumentError: A threshold is outside [0, 1].
@@ -142,6 +143,7 @@ class _Ratio(Metric):
 
     _direction = "up"
     _counts_samples = True
+    _state_is_floatx = True
     _counts_whole_numbers = True
     _error_name: str
 
@@ -190,7 +192,7 @@ class _Ratio(Metric):
             sample_weight,
             self._thresholds,
             type(self).__name__,
-            dtype=self.dtype,
+            dtype=self._state_dtype,
             top_k=self.top_k,
             class_id=self.class_id,
         )
@@ -225,7 +227,7 @@ class Precision(_Ratio):
         top_k: Only the `top_k` greatest predictions of each sample can be positive.
         class_id: Only this class is counted.
         name: Name in the logs.
-        dtype: Dtype of the state; floatx if None.
+        dtype: Kept for configs; the counts are of type floatx.
 
     Raises:
         ArgumentError: A threshold is outside [0, 1], `top_k` is not an int > 0, or `class_id` is
@@ -252,7 +254,7 @@ class Recall(_Ratio):
         top_k: Only the `top_k` greatest predictions of each sample can be positive.
         class_id: Only this class is counted.
         name: Name in the logs.
-        dtype: Dtype of the state; floatx if None.
+        dtype: Kept for configs; the counts are of type floatx.
 
     Raises:
         ArgumentError: A threshold is outside [0, 1], `top_k` is not an int > 0, or `class_id` is

@@ -145,13 +145,15 @@ class R2Score(Metric):
             1 - (1 - R2) (m - 1) / (m - p - 1), where m is the number of target values, as in Keras;
             0 for the plain score. The plain score is also returned if m - p - 1 <= 0.
         name: Name in the logs.
-        dtype: Dtype of the state; floatx if None.
+        dtype: Kept for configs; the sums are of type floatx.
 
     Raises:
         ArgumentError: An argument has another value.
     """
 
     _direction = "up"
+
+    _state_is_floatx = True
 
     def __init__(
         self,
@@ -215,13 +217,13 @@ class R2Score(Metric):
         y_true, y_pred = match_labels(y_true, y_pred, "R2Score")
         if not self.built:
             self.build(y_true.shape, y_pred.shape)
-        y_true = y_true.reshape(y_true.shape[0], -1).astype(self.dtype)  # (n, columns)
-        y_pred = y_pred.reshape(y_true.shape).astype(self.dtype)
+        y_true = y_true.reshape(y_true.shape[0], -1).astype(self._state_dtype)  # (n, columns)
+        y_pred = y_pred.reshape(y_true.shape).astype(self._state_dtype)
         if sample_weight is None:
             weight = jnp.ones(())
-            batch_count = jnp.asarray(float(y_true.shape[0]), self.dtype)
+            batch_count = jnp.asarray(float(y_true.shape[0]), self._state_dtype)
         else:
-            weight = spread_weight(sample_weight, y_true.shape, self.dtype)
+            weight = spread_weight(sample_weight, y_true.shape, self._state_dtype)
             weight = jnp.broadcast_to(weight, y_true.shape)
             batch_count = jnp.sum(weight, axis=0)
         # The spread is the sum of squared distances from the mean, within the batch and between the

@@ -10,6 +10,7 @@ from gazelle._core.types import ShapeLike
 from gazelle.metrics.accuracy import BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy
 from gazelle.metrics.averages import MeanMetricWrapper
 from gazelle.metrics.base import Metric
+from gazelle.metrics.epoch_function import EpochFunction, is_of_sklearn
 from gazelle.metrics.probabilistic import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -69,8 +70,13 @@ def crossentropy_for(
     return kinds[_kind(y_true_shape, y_pred_shape)](name=name, from_logits=from_logits)
 
 
-def from_function(function: Callable[..., Any]) -> MeanMetricWrapper:
-    """Wraps a user's function `(y_true, y_pred)` in a metric of the same name, in snake case."""
+def from_function(function: Callable[..., Any]) -> Metric:
+    """Wraps a user's function `(y_true, y_pred)` in a metric of the same name, in snake case.
+
+    A function of scikit-learn becomes an `EpochFunction`, all others the mean over the batches.
+    """
+    if is_of_sklearn(function):
+        return EpochFunction(function)
     name = getattr(function, "__name__", None) or type(function).__name__
     return MeanMetricWrapper(function, name=snake_case(name))
 

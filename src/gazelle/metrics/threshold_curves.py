@@ -19,6 +19,7 @@ class ThresholdCurve(Metric):
 
     _direction = "up"
     _counts_samples = True
+    _state_is_floatx = True
     _counts_whole_numbers = True
     _thresholds: np.ndarray
     true_positives: Any = None
@@ -38,7 +39,13 @@ class ThresholdCurve(Metric):
     def _add_counts(self, y_true: Any, y_pred: Any, sample_weight: Any, **options: Any) -> None:
         owner = type(self).__name__
         counts = confusion_counts(
-            y_true, y_pred, sample_weight, self._thresholds, owner, dtype=self.dtype, **options
+            y_true,
+            y_pred,
+            sample_weight,
+            self._thresholds,
+            owner,
+            dtype=self._state_dtype,
+            **options,
         )
         self.true_positives.assign_add(counts.true_positives)
         self.false_positives.assign_add(counts.false_positives)
@@ -121,7 +128,7 @@ class PrecisionAtRecall(_RateAtRate):
         num_thresholds: Number of evenly spaced thresholds, an int > 0.
         class_id: Only this class is counted.
         name: Name in the logs.
-        dtype: Dtype of the state; floatx if None.
+        dtype: Kept for configs; the counts are of type floatx.
 
     Raises:
         ArgumentError: An argument is out of range.
@@ -150,7 +157,7 @@ class RecallAtPrecision(_RateAtRate):
         num_thresholds: Number of evenly spaced thresholds, an int > 0.
         class_id: Only this class is counted.
         name: Name in the logs.
-        dtype: Dtype of the state; floatx if None.
+        dtype: Kept for configs; the counts are of type floatx.
 
     Raises:
         ArgumentError: An argument is out of range.
@@ -181,7 +188,7 @@ class SensitivityAtSpecificity(_RateAtRate):
         num_thresholds: Number of evenly spaced thresholds, an int > 0.
         class_id: Only this class is counted.
         name: Name in the logs.
-        dtype: Dtype of the state; floatx if None.
+        dtype: Kept for configs; the counts are of type floatx.
 
     Raises:
         ArgumentError: An argument is out of range.
@@ -212,7 +219,7 @@ class SpecificityAtSensitivity(_RateAtRate):
         num_thresholds: Number of evenly spaced thresholds, an int > 0.
         class_id: Only this class is counted.
         name: Name in the logs.
-        dtype: Dtype of the state; floatx if None.
+        dtype: Kept for configs; the counts are of type floatx.
 
     Raises:
         ArgumentError: An argument is out of range.

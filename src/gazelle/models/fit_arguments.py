@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
-from gazelle._core.errors import ArgumentError
-from gazelle._data.dataset import ImageDataset
+from gazelle._core.errors import ArgumentError, CheckWarning
+from gazelle._data.dataset import ArrayDataset
 from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed, as_feed, is_stream
+from gazelle.config import max_epochs, max_steps_per_epoch
 
 
 def split_off(
@@ -46,7 +48,7 @@ def validation_feed(
         ArgumentError: A tuple of more than three parts.
         DataError: Data that cannot be used.
     """
-    if is_stream(data) and not isinstance(data, ImageDataset):
+    if is_stream(data) and not isinstance(data, ArrayDataset):
         return StreamFeed(data, steps=steps, label="validation ", replay=True, prepare=prepare)
     parts = data if isinstance(data, list | tuple) else (data,)
     if len(parts) > 3:
@@ -85,6 +87,24 @@ def check_epochs(**numbers: Any) -> None:
             raise ArgumentError(
                 f"fit: {name} must be a whole number, 0 or more.", received=repr(value)
             )
+
+
+def within_epochs(epochs: int) -> int:
+    """The number of epochs within the limit of `config.set_max_epochs`; warns where it is less."""
+    limit = max_epochs()
+    if limit is None or limit >= epochs:
+        return epochs
+    warnings.warn(f"Limiting epochs to {limit}", CheckWarning, stacklevel=4)
+    return limit
+
+
+def within_steps(feed: Feed) -> Feed:
+    """A feed within the limit of `config.set_max_steps_per_epoch`; warns where it is shortened."""
+    limit, steps = max_steps_per_epoch(), feed.steps or feed.batches
+    if limit is not None and (steps is None or limit < steps):
+        warnings.warn(f"Limiting steps_per_epoch to {limit}", CheckWarning, stacklevel=4)
+        feed.steps = limit
+    return feed
 
 
 def verbosity(verbose: Any, automatic: int) -> int:

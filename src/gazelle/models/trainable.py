@@ -20,6 +20,8 @@ from gazelle.models.fit_arguments import (
     split_off,
     validation_epochs,
     validation_feed,
+    within_epochs,
+    within_steps,
 )
 from gazelle.models.step_methods import StepMethods
 from gazelle.models.trainer import FitData, FitOptions, Trainer
@@ -334,10 +336,16 @@ class Trainable(StepMethods):
         one_of("nonfinite_loss", nonfinite_loss, NONFINITE_CHOICES, "fit")
         validates = validation_epochs(validation_freq)
         return self._trainer.fit(
-            FitData(training, validation, source, validates, class_weight),
+            FitData(
+                within_steps(training),
+                None if validation is None else within_steps(validation),
+                source,
+                validates,
+                class_weight,
+            ),
             FitOptions(
                 initial_epoch=initial_epoch,
-                epochs=epochs,
+                epochs=within_epochs(epochs),
                 callbacks=callbacks,
                 verbose=verbose,
                 resume_from=None if resume_from is None else os.fspath(resume_from),
@@ -380,7 +388,7 @@ class Trainable(StepMethods):
         prepare = self._prepare_for(x)
         feed = as_feed(x, y, sample_weight, batch_size=batch_size, steps=steps, prepare=prepare)
         return self._trainer.evaluate(
-            feed, callbacks=callbacks, verbose=verbose, return_dict=return_dict
+            within_steps(feed), callbacks=callbacks, verbose=verbose, return_dict=return_dict
         )
 
     def predict(

@@ -25,6 +25,7 @@ from gazelle._engine.progress import Progress, steps_before
 from gazelle._engine.recorder import recorded
 from gazelle._engine.runner import Runner
 from gazelle.callbacks import BackupAndRestore, CallbackList, History
+from gazelle.config import max_steps_per_epoch
 from gazelle.models.engines import (
     CompileSettings,
     build_optimizer,
@@ -34,7 +35,7 @@ from gazelle.models.engines import (
     make_predictor,
     with_scaled_loss,
 )
-from gazelle.models.fit_arguments import verbosity
+from gazelle.models.fit_arguments import verbosity, within_steps
 from gazelle.models.protocol import check_protocol
 from gazelle.models.resuming import FitState, find_state, save_if_interrupted
 
@@ -352,12 +353,12 @@ class Trainer:
     ) -> Any:
         """The model's outputs for data; see `Model.predict`."""
         verbose = verbosity(verbose, 0)
-        if not (verbose or callbacks or batch_size or steps):
+        if not (verbose or callbacks or batch_size or steps or max_steps_per_epoch()):
             outputs = self._by_shortcut(x)
             if outputs is not None:
                 return outputs
         prepare = self.model._prepare_for(x)
-        feed = as_feed(x, batch_size=batch_size, steps=steps, prepare=prepare)
+        feed = within_steps(as_feed(x, batch_size=batch_size, steps=steps, prepare=prepare))
         engine = self._predicting_engine(feed.spec[0])
         listed = self._listed(callbacks, verbose, feed)
         self.stop_predicting = False

@@ -18,6 +18,7 @@ from gazelle.optimizers.optimizer import Optimizer
 from gazelle.optimizers.rmsprop import RMSprop
 from gazelle.optimizers.schedule_free import ScheduleFreeAdamW
 from gazelle.optimizers.sgd import SGD
+from gazelle.optimizers.transformations import OptaxOptimizer
 
 __all__ = [
     "SGD",
@@ -34,6 +35,7 @@ __all__ = [
     "MultiOptimizer",
     "Muon",
     "Nadam",
+    "OptaxOptimizer",
     "Optimizer",
     "OptimizerMap",
     "RMSprop",

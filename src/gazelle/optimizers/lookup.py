@@ -7,6 +7,7 @@ from typing import Any
 from gazelle._core import registry
 from gazelle._core.errors import UnknownNameError
 from gazelle.optimizers.optimizer import Optimizer, catalogue
+from gazelle.optimizers.transformations import OptaxOptimizer, is_transformation
 
 
 def get(identifier: Any) -> Any:
@@ -14,7 +15,8 @@ def get(identifier: Any) -> Any:
 
     Args:
         identifier: A name in upper or lower case (`"adam"`, `"Adam"`); a config; a class, which is
-            instantiated; or an instance or None, which is returned as it is.
+            instantiated; a transformation of optax, which becomes an `OptaxOptimizer`; or an
+            instance or None, which is returned as it is.
 
     Raises:
         UnknownNameError: No optimizer has that name; the message suggests the nearest names.
@@ -27,6 +29,8 @@ def get(identifier: Any) -> Any:
         identifier = _spelled_as_known(identifier)
     if isinstance(identifier, dict) and "class_name" in identifier:
         return deserialize(identifier)
+    if is_transformation(identifier):
+        return OptaxOptimizer(identifier)
     found = None if identifier is None else catalogue.get(identifier)
     if found is not None and not hasattr(found, "apply"):
         raise UnknownNameError("optimizer", identifier, catalogue.names)

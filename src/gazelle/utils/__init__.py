@@ -15,11 +15,14 @@ from gazelle._data.dataset import (
     ImageDataset,
     PyDataset,
     Sequence,
+    TextDataset,
     pack_x_y_sample_weight,
     unpack_x_y_sample_weight,
 )
 from gazelle._data.images.folder import image_dataset_from_directory
 from gazelle._data.images.image import array_to_img, img_to_array, load_img, save_img
+from gazelle._data.texts import text_dataset_from_directory
+from gazelle._data.timeseries import TimeseriesDataset, timeseries_dataset_from_array
 from gazelle._files.download import get_file
 from gazelle._files.writing import atomic_path, cache_folder
 from gazelle.backend import is_keras_tensor
@@ -40,6 +43,8 @@ __all__ = [
     "Progbar",
     "PyDataset",
     "Sequence",
+    "TextDataset",
+    "TimeseriesDataset",
     "array_to_img",
     "atomic_path",
     "cache_folder",
@@ -67,6 +72,8 @@ __all__ = [
     "set_random_seed",
     "split_dataset",
     "standardize_dtype",
+    "text_dataset_from_directory",
+    "timeseries_dataset_from_array",
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]

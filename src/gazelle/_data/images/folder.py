@@ -14,14 +14,23 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.checks import one_of, positive_int
-from gazelle._core.console import say, shown
+from gazelle._core.console import shown
 from gazelle._core.errors import ArgumentError, DataError
 from gazelle._core.packages import need
 from gazelle._data.dataset import ImageDataset
 from gazelle._data.images.decoding import INTERPOLATIONS, MODES, ImageSpec, opened
-from gazelle._data.images.index import Found, find, find_by_class
+from gazelle._data.images.index import find, find_by_class
 from gazelle._data.images.workers import decode_all
 from gazelle._data.memory import aligned_empty
+from gazelle._data.splits import (
+    check_split,
+    index,
+    labels_of,
+    parts,
+    shuffled,
+    told_found,
+    warn_of_lost_classes,
+)
 
 _MOST_NAMED = 20  # unreadable files that a message names
 
@@ -104,29 +113,30 @@ def image_dataset_from_directory(
         positive_int("batch_size", batch_size, owner)
     _check_size(image_size)
     fit = _fit(crop_to_aspect_ratio, pad_to_aspect_ratio)
-    _check_split(validation_split, subset, shuffle, seed)
-    found = _index(Path(directory), labels, label_mode, class_names, follow_links)
+    check_split(validation_split, subset, shuffle, seed, owner, "images")
+    found = index(
+        *(Path(directory), labels, label_mode, class_names),
+        find=lambda root: find(root, follow_links),
+        find_by_class=lambda root, names: find_by_class(root, names, follow_links),
+    )
     if verbose:
-        of_classes = f" belonging to {len(found.names)} classes" if found.names else ""
-        say(f"Found {len(found.files)} files{of_classes}.")
+        told_found(found)
     if shuffle:
-        found = _shuffled(found, seed)
-    files, numbers = found.files, found.numbers
-    parts = _parts(len(files), validation_split, subset, verbose)
-    _warn_of_lost_classes(numbers, parts, found.names)
-    # `parts` count from the first file of the folder; `x` and `bad` from the first file that is
+        found = shuffled(found, seed)
+    files = found.files
+    wanted = parts(len(files), validation_split, subset, verbose, "images")
+    warn_of_lost_classes(found, wanted, "images")
+    # `wanted` count from the first file of the folder; `x` and `bad` from the first file that is
     # read.
-    first, stop = parts[0].start, parts[-1].stop
+    first, stop = wanted[0].start, wanted[-1].stop
     x, bad = _read(files[first:stop], color_mode, image_size, interpolation, fit, verbose, skip_bad)
     if data_format == "channels_first":
         x = x.transpose(0, 3, 1, 2)
     bad_rows = [first + number for number in bad]
-    _refuse_emptied(numbers, bad_rows, found.names)
-    y = None
-    if numbers is not None and label_mode is not None:
-        y = _labels(numbers, label_mode, len(found.names))
+    _refuse_emptied(found.numbers, bad_rows, found.names)
+    y = labels_of(found, label_mode)
     datasets = []
-    for part in parts:
+    for part in wanted:
         rows = np.arange(part.start, part.stop)
         images = x[part.start - first : part.stop - first]
         if bad_rows:
@@ -164,136 +174,6 @@ def _fit(crop: bool, pad: bool) -> str:
     if crop:
         return "crop"
     return "pad" if pad else "stretch"
-
-
-def _shuffled(found: Found, seed: int | None) -> Found:
-    """The files in random order, with their classes."""
-    generator = np.random if seed is None else np.random.RandomState(seed)
-    order = generator.permutation(len(found.files))
-    numbers = None if found.numbers is None else found.numbers[order]
-    return Found([found.files[i] for i in order], numbers, found.names)
-
-
-def _check_split(split: float | None, subset: str | None, shuffle: bool, seed: int | None) -> None:
-    if (split is None) != (subset is None):
-        raise ArgumentError(
-            "validation_split and subset must be used together.",
-            expected='validation_split=0.2, subset="training" (or "validation" or "both")',
-            received=f"validation_split={split!r}, subset={subset!r}",
-        )
-    if split is None:
-        return
-    one_of("subset", subset, ("training", "validation", "both"), "image_dataset_from_directory")
-    if not 0 < split < 1:
-        raise ArgumentError(
-            "validation_split must be a share of the images.",
-            expected="a number between 0 and 1",
-            received=repr(split),
-        )
-    if shuffle and seed is None and subset != "both":
-        raise ArgumentError(
-            "With shuffle=True and validation_split, a seed is needed: otherwise training and"
-            " validation data would overlap.",
-            expected="the same seed in both calls",
-            received="seed=None",
-            fix='pass seed=1 in both calls, or subset="both" in one call',
-        )
-
-
-def _index(
-    root: Path,
-    labels: Any,
-    label_mode: str | None,
-    class_names: Sequence[str] | None,
-    follow_links: bool,
-) -> Found:
-    """Find the files, their classes and the names of the classes."""
-    if not root.is_dir():
-        raise DataError(
-            f"There is no folder {shown(root)}.",
-            expected="a folder with one subfolder per class",
-            received="a file" if root.is_file() else "nothing at this path",
-            fix="check the path",
-        )
-    if isinstance(labels, str) and labels == "inferred" and label_mode is not None:
-        return find_by_class(root, class_names, follow_links)
-    if class_names is not None:
-        raise ArgumentError(
-            'class_names needs labels="inferred".',
-            received=f"labels={labels!r}",
-            fix="leave class_names out",
-        )
-    files = find(root, follow_links)
-    if labels is None or isinstance(labels, str):
-        if labels not in (None, "inferred") or label_mode is not None:
-            raise ArgumentError(
-                "labels and label_mode do not match.",
-                expected=(
-                    'labels="inferred", labels=None with label_mode=None, or one label per file'
-                ),
-                received=f"labels={labels!r}, label_mode={label_mode!r}",
-            )
-        return Found(files, None, [])
-    names, numbers = np.unique(np.asarray(labels), return_inverse=True)
-    if len(numbers) != len(files):
-        raise ArgumentError(
-            "labels must have one label per file.",
-            expected=f"{len(files)} labels, in the order of the sorted file names",
-            received=f"{len(numbers)} labels",
-        )
-    return Found(files, numbers.astype(np.int32), [str(name) for name in names])
-
-
-def _parts(count: int, split: float | None, subset: str | None, verbose: bool) -> list[slice]:
-    """The files of each data set that is wanted, in order."""
-    if split is None:
-        return [slice(0, count)]
-    held_out = int(split * count)
-    if not 0 < held_out < count:
-        raise ArgumentError(
-            "validation_split leaves a part without images.",
-            expected="at least one image in each part",
-            received=f"{held_out} of {count} images for validation",
-            fix="choose another validation_split",
-        )
-    at = count - held_out
-    parts = {"training": slice(0, at), "validation": slice(at, count)}
-    if subset is not None and subset != "both":
-        parts = {subset: parts[subset]}
-    if verbose:
-        for name, part in parts.items():
-            say(f"Using {part.stop - part.start} files for {name}.")
-    return list(parts.values())
-
-
-def _warn_of_lost_classes(numbers: np.ndarray | None, parts: list[slice], names: list[str]) -> None:
-    """Warn if a part has no images of a class."""
-    if numbers is None:
-        return
-    for part in parts:
-        lost = sorted(set(range(len(names))) - set(numbers[part].tolist()))
-        if lost:
-            shown_names = ", ".join(repr(names[i]) for i in lost[:3])
-            warnings.warn(
-                f"The split leaves one part without images of {shown_names}: pass shuffle=True and"
-                " a seed, or a larger share.",
-                stacklevel=3,
-            )
-
-
-def _labels(numbers: np.ndarray, label_mode: str, classes: int) -> np.ndarray:
-    if label_mode == "int":
-        return numbers
-    if label_mode == "binary":
-        if classes != 2:
-            raise ArgumentError(
-                'label_mode="binary" needs two classes.',
-                expected="2 classes",
-                received=f"{classes} classes",
-                fix='pass label_mode="int" or "categorical"',
-            )
-        return numbers[:, None].astype(np.float32)
-    return np.eye(classes, dtype=np.float32)[numbers]
 
 
 def _read(

@@ -6,12 +6,12 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from gazelle._core.console import is_utf8, shown
 from gazelle._core.errors import ArgumentError, DataError
+from gazelle._data.splits import Found
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 OTHER_ENDINGS = (
@@ -36,20 +36,6 @@ _SYSTEM_FOLDERS = (
     "__pycache__",
     "lost+found",
 )
-
-
-class Found(NamedTuple):
-    """The image files of a folder.
-
-    Args:
-        files: Paths of the image files.
-        numbers: Class number of each file, int32 `(files,)`; None without classes.
-        names: Names of the classes; empty without classes.
-    """
-
-    files: list[str]
-    numbers: np.ndarray | None
-    names: list[str]
 
 
 def folders_in(folder: Path) -> list[Path]:
