@@ -90,7 +90,8 @@ def state_tree(model: Any) -> dict[str, Any]:
     """What a file holds of a model, for `write_weights`; in a fit also the state of the fit."""
     saved = saved_state(model)
     tree = saved.tree()
-    fit = model._trainer.state_of_fit(saved.flat)
+    trainer = getattr(model, "_trainer", None)
+    fit = None if trainer is None else trainer.state_of_fit(saved.flat)
     if fit is not None:
         text, arrays = encode(fit)
         tree[TRAINING] = [np.frombuffer(text, np.uint8), *arrays]
@@ -222,10 +223,15 @@ def saved_state(model: Any) -> SavedState:
     variables = {
         path: list(own_weights(layer)) for path, layer in layers.items() if path not in themselves
     }
-    optimizer = model.optimizer
+    optimizer = optimizer_of(model)
     if optimizer is not None and optimizer.built:
         variables |= optimizer_variables(optimizer)
     return SavedState({path: found for path, found in variables.items() if found}, themselves)
+
+
+def optimizer_of(model: Any) -> Any:
+    """The optimizer of a model; None where there is none, as of a `FeatureSpace`."""
+    return getattr(model, "optimizer", None)
 
 
 def optimizer_variables(optimizer: Any, path: str = "optimizer") -> dict[str, list[Variable]]:
