@@ -34,11 +34,13 @@ from gazelle.config import (
 )
 from gazelle.config.session import clear_session, set_random_seed
 from gazelle.models import plot_model
+from gazelle.models.feature_space import FeatureSpace
 
 CustomObjectScope = custom_object_scope
 
 __all__ = [
     "CustomObjectScope",
+    "FeatureSpace",
     "ImageDataset",
     "Progbar",
     "PyDataset",
