@@ -5,6 +5,7 @@ import inspect
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import gazelle
@@ -137,6 +138,7 @@ def test_a_metric_counts(kind, weights):
 OPTIMIZERS = classes_of(optimizers, optimizers.Optimizer, without=[])
 WRAPPING = {
     optimizers.LossScaleOptimizer: lambda: (optimizers.Adam(),),
+    optimizers.OptaxOptimizer: lambda: (optax.adam(0.001),),
     optimizers.MultiOptimizer: lambda: (
         optimizers.OptimizerMap(optimizers.SGD(), {".*bias": optimizers.Adam()}),
     ),

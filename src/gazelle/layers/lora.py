@@ -170,5 +170,4 @@ def low_rank(layer: Any) -> LowRank | None:
     if not isinstance(layer, LoraLayer) or layer._lora_parts is None:
         return None
     weight = layer._lora_weight
-    assert weight is not None
-    return LowRank(weight, *layer._lora_parts, layer)
+    return None if weight is None else LowRank(weight, *layer._lora_parts, layer)
