@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 import jax
 
@@ -34,6 +34,7 @@ from gazelle.layers.parts import flatten_layers, held_metrics
 from gazelle.layers.recorded import bound_arguments, recorded_config
 from gazelle.layers.spec import InputSpec
 from gazelle.layers.state import LayerRecord, LayerState
+from gazelle.layers.tf_graph import as_tf_step, in_tf_graph
 from gazelle.layers.weighted import Weighted
 from gazelle.layers.weights import checked_terms
 from gazelle.metrics import Metric
@@ -74,6 +75,8 @@ class Layer(Weighted):
     input_spec: InputSpec | list[InputSpec] | None = None
     _layer_state: LayerState  # all that the layer keeps for itself
     _makes_masks: bool = True  # whether `compute_mask` may give a mask where inputs have none
+    # In a function of a `tf.data.Dataset`, TensorFlow must not rewrite the layer's code.
+    autograph_info__: ClassVar[dict[str, Any]] = {}
     _takes_sparse: bool = False  # of Gazelle's layers: whether `call` computes from sparse arrays
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -271,6 +274,8 @@ class Layer(Weighted):
         args, kwargs = calling.with_positional_input(self._call_parameters, args, kwargs)
         if any_symbolic(args, kwargs):
             return self._symbolic_call(args, kwargs)
+        if len(args) == 1 and in_tf_graph(args):
+            return as_tf_step(self, args[0], self.compute_output_spec)
         args, kwargs = map_structure(self._as_array, (args, kwargs))
         calling.prepare(self, args, kwargs)
         return calling.run(self, args, kwargs)
