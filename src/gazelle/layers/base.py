@@ -77,7 +77,10 @@ class Layer(Weighted):
     _makes_masks: bool = True  # whether `compute_mask` may give a mask where inputs have none
     # In a function of a `tf.data.Dataset`, TensorFlow must not rewrite the layer's code.
     autograph_info__: ClassVar[dict[str, Any]] = {}
-    _takes_sparse: bool = False  # of Gazelle's layers: whether `call` computes from sparse arrays
+    # Of Gazelle's layers: whether `call` computes from sparse arrays, and whether what it gives is
+    # sparse if all its inputs are.
+    _takes_sparse: bool = False
+    _keeps_sparse: bool = False
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the constructor's arguments, which `get_config` returns by default."""
@@ -292,7 +295,7 @@ class Layer(Weighted):
     def _as_sparse(self, array: Any) -> Any:
         """A BCOO array as `call` sees it: dense if the layer computes from dense arrays alone."""
         array = array.astype(self._cast(array.dtype))
-        takes_it = self._takes_sparse or not is_own_class(type(self))
+        takes_it = self._takes_sparse or self._keeps_sparse or not is_own_class(type(self))
         return array if takes_it else dense(array)
 
     def _cast(self, dtype: Any) -> Any:
@@ -305,6 +308,9 @@ class Layer(Weighted):
         outputs = self.compute_output_spec(*args, **kwargs)
         if type(self).compute_output_spec is not Layer.compute_output_spec:
             set_symbolic(self, args, kwargs, outputs)
+        if self._keeps_sparse and all(map(is_sparse, leaves(args[:1]))):
+            for tensor in leaves(outputs):
+                tensor.sparse = True
         Node(self, args, kwargs, outputs)
         return outputs
 
