@@ -1,6 +1,7 @@
 """Gazelle's code under JAX's strict modes, which find what broadcasts by accident."""
 
 import inspect
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -135,7 +136,22 @@ def test_a_metric_counts(kind, weights):
 
 
 OPTIMIZERS = classes_of(optimizers, optimizers.Optimizer, without=[])
+
+
+class Descent(NamedTuple):
+    """A gradient transformation in optax's form."""
+
+    rate: float = 0.01
+
+    def init(self, params):
+        return jnp.zeros((), "int32")
+
+    def update(self, gradients, state, params=None):
+        return jax.tree.map(lambda gradient: -self.rate * gradient, gradients), state + 1
+
+
 WRAPPING = {
+    optimizers.OptaxOptimizer: lambda: (Descent(),),
     optimizers.LossScaleOptimizer: lambda: (optimizers.Adam(),),
     optimizers.MultiOptimizer: lambda: (
         optimizers.OptimizerMap(optimizers.SGD(), {".*bias": optimizers.Adam()}),

@@ -28,7 +28,7 @@ if not TYPE_CHECKING:  # with __getattr__, a type checker would accept every nam
     def __getattr__(name: str) -> Any:
         sentence = None
         if name == "legacy":
-            sentence = "optimizers.legacy is Keras 2's; the optimizers of today are in optimizers."
+            sentence = "legacy: these optimizers are Keras 2's; use those of gazelle.optimizers."
         raise doors.missing(__name__, name, sentence)
 
 

@@ -50,7 +50,7 @@ if not TYPE_CHECKING:  # with __getattr__, a type checker would accept every nam
         if name == "model_to_dot":
             sentence = "model_to_dot: Gazelle draws without graphviz; use utils.plot_model."
         elif name == "legacy":
-            sentence = "utils.legacy is Keras 2's; use utils.serialize_keras_object and its like."
+            sentence = "legacy: these configs are Keras 2's; use utils.serialize_keras_object."
         raise doors.missing(__name__, name, sentence)
 
 
