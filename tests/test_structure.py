@@ -15,7 +15,10 @@ MOST_LINES = 600  # of a file
 MOST_BODY_LINES = 60  # of a function
 
 # Attributes with an underscore that belong to Python or to a protocol of others.
-KNOWN = {"_replace", "_asdict", "_fields", "_getframe", "_exit", "_repr_html_", "_keras_mask"}
+KNOWN = {
+    *("_replace", "_asdict", "_fields", "_make"),  # of named tuples
+    *("_getframe", "_exit", "_repr_html_", "_keras_mask"),
+}
 
 # Words of an English of our own, and what to write instead. Patterns are in lower case.
 ODD = {

@@ -249,8 +249,8 @@ def test_compile_refuses_invalid_arguments(net, compiled, error, text):
     [
         ({"loss": {"size": "mse"}}, "Expected keys"),
         ({"loss": {"size": "mse", "sort": "mse"}}, "Expected keys"),
-        ({"loss": "mse", "loss_weights": 2.0}, "loss_weights"),
-        ({"loss": ["mse", "mse", "mse"]}, "entries"),
+        ({"loss": "mse", "loss_weights": [2.0]}, "loss_weights"),
+        ({"loss": ["mse", "mse", "mse"]}, "not in the model's outputs"),
         ({"loss": "mse", "metrics": ["mae"]}, "metrics"),
     ],
     ids=[

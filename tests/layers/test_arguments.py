@@ -116,7 +116,7 @@ CONSTRUCTORS = {
     "rms normalization axis": (lambda: layers.RMSNormalization(axis=None), TypeError, "axis"),
     "rows of a float": (lambda: layers.Embedding(3.0, 2), ValueError, "input_dim"),
     "length of 0": (lambda: layers.Embedding(3, 0), ValueError, "output_dim"),
-    "embedding, lora": (lambda: layers.Embedding(3, 2, lora_rank=2), ValueError, "lora_rank"),
+    "embedding, lora": (lambda: layers.Embedding(3, 2, lora_rank=0), ValueError, "lora_rank"),
     "embedding, weights": (
         lambda: layers.Embedding(3, 2, weights=np.ones((2, 2))),
         ValueError,

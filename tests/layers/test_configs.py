@@ -146,7 +146,7 @@ def through_json(config):
 
 def test_every_layer_is_covered():
     classes = {name for name in layers.__all__ if inspect.isclass(getattr(layers, name))}
-    wrappers = {"Lambda", "SpectralNormalization", "TimeDistributed", "Wrapper"}
+    wrappers = {"Lambda", "Pipeline", "SpectralNormalization", "TimeDistributed", "Wrapper"}
     aliases = {"GlobalAvgPool1D", "GlobalMaxPool1D"}
     in_preprocessing = {  # tested in preprocessing/
         *("CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup"),

@@ -45,7 +45,7 @@ def test_without_a_shape_the_first_data_decides():
     with pytest.raises(ValueError, match="count_params"):
         model.count_params()
     for name in ("input_shape", "output_shape", "input", "output"):
-        with pytest.raises(AttributeError, match=r"has no defined (input|output) shape yet"):
+        with pytest.raises(AttributeError, match=r"has no defined (input|output)( shape)? yet"):
             getattr(model, name)
     model(X)
     assert model.built
@@ -59,7 +59,9 @@ def test_build_sets_the_shape():
     model = Sequential([Dense(3)])
     model.build((None, 4))
     weights = model.weights
-    model.build((None, 9))  # already built
+    model.build((7, 4))  # nothing to do
+    with pytest.raises(ValueError, match="already been configured"):
+        model.build((None, 9))
     assert model.weights == weights
     assert model.input_shape == (None, 4)
     with pytest.raises(ValueError, match="cannot be built"):

@@ -25,7 +25,7 @@ NAMES = [
 ]
 NAMES += ["Adafactor", "Muon", "ScheduleFreeAdamW"]
 SHAPES = {"kernel": (3, 2), "bias": (2,), "scale": (1,)}
-STEPS = 7
+STEPS = 20
 MECHANISMS = {
     "plain": {},
     "clipnorm": {"clipnorm": 0.5},
@@ -57,6 +57,7 @@ VARIANTS = [
     ("Adam", {"epsilon": 1e-2}),
     ("Adagrad", {"initial_accumulator_value": 0.3}),
     ("Adafactor", {"relative_step": False, "clip_threshold": 0.5}),
+    ("Adafactor", {"relative_step": False, "learning_rate": 5.0}),
     ("Ftrl", {"l1_regularization_strength": 0.3, "l2_regularization_strength": 0.2, "beta": 0.1}),
     ("Muon", {"momentum": 0.5, "nesterov": False, "ns_steps": 3, "rms_rate": None}),
     ("Muon", {"adam_beta_1": 0.5, "adam_beta_2": 0.7, "epsilon": 1e-3, "adam_lr_ratio": 3}),
@@ -120,7 +121,7 @@ def compare(name, arguments, expected_arguments=None, exclude=None, constrain=Fa
     if name == "Adafactor":  # Keras also stores the velocity of a matrix, which is never used
         expected_state[-7] = state[-7]
     # Schedule-free: the mean is computed from the weights each time, and divided by beta_1.
-    atol = 2e-6 if name == "ScheduleFreeAdamW" else 2e-7
+    atol = 5e-6 if name == "ScheduleFreeAdamW" else 2e-7
     for value, expected in zip(weights + state, expected_weights + expected_state, strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-6, atol=atol)
     assert not np.allclose(weights[0], starts()[0])

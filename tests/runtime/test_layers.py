@@ -174,6 +174,7 @@ def test_every_layer_of_gazelle_is_known_or_refused_on_purpose():
     aliases = {"GlobalAvgPool1D", "GlobalMaxPool1D"}
     refused = {"CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup"}
     refused |= {"StringLookup", "TextVectorization", "Layer", "Lambda", "InputLayer", "Wrapper"}
+    refused |= {"Pipeline"}
     assert layers - aliases - set(LAYERS) - {"Normalization"} == refused
 
 

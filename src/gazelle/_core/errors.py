@@ -120,6 +120,12 @@ class ArgumentError(GazelleError, ValueError):
     """An argument has a value that cannot be used."""
 
 
+class MissingKeyError(ArgumentError, KeyError):
+    """A key that is not there."""
+
+    __str__ = Exception.__str__  # KeyError shows the repr of its text
+
+
 class ArgumentTypeError(GazelleError, TypeError):
     """An argument has a type that cannot be used."""
 

@@ -243,10 +243,17 @@ def serialize(obj: Any) -> Any:
             "class_name": "__numpy__",
             "config": {"value": obj.tolist(), "dtype": str(obj.dtype)},
         }
+    if hasattr(obj, "addressable_shards"):  # a JAX array, without importing JAX
+        return {
+            "class_name": "__tensor__",
+            "config": {"value": obj.tolist(), "dtype": str(obj.dtype)},
+        }
+    if isinstance(obj, bytes):
+        return {"class_name": "__bytes__", "config": {"value": obj.decode()}}
     if isinstance(obj, slice):
         return {
             "class_name": "__slice__",
-            "config": {"start": obj.start, "stop": obj.stop, "step": obj.step},
+            "config": {name: serialize(getattr(obj, name)) for name in ("start", "stop", "step")},
         }
     if obj is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
@@ -368,7 +375,7 @@ def _deserialize(
             raise ArgumentError(problem, received=repr(inner)[:80]) from None
     known = {**_custom, **(custom_objects or {})}
     if class_name == "function":
-        return _find_function(str(inner), known, catalogue)
+        return _find_function(inner, registered, known, catalogue)
     found = known.get(registered) or known.get(class_name)
     if found is None:
         found = _find_builtin(module, class_name, registered, known, catalogue)
@@ -378,7 +385,7 @@ def _deserialize(
         )
     if not isinstance(inner, dict):
         problem = f"The config of a {found.__name__} is damaged."
-        raise ArgumentError(problem, expected="a dict", received=repr(inner)[:80])
+        raise ArgumentTypeError(problem, expected="a dict", received=repr(inner)[:80])
     with (
         _noting(f"{class_name} {short(inner.get('name', ''), 30)}"),
         custom_object_scope(custom_objects),
@@ -447,12 +454,22 @@ def _number_type(name: Any) -> np.dtype:
     return found
 
 
+def _tensor(value: Any, dtype: np.dtype) -> Any:
+    import jax.numpy as jnp
+
+    return jnp.array(value, dtype)
+
+
 # Where configs say that Keras's classes are; "" where they do not say.
 _KERAS = ("", "builtins", "gazelle", "keras", "keras_core", "tensorflow", "tf_keras")
 
 _PLAIN: dict[str, Callable[[Any], Any]] = {
     "__numpy__": lambda inner: np.array(inner["value"], dtype=_number_type(inner["dtype"])),
-    "__slice__": lambda inner: slice(inner["start"], inner["stop"], inner["step"]),
+    "__tensor__": lambda inner: _tensor(inner["value"], _number_type(inner["dtype"])),
+    "__bytes__": lambda inner: inner["value"].encode(),
+    "__slice__": lambda inner: slice(
+        *(deserialize(inner[name]) for name in ("start", "stop", "step"))
+    ),
     "__ellipsis__": lambda inner: Ellipsis,
     "DTypePolicy": lambda inner: DTypePolicy(**inner),
 }
@@ -474,8 +491,19 @@ def _find_builtin(
     return _builtins.get((module, class_name)) or _find(class_name, known, catalogue)
 
 
-def _find_function(name: str, known: dict[str, Any], catalogue: Catalogue | None) -> Any:
+def _find_function(
+    name: Any, registered: str, known: dict[str, Any], catalogue: Catalogue | None
+) -> Any:
+    if not isinstance(name, str):
+        raise ArgumentTypeError(
+            "The config of a function is damaged.", expected="its name", received=short(name)
+        )
+    by_short_name = [entry for entry in known if entry.partition(">")[2] == name]
+    if name not in known and registered == "function" and len(by_short_name) == 1:
+        return known[by_short_name[0]]  # older files leave out the package
     found = _find(name, known, catalogue)
+    if name not in known and registered not in ("", "function", name):
+        raise _unknown(catalogue, registered, known)  # never Gazelle's for a user's
     if inspect.isclass(found):
         raise ArgumentError("A config names a class as a function.", received=repr(name))
     return found

@@ -199,6 +199,11 @@ def leaves(structure: Any) -> list[Any]:
     return jax.tree.leaves(structure, is_leaf=_is_leaf)
 
 
+def samples_in(structure: Any) -> int:
+    """The length of the arrays of a structure, of which some may be None."""
+    return next(leaf.shape[0] for leaf in leaves(structure) if leaf is not None)
+
+
 def map_structure(function: Callable[..., Any], structure: Any, *rest: Any) -> Any:
     """`function` on every leaf, the structure kept; None and sparse arrays are leaves."""
     return jax.tree.map(function, structure, *rest, is_leaf=_is_leaf)

@@ -534,7 +534,8 @@ def _numeric(name: str, structure: Any) -> Any:
     if isinstance(structure, dict):
         return {key: _numeric(f"{name}[{key!r}]", value) for key, value in structure.items()}
     if isinstance(structure, list | tuple) and any(map(_holds_arrays, structure)):
-        return type(structure)(_numeric(f"{name}[{i}]", item) for i, item in enumerate(structure))
+        parts = [_numeric(f"{name}[{i}]", item) for i, item in enumerate(structure)]
+        return getattr(structure, "_make", type(structure))(parts)  # of a named tuple too
     if is_sparse_matrix(structure) and not is_target(name) and "weight" not in name:
         return as_sparse_rows(name, structure)
     array = as_numeric(name, structure)

@@ -3,99 +3,106 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from gazelle import losses
-from gazelle._core.errors import ArgumentError, ArgumentTypeError
-from gazelle._core.symbolic import leaves
-from gazelle._core.types import LossLike, ShapeLike
+from gazelle._core.errors import ArgumentTypeError
+from gazelle._core.symbolic import leaves, map_structure
+from gazelle._core.types import LossLike, ShapeLike, Structure
 from gazelle._engine.outputs import Outputs
+from gazelle._engine.placing import Placed
 from gazelle.losses import Loss
+
+
+class Part(NamedTuple):
+    """A loss of the sum.
+
+    Attributes:
+        places: The number of the output that it measures, or a structure of them.
+        loss: The loss.
+        weight: Its factor; None for 1.
+        name: Its log name.
+    """
+
+    places: Structure
+    loss: Loss
+    weight: float | None
+    name: str
 
 
 class CompiledLoss:
     """The losses of all outputs and their weights.
 
     Args:
-        loss: A name, function, `Loss` (or class), or a list or dict of them; None for no loss.
-        loss_weights: A number, list or dict; None for ones.
+        placed: Which loss measures which outputs.
         outputs: The model's outputs.
         shapes: `(y_true shape, y_pred shape)` per output, by which `"crossentropy"` is resolved.
 
+    Attributes:
+        parts: The losses, in the user's order.
+
     Raises:
         UnknownNameError: A loss's name is unknown.
-        ArgumentError: Losses or weights that do not match the outputs.
     """
 
-    def __init__(
-        self, loss: Any, loss_weights: Any, outputs: Outputs, shapes: list[tuple[Any, Any]]
-    ):
-        given = outputs.spread(loss, "loss", repeat=True)
-        self.losses = [_as_loss(one, *shape) for one, shape in zip(given, shapes, strict=True)]
+    def __init__(self, placed: Sequence[Placed], outputs: Outputs, shapes: list[tuple[Any, Any]]):
         self.outputs = outputs
-        self.weights = _checked_weights(loss_weights, outputs)
-        self._order = list(range(outputs.count))  # of the log names
-        names = outputs.names
-        if outputs.keyed and names is not None and isinstance(loss, dict):
-            wanted = list(loss)
-            self._order.sort(key=lambda index: wanted.index(names[index]))
+        self.parts: list[Part] = []
+        owners: dict[str, Structure] = {}  # outputs by the log names of their losses
+        for places, given, weight, name in placed:
+            loss = _as_loss(given, *shapes[leaves(places)[0]])
+            name, number = name or loss.name, 0
+            free = name
+            while owners.setdefault(free, places) != places:
+                number += 1
+                free = f"{name}_{number}"
+            self.parts.append(Part(places, loss, weight, f"{free}_loss"))
+        if len(owners) == 1:  # its name is not logged, and programs must not depend on it
+            self.parts = [part._replace(name="loss") for part in self.parts]
 
     @property
-    def tracked(self) -> list[int]:
-        """The outputs whose losses are logged by name: all that have one, if there are several."""
-        used = [index for index in self._order if self.losses[index] is not None]
-        return used if len(used) > 1 else []
+    def log_names(self) -> list[str]:
+        """The log names of the outputs' losses if there are several.
 
-    def log_name(self, index: int) -> str:
-        """The log name of one output's loss: `<output>_loss`."""
-        loss = self.losses[index]
-        if loss is None:
-            return "loss"
-        return (self.outputs.prefix(index) or f"{loss.name}_") + "loss"
+        Several losses of one output have one name, and their sum is logged.
+        """
+        names = list(dict.fromkeys(part.name for part in self.parts))
+        return names if len(names) > 1 else []
+
+    @property
+    def measured(self) -> set[int]:
+        """The numbers of the outputs that have a loss."""
+        return {number for part in self.parts for number in leaves(part.places)}
 
     def __call__(
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
-    ) -> tuple[jax.Array, dict[int, jax.Array]]:
-        """The weighted sum of the losses, and the loss of each output by its index."""
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """The weighted sum of the losses, and each output's losses by their log name."""
         truths = self.outputs.spread(y_true, "y")
         weights = self.outputs.spread(sample_weight, "sample_weight", repeat=True, partial=True)
+        predictions = leaves(y_pred)
         total: Any = None
-        parts: dict[int, jax.Array] = {}
-        for index, (loss, prediction) in enumerate(zip(self.losses, leaves(y_pred), strict=True)):
-            if loss is None or truths[index] is None:
+        by_name: dict[str, jax.Array] = {}
+        for places, loss, weight, name in self.parts:
+            numbers = leaves(places)
+            if all(truths[number] is None for number in numbers):
                 continue
-            value = parts[index] = loss(truths[index], prediction, weights[index])
-            weight = self.weights[index]
+            truth = map_structure(truths.__getitem__, places)
+            prediction = map_structure(predictions.__getitem__, places)
+            value = loss(truth, prediction, weights[numbers[0]])
+            by_name[name] = by_name[name] + value if name in by_name else value
             if weight is not None:
                 value = value * weight
             total = value if total is None else total + value
-        return (jnp.zeros(()) if total is None else total), parts
+        return (jnp.zeros(()) if total is None else total), by_name
 
 
-def _checked_weights(loss_weights: Any, outputs: Outputs) -> list[float | None]:
-    """The weight of each output's loss; None where there is none."""
-    is_single = not isinstance(loss_weights, list | tuple | dict)
-    if loss_weights is not None and not outputs.single and is_single:
-        raise ArgumentError(
-            f"`loss_weights` must match the number of losses: the model has {outputs.count}"
-            " outputs.",
-            expected="a list or dict of numbers",
-            received=repr(loss_weights),
-        )
-    weights = outputs.spread(loss_weights, "loss_weights", partial=True)
-    for weight in weights:
-        if weight is not None and not isinstance(weight, int | float):
-            raise ArgumentTypeError("`loss_weights` must be numbers.", received=repr(weight))
-    return weights
-
-
-def _as_loss(loss: LossLike | None, true_shape: ShapeLike, pred_shape: ShapeLike) -> Loss | None:
+def _as_loss(loss: LossLike, true_shape: ShapeLike, pred_shape: ShapeLike) -> Loss:
     """A `Loss` from what a user may write."""
-    if loss is None:
-        return None
     if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
         loss = _crossentropy_for(true_shape, pred_shape)
     found: Any = loss

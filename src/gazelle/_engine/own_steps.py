@@ -19,7 +19,7 @@ from gazelle._core.errors import ArgumentTypeError
 from gazelle._core.identity import unique
 from gazelle._core.masks import own_table
 from gazelle._core.pure import borrowed, settled
-from gazelle._core.symbolic import leaves
+from gazelle._core.symbolic import samples_in
 from gazelle._core.variable import Variable, plain, set_values, values_of
 from gazelle._engine.state import State
 from gazelle._engine.steps import LossMean, Steps
@@ -127,7 +127,7 @@ class OwnSteps(Steps):
             return None
         found = flat_logs(name, settled(logs))
         loss = found.get("loss", jnp.zeros(()))
-        self._watch.update_state(loss, sample_weight=leaves(x)[0].shape[0])
+        self._watch.update_state(loss, sample_weight=samples_in(x))
         return found
 
     def predict(self, x: Any) -> Any:
@@ -138,7 +138,7 @@ class OwnSteps(Steps):
             return self._call("predict_step", packed(x))
 
     def _track(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any, loss: Any, parts: dict[int, Any]
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any, loss: Any, parts: dict[str, Any]
     ) -> dict[str, Any]:
         if "compute_metrics" not in self.defined:
             super()._track(x, y, y_pred, sample_weight, loss, parts)

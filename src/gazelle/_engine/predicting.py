@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from gazelle._core.dtypes import is_float
-from gazelle._core.symbolic import leaves, map_structure
+from gazelle._core.symbolic import leaves, map_structure, samples_in
 from gazelle._core.variable import Variable
 from gazelle._data.feeds import ArrayFeed, Feed, StreamFeed, device_dtype, to_device
 from gazelle._data.sparse_rows import SparseRows, joined_rows
@@ -57,7 +57,7 @@ def predict(
         step = number * group
         if hooked:
             callbacks.on_predict_batch_begin(step, {})
-        running.append((len(leaves(x)[0]), _started(engine, x, eager)))
+        running.append((samples_in(x), _started(engine, x, eager)))
         if hooked:
             rows, outputs = running.pop()
             callbacks.on_predict_batch_end(
@@ -235,7 +235,7 @@ def _largest_block(arrays: list[Any]) -> int:
 
 def _started(engine: Engine, x: Any, eager: bool) -> Any:
     """Start the prediction of a block, padded to a power of two with copies of its last sample."""
-    rows = leaves(x)[0].shape[0]
+    rows = samples_in(x)
     size = padded_size(rows)
 
     def pad(array: Any) -> Any:

@@ -46,10 +46,10 @@ def check_before_training(
             check_values(engine, batch, label, columns=getattr(part, "columns", None))
             check_epoch_functions(engine, part, label)
     compiled = engine.steps.loss
-    for i, loss in enumerate(compiled.losses):
-        layer = output_layers[i] if i < len(output_layers) else None
+    for i, loss, *_ in compiled.parts:
+        layer = output_layers[i] if isinstance(i, int) and i < len(output_layers) else None
         activation = getattr(layer, "activation", None)
-        if loss is not None and activation is not None:
+        if activation is not None:
             check_output_matches(
                 _function_name(loss),
                 getattr(activation, "__name__", ""),
@@ -129,9 +129,7 @@ def _check_targets_are_there(engine: Engine, y: Any, label: str, place: str) -> 
     compiled, metrics = engine.steps.loss, engine.steps.compiled_metrics
     if engine.steps.compute_loss is not None:  # may do without
         return
-    wanted = {i for i, loss in enumerate(compiled.losses) if loss is not None} | {
-        i for i, *_ in metrics.entries
-    }
+    wanted = compiled.measured | {entry.output for entry in metrics.entries}
     truths = compiled.outputs.spread(y, "y") if y is not None else []
     if not wanted or any(i in wanted and truth is not None for i, truth in enumerate(truths)):
         return
@@ -150,10 +148,13 @@ def _check_targets_are_there(engine: Engine, y: Any, label: str, place: str) -> 
 def _check_targets(engine: Engine, y: Any, label: str, place: str) -> None:
     compiled = engine.steps.loss
     truths = compiled.outputs.spread(y, "y")
-    for i, (loss, truth) in enumerate(zip(compiled.losses, truths, strict=True)):
-        if loss is None or truth is None:
+    outputs = compiled.outputs
+    for i, loss, *_ in compiled.parts:
+        if not isinstance(i, int):  # the user's own loss of several outputs
             continue
-        outputs = compiled.outputs
+        truth = truths[i]
+        if truth is None:
+            continue
         name = f"{label}y"
         if not outputs.single:
             name += f"[{(outputs.names[i] if outputs.names else i)!r}]"

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from gazelle._core.pure import borrowed
-from gazelle._core.symbolic import leaves, map_structure
+from gazelle._core.symbolic import map_structure, samples_in
 from gazelle._core.variable import Variable, plain, values_of
 from gazelle._data.sparse_rows import SparseBatches
 from gazelle._engine.kernel import Span, plan_for
@@ -184,7 +184,7 @@ class PureSteps:
         tail: int,
     ) -> Stepped:
         """The values and logs after `step(first row, number of rows, values)` for each batch."""
-        rows, logs = leaves(data)[0].shape[0], None
+        rows, logs = samples_in(data), None
         if self._steps.has_own_logs:
             step = traced_once(step)
             size = batch_size if rows >= batch_size else tail

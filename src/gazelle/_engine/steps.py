@@ -20,7 +20,7 @@ from gazelle._core.errors import StateError
 from gazelle._core.fingerprint import fingerprint
 from gazelle._core.masks import masks_of, own_table, set_masks
 from gazelle._core.pure import borrowed, settled
-from gazelle._core.symbolic import leaves
+from gazelle._core.symbolic import samples_in
 from gazelle._core.variable import Variable, set_values, values_of
 from gazelle._engine.compiled_loss import CompiledLoss
 from gazelle._engine.compiled_metrics import CompiledMetrics
@@ -105,8 +105,8 @@ class Steps:
         self.compute_loss = compute_loss
         self.loss_tracker = LossMean(name="loss")
         # A loss of the user's own has no parts.
-        tracked = loss.tracked if compute_loss is None else []
-        self.part_trackers = {index: Mean(name=loss.log_name(index)) for index in tracked}
+        tracked = loss.log_names if compute_loss is None else []
+        self.part_trackers = {name: Mean(name=name) for name in tracked}
         attached_state = [variable for metric in self.attached for variable in metric.variables]
         losses = [self.loss_tracker, *self.part_trackers.values()]
         loss_state = [variable for metric in losses for variable in metric.variables]
@@ -185,8 +185,8 @@ class Steps:
 
     def _loss(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any, added: list[Any], *, training: bool
-    ) -> tuple[Any, dict[int, Any]]:
-        """The loss with penalties, and the loss of each output by its index."""
+    ) -> tuple[Any, dict[str, Any]]:
+        """The loss with penalties, and the losses of the outputs by log name."""
         if self.compute_loss is not None:
             given = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight}
             return self._own_loss(self.compute_loss, given, training=training), {}
@@ -218,20 +218,20 @@ class Steps:
         y_pred: Any,
         sample_weight: Any,
         loss: jax.Array,
-        parts: dict[int, jax.Array],
+        parts: dict[str, jax.Array],
     ) -> dict[str, Any] | None:
         """Update the loss's mean and the metrics; returns logs if it has its own."""
         self._track_loss(x, loss, parts)
         self.compiled_metrics.update(y, y_pred, sample_weight)
         return None
 
-    def _track_loss(self, x: Any, loss: jax.Array, parts: dict[int, jax.Array]) -> None:
+    def _track_loss(self, x: Any, loss: jax.Array, parts: dict[str, jax.Array]) -> None:
         """Update the means of the loss and of its parts."""
-        samples = leaves(x)[0].shape[0]
+        samples = samples_in(x)
         self.loss_tracker.update_state(loss, sample_weight=samples)
-        for index, tracker in self.part_trackers.items():
-            if index in parts:
-                tracker.update_state(parts[index], sample_weight=samples)
+        for name, tracker in self.part_trackers.items():
+            if name in parts:
+                tracker.update_state(parts[name], sample_weight=samples)
 
     # ---- The metrics ----
 
@@ -253,7 +253,7 @@ class Steps:
     @property
     def loss_names(self) -> list[str]:
         """The log names of the loss and of its parts."""
-        return ["loss", *(tracker.name for tracker in self.part_trackers.values())]
+        return ["loss", *self.part_trackers]
 
     def results(self) -> dict[str, Any]:
         """The logs after a step."""
@@ -262,7 +262,7 @@ class Steps:
     def measured(self) -> dict[str, Any]:
         """The results of all metrics by log name."""
         results = {"loss": self.loss_tracker.result()}
-        results |= {tracker.name: tracker.result() for tracker in self.part_trackers.values()}
+        results |= {name: tracker.result() for name, tracker in self.part_trackers.items()}
         results |= self.compiled_metrics.results()
         for metric in self.attached:
             result = metric.result()
@@ -291,7 +291,7 @@ class Steps:
             self.optimizer,
             self.attached,
             self.loss_tracker,
-            [*self.part_trackers.items()],
+            [*self.part_trackers.values()],
             self.compute_loss,
         )
         return fingerprint((parts, names, self.state.sizes), self.state.variables)
@@ -305,8 +305,8 @@ class Steps:
         graph, optimizer = self.graph, self.optimizer
         if graph is None or optimizer is None or not self.runs_graph:
             return None
-        loss = self.loss.losses[0]
-        if loss is None or self.loss.weights != [None]:
+        parts = self.loss.parts
+        if len(parts) != 1 or parts[0].places != 0 or parts[0].weight is not None:
             return None
         if self.compute_loss is not None or self.attached:
             return None
@@ -314,7 +314,7 @@ class Steps:
             return None
         return StepDescription(
             graph=graph,
-            loss=loss,
+            loss=parts[0].loss,
             optimizer=optimizer,
             loss_state=(self.loss_tracker.total, self.loss_tracker.count),
             metric_state=tuple(self.compiled_metrics.variables),

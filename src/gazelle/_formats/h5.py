@@ -35,6 +35,7 @@ from gazelle._formats.h5_checks import (
 from gazelle._formats.h5_draft import h5_draft
 
 TRAINING = "gazelle_training"
+LORA = "lora"  # behind the path of a layer: its weight and the low-rank addition to it, apart
 _NUMBER = re.compile("0|[1-9][0-9]{0,5}")  # without leading zeros, as Keras writes it
 _KEY = re.compile(r"[A-Za-z_][\w.\- ]{0,99}")  # what a layer may call an array that it saves itself
 

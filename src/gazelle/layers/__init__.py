@@ -44,6 +44,7 @@ from gazelle.layers.merging import (
     subtract,
 )
 from gazelle.layers.normalization import BatchNormalization
+from gazelle.layers.pipeline import Pipeline
 from gazelle.layers.pooling import (
     GlobalAveragePooling1D,
     GlobalAvgPool1D,
@@ -115,6 +116,7 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "Pipeline",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",

@@ -179,7 +179,7 @@ class Layer(Weighted):
         """
         base = self._base_config()
         arguments = self._layer_state.record.arguments
-        if arguments is None or type(self).__init__ is Layer.__init__:
+        if arguments is None or type(self).__init__ is Layer.__init__ or _has_own_config(self):
             return base
         return recorded_config(self, base, arguments)
 
@@ -437,3 +437,9 @@ class Layer(Weighted):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _has_own_config(layer: Layer) -> bool:
+    """Whether a class of the user's defines `get_config`, which adds the arguments itself."""
+    owner = next(kind for kind in type(layer).__mro__ if "get_config" in kind.__dict__)
+    return not is_own_class(owner)

@@ -14,12 +14,12 @@ from gazelle._core.registry import builtin
 from gazelle._core.sparse import matmul
 from gazelle._core.variable import Variable
 from gazelle.layers.arguments import LayerArguments
-from gazelle.layers.base import Layer
+from gazelle.layers.lora import LoraLayer
 from gazelle.layers.spec import InputSpec
 
 
 @builtin("keras.layers")
-class Dense(Layer):
+class Dense(LoraLayer):
     """A fully connected layer: `activation(inputs @ kernel + bias)` over the last axis.
 
     Args:
@@ -84,10 +84,7 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        if lora_rank is not None:
-            lora_rank = positive_int("lora_rank", lora_rank, "Dense")
-        self.lora_rank = lora_rank
-        self.lora_alpha = lora_alpha if lora_alpha is not None else lora_rank
+        self._set_lora(lora_rank, lora_alpha)
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
         self._kernel: Variable | None = None
@@ -122,8 +119,7 @@ class Dense(Layer):
                 constraint=self.bias_constraint,
             )
         self.input_spec = InputSpec(min_ndim=2, axes={-1: inputs})
-        if self.lora_rank is not None:
-            self.enable_lora(self.lora_rank, lora_alpha=self.lora_alpha)
+        self._enable_given_lora()
 
     @property
     def kernel(self) -> Any:
@@ -134,57 +130,7 @@ class Dense(Layer):
         """
         if self._kernel is None:
             raise AttributeError(f"The layer {self.name!r} is not built: it has no kernel yet.")
-        a, b = self.lora_kernel_a, self.lora_kernel_b
-        if a is None or b is None or self.lora_alpha is None or self.lora_rank is None:
-            return self._kernel
-        scale = self.lora_alpha / self.lora_rank
-        return self._kernel.value + scale * jnp.matmul(a.value, b.value)
-
-    @property
-    def lora_enabled(self) -> bool:
-        """Whether the kernel has a low-rank addition."""
-        return self.lora_kernel_a is not None
-
-    def enable_lora(
-        self,
-        rank: int,
-        lora_alpha: float | None = None,
-        a_initializer: Any = "he_uniform",
-        b_initializer: Any = "zeros",
-    ) -> None:
-        """Freeze the kernel and train a low-rank addition `a @ b` instead.
-
-        Args:
-            rank: Columns of `a` `(inputs, rank)` and rows of `b` `(rank, units)`.
-            lora_alpha: The addition is scaled by `lora_alpha / rank`; None for `rank`.
-            a_initializer: Initializer of `a`.
-            b_initializer: Initializer of `b`.
-
-        Raises:
-            StateError: The layer is not built, or LoRA is already enabled.
-        """
-        if self._kernel is None or self.lora_kernel_a is not None:
-            problem = "not built" if self._kernel is None else "already using LoRA"
-            raise StateError(
-                f"Cannot enable LoRA on layer {self.name!r}: it is {problem}.",
-                fix="call it once, after build",
-            )
-        self.lora_rank = rank = positive_int("rank", rank, "Dense")
-        self.lora_alpha = lora_alpha if lora_alpha is not None else rank
-        inputs = self._kernel.shape[0]
-        self.lora_kernel_a = self.add_weight(
-            name="lora_kernel_a",
-            shape=(inputs, rank),
-            initializer=a_initializer,
-            regularizer=self.kernel_regularizer,
-        )
-        self.lora_kernel_b = self.add_weight(
-            name="lora_kernel_b",
-            shape=(rank, self.units),
-            initializer=b_initializer,
-            regularizer=self.kernel_regularizer,
-        )
-        self._kernel.trainable = False
+        return self._with_addition(self._kernel)
 
     def call(self, inputs: Any) -> Any:
         """`activation(inputs @ kernel + bias)`."""
@@ -200,7 +146,7 @@ class Dense(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        config = {
+        return {
             **self._base_config(),
             "units": self.units,
             "activation": activations.serialize(self.activation),
@@ -211,7 +157,5 @@ class Dense(Layer):
             "bias_regularizer": regularizers.serialize(self.bias_regularizer),
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
             "bias_constraint": constraints.serialize(self.bias_constraint),
+            **self._lora_config(),
         }
-        if self.lora_rank is not None:
-            config |= {"lora_rank": self.lora_rank, "lora_alpha": self.lora_alpha}
-        return config

@@ -17,8 +17,8 @@ from gazelle._core.registry import builtin
 from gazelle._core.variable import Variable
 from gazelle.initializers import VarianceScaling
 from gazelle.layers.arguments import PenalizedArguments
-from gazelle.layers.base import Layer
 from gazelle.layers.embedding import check_not_given
+from gazelle.layers.lora import LoraLayer
 from gazelle.layers.spec import InputSpec
 
 Shape = tuple[int | None, ...]
@@ -31,7 +31,7 @@ _EQUATION = re.compile(
 
 
 @builtin("keras.layers")
-class EinsumDense(Layer):
+class EinsumDense(LoraLayer):
     """`activation(einsum(equation, inputs, kernel) + bias)`.
 
     `EinsumDense("ab,bc->ac", 64)` is `Dense(64, use_bias=False)`; `"abc,cd->abd"` is a Dense layer
@@ -49,8 +49,9 @@ class EinsumDense(Layer):
         bias_regularizer: Penalty on the bias.
         kernel_constraint: Projection of the kernel after each update.
         bias_constraint: Projection of the bias after each update.
-        lora_rank: Not supported; must be None.
-        lora_alpha: Not supported; must be None.
+        lora_rank: Rank of a trained low-rank addition to a frozen kernel (LoRA, Hu et al. 2021);
+            None for none.
+        lora_alpha: That addition is scaled by `lora_alpha / lora_rank`; None for `lora_rank`.
         gptq_unpacked_column_size: Not supported; must be None.
         quantization_config: Not supported; must be None.
         **kwargs: `name`, `dtype`, `trainable`, `input_shape`.
@@ -77,8 +78,8 @@ class EinsumDense(Layer):
         bias_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
-        lora_rank: None = None,
-        lora_alpha: None = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         gptq_unpacked_column_size: None = None,
         quantization_config: None = None,
         **kwargs: Unpack[PenalizedArguments],
@@ -86,8 +87,6 @@ class EinsumDense(Layer):
         super().__init__(**kwargs)
         check_not_given(
             "EinsumDense",
-            lora_rank=lora_rank,
-            lora_alpha=lora_alpha,
             gptq_unpacked_column_size=gptq_unpacked_column_size,
             quantization_config=quantization_config,
         )
@@ -102,7 +101,8 @@ class EinsumDense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.kernel: Variable | None = None
+        self._set_lora(lora_rank, lora_alpha)
+        self._kernel: Variable | None = None
         self.bias: Variable | None = None
 
     def _shapes_for(self, input_shape: Shape) -> _Shapes:
@@ -117,7 +117,7 @@ class EinsumDense(Layer):
             config = {**initializer.get_config(), "seed": initializer.seed}
             config |= {"input_axes": shapes.input_axes, "output_axes": shapes.output_axes}
             initializer = type(initializer).from_config(config)
-        self.kernel = self.add_weight(
+        self._kernel = self.add_weight(
             name="kernel",
             shape=shapes.kernel,
             initializer=initializer,
@@ -132,6 +132,18 @@ class EinsumDense(Layer):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
+        self._enable_given_lora()
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel; with LoRA, including the low-rank addition.
+
+        Raises:
+            AttributeError: The layer is not built.
+        """
+        if self._kernel is None:
+            raise AttributeError(f"The layer {self.name!r} is not built: it has no kernel yet.")
+        return self._with_addition(self._kernel)
 
     def call(self, inputs: Any) -> Any:
         """The product, with bias and activation."""
@@ -161,6 +173,7 @@ class EinsumDense(Layer):
             "activity_regularizer": regularizers.serialize(self.activity_regularizer),
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
             "bias_constraint": constraints.serialize(self.bias_constraint),
+            **self._lora_config(),
         }
 
 

@@ -14,7 +14,7 @@ from gazelle._core.errors import ArgumentError
 from gazelle._core.masks import set_mask
 from gazelle._core.registry import builtin
 from gazelle._core.variable import Variable
-from gazelle.layers.base import Layer
+from gazelle.layers.lora import LoraLayer
 
 
 class _EmbeddingArguments(TypedDict, total=False):
@@ -29,7 +29,7 @@ class _EmbeddingArguments(TypedDict, total=False):
 
 
 @builtin("keras.layers")
-class Embedding(Layer):
+class Embedding(LoraLayer):
     """A table of trained vectors: the number `i` becomes row `i`, `(n, k)` -> `(n, k, output_dim)`.
 
     Args:
@@ -41,8 +41,9 @@ class Embedding(Layer):
         mask_zero: Whether 0 is padding, which the layers behind leave out: the output then carries
             the mask `inputs != 0`.
         weights: The table, an array or a list of one; the layer is then built at once.
-        lora_rank: Not supported; must be None.
-        lora_alpha: Not supported; must be None.
+        lora_rank: Rank of a trained low-rank addition to a frozen table (LoRA, Hu et al. 2021);
+            None for none.
+        lora_alpha: That addition is scaled by `lora_alpha / lora_rank`; None for `lora_rank`.
         quantization_config: Not supported; must be None.
         **kwargs: `name`, `dtype`, `trainable`, `input_shape`; `input_length` of Keras 2 is ignored
             with a warning.
@@ -58,6 +59,8 @@ class Embedding(Layer):
         (None, 5, 16)
     """
 
+    _lora_name = "embeddings"
+
     def __init__(
         self,
         input_dim: int,
@@ -67,8 +70,8 @@ class Embedding(Layer):
         embeddings_constraint: Any = None,
         mask_zero: bool = False,
         weights: Any = None,
-        lora_rank: None = None,
-        lora_alpha: None = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         quantization_config: None = None,
         **kwargs: Unpack[_EmbeddingArguments],
     ):
@@ -81,8 +84,6 @@ class Embedding(Layer):
         super().__init__(**kwargs)
         check_not_given(
             type(self).__name__,
-            lora_rank=lora_rank,
-            lora_alpha=lora_alpha,
             quantization_config=quantization_config,
         )
         self.input_dim = positive_int("input_dim", input_dim, type(self).__name__)
@@ -93,6 +94,7 @@ class Embedding(Layer):
         self.mask_zero = mask_zero
         self.supports_masking = mask_zero
         self.autocast = False  # numbers of rows are not to be rounded
+        self._set_lora(lora_rank, lora_alpha)
         self._embeddings: Variable | None = None
         if weights is not None:
             self.build()
@@ -108,14 +110,19 @@ class Embedding(Layer):
                 regularizer=self.embeddings_regularizer,
                 constraint=self.embeddings_constraint,
             )
+            self._enable_given_lora()
 
     @property
-    def embeddings(self) -> Variable:
-        """The table, `(input_dim, output_dim)`.
+    def embeddings(self) -> Any:
+        """The table, `(input_dim, output_dim)`; with LoRA, including the low-rank addition.
 
         Raises:
             AttributeError: The layer is not built.
         """
+        return self._with_addition(self._table)
+
+    @property
+    def _table(self) -> Variable:
         if self._embeddings is None:
             raise AttributeError(f"The layer {self.name!r} is not built: it has no table yet.")
         return self._embeddings
@@ -124,7 +131,11 @@ class Embedding(Layer):
         """The rows for `inputs`; numbers that are not whole are cut off."""
         if is_float(inputs.dtype) or inputs.dtype == bool:
             inputs = inputs.astype("int32")
-        return jnp.take(self.embeddings.value, inputs, axis=0).astype(self.compute_dtype)
+        rows = jnp.take(self._table.value, inputs, axis=0)
+        if self._lora_parts is not None:
+            a, b = self._lora_parts
+            rows += self._lora_scale * jnp.matmul(jnp.take(a.value, inputs, axis=0), b.value)
+        return rows.astype(self.compute_dtype)
 
     def compute_mask(  # pyright: ignore[reportIncompatibleMethodOverride] (Keras's signature)
         self, inputs: Any, mask: Any = None
@@ -147,6 +158,7 @@ class Embedding(Layer):
             "activity_regularizer": regularizers.serialize(self.activity_regularizer),
             "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
+            **self._lora_config(),
         }
 
 
@@ -215,7 +227,8 @@ class ReversibleEmbedding(Embedding):
             outputs = super().call(inputs)
             set_mask(outputs, super().compute_mask(inputs))
             return outputs
-        kernel = self.embeddings.value.T if self.tie_weights else self.reverse_embeddings.value
+        kernel = self.embeddings if self.tie_weights else self.reverse_embeddings
+        kernel = jnp.asarray(kernel).T if self.tie_weights else jnp.asarray(kernel)
         if self.reverse_dtype is not None:
             inputs, kernel = inputs.astype(self.reverse_dtype), kernel.astype(self.reverse_dtype)
         scores = jnp.matmul(inputs, kernel)

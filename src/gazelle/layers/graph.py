@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 from jax.dtypes import canonicalize_dtype
 
-from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle._core.identity import is_among
 from gazelle._core.masks import carrying_mask, moved
 from gazelle._core.registry import is_own_class
@@ -19,31 +19,32 @@ from gazelle.layers.base import Layer
 from gazelle.layers.host import Prepared, host_part
 from gazelle.layers.input import Input, InputLayer
 
+_MISMATCH = "The structure of `inputs` doesn't match the expected structure:"
+
 
 class Graph:
     """Calls that lead from input tensors to output tensors.
 
     Args:
-        inputs: A symbolic tensor, or a list or dict of them.
+        inputs: A symbolic tensor, or nested lists, tuples and dicts of them.
         outputs: The same.
         name: The model's name for error texts.
 
     Raises:
-        ArgumentTypeError: Something else than symbolic tensors.
         StateError: An output does not come from the inputs.
-        ArgumentError: Two layers of the same name.
+        ArgumentError: Something else than symbolic tensors, or two layers of the same name.
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str):
         self.name = name
-        self.inputs = _standard(inputs)
-        self.outputs = _unlisted(_standard(outputs))
+        self.inputs = inputs
+        self.outputs = _unlisted(outputs)
         self.flat_inputs: list[KerasTensor] = leaves(self.inputs)
         self.flat_outputs: list[KerasTensor] = leaves(self.outputs)
         for what, tensors in (("inputs", self.flat_inputs), ("outputs", self.flat_outputs)):
             for tensor in tensors:
                 if not isinstance(tensor, KerasTensor):
-                    raise ArgumentTypeError(
+                    raise ArgumentError(
                         f"The {what} of a functional model must be symbolic tensors.",
                         expected="what Input() or calling a layer on one returns",
                         received=repr(tensor)[:80],
@@ -120,7 +121,8 @@ class Graph:
         for tensor, name, value in zip(tensors, names, values, strict=True):
             if isinstance(value, Prepared):
                 continue
-            self._fitted(tensor, name, _with_rank_of(tensor, value))
+            described = None if value is None else _with_rank_of(tensor, value)
+            self._fitted(tensor, name, described)
 
     def prepared(self, data: Any) -> Any:
         """Data with the part of the graph done that runs on the host; else as it is.
@@ -137,16 +139,14 @@ class Graph:
 
     def _flat_values(self, inputs: Any) -> list[Any]:
         """The given inputs as a list in the order of the model's."""
+        if isinstance(self.inputs, dict) and isinstance(inputs, dict):
+            extra: list[str] = []
+            flat = list(self._by_key(self.inputs, inputs, "", extra))
+            if extra:
+                self._warn(inputs, f"the model has no inputs {extra}, which are left out")
+            return flat
         if isinstance(inputs, dict):
-            keys = sorted(self.inputs) if isinstance(self.inputs, dict) else self.input_names
-            missing = [key for key in keys if key not in inputs]
-            if missing:
-                raise ArgumentError(
-                    f"The data for model {self.name!r} misses the inputs {missing}.",
-                    expected=keys,
-                    received=sorted(inputs),
-                )
-            return [inputs[key] for key in keys]
+            return list(self._by_key(dict.fromkeys(self.input_names), inputs, "", []))
         flat = leaves(inputs)
         if len(flat) != len(self.flat_inputs):
             raise ShapeError(
@@ -163,16 +163,49 @@ class Graph:
                 ),
             )
         if isinstance(self.inputs, dict):
-            warnings.warn(
-                f"The inputs of model {self.name!r} are a dict and the data is a list: taken in the"
-                f" order of the sorted keys {sorted(self.inputs)}.",
-                UserWarning,
-                stacklevel=2,
-            )
+            keys = list(self.inputs)
+            if keys != sorted(keys):
+                raise ArgumentError(
+                    f"{_MISMATCH} the inputs of model {self.name!r} are a dict whose keys are not"
+                    " sorted, so that a list has no order to be taken in.",
+                    expected=f"a dict with the keys {keys}",
+                    received=type(inputs).__name__,
+                    fix="pass a dict",
+                )
+            self._warn(inputs, f"a list is taken in the order of the sorted keys {keys}")
         return flat
+
+    def _by_key(
+        self, wanted: dict[str, Any], given: dict[str, Any], path: str, extra: list[str]
+    ) -> Iterator[Any]:
+        """The given inputs in the order of the sorted keys; `extra` collects unknown keys."""
+        missing = [f"{path}{key}" for key in wanted if key not in given]
+        if missing:
+            raise ArgumentError(
+                f"The data for model {self.name!r} misses the inputs {missing}.",
+                expected=list(wanted),
+                received=sorted(given),
+            )
+        extra += [f"{path}{key}" for key in given if key not in wanted]
+        keys = sorted(wanted) if wanted is self.inputs or path else list(wanted)
+        for key in keys:
+            inner = wanted[key]
+            if isinstance(inner, dict) and isinstance(given[key], dict):
+                yield from self._by_key(inner, given[key], f"{path}{key}/", extra)
+            elif isinstance(inner, list | tuple | dict):
+                yield from leaves(given[key])
+            else:
+                yield given[key]
+
+    def _warn(self, inputs: Any, problem: str) -> None:
+        """Warn of data in another structure than the inputs'; once, not for its description too."""
+        if not any(isinstance(leaf, KerasTensor) for leaf in leaves(inputs)):
+            warnings.warn(f"{_MISMATCH} model {self.name!r}: {problem}.", UserWarning, stacklevel=2)
 
     def _fitted(self, tensor: KerasTensor, name: str, value: Any) -> Any:
         """One input with the dtype and rank of its `Input`, refused if its shape does not match."""
+        if value is None:
+            return self._left_out(tensor, name)
         wanted, shape = tensor.shape, tuple(value.shape)
         is_array = not isinstance(value, KerasTensor)
         stays_sparse = is_array and is_sparse(value) and self._sparse_at(tensor)
@@ -198,6 +231,17 @@ class Graph:
         if stays_sparse:
             return value.astype(tensor.dtype)
         return moved(jnp.asarray(value, canonicalize_dtype(tensor.dtype)), value)
+
+    def _left_out(self, tensor: KerasTensor, name: str) -> None:
+        """Refuse None for an input that is not optional."""
+        layer = tensor.node.operation if tensor.node is not None else None
+        if not getattr(layer, "optional", False):
+            raise ArgumentError(
+                f"The input {name!r} of model {self.name!r} is not optional, and None was passed.",
+                expected=f"an array of shape {tensor.shape}",
+                received="None",
+                fix="pass data, or make it Input(..., optional=True)",
+            )
 
     def _sparse_at(self, tensor: KerasTensor) -> bool:
         """Whether a sparse array stays sparse at an input: it says so, or Gazelle's layers can."""
@@ -246,6 +290,7 @@ def replay(
     values: dict[int, Any],
     outputs: Any,
     operations: dict[int, Any] | None = None,
+    call: Callable[..., Any] | None = None,
 ) -> Any:
     """Make the calls once more, on other values.
 
@@ -256,6 +301,7 @@ def replay(
         outputs: The structure of tensors that is wanted.
         operations: What is called instead of an operation, by its id; the operations themselves
             when None.
+        call: `f(operation, *args, **kwargs)`, which makes each call; None for a plain call.
 
     Returns:
         The results of the calls, in the structure of `outputs`.
@@ -267,7 +313,7 @@ def replay(
     for node in nodes:
         args, kwargs = map_structure(value_of, (node.args, node.kwargs))
         operation = node.operation if operations is None else operations[id(node.operation)]
-        results = operation(*args, **kwargs)
+        results = call(operation, *args, **kwargs) if call else operation(*args, **kwargs)
         for tensor, result in zip(leaves(node.outputs), leaves(results), strict=True):
             values[id(tensor)] = result
     return map_structure(value_of, outputs)
@@ -279,17 +325,9 @@ def is_input(tensor: KerasTensor) -> bool:
 
 
 def _unlisted(structure: Any) -> Any:
-    """A list of one as the one."""
-    return structure[0] if isinstance(structure, list) and len(structure) == 1 else structure
-
-
-def _standard(structure: Any) -> Any:
-    """Lists and tuples as lists."""
-    if isinstance(structure, list | tuple):
-        return [_standard(item) for item in structure]
-    if isinstance(structure, dict):
-        return {key: _standard(value) for key, value in structure.items()}
-    return structure
+    """A list or tuple of one as the one."""
+    is_one = isinstance(structure, list | tuple) and len(structure) == 1
+    return structure[0] if is_one else structure
 
 
 def _layer_name(tensor: KerasTensor) -> str:

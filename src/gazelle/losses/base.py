@@ -14,6 +14,7 @@ from gazelle._core.lending import check_process
 from gazelle._core.masks import mask_of
 from gazelle._core.names import snake_case, unique_name
 from gazelle._core.registry import builtin, serialize
+from gazelle._core.symbolic import map_structure
 from gazelle.losses.catalogue import catalogue
 from gazelle.losses.reduction import REDUCTIONS, reduce_weighted
 from gazelle.losses.shapes import loss_dtype, same_rank
@@ -62,8 +63,9 @@ class Loss:
         """The loss of a batch.
 
         Args:
-            y_true: Targets. The shapes `(N,)` and `(N, 1)` match each other.
-            y_pred: Predictions.
+            y_true: Targets. The shapes `(N,)` and `(N, 1)` match each other. A loss of several
+                outputs takes lists, tuples or dicts of arrays.
+            y_pred: Predictions, in the same structure.
             sample_weight: A number, or an array of the shape of the per-sample losses; None for 1.
             mask: True for the losses that count. None for the mask that `y_pred` carries
                 (`_keras_mask`), or else for all.
@@ -78,10 +80,13 @@ class Loss:
         if mask is None:
             mask = mask_of(y_pred)
         dtype = loss_dtype(self._dtype)
-        y_true = jnp.asarray(y_true).astype(dtype)
-        y_pred = jnp.asarray(y_pred).astype(dtype)
-        y_true, y_pred = same_rank(y_true, y_pred)
-        mask = _both(mask, self._mask(y_true, y_pred))
+        if _holds_arrays(y_pred):
+            y_true, y_pred = _same_ranks(y_true, y_pred, dtype)
+        else:
+            y_true = jnp.asarray(y_true).astype(dtype)
+            y_pred = jnp.asarray(y_pred).astype(dtype)
+            y_true, y_pred = same_rank(y_true, y_pred)
+            mask = _both(mask, self._mask(y_true, y_pred))
         values = array_from(f"The loss {self.name!r}", self.call, y_true, y_pred)
         mask = _both(mask, mask_of(values))
         values = jnp.asarray(values).astype(dtype)
@@ -170,6 +175,27 @@ class BuiltinLoss(FunctionLoss):
     def from_config(cls, config: dict[str, Any]) -> BuiltinLoss:
         """Creates a loss from its config."""
         return cls(**config)
+
+
+def _holds_arrays(structure: Any) -> bool:
+    """Whether it is a structure of arrays, not one array nor a list of numbers."""
+    if isinstance(structure, dict):
+        return True
+    if not isinstance(structure, list | tuple):
+        return False
+    return any(getattr(item, "shape", ()) != () or _holds_arrays(item) for item in structure)
+
+
+def _same_ranks(y_true: Any, y_pred: Any, dtype: Any) -> tuple[Any, Any]:
+    """Two structures of arrays of one dtype, of which each pair has the same rank."""
+
+    def pair(truth: Any, prediction: Any) -> tuple[jax.Array, jax.Array]:
+        return same_rank(jnp.asarray(truth).astype(dtype), jnp.asarray(prediction).astype(dtype))
+
+    return (
+        map_structure(lambda t, p: pair(t, p)[0], y_true, y_pred),
+        map_structure(lambda t, p: pair(t, p)[1], y_true, y_pred),
+    )
 
 
 def _both(mask: Any, other: Any) -> Any:

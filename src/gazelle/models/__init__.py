@@ -2,6 +2,7 @@
 
 from gazelle.models.cloning import clone_model, model_from_json
 from gazelle.models.drawing import describe, plot_model
+from gazelle.models.feature_space import FeatureSpace as FeatureSpace  # for its config
 from gazelle.models.files import load_model, save_model
 from gazelle.models.model import Functional, Model
 from gazelle.models.sequential import Sequential

@@ -18,6 +18,7 @@ from gazelle._engine.compiled_metrics import CompiledMetrics
 from gazelle._engine.engine import Engine
 from gazelle._engine.outputs import Outputs
 from gazelle._engine.own_steps import OwnSteps
+from gazelle._engine.placing import place_losses
 from gazelle._engine.steps import Steps
 from gazelle.layers.graph import Graph
 from gazelle.layers.parts import held_metrics, search
@@ -116,7 +117,7 @@ def check_against_graph(settings: CompileSettings, graph: Graph) -> None:
     """Refuse unknown losses and metrics at `compile`, where the outputs are known already."""
     outputs = Outputs(graph.outputs, graph.output_names)
     shapes = [(tensor.shape, tensor.shape) for tensor in leaves(graph.outputs)]
-    CompiledLoss(settings.loss, settings.loss_weights, outputs, shapes)
+    CompiledLoss(place_losses(settings.loss, settings.loss_weights, outputs), outputs, shapes)
     metrics = _names_only(settings.metrics), _names_only(settings.weighted_metrics)
     CompiledMetrics(*metrics, outputs, shapes)
 
@@ -142,7 +143,7 @@ def make_engine(
         targets: The targets as symbolic tensors; None where there are none.
     """
     outputs = Outputs(predictions, model.output_names)
-    outputs.take_losses(settings.loss)
+    placed = place_losses(settings.loss, settings.loss_weights, outputs)
     truths = outputs.spread(targets, "y") if targets is not None else [None] * outputs.count
     shapes = []
     for truth, prediction in zip(truths, leaves(predictions), strict=True):
@@ -155,7 +156,7 @@ def make_engine(
         make = partial(OwnSteps, defined=defined, optimizers=others)
     steps = make(
         model,
-        CompiledLoss(settings.loss, settings.loss_weights, outputs, shapes),
+        CompiledLoss(placed, outputs, shapes),
         CompiledMetrics(settings.metrics, settings.weighted_metrics, outputs, shapes),
         settings.optimizer,
         graph=model._graph,
@@ -173,7 +174,7 @@ def make_predictor(model: Trainable, predictions: Any) -> Engine:
     defined = own_steps(model) & {"predict_step"}
     steps = (partial(OwnSteps, defined=defined) if defined else Steps)(
         model,
-        CompiledLoss(None, None, outputs, shapes),
+        CompiledLoss([], outputs, shapes),
         CompiledMetrics(None, None, outputs, shapes),
         optimizer=None,
         graph=model._graph,

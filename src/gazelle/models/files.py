@@ -23,6 +23,7 @@ from gazelle._formats.config_checks import check_config, with_functions
 from gazelle._formats.h5 import WeightsFile
 from gazelle._formats.keras_file import KerasFile, open_keras_file, write_keras_file
 from gazelle._formats.legacy_h5 import LegacyFile
+from gazelle.layers import Layer
 from gazelle.models.assets import collected, load_assets, warn_of_assets
 from gazelle.models.legacy import (
     LegacyModel,
@@ -32,8 +33,13 @@ from gazelle.models.legacy import (
     save_legacy_model,
 )
 from gazelle.models.loading import match
-from gazelle.models.trainable import Trainable
-from gazelle.models.weights import layers_by_path, optimizer_variables, saved_state, state_tree
+from gazelle.models.weights import (
+    layers_by_path,
+    optimizer_of,
+    optimizer_variables,
+    saved_state,
+    state_tree,
+)
 
 _STATE_BYTES = 16 << 20  # for variables that no file holds: states of metrics and generators
 _SAVE_AGAIN = "get the file again, or save it again"
@@ -46,6 +52,7 @@ def save_model(
     zipped: bool | None = None,
     *,
     include_optimizer: bool = True,
+    **kwargs: Any,
 ) -> None:
     """Write a model with its weights, compile settings and optimizer state; Keras 3 reads it too.
 
@@ -53,20 +60,27 @@ def save_model(
     the same bytes.
 
     Args:
-        model: The model.
+        model: The model, or a `FeatureSpace`.
         filepath: A path that ends in `.keras`, or a binary file object; or, with a warning, a path
             that ends in `.h5` or `.hdf5`, for the old format of Keras.
         overwrite: Whether to replace an existing file.
         zipped: False to write a new folder with three files, whose name does not end in `.keras`.
         include_optimizer: Whether a `.h5` file also holds the compile settings and the optimizer's
             state.
+        **kwargs: Options of older versions of Keras, which are refused.
 
     Raises:
-        ArgumentError: Another ending; the file exists and `overwrite` is False; or its folder does
-            not exist.
+        ArgumentError: Another ending or an unknown option; the file exists and `overwrite` is
+            False; or its folder does not exist.
         ArgumentTypeError: Something in the model cannot be written into a config, such as a lambda.
         OSError: Writing failed, for example because the disk is full; an old file is unchanged.
     """
+    if kwargs:
+        raise ArgumentError(
+            f"The following argument(s) are not supported: {sorted(kwargs)}.",
+            expected="overwrite, zipped and include_optimizer",
+            fix="remove them; the ending of the path says the format",
+        )
     zipped = True if zipped is None else zipped
     path = os.fspath(filepath) if isinstance(filepath, str | os.PathLike) else None
     is_old = path is not None and zipped and is_legacy(path)
@@ -159,9 +173,10 @@ def _check_ending(path: str, zipped: bool) -> None:
 
 def _with_unbuilt_optimizer(model: Any, tree: dict[str, Any]) -> dict[str, Any]:
     """Variables or values, with what an optimizer has before it is built, as in Keras's files."""
-    if model.optimizer is None or "optimizer" in tree:
+    optimizer = optimizer_of(model)
+    if optimizer is None or "optimizer" in tree:
         return tree
-    return {**tree, **optimizer_variables(model.optimizer)}
+    return {**tree, **optimizer_variables(optimizer)}
 
 
 def _model_from(
@@ -174,12 +189,13 @@ def _model_from(
     if not compile:
         config = {**config, "compile_config": None}
     check_config(config, file.label, sum(map(len, file.weights.specs.values())))
-    with variable_budget(_stored_bytes(file.weights) + _STATE_BYTES):
+    # Keras's files have no low-rank additions, which take less than the weights that they are for.
+    with variable_budget(2 * _stored_bytes(file.weights) + _STATE_BYTES):
         try:
             model = deserialize(config, custom_objects)
         except GazelleError as error:
             raise _config_error(file, error) from error.__cause__
-        if not isinstance(model, Trainable):
+        if not (isinstance(model, Layer) and hasattr(model, "save")):
             raise ModelFileError(
                 "config-not-a-model",
                 file=file.label,
@@ -215,7 +231,7 @@ def _stored_bytes(weights: WeightsFile | LegacyFile) -> int:
 
 def _build_optimizer(model: Any, weights: WeightsFile | LegacyFile) -> None:
     """Make the optimizer's state, if the file has it."""
-    optimizer = model.optimizer
+    optimizer = optimizer_of(model)
     if optimizer is None or not model.built:
         return
     if len(weights.specs.get("optimizer", ())) > len(optimizer.variables):
@@ -227,14 +243,14 @@ def _complete_optimizer(model: Any) -> None:
 
     Weights that are loaded later then bring their learning rate and iterations.
     """
-    optimizer = model.optimizer
+    optimizer = optimizer_of(model)
     if optimizer is not None and model.built and not optimizer.built and int(optimizer.iterations):
         optimizer.build(model.trainable_variables)
 
 
 def _load_state(model: Any, weights: WeightsFile, allow_nonfinite: bool) -> None:
     """Load weights and optimizer state, all or nothing."""
-    optional = ("optimizer",) if model.optimizer is None else ()
+    optional = ("optimizer",) if optimizer_of(model) is None else ()
     state = saved_state(model)
     variables = _with_unbuilt_optimizer(model, state.variables)
     if "optimizer" not in weights.specs:  # a model that was compiled after it was saved

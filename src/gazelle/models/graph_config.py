@@ -154,7 +154,8 @@ def _find(place: Any, nodes: dict[tuple[str, int], Node]) -> Any:
         return {key: _find(inner, nodes) for key, inner in place.items()}
     if len(place) == 3 and isinstance(place[0], str):
         return leaves(nodes[place[0], place[1]].outputs)[place[2]]
-    return [_find(inner, nodes) for inner in place]
+    kind = tuple if isinstance(place, tuple) else list
+    return kind(_find(inner, nodes) for inner in place)
 
 
 def _step_config(operation: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from gazelle._core.dtypes import is_float
 from gazelle._core.errors import DataError, ModelFileError, short
 from gazelle._core.variable import Variable, plain
-from gazelle._formats.h5 import Spec, WeightsFile
+from gazelle._formats.h5 import LORA, Spec, WeightsFile
 from gazelle._formats.legacy_h5 import LegacyFile
 from gazelle._formats.sharded import ShardedWeights
 from gazelle._formats.tensors import TensorsFile
@@ -122,6 +122,8 @@ def match(
     for group in sorted((set(variables) | set(file.specs)) - set(loaders)):
         own = variables.get(group, ())
         if (not own or group not in file.specs) and _is_optional(group, optional):
+            continue
+        if not own and group.split("/")[-1] == LORA:  # a model without LoRA takes the sum
             continue
         problem = _mismatch(own, file.specs.get(group, [])) or moved.get(group)
         if problem is None and own:

@@ -28,6 +28,9 @@ from gazelle.models.summary import print_summary, summary_html
 from gazelle.models.trainable import Trainable
 from gazelle.models.weights import load_weights, require_built, save_weights
 
+# What a functional model's config says of its graph, and what is set apart from the constructor.
+_OF_GRAPHS = frozenset({"layers", "input_layers", "output_layers", "trainable"})
+
 
 @builtin("keras")
 class Model(Trainable):
@@ -90,12 +93,20 @@ class Model(Trainable):
         """A model with new weights from `get_config`.
 
         Raises:
-            ArgumentError: The config is damaged.
+            ArgumentError: The config is damaged: a call waits for a tensor that no layer gives.
             ArgumentTypeError: The config does not match the constructor.
         """
-        if cls is Model and "input_layers" in config:
-            return Functional.from_config(config, custom_objects)
-        return super().from_config(config, custom_objects)
+        if "layers" not in config or "input_layers" not in config:
+            return super().from_config(config, custom_objects)
+        with (
+            custom_object_scope(custom_objects),
+            reading_config(cls.__name__, own=is_own_class(cls)),
+        ):
+            own = {key: value for key, value in config.items() if key not in _OF_GRAPHS}
+            model = cls(*graph_from_config(config), **own)
+            check_all_used(config, model._known_graph("input"))
+            set_own_trainable(model, config.get("trainable", True))
+            return model
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         self._graph = Graph(inputs, outputs, self.name)
@@ -214,14 +225,22 @@ class Model(Trainable):
         return list(self._graph.operations) if self._graph is not None else self.layers
 
     @property
-    def inputs(self) -> list[KerasTensor] | None:
-        """The symbolic inputs of a functional model, as a list."""
-        return list(self._graph.flat_inputs) if self._graph is not None else None
+    def inputs(self) -> list[KerasTensor]:
+        """The symbolic inputs, as a list.
+
+        Raises:
+            AttributeError: The model has no graph.
+        """
+        return list(self._known_graph("inputs").flat_inputs)
 
     @property
-    def outputs(self) -> list[KerasTensor] | None:
-        """The symbolic outputs of a functional model, as a list."""
-        return list(self._graph.flat_outputs) if self._graph is not None else None
+    def outputs(self) -> list[KerasTensor]:
+        """The symbolic outputs, as a list.
+
+        Raises:
+            AttributeError: The model has no graph.
+        """
+        return list(self._known_graph("outputs").flat_outputs)
 
     @property
     def input(self) -> Any:
@@ -244,13 +263,13 @@ class Model(Trainable):
     @property
     def input_shape(self) -> Any:
         """The input's shape (or structure of shapes), None for the batch axis."""
-        shapes = map_structure(lambda tensor: tensor.shape, self._known_graph("input").inputs)
+        shapes = map_structure(lambda tensor: tensor.shape, self._known_graph("input shape").inputs)
         return shapes[0] if isinstance(shapes, list) and len(shapes) == 1 else shapes
 
     @property
     def output_shape(self) -> Any:
         """The output's shape (or structure of shapes), None for the batch axis."""
-        return map_structure(lambda tensor: tensor.shape, self._known_graph("output").outputs)
+        return map_structure(lambda tensor: tensor.shape, self._known_graph("output shape").outputs)
 
     @property
     def input_names(self) -> list[str]:
@@ -260,8 +279,8 @@ class Model(Trainable):
     def _known_graph(self, what: str) -> Graph:
         if self._graph is None:
             raise AttributeError(
-                f"The model {self.name!r} has no defined {what} shape yet: call it on data, or"
-                " build it."
+                f"The model {self.name!r} has no defined {what} yet: a model made of inputs and"
+                " outputs has them, and a Sequential model that is built or was called on data."
             )
         return self._graph
 
@@ -394,14 +413,7 @@ class Model(Trainable):
                 is False.
             OSError: Writing failed; an old file is unchanged.
         """
-        include_optimizer = kwargs.pop("include_optimizer", True)
-        if kwargs:
-            raise ArgumentError(
-                f"The following argument(s) are not supported: {sorted(kwargs)}.",
-                expected="overwrite and zipped",
-                fix="remove them; the ending of the path says the format",
-            )
-        save_model(self, filepath, overwrite, zipped, include_optimizer=include_optimizer)
+        save_model(self, filepath, overwrite, zipped, **kwargs)
 
     def export(
         self,
@@ -456,15 +468,41 @@ class Model(Trainable):
         return json.dumps(serialize(self), **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build an equal model."""
+        """The arguments that build an equal model.
+
+        Of a subclass that was made as `Subclass(inputs, outputs)`, these are its layers, how they
+        are called, and which tensors are inputs and outputs.
+
+        Raises:
+            ArgumentError: A step of the graph is not a layer.
+        """
         if type(self) is Model:
             return self._base_config()
-        return Layer.get_config(self)
+        if not self._was_made_of_tensors():
+            return Layer.get_config(self)
+        settings = {"name": self.name, "trainable": own_trainable(self)}
+        return {**settings, **graph_config(self._known_graph("input"))}
+
+    def _was_made_of_tensors(self) -> bool:
+        """Whether the constructor, a subclass's too, was given the inputs and outputs."""
+        given = self._layer_state.record.arguments or {}
+        return self._graph is not None and any_symbolic(list(given.values()))
+
+
+class _MadeOfTensors(type(Model)):
+    """Makes `isinstance(model, Functional)` true for every model with a graph of the user's."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if super().__instancecheck__(instance):
+            return True
+        return cls is Functional and isinstance(instance, Model) and instance._is_functional
 
 
 @builtin("keras.src.models.functional")
-class Functional(Model):
+class Functional(Model, metaclass=_MadeOfTensors):
     """What `Model(inputs=..., outputs=...)` makes.
+
+    An object of a subclass of `Model` that has a graph is one too, as for Keras.
 
     Args:
         inputs: A symbolic tensor, or a list or dict of them.
@@ -475,37 +513,6 @@ class Functional(Model):
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         super().__init__(inputs, outputs, name=name, **kwargs)
-
-    def get_config(self) -> dict[str, Any]:
-        """The layers, how they are called, and which tensors are inputs and outputs.
-
-        Raises:
-            ArgumentError: A step of the graph is not a layer.
-        """
-        if type(self) is not Functional:
-            return Layer.get_config(self)
-        settings = {"name": self.name, "trainable": own_trainable(self)}
-        return {**settings, **graph_config(self._known_graph("input"))}
-
-    @classmethod
-    def from_config(
-        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
-    ) -> Any:
-        """A model with new weights from `get_config`.
-
-        Raises:
-            ArgumentError: The config is damaged: a call waits for a tensor that no layer gives.
-        """
-        if "layers" not in config or "input_layers" not in config:
-            return super().from_config(config, custom_objects)
-        with (
-            custom_object_scope(custom_objects),
-            reading_config(cls.__name__, own=is_own_class(cls)),
-        ):
-            model = cls(*graph_from_config(config), name=config.get("name"))
-            check_all_used(config, model._known_graph("input"))
-            set_own_trainable(model, config.get("trainable", True))
-            return model
 
 
 def _graph_of(layer: Layer) -> Graph | None:

@@ -40,7 +40,8 @@ class Sequential(Model):
         name: A name; automatic when None.
 
     Raises:
-        ArgumentTypeError: Something that is not a layer.
+        ArgumentTypeError: `layers` is not a list.
+        ArgumentError: Something in it is not a layer.
 
     Example:
         >>> from gazelle.models import Sequential
@@ -69,8 +70,7 @@ class Sequential(Model):
         """Append a layer (or an `Input`, at the beginning).
 
         Raises:
-            ArgumentTypeError: It is not a layer.
-            ArgumentError: Its name is taken, or an `Input` comes late.
+            ArgumentError: It is not a layer, its name is taken, or an `Input` comes late.
         """
         self._append(layer)
         if not rebuild:
@@ -109,7 +109,7 @@ class Sequential(Model):
             layer = node.operation
         if not isinstance(layer, Layer):
             is_class = isinstance(layer, type)
-            raise ArgumentTypeError(
+            raise ArgumentError(
                 "Only instances of `gazelle.layers.Layer` can be added to a Sequential model.",
                 expected="a layer such as Dense(10)",
                 received=f"{layer!r} of type {type(layer).__name__}",
@@ -130,7 +130,7 @@ class Sequential(Model):
                 fix="give one of them another name",
             )
         if not self._layers and self._input_layer is None:
-            inner = layer.inputs if isinstance(layer, Model) else None
+            inner = getattr(layer, "inputs", None) if isinstance(layer, Model) else None
             shape = given_input_shape(layer)
             if shape is not None:
                 self._input_layer = _input_for((None, *shape), layer)
@@ -161,9 +161,10 @@ class Sequential(Model):
             input_shape: A tuple with the batch axis, `(None, 4)`.
 
         Raises:
-            ArgumentError: There are no layers, or no shape is known.
+            ArgumentError: There are no layers, no shape is known, or the model has another.
         """
         if self._graph is not None:
+            self._check_shape(input_shape)
             return
         if not self._layers or input_shape is None:
             raise ArgumentError(
@@ -175,15 +176,34 @@ class Sequential(Model):
         self._input_layer = _input_for(tuple(input_shape), self._layers[0])
         self._rebuild()
 
+    def _check_shape(self, input_shape: Any) -> None:
+        """Refuse a shape for which the model is not built; the batch axis may differ."""
+        built_for = self._graph.flat_inputs[0].shape if self._graph is not None else ()
+        given = () if input_shape is None else tuple(input_shape)
+        if given and any(isinstance(n, list | tuple) for n in given):  # a list of shapes
+            return
+        pairs = zip(given[1:], built_for[1:], strict=False)
+        fits = len(given) == len(built_for) and all(None in p or p[0] == p[1] for p in pairs)
+        if given and not fits:
+            raise ArgumentError(
+                f"Model {self.name!r} has already been configured for other data.",
+                expected=f"input shape {built_for}",
+                received=f"input shape {given}",
+                fix="make a new model for data of this shape",
+            )
+
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Build from data, for any batch size; several inputs go to the first layer as they are."""
-        if self._layers and len(args) == 1 and hasattr(args[0], "shape"):
-            self.build((None, *args[0].shape[1:]))
-        elif self._layers:
-            build_by_tracing(self, args, kwargs)
-            self.built = True
-        else:
+        if not self._layers:
             self.build(None)
+        if len(args) == 1 and hasattr(args[0], "shape"):
+            try:
+                self.build((None, *args[0].shape[1:]))
+                return
+            except NotImplementedError:  # a layer refuses to say what shape it gives
+                self._input_layer = None
+        build_by_tracing(self, args, kwargs)
+        self.built = True
 
     def _prepare_for(self, x: Any) -> Callable[[Any], Any] | None:
         """What does the part that runs on the host; a model that starts with it is built first."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from typing import Any, Self
 
 from gazelle._core.checks import one_of
+from gazelle._core.errors import CheckWarning
 from gazelle._core.registry import deserialize, is_own_class, reading_config
 from gazelle._data.feeds import ArrayFeed, as_feed
 from gazelle._engine.nonfinite import CHOICES as NONFINITE_CHOICES
@@ -184,7 +186,21 @@ class Trainable(StepMethods):
         return None if settings is None else settings.to_config()
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile with what `get_compile_config` returned."""
+        """Compile with what `get_compile_config` returned.
+
+        A subclass that defines `compile` is not compiled, with a warning: it may take other
+        arguments. It defines this method too.
+        """
+        if type(self).compile is not Trainable.compile:
+            warnings.warn(
+                "`compile()` was not called as part of model loading because the model's"
+                " `compile()` method is custom. Call it after loading, or define"
+                " `get_compile_config()` and `compile_from_config(config)` in"
+                f" {type(self).__name__} too.",
+                CheckWarning,
+                stacklevel=2,
+            )
+            return
         with reading_config("compile()"):
             self.compile(**{key: deserialize(value) for key, value in config.items()})
 

@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.errors import ArgumentError, CheckWarning, StateError
+from gazelle._core.identity import without
 from gazelle._core.variable import Variable, views_of
 from gazelle._formats import tensors
-from gazelle._formats.h5 import TRAINING, WeightsFile, open_weights, write_weights
+from gazelle._formats.h5 import LORA, TRAINING, WeightsFile, open_weights, write_weights
 from gazelle._formats.keras_file import open_keras_file
 from gazelle._formats.plain import encode
 from gazelle._formats.sharded import ENDING, ShardedWeights, open_sharded, write_sharded
 from gazelle.layers import Layer
 from gazelle.layers.graph import Graph
+from gazelle.layers.lora import LowRank, low_rank
 from gazelle.layers.parts import own_weights
 from gazelle.models.assets import warn_of_assets
 from gazelle.models.legacy import is_legacy, load_legacy_weights
@@ -90,7 +92,8 @@ def state_tree(model: Any) -> dict[str, Any]:
     """What a file holds of a model, for `write_weights`; in a fit also the state of the fit."""
     saved = saved_state(model)
     tree = saved.tree()
-    fit = model._trainer.state_of_fit(saved.flat)
+    trainer = getattr(model, "_trainer", None)
+    fit = None if trainer is None else trainer.state_of_fit(saved.flat)
     if fit is not None:
         text, arrays = encode(fit)
         tree[TRAINING] = [np.frombuffer(text, np.uint8), *arrays]
@@ -191,28 +194,42 @@ class SavedState:
     Args:
         variables: The variables of the layers, and of the optimizer if it is built.
         layers: The layers that save and load their state themselves.
+        additions: Those of layers with LoRA, whose weight in `variables` is the sum in a file.
     """
 
     variables: dict[str, list[Variable]]
     layers: dict[str, Layer]
+    additions: dict[str, LowRank]
 
     @property
     def flat(self) -> list[Variable]:
         """All variables, but not those of `layers`."""
-        return [variable for found in self.variables.values() for variable in found]
+        parts = [part for addition in self.additions.values() for part in (addition.a, addition.b)]
+        return [variable for found in self.variables.values() for variable in found] + parts
+
+    @property
+    def _themselves(self) -> dict[str, Layer | LowRank]:
+        """What saves and loads itself."""
+        low_rank = {f"{path}/{LORA}".lstrip("/"): one for path, one in self.additions.items()}
+        return {**self.layers, **low_rank}
 
     def tree(self) -> dict[str, Any]:
         """The values, for `write_weights`."""
-        stores: dict[str, dict[str, Any]] = {path: {} for path in self.layers}
-        for path, layer in self.layers.items():
-            layer.save_own_variables(stores[path])
-        own = {path: views_of(variables) for path, variables in self.variables.items()}
+        stores: dict[str, dict[str, Any]] = {path: {} for path in self._themselves}
+        for path, one in self._themselves.items():
+            one.save_own_variables(stores[path])
+        own: dict[str, list[Any]] = {
+            path: views_of(variables) for path, variables in self.variables.items()
+        }
+        for path, addition in self.additions.items():
+            place = next(i for i, v in enumerate(self.variables[path]) if v is addition.weight)
+            own[path][place] = addition.merged()
         return {**own, **stores}
 
     @property
     def loaders(self) -> dict[str, Callable[[dict[str, Any]], Any]]:
-        """The methods that load the state of `layers`."""
-        return {path: layer.load_own_variables for path, layer in self.layers.items()}
+        """The methods that load what saves itself."""
+        return {path: one.load_own_variables for path, one in self._themselves.items()}
 
 
 def saved_state(model: Any) -> SavedState:
@@ -222,10 +239,20 @@ def saved_state(model: Any) -> SavedState:
     variables = {
         path: list(own_weights(layer)) for path, layer in layers.items() if path not in themselves
     }
-    optimizer = model.optimizer
+    additions = {path: low_rank(layers[path]) for path in variables}
+    additions = {path: one for path, one in additions.items() if one is not None}
+    for path, one in additions.items():
+        variables[path] = without(variables[path], [one.a, one.b])
+    optimizer = optimizer_of(model)
     if optimizer is not None and optimizer.built:
         variables |= optimizer_variables(optimizer)
-    return SavedState({path: found for path, found in variables.items() if found}, themselves)
+    variables = {path: found for path, found in variables.items() if found}
+    return SavedState(variables, themselves, additions)
+
+
+def optimizer_of(model: Any) -> Any:
+    """The optimizer of a model; None where there is none, as of a `FeatureSpace`."""
+    return getattr(model, "optimizer", None)
 
 
 def optimizer_variables(optimizer: Any, path: str = "optimizer") -> dict[str, list[Variable]]:

@@ -30,7 +30,8 @@ class Adafactor(Optimizer):
         epsilon_1: Added to the squares.
         epsilon_2: Lower bound of a variable's root mean square, to which its steps are scaled.
         clip_threshold: Largest root mean square of a step; larger steps are scaled down.
-        relative_step: Whether to use the rate `1 / sqrt(t)` once it is below `learning_rate`.
+        relative_step: Part of the config. As in Keras, the rate is at most `1 / sqrt(t)` either
+            way.
         **common: The arguments of `Optimizer`.
 
     Raises:
@@ -78,7 +79,7 @@ class Adafactor(Optimizer):
         """Update one variable and its mean squares."""
         index = self._get_variable_index(variable)
         beta, relative_rate = self._scalars()
-        rate = jnp.minimum(learning_rate, relative_rate) if self.relative_step else learning_rate
+        rate = jnp.minimum(learning_rate, relative_rate)
         square = gradient**2 + self.epsilon_1
         if variable.ndim >= 2:
             r, c = self._rows[index], self._columns[index]

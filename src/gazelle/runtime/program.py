@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.errors import DataError, reason, short
+from gazelle._formats.h5 import LORA
 from gazelle.runtime.configs import (
     ELSEWHERE,
     MODELS,
@@ -176,7 +177,9 @@ class Program:
 
     def _check_all_used(self) -> None:
         for group, found in self._arrays.items():
-            if group in self._used or group.partition("/")[0] == "optimizer":
+            owner, _, last = group.rpartition("/")
+            is_addition = last == LORA and owner in self._used  # which the layer's weight includes
+            if group in self._used or is_addition or group.partition("/")[0] == "optimizer":
                 continue
             shapes = ", ".join(str(array.shape) for array in found)
             raise DataError(

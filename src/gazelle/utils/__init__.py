@@ -39,6 +39,7 @@ from gazelle.config import (
 )
 from gazelle.config.session import clear_session, set_random_seed
 from gazelle.models import plot_model
+from gazelle.models.feature_space import FeatureSpace
 
 CustomObjectScope = custom_object_scope
 
@@ -57,6 +58,7 @@ if not TYPE_CHECKING:  # with __getattr__, a type checker would accept every nam
 __all__ = [
     "Config",
     "CustomObjectScope",
+    "FeatureSpace",
     "ImageDataset",
     "Progbar",
     "PyDataset",

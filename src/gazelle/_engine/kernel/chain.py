@@ -122,7 +122,7 @@ def chain_of(graph: Graph | None) -> Chain | None:
     """The chain that a graph is; None for any other graph, and for a model without one."""
     if graph is None or isinstance(graph.inputs, dict):
         return None
-    if len(graph.flat_inputs) != 1 or len(graph.flat_outputs) != 1:
+    if len(graph.flat_inputs) != 1:
         return None
     tensor = graph.flat_inputs[0]
     chain = Chain(tensor, 1.0, 0.0, [], [], [], [], [])
@@ -138,7 +138,7 @@ def chain_of(graph: Graph | None) -> Chain | None:
         chain, tensor = longer, node.outputs
     last = len(chain.kernels) - 1
     ends_staged = any(stage.after == last for stage in chain.stages)
-    if tensor is not graph.flat_outputs[0] or last < 0 or ends_staged:
+    if tensor is not graph.outputs or last < 0 or ends_staged:
         return None
     return chain
 

@@ -85,7 +85,7 @@ class IndexLookup(HostLayer):
         self.input_vocabulary = None if vocabulary is None or is_path else _as_list(vocabulary)
         self.input_idf_weights = None if idf_weights is None else _as_list(idf_weights)
         self._fixed_size: int | None = size
-        self._has_input_vocabulary = given
+        self.has_input_vocabulary = given
         self._vocabulary = self._of([])
         self._counts = Counts()
         self.idf_weights: np.ndarray | None = None
@@ -267,7 +267,7 @@ class IndexLookup(HostLayer):
         Raises:
             ArgumentError: The vocabulary was given.
         """
-        if self._has_input_vocabulary:
+        if self.has_input_vocabulary:
             raise ArgumentError(
                 f"The layer {self.name!r} has a fixed vocabulary and cannot be adapted.",
                 fix="leave out `vocabulary`",
@@ -276,7 +276,7 @@ class IndexLookup(HostLayer):
 
     def finalize_state(self) -> None:
         """Make the vocabulary from what was counted."""
-        if self._has_input_vocabulary or not self._counts.tokens:
+        if self.has_input_vocabulary or not self._counts.tokens:
             self._freeze()
             return
         start = self._vocabulary.start
@@ -291,7 +291,7 @@ class IndexLookup(HostLayer):
 
     def reset_state(self) -> None:
         """Forget what was counted."""
-        if not self._has_input_vocabulary:
+        if not self.has_input_vocabulary:
             self._counts = Counts()
 
     # ---- Computing ----

@@ -156,6 +156,11 @@ class TextVectorization(HostLayer):
         """The words in the order of their indices, see `StringLookup`."""
         return self._lookup_layer.get_vocabulary(include_special_tokens)
 
+    @property
+    def has_input_vocabulary(self) -> bool:
+        """Whether the words were given."""
+        return self._lookup_layer.has_input_vocabulary
+
     def vocabulary_size(self) -> int:
         """Number of words, special ones included."""
         return self._lookup_layer.vocabulary_size()
