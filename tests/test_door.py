@@ -109,7 +109,7 @@ def door() -> dict:
 
 
 def test_the_door_shows_exactly_the_public_names(door):
-    assert set(door["all"]) == {*ROOMS, *NAMES, "__version__"}
+    assert set(door["all"]) == {*ROOMS, *NAMES, "__version__", "version"}
     assert set(door["all"]) <= set(door["dir"])
 
 

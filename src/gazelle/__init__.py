@@ -117,8 +117,14 @@ else:
         "remat": "gazelle._core.remat",
         "report": "gazelle._report.report",
     }
-    __all__ = [*_HOMES, "__version__"]
+    __all__ = [*_HOMES, "__version__", "version"]
     __getattr__, __dir__ = doors.lazy(__name__, _HOMES)
+
+
+def version() -> str:
+    """The version of Gazelle."""
+    return __version__
+
 
 # A config may name a class of any room; models loads them all.
 doors.set_loader(lambda: [import_module("gazelle.models"), import_module("gazelle.ops")])

@@ -113,8 +113,10 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):  # type: ignore[type-arg]
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> DTypePolicyMap:
-        """A map from `get_config`."""
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> DTypePolicyMap:
+        """A map from `get_config`; `custom_objects` are accepted for compatibility with Keras."""
         policies = {key: get(policy) for key, policy in (config["policy_map"] or {}).items()}
         return cls(config["default_policy"], policies)
 

@@ -1,5 +1,6 @@
 """Preparing arrays: Keras's results where these are right, errors where Keras is silent."""
 
+import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
@@ -165,3 +166,10 @@ def test_a_shuffled_split_keeps_rows_together_and_follows_the_seed():
 def test_split_dataset_refuses(arguments, error, text):
     with pytest.raises(error, match=text):
         split_dataset(*arguments)
+
+
+def test_one_hot_rows_of_a_jax_array_are_one():
+    rows = to_categorical(jnp.asarray([0, 2]), 3)
+    assert isinstance(rows, jax.Array)
+    assert rows.dtype == "float32"
+    assert rows.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]

@@ -507,7 +507,8 @@ def test_half_precision_weights_keep_their_dtype():
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Adagrad", "RMSprop", "Ftrl", "Lion"])
-def test_sparse_gradients_are_those_of_the_dense_array(name):
+@pytest.mark.parametrize("scales", [False, True])
+def test_sparse_gradients_are_those_of_the_dense_array(name, scales):
     from jax.experimental.sparse import BCOO
 
     rows = jnp.array([[0], [2]])
@@ -515,6 +516,8 @@ def test_sparse_gradients_are_those_of_the_dense_array(name):
     found = []
     for one in (gradient, gradient.todense()):
         optimizer = getattr(optimizers, name)(0.1)
+        if scales:
+            optimizer = optimizers.LossScaleOptimizer(optimizer, initial_scale=1.0)
         variable = Variable(np.ones((4, 3), "float32"))
         for _ in range(3):
             optimizer.apply_gradients([(one, variable)])

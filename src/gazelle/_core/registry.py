@@ -190,9 +190,9 @@ def get_custom_objects() -> dict[str, Any]:
 
 
 @contextmanager
-def custom_object_scope(objects: dict[str, Any] | None) -> Iterator[None]:
-    """Within the block, `objects` (name -> class or function) are known to every lookup."""
-    objects = objects or {}
+def custom_object_scope(custom_objects: dict[str, Any] | None) -> Iterator[None]:
+    """Within the block, `custom_objects` (class or function by name) are known to every lookup."""
+    objects = custom_objects or {}
     kept = {name: _custom[name] for name in objects if name in _custom}
     _custom.update(objects)
     try:
@@ -209,9 +209,19 @@ def get_registered_name(obj: Any) -> str:
     return own.get("_registered_name", getattr(obj, "__name__", str(obj)))
 
 
-def get_registered_object(name: str, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The class or function registered as `name`, or None."""
-    return {**_custom, **(custom_objects or {})}.get(name)
+def get_registered_object(
+    name: str,
+    custom_objects: dict[str, Any] | None = None,
+    module_objects: dict[str, Any] | None = None,
+) -> Any:
+    """The class or function registered as `name`, or None.
+
+    Args:
+        name: The name.
+        custom_objects: Classes and functions by name, which come first.
+        module_objects: Classes and functions by name, which come last.
+    """
+    return {**(module_objects or {}), **_custom, **(custom_objects or {})}.get(name)
 
 
 def serialize(obj: Any) -> Any:
@@ -324,13 +334,18 @@ def reading_config(kind: str, *, own: bool = True) -> Iterator[None]:
 
 
 def deserialize(
-    config: Any, custom_objects: dict[str, Any] | None = None, *, catalogue: Catalogue | None = None
+    config: Any,
+    custom_objects: dict[str, Any] | None = None,
+    safe_mode: bool = True,
+    *,
+    catalogue: Catalogue | None = None,
 ) -> Any:
     """The object that `serialize` described. Only constructors of registered classes are run.
 
     Args:
         config: What `serialize` returned, also after a trip through JSON.
         custom_objects: Classes and functions by name, beside the registered ones.
+        safe_mode: Kept for Keras's signature; code in a config is never run.
         catalogue: Where names without a module are looked up first.
 
     Raises:

@@ -262,6 +262,33 @@ def infer(
     return jax.tree.map(merge, first, second)
 
 
+def get_source_inputs(tensor: KerasTensor) -> list[KerasTensor]:
+    """The inputs that a symbolic tensor is computed from, each once; itself if it is one.
+
+    Args:
+        tensor: The tensor.
+
+    Example:
+        >>> from gazelle import Input, layers
+        >>> x = Input((2,), name="x")
+        >>> [source.name for source in get_source_inputs(layers.Dense(1)(x))]
+        ['x']
+    """
+    found: dict[int, KerasTensor] = {}
+    seen: set[int] = set()
+    waiting = [tensor]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if one.node is None or not one.node.inputs:
+            found[id(one)] = one
+        else:
+            waiting += reversed(one.node.inputs)
+    return list(found.values())
+
+
 def nodes_between(inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) -> list[Node]:
     """The calls that lead from `inputs` to `outputs`, each after those that it needs.
 

@@ -19,7 +19,7 @@ class ClassIndexError(ArgumentError, IndexError):
     """A label outside the range of classes."""
 
 
-def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
+def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     """Convert class numbers to one-hot rows.
 
     Example:
@@ -31,7 +31,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
         num_classes: Number of classes; None for the largest label plus 1.
 
     Returns:
-        float64, `(n, num_classes)` for `(n,)` and `(n, 1)`, `(..., num_classes)` for other shapes.
+        float64, `(n, num_classes)` for `(n,)` and `(n, 1)`, `(..., num_classes)` for other shapes;
+        a JAX array of type floatx if `x` is one.
 
     Raises:
         ClassIndexError: A label is negative or not below `num_classes` (an `ArgumentError` and an
@@ -57,7 +58,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
         )
     rows = np.zeros((flat.size, num_classes))
     rows[np.arange(flat.size), flat] = 1.0
-    return rows.reshape(*shape, num_classes)
+    rows = rows.reshape(*shape, num_classes)
+    return jnp.asarray(rows, floatx()) if isinstance(x, jax.Array) else rows
 
 
 def normalize(x: Any, axis: int = -1, order: float = 2) -> Any:

@@ -97,6 +97,22 @@ class Weighted:
         context.note_made(variable, plain(variable))
         return variable
 
+    def add_variable(
+        self,
+        shape: Any,
+        initializer: Any,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Another name of `add_weight`, which takes more arguments."""
+        return self.add_weight(
+            *(shape, initializer, dtype, trainable, autocast, regularizer, constraint), name=name
+        )
+
     @property
     def trainable(self) -> bool:
         """Whether training changes the weights. Setting it sets it for all layers within."""

@@ -111,7 +111,7 @@ class TopKCategoricalAccuracy(FunctionMetric):
     def __init__(
         self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None
     ):
-        k = positive_int("k", k, type(self).__name__)
+        self.k = positive_int("k", k, type(self).__name__)
         super().__init__(top_k_categorical_accuracy, name, dtype, k=k)
 
 
@@ -140,7 +140,8 @@ class SparseTopKCategoricalAccuracy(FunctionMetric):
         dtype: Any = None,
         from_sorted_ids: bool = False,
     ):
-        k = positive_int("k", k, type(self).__name__)
+        self.k = positive_int("k", k, type(self).__name__)
+        self.from_sorted_ids = from_sorted_ids
         super().__init__(
             sparse_top_k_categorical_accuracy, name, dtype, k=k, from_sorted_ids=from_sorted_ids
         )

@@ -49,7 +49,7 @@ class EpochFunction(Metric):
         labels: True, or `"argmax"` or `"threshold"` to choose how; False for the predictions as
             they are. None is True for the functions of scikit-learn that compare labels
             (`accuracy_score`, `f1_score`, `matthews_corrcoef`, ...) and False for all others.
-        threshold: A prediction above it is label 1.
+        threshold: A prediction above it is label 1: 0.5 is for probabilities, 0 for logits.
         dtype: Without effect.
         **kwargs: Further arguments of `fn`: `average="macro"`.
 

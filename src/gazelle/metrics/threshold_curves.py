@@ -67,7 +67,7 @@ class _RateAtRate(ThresholdCurve):
     ):
         super().__init__(name=name, dtype=dtype)
         owner = type(self).__name__
-        self.value = in_range(argument, value, 0.0, 1.0, owner)
+        setattr(self, argument, in_range(argument, value, 0.0, 1.0, owner))
         self.num_thresholds = positive_int("num_thresholds", num_thresholds, owner)
         self.class_id = checked_class(class_id, owner)
         self._argument = argument
@@ -94,13 +94,13 @@ class _RateAtRate(ThresholdCurve):
     def result(self) -> jax.Array:
         """The best rate; 0 if no threshold reaches the required value of the other rate."""
         required, maximised = self._rates()
-        return jnp.max(jnp.where(required >= self.value, maximised, 0.0))
+        return jnp.max(jnp.where(required >= getattr(self, self._argument), maximised, 0.0))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             **super().get_config(),
-            self._argument: self.value,
+            self._argument: getattr(self, self._argument),
             "num_thresholds": self.num_thresholds,
             "class_id": self.class_id,
         }
@@ -134,6 +134,8 @@ class PrecisionAtRecall(_RateAtRate):
         ArgumentError: An argument is out of range.
     """
 
+    recall: float
+
     def __init__(
         self,
         recall: float,
@@ -162,6 +164,8 @@ class RecallAtPrecision(_RateAtRate):
     Raises:
         ArgumentError: An argument is out of range.
     """
+
+    precision: float
 
     def __init__(
         self,
@@ -194,6 +198,8 @@ class SensitivityAtSpecificity(_RateAtRate):
         ArgumentError: An argument is out of range.
     """
 
+    specificity: float
+
     def __init__(
         self,
         specificity: float,
@@ -224,6 +230,8 @@ class SpecificityAtSensitivity(_RateAtRate):
     Raises:
         ArgumentError: An argument is out of range.
     """
+
+    sensitivity: float
 
     def __init__(
         self,

@@ -1,5 +1,8 @@
 """Optimizers, which update weights from gradients."""
 
+from typing import TYPE_CHECKING, Any
+
+from gazelle._core import doors
 from gazelle.optimizers import schedules
 from gazelle.optimizers.adadelta import Adadelta
 from gazelle.optimizers.adafactor import Adafactor
@@ -19,6 +22,15 @@ from gazelle.optimizers.rmsprop import RMSprop
 from gazelle.optimizers.schedule_free import ScheduleFreeAdamW
 from gazelle.optimizers.sgd import SGD
 from gazelle.optimizers.transformations import OptaxOptimizer
+
+if not TYPE_CHECKING:  # with __getattr__, a type checker would accept every name
+
+    def __getattr__(name: str) -> Any:
+        sentence = None
+        if name == "legacy":
+            sentence = "legacy: these optimizers are Keras 2's; use those of gazelle.optimizers."
+        raise doors.missing(__name__, name, sentence)
+
 
 __all__ = [
     "SGD",

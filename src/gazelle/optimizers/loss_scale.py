@@ -17,6 +17,7 @@ import numpy as np
 from gazelle._core import registry
 from gazelle._core.checks import positive_int
 from gazelle._core.errors import ArgumentError
+from gazelle._core.sparse import dense
 from gazelle._core.variable import Variable
 from gazelle.optimizers.arguments import above_zero
 from gazelle.optimizers.optimizer import Optimizer, catalogue, when
@@ -128,7 +129,7 @@ class LossScaleOptimizer(Optimizer):
         self, grads: Iterable[Any], trainable_variables: Iterable[Variable] | None = None
     ) -> None:
         """Do one step, unless a gradient is not finite; see `Optimizer.apply`."""
-        grads = list(grads)
+        grads = [None if gradient is None else dense(gradient) for gradient in grads]
         variables = None if trainable_variables is None else list(trainable_variables)
         if variables is not None and not self.built:
             self.build(variables)

@@ -1,6 +1,10 @@
 """Helpers for models and data, like `keras.utils`. All of them are defined in other packages."""
 
+from typing import TYPE_CHECKING, Any
+
+from gazelle._core import doors
 from gazelle._core.dtypes import standardize_dtype
+from gazelle._core.named_values import Config
 from gazelle._core.registry import (
     custom_object_scope,
     get_custom_objects,
@@ -10,6 +14,7 @@ from gazelle._core.registry import (
 )
 from gazelle._core.registry import deserialize as deserialize_keras_object
 from gazelle._core.registry import serialize as serialize_keras_object
+from gazelle._core.symbolic import get_source_inputs
 from gazelle._data.arrays import normalize, pad_sequences, split_dataset, to_categorical
 from gazelle._data.dataset import (
     ImageDataset,
@@ -38,7 +43,20 @@ from gazelle.models.feature_space import FeatureSpace
 
 CustomObjectScope = custom_object_scope
 
+
+if not TYPE_CHECKING:  # with __getattr__, a type checker would accept every name
+
+    def __getattr__(name: str) -> Any:
+        sentence = None
+        if name == "model_to_dot":
+            sentence = "model_to_dot: Gazelle draws without graphviz; use utils.plot_model."
+        elif name == "legacy":
+            sentence = "legacy: these configs are Keras 2's; use utils.serialize_keras_object."
+        raise doors.missing(__name__, name, sentence)
+
+
 __all__ = [
+    "Config",
     "CustomObjectScope",
     "FeatureSpace",
     "ImageDataset",
@@ -59,6 +77,7 @@ __all__ = [
     "get_file",
     "get_registered_name",
     "get_registered_object",
+    "get_source_inputs",
     "image_dataset_from_directory",
     "img_to_array",
     "is_interactive_logging_enabled",
