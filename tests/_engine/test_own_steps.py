@@ -339,3 +339,43 @@ def test_the_state_is_a_tree_as_in_keras(both, data):
 def test_a_tree_with_unknown_places_is_refused(tree):
     with pytest.raises(ValueError, match=r"Unknown variable|no variable"):
         make(gazelle, lambda K: K.Model).set_state_tree(tree)
+
+
+def test_a_step_may_go_through_the_metrics_as_the_guide_of_keras_does(both, data):
+    """The metrics of `compile` are one in `model.metrics`, whose result is a dict of logs."""
+    x, y = data
+
+    def run(K):
+        class Guide(K.Model):
+            def train_step(self, state, data):
+                trainable, other, slots, measured = state
+                features, targets = data
+
+                def loss_of(weights, other):
+                    y_pred, other = self.stateless_call(weights, other, features, training=True)
+                    return self.compute_loss(features, targets, y_pred), (y_pred, other)
+
+                (loss, (y_pred, other)), grads = jax.value_and_grad(loss_of, has_aux=True)(
+                    trainable, other
+                )
+                trainable, slots = self.optimizer.stateless_apply(slots, grads, trainable)
+                new, logs = [], {}
+                for metric in self.metrics:
+                    own = measured[len(new) : len(new) + len(metric.variables)]
+                    given = (loss,) if metric.name == "loss" else (targets, y_pred)
+                    own = metric.stateless_update_state(own, *given)
+                    logs = metric.stateless_result(own)
+                    new += own
+                return logs, (trainable, other, slots, new)
+
+        inputs = K.Input((4,))
+        model = Guide(inputs, K.layers.Dense(1, kernel_initializer="ones")(inputs))
+        model.compile("sgd", "mse", metrics=["mae", "mse"])
+        history = model.fit(x, y, epochs=2, shuffle=False, verbose=0).history
+        return history, [metric.name for metric in model.metrics]
+
+    (expected, names), (found, ours) = both(run)
+    assert ours == names == ["loss", "compile_metrics"]
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-4)

@@ -226,6 +226,27 @@ class CompiledMetrics:
         return added
 
 
+class CompileMetrics(Metric):
+    """All metrics of `compile` as one, as Keras lists them in `model.metrics`.
+
+    Args:
+        compiled: The metrics.
+    """
+
+    def __init__(self, compiled: CompiledMetrics):
+        super().__init__(name="compile_metrics")
+        self.metrics = compiled.metrics
+        self._compiled = compiled
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Count one batch of all outputs."""
+        self._compiled.update(y_true, y_pred, sample_weight)
+
+    def result(self) -> dict[str, Any]:
+        """The results by log name."""
+        return self._compiled.results()
+
+
 def _variables(entries: Sequence[Entry]) -> list[Variable]:
     return unique(variable for entry in entries for variable in entry.metric.variables)
 

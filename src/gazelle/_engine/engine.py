@@ -69,9 +69,9 @@ class Engine:
 
     @property
     def metrics(self) -> list[Metric]:
-        """The loss's mean, the compiled metrics and those of the layers."""
+        """The loss's mean, the compiled metrics as one, and those of the layers."""
         at_epoch_end = self.steps.compiled_metrics.at_epoch_end
-        return [*self.steps.metrics, *(entry.metric for entry in at_epoch_end)]
+        return [*self.steps.listed_metrics, *(entry.metric for entry in at_epoch_end)]
 
     def is_made_for(self, graph: Graph | None, trainable: Sequence[Variable]) -> bool:
         """Whether the programs fit a model that has this graph and these trainable variables now.

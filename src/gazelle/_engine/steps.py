@@ -24,7 +24,7 @@ from gazelle._core.sparse import dense, is_sparse
 from gazelle._core.symbolic import leaves, map_structure, samples_in
 from gazelle._core.variable import Variable, set_values, values_of
 from gazelle._engine.compiled_loss import CompiledLoss
-from gazelle._engine.compiled_metrics import CompiledMetrics
+from gazelle._engine.compiled_metrics import CompiledMetrics, CompileMetrics
 from gazelle._engine.kernel import StepDescription, predicted
 from gazelle._engine.state import State
 from gazelle.layers.graph import Graph
@@ -250,6 +250,17 @@ class Steps:
             self.loss_tracker,
             *self.part_trackers.values(),
             *self.compiled_metrics.metrics,
+            *self.attached,
+        ]
+
+    @property
+    def listed_metrics(self) -> list[Metric]:
+        """The same as users see them: those of `compile` are one."""
+        compiled = self.compiled_metrics
+        return [
+            self.loss_tracker,
+            *self.part_trackers.values(),
+            *([CompileMetrics(compiled)] if compiled.metrics else []),
             *self.attached,
         ]
 

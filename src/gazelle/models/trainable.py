@@ -163,7 +163,7 @@ class Trainable(StepMethods):
 
     @property
     def metrics(self) -> list[Any]:
-        """The loss's mean, the compiled metrics, and those that the layers hold."""
+        """The loss's mean, the compiled metrics as one, and those that the layers hold."""
         engine = self._trainer.engine
         return super().metrics if engine is None else engine.metrics
 
