@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 _DENSE_IS_FASTER = 50  # the elements of a matrix per nonzero below which its dense form is faster
 
@@ -92,17 +94,47 @@ def flags(tensors: Any) -> list[bool | None]:
     return [is_sparse(x) if getattr(x, "shape", ()) else None for x in tensors]
 
 
+def applied(rule: SparseRule, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """A function of arrays, some of which may be sparse; they are made dense if the result is."""
+    if any(map(is_sparse, args)):
+        if rule.keeps(flags(args)):
+            return rule.compute(function, *args, **kwargs)
+        args = tuple(map(dense, args))
+    return function(*args, **kwargs)
+
+
+def as_sparse(x: jax.Array, n_dense: int = 0) -> Any:
+    """A dense array as BCOO, with `n_dense` axes that stay dense.
+
+    In a program, where the values are not known yet, all of them are stored.
+    """
+    from jax.experimental.sparse import BCOO
+
+    size = math.prod(x.shape[: x.ndim - n_dense]) if isinstance(x, Tracer) else None
+    return BCOO.fromdense(x, nse=size, n_dense=n_dense)
+
+
 def _of_values(function: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
     """A function of each element that is 0 at 0: of the stored values alone."""
-    kind = type(x)
-    return kind((function(x.data, *args, **kwargs), x.indices), shape=x.shape)
+    if not x.unique_indices:  # an element may be stored in parts, such as that of a sum
+        x = x.sum_duplicates(nse=x.nse)
+    return _linear_of_values(function, x, *args, **kwargs)
+
+
+def _linear_of_values(function: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
+    """The same of a function that may be applied to the parts of an element."""
+    return type(x)(
+        (function(x.data, *args, **kwargs), x.indices),
+        shape=x.shape,
+        indices_sorted=x.indices_sorted,
+        unique_indices=x.unique_indices,
+    )
 
 
 def _through_dense(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """The result of dense arrays, stored like the first sparse argument."""
     first = next(x for x in args if type(x).__name__ == "BCOO")
-    result = function(*map(dense, args), **kwargs)
-    return type(first).fromdense(result, n_dense=first.n_dense)
+    return as_sparse(function(*map(dense, args), **kwargs), first.n_dense)
 
 
 def _reshaped(function: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -135,7 +167,7 @@ def _plus(function: Callable[..., Any], x: Any, y: Any) -> Any:
 
 
 def _minus(function: Callable[..., Any], x: Any, y: Any) -> Any:
-    return _through_dense(function, x, y) if x.n_dense else x + _of_values(jnp.negative, y)
+    return _through_dense(function, x, y) if x.n_dense else x + _linear_of_values(jnp.negative, y)
 
 
 def _times(function: Callable[..., Any], x: Any, y: Any) -> Any:
@@ -143,8 +175,17 @@ def _times(function: Callable[..., Any], x: Any, y: Any) -> Any:
         return _through_dense(function, x, y) if x.n_dense else x * y
     values, other = (x, y) if is_sparse(x) else (y, x)
     if jnp.ndim(other) == 0:
-        return _of_values(function, values, other)
+        return _linear_of_values(function, values, other)
     return _through_dense(function, x, y)
+
+
+def _joined(function: Callable[..., Any], *arrays: Any, axis: int = 0) -> Any:
+    """The arrays one behind the other along an axis."""
+    if len({(x.n_batch, x.n_dense) for x in arrays}) > 1 or arrays[0].n_dense:
+        return _through_dense(function, *arrays, axis=axis)
+    from jax.experimental.sparse import bcoo_concatenate
+
+    return bcoo_concatenate(arrays, dimension=axis % arrays[0].ndim)
 
 
 def _always(_: list[bool | None]) -> bool:
@@ -172,5 +213,6 @@ MEAN = SparseRule(_always, lambda function, x, **kwargs: function(dense(x), **kw
 THROUGH_DENSE = SparseRule(_if_first, _through_dense)
 PLUS = SparseRule(_if_all, _plus)
 MINUS = SparseRule(_if_all, _minus)
+JOINED = SparseRule(_if_all, _joined)
 EXTREME = SparseRule(_if_all, _through_dense)
 TIMES = SparseRule(_if_any, _times)

@@ -20,7 +20,8 @@ from gazelle._core.errors import StateError
 from gazelle._core.fingerprint import fingerprint
 from gazelle._core.masks import masks_of, own_table, set_masks
 from gazelle._core.pure import borrowed, settled
-from gazelle._core.symbolic import samples_in
+from gazelle._core.sparse import dense, is_sparse
+from gazelle._core.symbolic import leaves, map_structure, samples_in
 from gazelle._core.variable import Variable, set_values, values_of
 from gazelle._engine.compiled_loss import CompiledLoss
 from gazelle._engine.compiled_metrics import CompiledMetrics
@@ -150,7 +151,7 @@ class Steps:
                 borrowed(frozen, frozen_before),
                 context.collected_losses() as added,
             ):
-                y_pred = self.model(x, training=True)
+                y_pred = self._outputs(x, training=True)
                 loss, parts = self._loss(x, y, y_pred, sample_weight, added, training=True)
                 scaled = loss if optimizer is None else optimizer.scale_loss(loss)
                 return scaled, settled((loss, parts, y_pred, masks_of(y_pred), frozen))
@@ -171,7 +172,7 @@ class Steps:
     def test(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any] | None:
         """Loss and metrics for one batch; returns logs if it has its own."""
         with context.collected_losses() as added:
-            y_pred = self.model(x, training=False)
+            y_pred = self._outputs(x, training=False)
             loss, parts = self._loss(x, y, y_pred, sample_weight, added, training=False)
         return self._track(x, y, y_pred, sample_weight, loss, parts)
 
@@ -181,7 +182,14 @@ class Steps:
         with context.collected_losses():
             graph = self.graph if self.runs_graph else None
             by_kernel = predicted(graph, x)
-            return settled(self.model(x, training=False)) if by_kernel is None else by_kernel
+            return settled(self._outputs(x, training=False)) if by_kernel is None else by_kernel
+
+    def _outputs(self, x: Any, *, training: bool) -> Any:
+        """The model's outputs, none of them sparse."""
+        outputs = self.model(x, training=training)
+        if any(map(is_sparse, leaves(outputs))):
+            return map_structure(dense, outputs)
+        return outputs
 
     def _loss(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any, added: list[Any], *, training: bool

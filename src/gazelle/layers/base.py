@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 import jax
 
@@ -34,6 +34,7 @@ from gazelle.layers.parts import flatten_layers, held_metrics
 from gazelle.layers.recorded import bound_arguments, recorded_config
 from gazelle.layers.spec import InputSpec
 from gazelle.layers.state import LayerRecord, LayerState
+from gazelle.layers.tf_graph import as_tf_step, in_tf_graph
 from gazelle.layers.weighted import Weighted
 from gazelle.layers.weights import checked_terms
 from gazelle.metrics import Metric
@@ -74,7 +75,12 @@ class Layer(Weighted):
     input_spec: InputSpec | list[InputSpec] | None = None
     _layer_state: LayerState  # all that the layer keeps for itself
     _makes_masks: bool = True  # whether `compute_mask` may give a mask where inputs have none
-    _takes_sparse: bool = False  # of Gazelle's layers: whether `call` computes from sparse arrays
+    # In a function of a `tf.data.Dataset`, TensorFlow must not rewrite the layer's code.
+    autograph_info__: ClassVar[dict[str, Any]] = {}
+    # Of Gazelle's layers: whether `call` computes from sparse arrays, and whether what it gives is
+    # sparse if all its inputs are.
+    _takes_sparse: bool = False
+    _keeps_sparse: bool = False
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keep the constructor's arguments, which `get_config` returns by default."""
@@ -271,6 +277,8 @@ class Layer(Weighted):
         args, kwargs = calling.with_positional_input(self._call_parameters, args, kwargs)
         if any_symbolic(args, kwargs):
             return self._symbolic_call(args, kwargs)
+        if len(args) == 1 and in_tf_graph(args):
+            return as_tf_step(self, args[0], self.compute_output_spec)
         args, kwargs = map_structure(self._as_array, (args, kwargs))
         calling.prepare(self, args, kwargs)
         return calling.run(self, args, kwargs)
@@ -287,7 +295,7 @@ class Layer(Weighted):
     def _as_sparse(self, array: Any) -> Any:
         """A BCOO array as `call` sees it: dense if the layer computes from dense arrays alone."""
         array = array.astype(self._cast(array.dtype))
-        takes_it = self._takes_sparse or not is_own_class(type(self))
+        takes_it = self._takes_sparse or self._keeps_sparse or not is_own_class(type(self))
         return array if takes_it else dense(array)
 
     def _cast(self, dtype: Any) -> Any:
@@ -300,6 +308,9 @@ class Layer(Weighted):
         outputs = self.compute_output_spec(*args, **kwargs)
         if type(self).compute_output_spec is not Layer.compute_output_spec:
             set_symbolic(self, args, kwargs, outputs)
+        if self._keeps_sparse and all(map(is_sparse, leaves(args[:1]))):
+            for tensor in leaves(outputs):
+                tensor.sparse = True
         Node(self, args, kwargs, outputs)
         return outputs
 

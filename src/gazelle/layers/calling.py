@@ -17,7 +17,7 @@ from gazelle._core.errors import ArgumentError, ArgumentTypeError, GazelleError,
 from gazelle._core.identity import is_among
 from gazelle._core.masks import forget_old, masks_of, own_table, set_masks
 from gazelle._core.pure import pure
-from gazelle._core.sparse import from_scipy, is_scipy
+from gazelle._core.sparse import dense, from_scipy, is_scipy
 from gazelle._core.symbolic import KerasTensor, infer, leaves, map_structure
 from gazelle._core.variable import Variable, plain, set_values, values_of
 from gazelle._data.numeric import check_range
@@ -320,7 +320,7 @@ def run(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _add_activity_losses(layer: Layer, outputs: Any) -> None:
-    for output in leaves(outputs):
+    for output in map(dense, leaves(outputs)):
         if isinstance(output, jax.Array):
             batch_size = max(output.shape[0], 1) if output.ndim else 1
             layer.add_loss(layer.activity_regularizer(output) / batch_size)

@@ -12,6 +12,18 @@ import jax.numpy as jnp
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
 from gazelle._core.masks import mask_of
 from gazelle._core.registry import builtin
+from gazelle._core.sparse import (
+    EXTREME,
+    JOINED,
+    MINUS,
+    PLUS,
+    TIMES,
+    SparseRule,
+    applied,
+    as_sparse,
+    dense,
+    is_sparse,
+)
 from gazelle.layers.arguments import PenalizedArguments
 from gazelle.layers.base import Layer
 
@@ -20,6 +32,7 @@ class _Merging(Layer):
     """Takes a list of tensors, and passes masks on."""
 
     _makes_masks = False
+    _keeps_sparse = True
 
     def __init__(self, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
@@ -85,10 +98,10 @@ class _Merge(_Merging):
         ndim = max(x.ndim for x in inputs)
         # A tensor with fewer axes gets axes of size 1 after the batch axis.
         aligned = [
-            jnp.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim))) if x.ndim < ndim else x
+            jnp.expand_dims(dense(x), tuple(range(1, 1 + ndim - x.ndim))) if x.ndim < ndim else x
             for x in inputs
         ]
-        return self._merge(aligned)
+        return self._merge(_all_sparse_or_none(aligned))
 
     def _merge(self, inputs: list[Any]) -> Any:
         raise NotImplementedError
@@ -103,7 +116,7 @@ class Add(_Merge):
     """Sum of a list of tensors."""
 
     def _merge(self, inputs: list[Any]) -> Any:
-        return functools.reduce(jnp.add, inputs)
+        return _folded(PLUS, jnp.add, inputs)
 
 
 @builtin("keras.layers")
@@ -112,6 +125,9 @@ class Multiply(_Merge):
 
     def _merge(self, inputs: list[Any]) -> Any:
         masks = [_mask_like(x) for x in inputs]
+        if all(mask is None for mask in masks):
+            return _folded(TIMES, jnp.multiply, inputs)
+        inputs = list(map(dense, inputs))
         factors = [
             x if mask is None else jnp.where(mask, x, jnp.ones((), x.dtype))
             for x, mask in zip(inputs, masks, strict=True)
@@ -155,7 +171,7 @@ class Subtract(_Merge):
             )
 
     def _merge(self, inputs: list[Any]) -> Any:
-        return inputs[0] - inputs[1]
+        return applied(MINUS, jnp.subtract, inputs[0], inputs[1])
 
 
 @builtin("keras.layers")
@@ -163,7 +179,7 @@ class Average(_Merge):
     """Element-wise mean of a list of tensors."""
 
     def _merge(self, inputs: list[Any]) -> Any:
-        return functools.reduce(jnp.add, inputs) / len(inputs)
+        return _folded(PLUS, jnp.add, inputs) / len(inputs)
 
 
 @builtin("keras.layers")
@@ -202,7 +218,7 @@ class Concatenate(_Merging):
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """The joined inputs."""
-        return jnp.concatenate(list(inputs), axis=self.axis)
+        return applied(JOINED, _concatenated, *inputs, axis=self.axis)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the inputs, with the sum of their sizes along `axis`."""
@@ -318,7 +334,7 @@ class Dot(_Merging):
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """The dot products; for two `(n, d)` inputs an `(n, 1)` array."""
-        a, b = inputs
+        a, b = map(dense, inputs)
         first, second = self._pair([a.shape, b.shape])
         if self.normalize:
             a, b = _unit(a, first), _unit(b, second)
@@ -327,7 +343,8 @@ class Dot(_Merging):
             return jnp.tensordot(u, v, axes=(first - 1, second - 1))
 
         outputs = jax.vmap(product)(a, b)
-        return outputs[:, None] if outputs.ndim == 1 else outputs
+        outputs = outputs[:, None] if outputs.ndim == 1 else outputs
+        return as_sparse(outputs) if all(map(is_sparse, inputs)) else outputs
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The batch axis and the axes of both that are not summed; `(batch, 1)` if none remain."""
@@ -451,8 +468,24 @@ def _mask_like(x: Any) -> Any:
     return None if mask is None else jnp.broadcast_to(jnp.asarray(mask, bool)[..., None], x.shape)
 
 
+def _all_sparse_or_none(inputs: list[Any]) -> list[Any]:
+    """The inputs, which are made dense if one of them is."""
+    return inputs if all(map(is_sparse, inputs)) else list(map(dense, inputs))
+
+
+def _folded(rule: SparseRule, function: Callable[[Any, Any], Any], inputs: list[Any]) -> Any:
+    return functools.reduce(functools.partial(applied, rule, function), inputs)
+
+
+def _concatenated(*inputs: Any, axis: int) -> jax.Array:
+    return jnp.concatenate(inputs, axis=axis)
+
+
 def _reduced(function: Callable[[Any, Any], Any], inputs: list[Any]) -> Any:
     """The inputs combined two by two; a masked entry gives way to that of the other input."""
+    if all(mask_of(x) is None for x in inputs):
+        return _folded(EXTREME, function, inputs)
+    inputs = list(map(dense, inputs))
     result, counts = inputs[0], _mask_like(inputs[0])
     for x in inputs[1:]:
         mask = _mask_like(x)

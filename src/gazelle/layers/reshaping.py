@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from gazelle._core.checks import one_of, positive_int
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
 from gazelle._core.registry import builtin
+from gazelle._core.sparse import RESHAPED, TRANSPOSED, applied
 from gazelle.layers.arguments import PenalizedArguments
 from gazelle.layers.base import Layer
 from gazelle.layers.spec import InputSpec
@@ -18,6 +19,8 @@ from gazelle.layers.spec import InputSpec
 
 class _Rearranging(Layer):
     """A layer that keeps the values and their dtype."""
+
+    _keeps_sparse = True
 
     def __init__(self, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
@@ -73,7 +76,7 @@ class Permute(_Rearranging):
 
     def call(self, inputs: Any) -> Any:
         """The input with its axes in the new order."""
-        return jnp.transpose(inputs, (0, *self.dims))
+        return applied(TRANSPOSED, jnp.transpose, inputs, axes=(0, *self.dims))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The sizes of the input in the new order."""
@@ -86,7 +89,7 @@ class Permute(_Rearranging):
 
 @builtin("keras.layers")
 class RepeatVector(_Rearranging):
-    """Repeats each sample's vector `n` times: `(batch, d)` -> `(batch, n, d)`.
+    """Repeats each sample's vector `n` times: `(batch, d)` -> `(batch, n, d)`, never sparse.
 
     Args:
         n: Number of repetitions, an int > 0.
@@ -96,6 +99,8 @@ class RepeatVector(_Rearranging):
         ArgumentTypeError: `n` is not an int.
         ArgumentError: It is not > 0.
     """
+
+    _keeps_sparse = False
 
     def __init__(self, n: int, **kwargs: Unpack[PenalizedArguments]):
         super().__init__(**kwargs)
@@ -140,8 +145,10 @@ class Flatten(_Rearranging):
     def call(self, inputs: Any) -> Any:
         """The flattened input."""
         if self.data_format == "channels_first" and inputs.ndim > 1:
-            inputs = jnp.moveaxis(inputs, 1, -1)
-        return jnp.reshape(inputs, (inputs.shape[0], math.prod(inputs.shape[1:])))
+            order = (0, *range(2, inputs.ndim), 1)
+            inputs = applied(TRANSPOSED, jnp.transpose, inputs, axes=order)
+        shape = (inputs.shape[0], math.prod(inputs.shape[1:]))
+        return applied(RESHAPED, jnp.reshape, inputs, shape)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """`(batch, product of the other axes)`."""
@@ -183,7 +190,8 @@ class Reshape(_Rearranging):
 
     def call(self, inputs: Any) -> Any:
         """The reshaped input."""
-        return jnp.reshape(inputs, (inputs.shape[0], *self._target(tuple(inputs.shape))))
+        shape = (inputs.shape[0], *self._target(tuple(inputs.shape)))
+        return applied(RESHAPED, jnp.reshape, inputs, shape)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """`(batch, *target_shape)`."""

@@ -49,6 +49,7 @@ from gazelle.layers.preprocessing.features import (
     converted,
     needs_adapt,
 )
+from gazelle.layers.tf_graph import as_tf_step, in_tf_graph
 from gazelle.models.files import save_model
 
 _ROWS = 32  # of a batch that a layer is adapted on, where the data does not come in batches
@@ -401,6 +402,9 @@ class FeatureSpace(Layer):
             )
         if any_symbolic(dict(data)):
             return self._merged(self._preprocessed(data))
+        if in_tf_graph(dict(data)):
+            used = {name: data[name] for name in self.features if name in data}
+            return as_tf_step(self, used, self, single=(None, 1))
         found = {name: self._column(name, data) for name in self.features}
         columns = {name: column for name, (column, _) in found.items()}
         sizes = {name: len(column) for name, column in columns.items()}

@@ -13,6 +13,7 @@ from gazelle._core.registry import builtin
 from gazelle._core.symbolic import KerasTensor
 from gazelle.layers.arguments import PenalizedArguments
 from gazelle.layers.base import Layer
+from gazelle.layers.tf_graph import in_tf_graph
 
 MODES = ("count", "multi_hot", "one_hot")
 
@@ -57,7 +58,7 @@ class CategoryEncoding(Layer):
 
     def __call__(self, inputs: Any, **kwargs: Any) -> Any:
         """The vectors; also of a list or a number."""
-        if not isinstance(inputs, KerasTensor):
+        if not isinstance(inputs, KerasTensor) and not in_tf_graph(inputs):
             inputs = jnp.asarray(inputs)
         return super().__call__(inputs, **kwargs)
 

@@ -21,6 +21,7 @@ from gazelle.layers.preprocessing.category_encoding import (
     encoded_shape,
     sparse_if,
 )
+from gazelle.layers.tf_graph import in_tf_graph
 
 
 @builtin("keras.layers")
@@ -120,7 +121,9 @@ class Discretization(Layer):
 
     def __call__(self, inputs: Any) -> Any:
         """The bins; also of a list or a number."""
-        return super().__call__(inputs if isinstance(inputs, KerasTensor) else jnp.asarray(inputs))
+        if not isinstance(inputs, KerasTensor) and not in_tf_graph(inputs):
+            inputs = jnp.asarray(inputs)
+        return super().__call__(inputs)
 
     def call(self, inputs: Any) -> Any:
         """The number of the bin of each input, int32, or vectors.

@@ -13,6 +13,7 @@ from gazelle._core.errors import ArgumentTypeError, DataError
 from gazelle._core.symbolic import KerasTensor, any_symbolic
 from gazelle._text.tokens import objects
 from gazelle.layers.base import Layer
+from gazelle.layers.tf_graph import as_tf_step, in_tf_graph
 
 
 class HostLayer(Layer):
@@ -40,6 +41,8 @@ class HostLayer(Layer):
         """
         if any_symbolic(inputs):
             return self._symbolic_call((inputs,), {})
+        if in_tf_graph(inputs):
+            return as_tf_step(self.on_host, inputs, self.compute_output_spec)
         outputs = self.on_host(inputs)
         return outputs if outputs.dtype == object else jnp.asarray(outputs)
 
