@@ -70,6 +70,18 @@ def test_a_function_does_not_pair_every_target_with_every_prediction(mean):
     assert value == pytest.approx(np.abs(y - model.predict(X)[:, 0]).mean(), rel=1e-5)
 
 
+def test_a_function_of_numpy_in_an_eager_step_does_not_either():
+    def metric(y_true, y_pred):
+        return np.mean(np.abs(np.asarray(y_true) - np.asarray(y_pred)))
+
+    y = random.normal(size=12).astype("float32")
+    model = gazelle.Sequential([gazelle.Input((4,)), gazelle.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[metric], run_eagerly=True)
+    results = model.evaluate(X, y, verbose=0, return_dict=True)
+    expected = np.abs(y - model.predict(X)[:, 0]).mean()
+    assert results["metric"] == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_function_may_pair_them_on_purpose():
     def metric(y_true, y_pred):
         y_true, y_pred = jnp.reshape(y_true, -1), jnp.reshape(y_pred, -1)

@@ -76,6 +76,24 @@ def test_two_classes_need_one_unit_or_two():
         np.testing.assert_array_equal(decision > 0, one.predict(X))
 
 
+def test_a_subclassed_model_is_taken():
+    class Own(gazelle.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(3, "softmax")
+
+        def call(self, x):
+            return self.dense(x)
+
+    def made(X, y):
+        model = Own()
+        model.compile(gazelle.optimizers.Adam(0.05), "categorical_crossentropy")
+        return model
+
+    one = SKLearnClassifier(made, fit_kwargs={"epochs": 15, "verbose": 0}).fit(X, LABELS)
+    assert one.score(X, LABELS) > 0.7
+
+
 def test_logits_are_no_probabilities():
     loss = gazelle.losses.CategoricalCrossentropy(from_logits=True)
     one = classifier(model_kwargs={"activation": None, "loss": loss}).fit(X, LABELS)

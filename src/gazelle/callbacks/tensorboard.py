@@ -171,7 +171,7 @@ class TensorBoard(Callback):
         self.model.summary(print_fn=lines.append)
         indented = "\n".join(lines).replace("\n", "\n    ")
         writer.add_text("summary", f"    {indented}", 0)  # indented text is shown as it is
-        if self.model.inputs is None:  # a subclassed model has no graph
+        if getattr(self.model, "inputs", None) is None:  # a subclassed model has no graph
             return
         try:
             text = self.model.to_json()

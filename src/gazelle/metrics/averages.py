@@ -149,18 +149,23 @@ class MeanMetricWrapper(Mean):
         matched = same_rank(y_true, y_pred)
         if (matched[0].shape, matched[1].shape) == (y_true.shape, y_pred.shape):
             return y_true, y_pred
-        crosses = self._pairs_all(y_true, y_pred) and not self._pairs_all(*matched)
-        return matched if crosses else (y_true, y_pred)
+        pairs = self._pairs_all(y_true, y_pred)
+        if pairs is None or (pairs and self._pairs_all(*matched) is False):
+            return matched
+        return y_true, y_pred
 
-    def _pairs_all(self, y_true: jax.Array, y_pred: jax.Array) -> bool:
-        """Whether the function computes something for every target with every prediction."""
+    def _pairs_all(self, y_true: jax.Array, y_pred: jax.Array) -> bool | None:
+        """Whether the function computes something for every target with every prediction.
+
+        None where it cannot be traced: it fails, or it is one of NumPy in an eager step.
+        """
         count = len(y_true)
         if count < 2:
             return False
         try:
             steps = jax.make_jaxpr(partial(self._fn, **self._fn_kwargs))(y_true, y_pred)
         except Exception:  # what is wrong with the function is reported when it is called
-            return True
+            return None
         return re.search(rf"\[(\d+,)*{count},{count}(,\d+)*\]", str(steps)) is not None
 
     def get_config(self) -> dict[str, Any]:

@@ -15,7 +15,9 @@ __all__ = ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer"]
 _lazy, __dir__ = doors.lazy(__name__, dict.fromkeys(__all__, "gazelle.wrappers.estimators"))
 
 
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        need(f"wrappers.{name}", "sklearn")
-    return _lazy(name)
+if not TYPE_CHECKING:  # with __getattr__, a type checker would accept every name
+
+    def __getattr__(name: str) -> Any:
+        if name in __all__:
+            need(f"wrappers.{name}", "sklearn")
+        return _lazy(name)

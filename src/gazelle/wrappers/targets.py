@@ -64,7 +64,7 @@ class Classes:
         Raises:
             ArgumentError: The model has another number of outputs.
         """
-        shape = model.output_shape
+        shape = getattr(model, "output_shape", None)  # a subclassed model has none
         units = shape[-1] if isinstance(shape, tuple) else None
         count = len(self.labels)
         if units == 1 and count == 2:
