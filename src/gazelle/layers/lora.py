@@ -169,8 +169,7 @@ class LowRank:
 
 def low_rank(layer: Any) -> LowRank | None:
     """What a file holds of a layer's LoRA; None if it is not enabled."""
-    if not isinstance(layer, LoraLayer) or layer._lora_parts is None:
+    if not isinstance(layer, LoraLayer):
         return None
-    weight = layer._lora_weight
-    assert weight is not None
-    return LowRank(weight, *layer._lora_parts, layer)
+    weight, parts = layer._lora_weight, layer._lora_parts
+    return None if weight is None or parts is None else LowRank(weight, *parts, layer)
