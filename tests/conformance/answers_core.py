@@ -149,11 +149,20 @@ class Room(types.ModuleType):
             raise AttributeError(str(error)) from None
 
 
+class Random(types.ModuleType):
+    """Keras's `backend.random`, whose functions and generators are the library's."""
+
+    def __getattr__(self, name):
+        known = LIBRARY.random if hasattr(LIBRARY.random, name) else keras.src.backend.random
+        return getattr(known, name)
+
+
 class Backend(types.ModuleType):
     """The helpers of Keras's backend, which take the library's variables too."""
 
     KerasTensor = LIBRARY.KerasTensor
     Variable = LIBRARY.Variable
+    random = Random("answers_random")
 
     def __getattr__(self, name):
         return getattr(keras.src.backend, name)

@@ -15,6 +15,31 @@ def two(*shapes):
 
 
 CONSTRUCTORS = {
+    "a weight's name in front": (
+        lambda: layers.Layer().add_weight("kernel", shape=(3, 4)),
+        ValueError,
+        "name='kernel'",
+    ),
+    "a weight's shape twice": (
+        lambda: layers.Layer().add_weight((3, 4), shape=(3, 4)),
+        ValueError,
+        "`shape` was passed both",
+    ),
+    "four arguments of a weight": (
+        lambda: layers.Layer().add_weight((3,), "zeros", "float32", True),
+        TypeError,
+        "at most three",
+    ),
+    "bounds that exclude each other": (
+        lambda: layers.BatchNormalization(renorm_clipping={"rmax": 0.0, "rmin": 1.0}),
+        ValueError,
+        "rmax",
+    ),
+    "a negative bound": (
+        lambda: layers.BatchNormalization(renorm_clipping={"dmax": -1.0}),
+        ValueError,
+        "dmax",
+    ),
     "units of a float": (lambda: layers.Dense(3.0), ValueError, "units must be a positive integer"),
     "units of text": (lambda: layers.Dense("3"), ValueError, "units"),
     "no units": (lambda: layers.Dense(0), ValueError, "units"),
@@ -107,6 +132,7 @@ CONSTRUCTORS = {
             "batch_size": 3,
             "batch_shape": (2, 4),
             "dtype": "int32",
+            "sparse": True,
         }.items()
     },
     "trainable of text": (lambda: layers.Dense(3, trainable="yes"), ValueError, "boolean"),

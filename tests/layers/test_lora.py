@@ -200,6 +200,14 @@ def test_wrong_uses_are_refused(case):
         model.layers[1].enable_lora(2)
 
 
+def test_the_parts_have_the_path_of_the_weight():
+    model, _ = model_of(gazelle, "Dense")
+    model.layers[1].kernel.path = "model/layer/kernel"  # as within a model of one's own
+    model.layers[1].enable_lora(2)
+    paths = [variable.path for variable in model.trainable_weights]
+    assert paths[1:] == ["model/layer/lora_kernel_a", "model/layer/lora_kernel_b"]
+
+
 @each_case
 def test_config(case):
     layer = CASES[case][0](gazelle.layers, lora_rank=2, lora_alpha=3.0)

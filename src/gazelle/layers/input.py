@@ -64,8 +64,9 @@ class InputLayer(Layer):
                 fix="pad the rows to one length, and mask what was padded",
             )
         if input_tensor is not None:
-            _check_tensor(input_tensor, shape, batch_size, batch_shape, dtype)
+            _check_tensor(input_tensor, shape, batch_size, batch_shape, dtype, sparse)
             batch_shape, dtype = input_tensor.shape, input_tensor.dtype
+            sparse = input_tensor.sparse
         elif batch_shape is None:
             batch_shape = (batch_size, *_as_shape(shape))
         elif shape is not None or batch_size is not None:
@@ -158,7 +159,7 @@ def Input(  # noqa: N802 (Keras's name)
 
 
 def _check_tensor(
-    tensor: Any, shape: Any, batch_size: int | None, batch_shape: Any, dtype: Any
+    tensor: Any, shape: Any, batch_size: int | None, batch_shape: Any, dtype: Any, sparse: Any
 ) -> None:
     """Refuse a tensor as input that is none, or that the other arguments do not fit.
 
@@ -176,6 +177,7 @@ def _check_tensor(
         "batch_size": (batch_size, tensor.shape[0] if tensor.shape else None),
         "batch_shape": (batch_shape, tensor.shape),
         "dtype": (None if dtype is None else standardize_dtype(dtype), tensor.dtype),
+        "sparse": (sparse, tensor.sparse),
     }
     for name, (given, found) in has.items():
         given = tuple(given) if isinstance(given, list) else given

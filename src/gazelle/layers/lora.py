@@ -106,6 +106,7 @@ class LoraLayer(Layer):
         # A small change would be lost in the type of a float16 weight.
         dtype = "float64" if weight.dtype == "float64" else "float32"
         shapes = {"a": (*weight.shape[:-1], rank), "b": (rank, weight.shape[-1])}
+        owner, slash, _ = weight.path.rpartition("/")
         for part, initializer in (("a", a_initializer), ("b", b_initializer)):
             variable = self.add_weight(
                 name=f"lora_{name}_{part}",
@@ -114,6 +115,7 @@ class LoraLayer(Layer):
                 dtype=dtype,
                 regularizer=getattr(self, f"{name}_regularizer"),
             )
+            variable.path = f"{owner}{slash}{variable.name}"
             setattr(self, variable.name, variable)
         weight.trainable = False
 
@@ -167,7 +169,7 @@ class LowRank:
 
 def low_rank(layer: Any) -> LowRank | None:
     """What a file holds of a layer's LoRA; None if it is not enabled."""
-    if not isinstance(layer, LoraLayer) or layer._lora_parts is None:
+    if not isinstance(layer, LoraLayer):
         return None
-    weight = layer._lora_weight
-    return None if weight is None else LowRank(weight, *layer._lora_parts, layer)
+    weight, parts = layer._lora_weight, layer._lora_parts
+    return None if weight is None or parts is None else LowRank(weight, *parts, layer)

@@ -120,7 +120,8 @@ class BatchNormalization(ScaledNormalization):
 
     Raises:
         ArgumentTypeError: `axis` is not an int.
-        ArgumentError: `momentum` is out of range, or `renorm_clipping` has an unknown key.
+        ArgumentError: `momentum` is out of range, or `renorm_clipping` has an unknown key or
+            bounds that exclude each other.
     """
 
     def __init__(
@@ -171,6 +172,7 @@ class BatchNormalization(ScaledNormalization):
                 expected="rmax, rmin, dmax",
                 received=", ".join(sorted(unknown)),
             )
+        _check_bounds(**(renorm_clipping or {}))
         self.renorm = renorm
         self.renorm_clipping = renorm_clipping
         self.renorm_momentum = renorm_momentum
@@ -284,3 +286,20 @@ def _moments(x: Any, axes: tuple[int, ...], mask: Any) -> tuple[Any, Any]:
     mean = jnp.sum(jnp.where(counts, x, 0), axes) / number
     centred = jnp.where(counts, x - jnp.expand_dims(mean, axes), 0)
     return mean, jnp.sum(jnp.square(centred), axes) / number
+
+
+def _check_bounds(
+    rmax: float | None = None, rmin: float | None = None, dmax: float | None = None
+) -> None:
+    """Refuse bounds of a batch renormalization between which nothing is.
+
+    Raises:
+        ArgumentError: `rmax` is below `rmin`, or `dmax` below 0.
+    """
+    wrong = None
+    if rmax is not None and rmin is not None and rmax < rmin:
+        wrong = "rmax should be greater than rmin", f"rmax={rmax}, rmin={rmin}"
+    elif dmax is not None and dmax < 0:
+        wrong = "dmax should be non-negative", f"dmax={dmax}"
+    if wrong:
+        raise ArgumentError(f"BatchNormalization, renorm_clipping: {wrong[0]}.", received=wrong[1])

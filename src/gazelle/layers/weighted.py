@@ -16,7 +16,7 @@ from gazelle._core.names import unique_name
 from gazelle._core.seeds import SeedGenerator
 from gazelle._core.variable import Variable, plain
 from gazelle.layers.parts import flatten_layers, own_weights, search
-from gazelle.layers.weights import checked_arrays, checked_shape
+from gazelle.layers.weights import checked_arrays, checked_shape, positional
 from gazelle.metrics import Metric
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Weighted:
 
     def add_weight(
         self,
+        *args: Any,
         shape: Any = None,
         initializer: Any = None,
         dtype: Any = None,
@@ -47,6 +48,7 @@ class Weighted:
         """Make a weight, in `__init__` or `build`.
 
         Args:
+            *args: `shape`, `initializer` and `dtype` may be positional.
             shape: Tuple of ints; `()` (or None) for a scalar.
             initializer: Name, config or callable; when None `glorot_uniform` for floats and `zeros`
                 for other types.
@@ -63,7 +65,9 @@ class Weighted:
             The variable.
 
         Raises:
-            ArgumentError: `shape` is text (a name belongs in `name=`) or has unknown sizes.
+            ArgumentError: `shape` is text (a name belongs in `name=`) or has unknown sizes, or an
+                argument is given twice.
+            ArgumentTypeError: More than three positional arguments.
             StateError: The layer is being called: a weight made then would not be trained.
         """
         if context.current_layer() is self:
@@ -73,6 +77,7 @@ class Weighted:
                 received=f"add_weight(name={name!r}) in call",
                 fix="move add_weight to `def build(self, input_shape)`",
             )
+        shape, initializer, dtype = positional(args, shape, initializer, dtype)
         shape = checked_shape(shape, name, self.name)
         dtype = self.variable_dtype if dtype is None else standardize_dtype(dtype)
         if initializer is None:

@@ -8,8 +8,43 @@ from typing import Any
 import jax
 import numpy as np
 
-from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError
+from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError, short
 from gazelle._core.variable import Variable, plain
+
+
+def positional(args: tuple[Any, ...], *given: Any) -> list[Any]:
+    """The arguments of `add_weight` that may be positional, some of which are given by name.
+
+    Raises:
+        ArgumentError: One is given in both ways, or the first is a name.
+        ArgumentTypeError: There are more than three.
+    """
+    names = ("shape", "initializer", "dtype")
+    if len(args) > len(names):
+        raise ArgumentTypeError(
+            "add_weight takes at most three positional arguments.",
+            expected=", ".join(names),
+            received=f"{len(args)} of them",
+        )
+    if args and isinstance(args[0], str):
+        _refuse_name(args[0])
+    found = list(given)
+    for place, (name, value) in enumerate(zip(names, args, strict=False)):
+        if given[place] is not None:
+            raise ArgumentError(
+                f"add_weight: `{name}` was passed both positionally and as a keyword argument.",
+                received=f"{short(value)} and {short(given[place])}",
+            )
+        found[place] = value
+    return found
+
+
+def _refuse_name(name: str) -> None:
+    raise ArgumentError(
+        "add_weight: the first argument is the shape; the name is a keyword argument.",
+        received=repr(name),
+        fix=f"write name={name!r}, shape=(...)",
+    )
 
 
 def checked_shape(shape: Any, name: str | None, owner: str) -> tuple[int, ...]:
@@ -19,11 +54,7 @@ def checked_shape(shape: Any, name: str | None, owner: str) -> tuple[int, ...]:
         ArgumentError: It is text, or holds something that is not an int.
     """
     if isinstance(shape, str):
-        raise ArgumentError(
-            "add_weight: the first argument is the shape.",
-            received=repr(shape),
-            fix=f"write name={shape!r}, shape=(...)",
-        )
+        _refuse_name(shape)
     if shape is None:
         return ()
     sizes = tuple(shape) if isinstance(shape, Iterable) else (shape,)
