@@ -121,3 +121,15 @@ def test_epsilon_is_keras_unless_set():
 )
 def test_floats_are_distinguished_from_other_types(dtype, expected):
     assert dtypes.is_float(dtype) is expected
+
+
+def test_dtypes_of_tensorflow_and_pytorch_are_known_by_their_names():
+    tf = type("DType", (), {"__module__": "tensorflow.python.framework.dtypes"})()
+    for name in ("string", "int64", "float32"):
+        tf.name = name
+        assert dtypes.standardize_dtype(tf) == name
+    torch = type("dtype", (), {"__module__": "torch", "__str__": lambda self: "torch.float16"})()
+    assert dtypes.standardize_dtype(torch) == "float16"
+    tf.name = "resource"
+    with pytest.raises(ArgumentError, match="Invalid dtype"):
+        dtypes.standardize_dtype(tf)

@@ -196,9 +196,20 @@ def standardize_dtype(dtype: Any) -> str:
     try:
         return str(jnp.dtype(dtype))
     except TypeError:
+        foreign = _foreign_name(dtype)
+        if foreign is not None:
+            return standardize_dtype(foreign)
         raise ArgumentError(
             "Invalid dtype.", expected=f"one of {_ALL_TYPES}", received=repr(dtype)
         ) from None
+
+
+def _foreign_name(dtype: Any) -> str | None:
+    """The name of a dtype of TensorFlow or PyTorch; None for anything else."""
+    package = type(dtype).__module__.partition(".")[0]
+    if package == "torch":
+        return str(dtype).removeprefix("torch.")
+    return dtype.name if package == "tensorflow" else None
 
 
 def is_float(dtype: Any) -> bool:
