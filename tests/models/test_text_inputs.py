@@ -5,7 +5,7 @@ import pandas
 import pytest
 
 import gazelle
-from gazelle import layers
+from gazelle import Input, Model, layers, ops
 from gazelle.errors import ArgumentError, DataError, ShapeError
 from gazelle.layers.preprocessing.host import HostLayer
 
@@ -265,3 +265,30 @@ def test_models_without_text_have_no_part_on_the_host():
     model, _ = of_indices()
     assert model.graph_on_host is None
     assert not any(isinstance(layer, HostLayer) for layer in model.layers)
+
+
+def test_operations_that_move_elements_take_text(tmp_path):
+    a, pair = Input((), dtype="string", name="a"), Input((2,), dtype="string", name="pair")
+    rows = {
+        "a": np.array(["x", "y", "x"]),
+        "pair": np.array([["x", "y"], ["y", "x"], ["z", "y"]], object),
+    }
+    all_three = ops.concatenate([pair, ops.expand_dims(a, -1)], axis=1)
+    lookup = layers.StringLookup(vocabulary=["x", "y"])
+    moved = {
+        "joined": lookup(all_three),
+        "turned": lookup(ops.transpose(all_three)[::-1]),
+        "last": lookup(pair[:, 1]),
+    }
+    model = Model({"a": a, "pair": pair}, moved)
+    found = model(rows)
+    joined = np.concatenate([rows["pair"], rows["a"][:, None]], axis=1)
+    np.testing.assert_array_equal(found["joined"], lookup(joined))
+    np.testing.assert_array_equal(found["turned"], lookup(joined.T[::-1]))
+    np.testing.assert_array_equal(found["last"], lookup(rows["pair"][:, 1]))
+    model.save(tmp_path / "m.keras")
+    again = gazelle.models.load_model(tmp_path / "m.keras")(rows)
+    np.testing.assert_array_equal(again["joined"], found["joined"])
+    for compute in (lambda: a + a, lambda: ops.mean(a), lambda: ops.equal(a, a)):
+        with pytest.raises(TypeError, match="does not compute from text"):
+            compute()

@@ -14,8 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from gazelle._core.doors import load_rooms
+from gazelle._core.dtypes import TEXT
 from gazelle._core.errors import (
     ArgumentError,
+    ArgumentTypeError,
     GazelleError,
     ShapeError,
     StateError,
@@ -299,6 +301,19 @@ def find_entry(module: str, class_name: str) -> Entry:
     return _ENTRIES[module, class_name]
 
 
+# Operations that only move elements: text may go through them.
+MOVING = frozenset(
+    {
+        *("expand_dims", "squeeze", "reshape", "ravel", "transpose", "swapaxes", "moveaxis"),
+        *("get_item", "concatenate", "stack", "split", "repeat", "tile", "flip", "roll"),
+    }
+)
+
+
+def _is_tensor(leaf: Any) -> bool:
+    return isinstance(leaf, KerasTensor)
+
+
 class KnownOperation(Operation):
     """A function of `gazelle.ops` as a step of a functional model.
 
@@ -333,6 +348,8 @@ class KnownOperation(Operation):
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The function's outputs for symbolic tensors."""
         entry = self.entry
+        if any(leaf.dtype == TEXT for leaf in leaves((args, kwargs)) if _is_tensor(leaf)):
+            return self._spec_of_text(args, kwargs)
         if entry.spec is not None:
             return self._bound(entry.spec)(*args, **kwargs)
         outputs = specs(self._bound(entry.function), args, kwargs)
@@ -341,6 +358,28 @@ class KnownOperation(Operation):
             for tensor in leaves(outputs):
                 tensor.sparse = keeps
         return outputs
+
+    def _spec_of_text(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The outputs for symbolic text, which an operation may only move.
+
+        Raises:
+            ArgumentTypeError: Another operation.
+        """
+        if self.operation not in MOVING:
+            raise ArgumentTypeError(
+                f"{self.operation} does not compute from text.",
+                expected=f"numbers, or one of {', '.join(sorted(MOVING))}",
+                received="a tensor of text",
+                fix="make numbers of it first, with StringLookup, Hashing or TextVectorization",
+            )
+
+        def as_number(leaf: Any) -> Any:
+            return KerasTensor(leaf.shape, "int32") if _is_tensor(leaf) else leaf
+
+        outputs = self.compute_output_spec(
+            *map_structure(as_number, args), **map_structure(as_number, kwargs)
+        )
+        return map_structure(lambda tensor: KerasTensor(tensor.shape, TEXT), outputs)
 
     def _bound(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A function of the tensors alone, in the order of `Entry.tensors`."""

@@ -105,7 +105,7 @@ class HostPart:
             if isinstance(operation, HostLayer):
                 results: Any = operation.on_host(*args)
             else:
-                results = map_structure(np.asarray, operation(*args, **kwargs))
+                results = _outside(operation, args, kwargs)
             for tensor, result in zip(leaves(node.outputs), leaves(results), strict=True):
                 values[id(tensor)] = result
         return Prepared(values[id(tensor)] for tensor in self.border)
@@ -157,6 +157,28 @@ def _check(operation: Any) -> None:
             expected="layers of text and categories before the trained ones",
             received=f"{type(operation).__name__} in front of such a layer",
         )
+
+
+def _outside(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The results of an operation on arrays; one that gets text moves it.
+
+    Such an operation is run on the places of the text, and each text is taken from its place.
+    """
+    texts: list[np.ndarray] = []
+
+    def as_places(leaf: Any) -> Any:
+        if not isinstance(leaf, np.ndarray) or leaf.dtype != object:
+            return leaf
+        first = sum(text.size for text in texts)
+        texts.append(leaf)
+        return np.arange(first, first + leaf.size, dtype=np.int32).reshape(leaf.shape)
+
+    args, kwargs = map_structure(as_places, (args, kwargs))
+    results = map_structure(np.asarray, operation(*args, **kwargs))
+    if not texts:
+        return results
+    words = np.concatenate([text.ravel() for text in texts])
+    return map_structure(lambda places: words[places], results)
 
 
 def _fitted(tensor: KerasTensor, array: Any) -> np.ndarray:
