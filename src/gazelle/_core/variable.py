@@ -33,14 +33,15 @@ class Variable:
         aggregation: How replicas would be joined; kept for Keras's sake, as is `synchronization`.
         synchronization: See `aggregation`.
         name: A short name without `/`; automatic when None.
+        layout: A layout over several devices; not supported, must be None.
         regularizer: Penalty on the value that the owner adds to the loss, or None.
         constraint: Projection applied after each optimizer update, or None.
         path: The name with its owners', `model/dense/kernel`; the names of the open scopes
             and the own one when None.
 
     Raises:
-        ArgumentError: A callable initializer without a shape, a name with `/`, or an unknown
-            aggregation.
+        ArgumentError: A callable initializer without a shape, a name with `/`, an unknown
+            aggregation, or a layout.
         UnknownNameError: No initializer has that name.
     """
 
@@ -56,6 +57,7 @@ class Variable:
         aggregation: str | None = "none",
         synchronization: str | None = "auto",
         name: str | None = None,
+        layout: None = None,
         *,
         regularizer: Callable[..., Any] | None = None,
         constraint: Callable[..., Any] | None = None,
@@ -69,6 +71,13 @@ class Variable:
                 "Invalid value for argument `aggregation`.",
                 expected=f"one of {_AGGREGATIONS}",
                 received=repr(aggregation),
+            )
+        if layout is not None:
+            raise ArgumentError(
+                "A variable's layout over several devices is not supported.",
+                expected="layout=None",
+                received=repr(layout),
+                fix="leave it out: the variable is on the default device",
             )
         if isinstance(initializer, str):
             initializer = named("keras.initializers", initializer)
