@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import time
 import warnings
@@ -14,6 +15,7 @@ import numpy as np
 from gazelle._core.checks import positive_int
 from gazelle._core.errors import ArgumentError, CheckWarning
 from gazelle._core.packages import need
+from gazelle._core.registry import serialize
 from gazelle.callbacks.base import Callback, Logs
 from gazelle.callbacks.learning_rate_scheduler import current_learning_rate, named_optimizers
 
@@ -174,10 +176,11 @@ class TensorBoard(Callback):
         if getattr(self.model, "inputs", None) is None:  # a subclassed model has no graph
             return
         try:
-            text = self.model.to_json()
+            config = serialize(self.model.get_config())
+            text = json.dumps({"class_name": type(self.model).__name__, "config": config})
         except (TypeError, ValueError) as error:
             problem = str(error).splitlines()[0]
-            told = f"TensorBoard: the model has no JSON, so its graph is left out. {problem}"
+            told = f"TensorBoard: the model has no config, so its graph is left out. {problem}"
             warnings.warn(told, CheckWarning, stacklevel=2)
             return
         writer.file_writer.add_summary(_graph(text), 0)
