@@ -603,3 +603,14 @@ def test_lora_trains_a_low_rank_addition():
     np.testing.assert_allclose(layer(x), before + addition, rtol=1e-4, atol=1e-6)
     with pytest.raises(ValueError, match="already"):
         layer.enable_lora(2)
+
+
+def test_add_variable_is_add_weight_by_another_name():
+    layer = layers.Layer(name="own")
+    given = {"trainable": False, "autocast": False, "regularizer": "l2", "name": "v"}
+    made = layer.add_variable((2,), "ones", "float32", **given)
+    assert made.path == "own/v"
+    assert layer.non_trainable_variables == [made]
+    assert made.regularizer is not None
+    assert not made.autocast
+    np.testing.assert_array_equal(made, [1, 1])

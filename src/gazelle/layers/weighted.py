@@ -115,7 +115,14 @@ class Weighted:
     ) -> Variable:
         """Another name of `add_weight`, which takes more arguments."""
         return self.add_weight(
-            *(shape, initializer, dtype, trainable, autocast, regularizer, constraint), name=name
+            shape=shape,
+            initializer=initializer,
+            dtype=dtype,
+            trainable=trainable,
+            autocast=autocast,
+            regularizer=regularizer,
+            constraint=constraint,
+            name=name,
         )
 
     @property
