@@ -23,7 +23,7 @@ quick: .venv/ready-test  ## run the most telling tests, in under a minute
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
 test: .venv/ready-test  ## run all tests and list skipped ones with the reasons (COVERAGE=1 measures coverage)
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -rs $(if $(COVERAGE),--cov --cov-report=)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -rs $(if $(COVERAGE),--cov --cov-report=)
 
 coverage:  ## run all tests and list the lines and branches that no test runs
 	@$(MAKE) test COVERAGE=1
