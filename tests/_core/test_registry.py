@@ -301,5 +301,5 @@ def test_a_name_that_is_not_text_is_a_damaged_config(key, name):
     ],
 )
 def test_a_damaged_config_is_refused(config):
-    with pytest.raises(ArgumentError):
+    with pytest.raises((ArgumentError, ArgumentTypeError)):
         registry.deserialize(config)

@@ -44,6 +44,7 @@ def outputs(model):
 
 @pytest.mark.slow
 def test_a_model_of_operations_trains_and_is_saved_for_both_libraries(tmp_path):
+    gazelle.utils.set_random_seed(0)
     model = everything(gazelle)
     model.compile("sgd", "mse")
     y = X.sum(1, keepdims=True)
@@ -70,8 +71,11 @@ def test_a_file_of_keras_s_is_loaded(tmp_path):
     assert kinds == [(entry["module"], entry["class_name"]) for entry in theirs]
 
 
-def test_a_clone_has_the_operations_and_shares_programs():
+@pytest.mark.parametrize("is_policy_new", [False, True])
+def test_a_clone_has_the_operations_and_shares_programs(is_policy_new):
     model = everything(gazelle)
+    if is_policy_new:  # an equal one, which is another object
+        gazelle.config.set_dtype_policy(gazelle.dtype_policies.DTypePolicy("float32"))
     clone = gazelle.models.clone_model(model)
     clone.set_weights(model.get_weights())
     np.testing.assert_allclose(outputs(clone), outputs(model))

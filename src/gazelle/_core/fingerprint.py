@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gazelle._core.dtypes import DTypePolicy
 from gazelle._core.registry import is_own_class
 from gazelle._core.variable import Variable
 
@@ -67,6 +68,8 @@ class _Walk:
         """What a value is; of lists, dicts and objects only the number."""
         if isinstance(value, _PLAIN):
             return type(value), value
+        if type(value) is DTypePolicy:  # which layers share does not matter
+            return DTypePolicy, value.name
         if isinstance(value, slice):
             return slice, self.describe((value.start, value.stop, value.step))
         if isinstance(value, tuple):
