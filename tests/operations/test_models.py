@@ -73,9 +73,9 @@ def test_a_file_of_keras_s_is_loaded(tmp_path):
 
 @pytest.mark.parametrize("is_policy_new", [False, True])
 def test_a_clone_has_the_operations_and_shares_programs(is_policy_new):
-    model = everything(gazelle)
     if is_policy_new:  # an equal one, which is another object
         gazelle.config.set_dtype_policy(gazelle.dtype_policies.DTypePolicy("float32"))
+    model = everything(gazelle)
     clone = gazelle.models.clone_model(model)
     clone.set_weights(model.get_weights())
     np.testing.assert_allclose(outputs(clone), outputs(model))
