@@ -48,7 +48,7 @@ format: .venv/ready-dev  ## format the code and fix style problems
 hooks: .venv/ready-dev  ## run the checks of `make lint` before each commit
 	@$(BIN)/pre-commit install
 
-conformance: .venv/ready-test  ## run Keras's own tests against Gazelle and write docs/conformance.md (30 minutes)
+conformance: .venv/ready-test  ## run Keras's own tests against Gazelle and write docs/conformance.md (45 minutes)
 	@$(BIN)/python tests/conformance/conformance.py --docs docs/conformance.md
 
 security: .venv/ready-test  ## measure the figures of docs/security.md beside Keras's (20 minutes)

@@ -84,7 +84,10 @@ def main() -> None:
         for test in not_passed(theirs, ours):
             print(f"{test}\n    {ours.get(test, ('missing', ''))[1]}")
     if options.docs:
-        options.docs.write_text(page(counts, theirs, ours), encoding="utf-8")
+        text = page(counts, theirs, ours)
+        if not options.operations and not options.folders:
+            text += _operations_of_page(options.keep)
+        options.docs.write_text(text, encoding="utf-8")
 
 
 def run(library: str, folders: list[str], *, operations: bool = False) -> Results:
@@ -262,6 +265,14 @@ def reason_for(test: str, reasons: dict[str, list[str]]) -> str:
     return ""
 
 
+def _operations_of_page(keep: Path | None) -> str:
+    """The end of the page: the counts of the operations' own tests, and what does not pass."""
+    theirs, ours = (_results(library, ["ops"], True, keep) for library in ("keras", "gazelle"))
+    counts = counted(in_scope(theirs, ours), ours)
+    missed = [f"- `{test.removeprefix('test_')}`" for test in not_passed(theirs, ours)]
+    return "\n".join(["## Operations", "", table(counts), "", *missed, ""])
+
+
 def in_scope(theirs: Results, ours: Results) -> Results:
     """Keras's outcomes less the tests that need what is out of Gazelle's scope."""
     reasons = tomllib.loads(REASONS.read_text(encoding="utf-8"))
@@ -283,7 +294,8 @@ def page(counts: dict[str, Count], theirs: Results, ours: Results) -> str:
         "itself against Gazelle, by public names alone. Counted are the tests in scope that Keras",
         "passes when it goes through the same door. A test that expects an error counts if the",
         "error is of its kind; in how many of them the words differ is in the last column. Tests",
-        "of a folder that need what is out of scope are listed below and not counted.",
+        "of a folder that need what is out of scope are listed below and not counted. Most tests of",
+        "preprocessing layers pass with Keras only where TensorFlow is installed, and count there.",
         "",
         table(counts),
         "",
