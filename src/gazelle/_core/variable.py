@@ -64,21 +64,7 @@ class Variable:
         path: str | None = None,
         overwrite_with_gradient: bool = False,
     ):
-        if name is not None and (not isinstance(name, str) or "/" in name):
-            raise ArgumentError("A variable's name must not hold '/'.", received=repr(name))
-        if aggregation not in _AGGREGATIONS:
-            raise ArgumentError(
-                "Invalid value for argument `aggregation`.",
-                expected=f"one of {_AGGREGATIONS}",
-                received=repr(aggregation),
-            )
-        if layout is not None:
-            raise ArgumentError(
-                "A variable's layout over several devices is not supported.",
-                expected="layout=None",
-                received=repr(layout),
-                fix="leave it out: the variable is on the default device",
-            )
+        _check_arguments(name, aggregation, layout)
         if isinstance(initializer, str):
             initializer = named("keras.initializers", initializer)
         Variable.made += 1
@@ -383,3 +369,21 @@ def _unflatten(_: None, parts: Any) -> Any:
 
 # JAX's own functions see a variable as its value: `jnp.matmul(x, variable)`.
 jax.tree_util.register_pytree_node(Variable, lambda variable: ((variable.value,), None), _unflatten)
+
+
+def _check_arguments(name: Any, aggregation: Any, layout: Any) -> None:
+    if name is not None and (not isinstance(name, str) or "/" in name):
+        raise ArgumentError("A variable's name must not hold '/'.", received=repr(name))
+    if aggregation not in _AGGREGATIONS:
+        raise ArgumentError(
+            "Invalid value for argument `aggregation`.",
+            expected=f"one of {_AGGREGATIONS}",
+            received=repr(aggregation),
+        )
+    if layout is not None:
+        raise ArgumentError(
+            "A variable's layout over several devices is not supported.",
+            expected="layout=None",
+            received=repr(layout),
+            fix="leave it out: the variable is on the default device",
+        )
