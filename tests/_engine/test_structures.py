@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gazelle
-from gazelle._core.errors import ArgumentError, MissingKeyError
+from gazelle._core.errors import ArgumentError, MissingKeyError, ShapeError
 
 Pair = collections.namedtuple("Pair", ["left", "right"])
 
@@ -250,6 +250,32 @@ def test_keys_that_the_model_does_not_have_are_left_out_with_a_warning(data):
         np.testing.assert_array_equal(found, model({"x": x}))
 
 
+def test_inputs_in_an_ordered_dict_are_found_by_their_keys(data):
+    x, _ = data
+    b, a = gazelle.Input((4,), name="b"), gazelle.Input((4,), name="a")
+    model = gazelle.Model(collections.OrderedDict(b=b, a=a), b - 2 * a)
+    expected = x - 6 * x
+    for given in (
+        {"a": 3 * x, "b": x},
+        {"b": x, "a": 3 * x},
+        collections.OrderedDict(b=x, a=3 * x),
+    ):
+        np.testing.assert_allclose(model(given), expected, rtol=1e-5)
+        np.testing.assert_allclose(model.predict(given, verbose=0), expected, rtol=1e-5)
+
+
+def test_one_loss_of_several_outputs_takes_one_array_of_sample_weights(data):
+    x, y = data
+    inputs, (a, b) = heads(gazelle, 2)
+    model = gazelle.Model(inputs, (a, b))
+    model.compile("sgd", loss=[whole(gazelle), (None, "mse")])
+    ones = np.ones(len(x), "float32")
+    plain = model.evaluate(x, (y, y), verbose=0)
+    assert model.evaluate(x, (y, y), sample_weight=ones, verbose=0) == pytest.approx(plain)
+    with pytest.raises(ArgumentError, match="need the same sample weights"):
+        model.evaluate(x, (y, y), sample_weight=(ones, 2 * ones), verbose=0)
+
+
 def test_nested_inputs(data):
     x, y = data
     inputs = {"one": gazelle.Input((4,), name="one"), "rest": [gazelle.Input((4,), name="two")]}
@@ -263,6 +289,8 @@ def test_nested_inputs(data):
     np.testing.assert_allclose(model.predict(given, verbose=0), listed, rtol=1e-6)
     with pytest.raises(ArgumentError, match="misses the inputs"):
         model({"one": x})
+    with pytest.raises(ShapeError, match="another structure"):
+        model({"one": x, "rest": [x, x]})
 
 
 def test_the_type_of_the_outputs_survives_a_config(tmp_path):

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from gazelle import losses
-from gazelle._core.errors import ArgumentTypeError
+from gazelle._core.errors import ArgumentError, ArgumentTypeError
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle._core.types import LossLike, ShapeLike, Structure
 from gazelle._engine.outputs import Outputs
@@ -93,12 +93,29 @@ class CompiledLoss:
                 continue
             truth = map_structure(truths.__getitem__, places)
             prediction = map_structure(predictions.__getitem__, places)
-            value = loss(truth, prediction, weights[numbers[0]])
+            value = loss(truth, prediction, _only(weights, numbers))
             by_name[name] = by_name[name] + value if name in by_name else value
             if weight is not None:
                 value = value * weight
             total = value if total is None else total + value
         return (jnp.zeros(()) if total is None else total), by_name
+
+
+def _only(weights: list[Any], numbers: list[int]) -> Any:
+    """The sample weights of outputs that one loss measures together.
+
+    Raises:
+        ArgumentError: They have different ones.
+    """
+    first = weights[numbers[0]]
+    if any(weights[number] is not first for number in numbers):
+        raise ArgumentError(
+            "Outputs that one loss measures together need the same sample weights.",
+            expected="one array of sample weights for all outputs",
+            received=f"several for {len(numbers)} outputs",
+            fix="pass one array as sample_weight, or give each output a loss of its own",
+        )
+    return first
 
 
 def _as_loss(loss: LossLike, true_shape: ShapeLike, pred_shape: ShapeLike) -> Loss:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -139,14 +139,8 @@ class Graph:
 
     def _flat_values(self, inputs: Any) -> list[Any]:
         """The given inputs as a list in the order of the model's."""
-        if isinstance(self.inputs, dict) and isinstance(inputs, dict):
-            extra: list[str] = []
-            flat = list(self._by_key(self.inputs, inputs, "", extra))
-            if extra:
-                self._warn(inputs, f"the model has no inputs {extra}, which are left out")
-            return flat
         if isinstance(inputs, dict):
-            return list(self._by_key(dict.fromkeys(self.input_names), inputs, "", []))
+            return self._from_dict(inputs)
         flat = leaves(inputs)
         if len(flat) != len(self.flat_inputs):
             raise ShapeError(
@@ -175,10 +169,19 @@ class Graph:
             self._warn(inputs, f"a list is taken in the order of the sorted keys {keys}")
         return flat
 
+    def _from_dict(self, given: dict[str, Any]) -> list[Any]:
+        """The given inputs, by the keys of the model's or by their names, in the model's order."""
+        by_names = dict(zip(self.input_names, self.flat_inputs, strict=True))
+        wanted = self.inputs if isinstance(self.inputs, dict) else by_names
+        values, extra = self._by_key(wanted, given, "")
+        if extra and wanted is self.inputs:
+            self._warn(given, f"the model has no inputs {extra}, which are left out")
+        return [values[id(tensor)] for tensor in self.flat_inputs]
+
     def _by_key(
-        self, wanted: dict[str, Any], given: dict[str, Any], path: str, extra: list[str]
-    ) -> Iterator[Any]:
-        """The given inputs in the order of the sorted keys; `extra` collects unknown keys."""
+        self, wanted: dict[str, Any], given: dict[str, Any], path: str
+    ) -> tuple[dict[int, Any], list[str]]:
+        """The values by the ids of the inputs, and the keys that no input has."""
         missing = [f"{path}{key}" for key in wanted if key not in given]
         if missing:
             raise ArgumentError(
@@ -186,16 +189,26 @@ class Graph:
                 expected=list(wanted),
                 received=sorted(given),
             )
-        extra += [f"{path}{key}" for key in given if key not in wanted]
-        keys = sorted(wanted) if wanted is self.inputs or path else list(wanted)
-        for key in keys:
-            inner = wanted[key]
+        values: dict[int, Any] = {}
+        extra = [f"{path}{key}" for key in given if key not in wanted]
+        for key, inner in wanted.items():
             if isinstance(inner, dict) and isinstance(given[key], dict):
-                yield from self._by_key(inner, given[key], f"{path}{key}/", extra)
-            elif isinstance(inner, list | tuple | dict):
-                yield from leaves(given[key])
+                more, others = self._by_key(inner, given[key], f"{path}{key}/")
+                values |= more
+                extra += others
+            elif isinstance(inner, KerasTensor):
+                values[id(inner)] = given[key]
             else:
-                yield given[key]
+                tensors, found = leaves(inner), leaves(given[key])
+                if len(tensors) != len(found):
+                    raise ShapeError(
+                        f"The input {path}{key} of model {self.name!r} has another structure.",
+                        expected=f"{len(tensors)} arrays",
+                        received=f"{len(found)}",
+                        fix="pass the arrays in the structure of the model's inputs",
+                    )
+                values |= dict(zip(map(id, tensors), found, strict=True))
+        return values, extra
 
     def _warn(self, inputs: Any, problem: str) -> None:
         """Warn of data in another structure than the inputs'; once, not for its description too."""
