@@ -4,12 +4,13 @@ from gazelle._core.registry import (
     custom_object_scope,
     get_custom_objects,
     get_registered_name,
+    get_registered_object,
     register_keras_serializable,
 )
+from gazelle._core.registry import deserialize as deserialize_keras_object
 from gazelle._core.registry import serialize as serialize_keras_object
 from gazelle.models import load_model, save_model
 from gazelle.models.weights import load_weights, save_weights
-from gazelle.saving.objects import deserialize_keras_object, get_registered_object
 
 CustomObjectScope = custom_object_scope
 
