@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -164,3 +165,15 @@ def test_importing_a_missing_layer_explains_why_like_the_attribute_does(name):
     assert str(by_import.value) == str(by_attribute.value)
     assert f"gazelle.layers has no {name}" in str(by_import.value)
     assert not hasattr(gazelle.layers, name)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_shows_its_names_and_not_its_files(room):
+    module = importlib.import_module(f"gazelle.{room}")
+    files = [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, types.ModuleType) and value.__name__.startswith("gazelle.")
+    ]
+    public = getattr(module, "__all__", [])
+    assert [name for name in files if not name.startswith("_") and name not in public] == []

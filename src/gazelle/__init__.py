@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from gazelle._core import doors
+from gazelle._core import doors as _doors
 
 if sys.version_info < (3, 11):  # noqa: UP036 (a source tree asks nobody before it is imported)
     raise ImportError("Gazelle needs Python 3.11 or newer; this is " + sys.version.split()[0] + ".")
@@ -55,7 +55,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from gazelle.layers import Input as Input
     from gazelle.layers import InputSpec as InputSpec
     from gazelle.layers import Layer as Layer
-    from gazelle.layers.function import Function as Function
+    from gazelle.layers._function import Function as Function
     from gazelle.losses import Loss as Loss
     from gazelle.metrics import Metric as Metric
     from gazelle.models import Functional as Functional
@@ -94,7 +94,7 @@ else:
         **{room: f"gazelle.{room}" for room in _ROOMS},
         "DTypePolicy": "gazelle._core.dtypes",
         "FloatDTypePolicy": "gazelle.dtype_policies",
-        "Function": "gazelle.layers.function",
+        "Function": "gazelle.layers._function",
         "Functional": "gazelle.models",
         "Initializer": "gazelle.initializers",
         "Input": "gazelle.layers",
@@ -118,7 +118,7 @@ else:
         "report": "gazelle._report.report",
     }
     __all__ = [*_HOMES, "__version__", "version"]
-    __getattr__, __dir__ = doors.lazy(__name__, _HOMES)
+    __getattr__, __dir__ = _doors.lazy(__name__, _HOMES)
 
 
 def version() -> str:
@@ -127,4 +127,4 @@ def version() -> str:
 
 
 # A config may name a class of any room; models loads them all.
-doors.set_loader(lambda: [import_module("gazelle.models"), import_module("gazelle.ops")])
+_doors.set_loader(lambda: [import_module("gazelle.models"), import_module("gazelle.ops")])

@@ -19,7 +19,7 @@ from gazelle._core.names import unique_name
 from gazelle._core.symbolic import KerasTensor
 from gazelle._core.variable import Variable
 from gazelle.config import backend, image_data_format, set_image_data_format
-from gazelle.config.session import clear_session
+from gazelle.config._session import clear_session
 
 __all__ = [
     "Variable",

@@ -15,8 +15,8 @@ from gazelle.callbacks import (
     SwapEMAWeights,
     TerminateOnNaN,
 )
-from gazelle.callbacks.base import HOOKS
-from gazelle.callbacks.callback_list import keeps_learning_rate
+from gazelle.callbacks._base import HOOKS
+from gazelle.callbacks._callback_list import keeps_learning_rate
 
 
 class Recorder(Callback):

@@ -9,7 +9,7 @@ import pytest
 
 import gazelle
 from gazelle.callbacks import CallbackList, CSVLogger, History, LambdaCallback, TerminateOnNaN
-from gazelle.callbacks.base import HOOKS
+from gazelle.callbacks._base import HOOKS
 
 
 def test_history_records_as_keras_does_over_two_runs(drive):

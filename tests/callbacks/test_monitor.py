@@ -3,7 +3,7 @@ import warnings
 import pytest
 
 from gazelle.callbacks import EarlyStopping
-from gazelle.callbacks.monitor import direction
+from gazelle.callbacks._monitor import direction
 
 RISING = [
     "acc",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import gazelle
 from gazelle._engine.engine import Engine
 from gazelle.callbacks import CallbackList, LambdaCallback
-from gazelle.callbacks.progress import Progbar, _duration, _metric
+from gazelle.callbacks._progress import Progbar, _duration, _metric
 
 LOGS = {"accuracy": 0.5, "loss": 0.25, "val_accuracy": 0.4, "val_loss": 0.0001}
 

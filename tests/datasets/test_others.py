@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from gazelle import datasets
-from gazelle.datasets import sources
+from gazelle.datasets import _sources as sources
 from gazelle.errors import ArgumentError, DataError, DownloadError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -255,7 +255,7 @@ def test_no_sequence_is_short_enough(made):
 
 
 def test_the_steps_of_old_pickles_are_known():
-    from gazelle.datasets.pickles import array_of_lists
+    from gazelle.datasets._pickles import array_of_lists
 
     values = ragged(3)
     for protocol in range(3, 6):

@@ -11,7 +11,7 @@ import pytest
 from gazelle import initializers
 from gazelle._core.errors import ArgumentError, ShapeError, UnknownNameError
 from gazelle._core.seeds import SeedGenerator
-from gazelle.initializers.scaled import fans
+from gazelle.initializers._scaled import fans
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import pytest
 
 from gazelle import layers, saving
 from gazelle._core.registry import deserialize, serialize
-from gazelle.layers.parts import given_input_shape
+from gazelle.layers._parts import given_input_shape
 
 WEIGHTS = {
     "kernel_initializer": "he_normal",

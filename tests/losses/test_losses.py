@@ -15,7 +15,7 @@ from gazelle import losses
 from gazelle._core import dtypes, names
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError
 from gazelle._core.registry import register_keras_serializable
-from gazelle.losses.reduction import REDUCTIONS
+from gazelle.losses._reduction import REDUCTIONS
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import pytest
 
 import gazelle
 from gazelle import metrics
-from gazelle.metrics.counting import counts_samples, counts_whole_numbers
+from gazelle.metrics._counting import counts_samples, counts_whole_numbers
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gazelle import losses, metrics
-from gazelle.metrics.resolve import (
+from gazelle.metrics._resolve import (
     accuracy_for,
     crossentropy_for,
     from_function,

@@ -10,8 +10,8 @@ from keras import layers
 
 from gazelle._core.variable import Variable
 from gazelle._formats.h5 import open_weights, read_weights, write_weights
-from gazelle.models.loading import load_from
-from gazelle.models.paths import attribute_sublayers, keras_layers
+from gazelle.models._loading import load_from
+from gazelle.models._paths import attribute_sublayers, keras_layers
 
 # Keras's variables have an `__array__` from before NumPy 2.
 pytestmark = [

@@ -7,7 +7,7 @@ import pytest
 from gazelle._core.errors import DataError, ModelFileError
 from gazelle._core.variable import Variable
 from gazelle._formats.h5 import open_weights, write_weights
-from gazelle.models.loading import load_from
+from gazelle.models._loading import load_from
 
 KERNEL = np.arange(12, dtype="float32").reshape(4, 3)
 BIAS = np.array([1.5, -2.5, 3.0], "float32")

@@ -1,6 +1,6 @@
 """Paths in weights files of handmade models; test_interop compares with files of Keras."""
 
-from gazelle.models.paths import attribute_sublayers, keras_layers
+from gazelle.models._paths import attribute_sublayers, keras_layers
 
 
 class Dense:

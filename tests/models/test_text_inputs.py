@@ -7,7 +7,7 @@ import pytest
 import gazelle
 from gazelle import Input, Model, layers, ops
 from gazelle.errors import ArgumentError, DataError, ShapeError
-from gazelle.layers.preprocessing.host import HostLayer
+from gazelle.layers._preprocessing.host import HostLayer
 
 RANDOM = np.random.default_rng(0)
 COLOURS = np.array(["red", "green", "blue", "black"], object)[RANDOM.integers(0, 4, 120)]

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gazelle.random import threefry
+from gazelle.random import _threefry as threefry
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import gazelle
-from gazelle.runtime.activations import ACTIVATIONS
-from gazelle.runtime.layers import LAYERS
+from gazelle.runtime._activations import ACTIVATIONS
+from gazelle.runtime._layers import LAYERS
 
 pytestmark = [
     pytest.mark.slow,

@@ -3,7 +3,7 @@
 A key is the pair of uint32 words [seed, counter], used as a Threefry-2x32 key as it stands (Salmon
 et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), as in Keras: the same seed gives the
 same numbers. One draw costs one addition besides the bits themselves, which layers draw with
-`random/threefry.py`.
+`random/_threefry.py`.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from gazelle._core.types import ShapeLike
 from gazelle._core.variable import Variable, set_values, values_of
 from gazelle._engine.outputs import Outputs
 from gazelle.metrics import EpochFunction, Metric
-from gazelle.metrics.counting import counts_samples, counts_whole_numbers
-from gazelle.metrics.resolve import (
+from gazelle.metrics._counting import counts_samples, counts_whole_numbers
+from gazelle.metrics._resolve import (
     accuracy_for,
     crossentropy_for,
     from_function,

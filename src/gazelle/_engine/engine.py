@@ -23,7 +23,7 @@ from gazelle._engine.programs import Program, Programs, settings
 from gazelle._engine.pure_steps import PureSteps
 from gazelle._engine.state import State
 from gazelle._engine.steps import Steps
-from gazelle.layers.graph import Graph
+from gazelle.layers._graph import Graph
 from gazelle.metrics import Metric
 
 

@@ -17,7 +17,7 @@ from gazelle._data.sparse_rows import SparseRows, joined_rows
 from gazelle._engine.engine import Engine
 from gazelle._engine.programs import settings
 from gazelle.callbacks import CallbackList
-from gazelle.layers.graph import Graph
+from gazelle.layers._graph import Graph
 
 # The limits of a block, in samples and in numbers. Larger blocks were measured slower: the outputs
 # of layers no longer stay in the processor's cache.

@@ -24,7 +24,7 @@ from gazelle._data.known import sample_digests
 from gazelle._engine.engine import Engine
 from gazelle._engine.runner import Place, Runner
 from gazelle.callbacks import CallbackList
-from gazelle.callbacks.states import Call, set_states, states_of
+from gazelle.callbacks._states import Call, set_states, states_of
 
 _VERSION = 1
 

@@ -16,8 +16,8 @@ from gazelle._data.feeds import ArrayFeed, Feed
 from gazelle._data.fit_record import Fit
 from gazelle._data.known import label_counts, sample_digests
 from gazelle.callbacks import CallbackList, EarlyStopping, History, SwapEMAWeights
-from gazelle.callbacks.callback_list import keeps_learning_rate
-from gazelle.callbacks.history import (
+from gazelle.callbacks._callback_list import keeps_learning_rate
+from gazelle.callbacks._history import (
     add_fit,
     record_rates,
     recorded_epochs,
@@ -25,8 +25,8 @@ from gazelle.callbacks.history import (
     remember_weights,
 )
 from gazelle.optimizers import Optimizer
+from gazelle.optimizers._state import learning_rate_source, step_counter
 from gazelle.optimizers.schedules import LearningRateSchedule
-from gazelle.optimizers.state import learning_rate_source, step_counter
 
 
 @contextmanager

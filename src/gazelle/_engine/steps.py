@@ -27,7 +27,7 @@ from gazelle._engine.compiled_loss import CompiledLoss
 from gazelle._engine.compiled_metrics import CompiledMetrics, CompileMetrics
 from gazelle._engine.kernel import StepDescription, predicted
 from gazelle._engine.state import State
-from gazelle.layers.graph import Graph
+from gazelle.layers._graph import Graph
 from gazelle.metrics import Mean, Metric
 from gazelle.optimizers import Optimizer
 

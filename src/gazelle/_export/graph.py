@@ -15,7 +15,7 @@ from gazelle._export.layers import check_training
 from gazelle._export.operators import operator
 from gazelle._export.sequences import layer
 from gazelle.layers import Layer
-from gazelle.layers.graph import Graph, replay
+from gazelle.layers._graph import Graph, replay
 
 GraphOf = Callable[[Layer], Graph | None]
 

@@ -19,8 +19,8 @@ from gazelle._export.emitter import Emitter, Step, Value
 from gazelle._export.graph import GraphOf, write_graph
 from gazelle._files.writing import check_writable, write_atomically
 from gazelle.layers import Layer
-from gazelle.layers.graph import Graph
-from gazelle.layers.parts import flatten_layers
+from gazelle.layers._graph import Graph
+from gazelle.layers._parts import flatten_layers
 
 if TYPE_CHECKING:
     import onnx

@@ -11,7 +11,7 @@ import numpy as np
 
 from gazelle._core.errors import ArgumentError, DataError, ShapeError
 from gazelle._core.packages import need
-from gazelle.models.trainer import require_compiled
+from gazelle.models._trainer import require_compiled
 
 
 def check_packages() -> None:

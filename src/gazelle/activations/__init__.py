@@ -1,8 +1,8 @@
 """Activation functions, which layers take by name (`activation="relu"`)."""
 
-from gazelle.activations.along_axis import glu, log_softmax, softmax, sparsemax
-from gazelle.activations.catalogue import deserialize, get, serialize
-from gazelle.activations.piecewise import (
+from gazelle.activations._along_axis import glu, log_softmax, softmax, sparsemax
+from gazelle.activations._catalogue import deserialize, get, serialize
+from gazelle.activations._piecewise import (
     hard_shrink,
     hard_sigmoid,
     hard_silu,
@@ -15,7 +15,7 @@ from gazelle.activations.piecewise import (
     sparse_sigmoid,
     threshold,
 )
-from gazelle.activations.smooth import (
+from gazelle.activations._smooth import (
     celu,
     elu,
     exponential,

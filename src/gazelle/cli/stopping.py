@@ -9,7 +9,7 @@ from typing import Any
 from gazelle._core.errors import ArgumentError
 from gazelle.callbacks import BackupAndRestore, Callback
 from gazelle.cli.signals import Signals
-from gazelle.models.trainer import interrupt_fit
+from gazelle.models._trainer import interrupt_fit
 
 
 @contextmanager

@@ -23,10 +23,10 @@ from gazelle._report.record import RunDetails, new_folder, record
 from gazelle.cli.data import Images, ReadOptions, divide, load
 from gazelle.cli.signals import Signals, current
 from gazelle.cli.stopping import Backup, SameSettings, StopOnSignal, stopped_by
-from gazelle.config.session import set_random_seed
+from gazelle.config._session import set_random_seed
 from gazelle.layers import Dense, Dropout, Flatten, Input, Rescaling
 from gazelle.models import Sequential
-from gazelle.models.trainer import interrupt_fit
+from gazelle.models._trainer import interrupt_fit
 
 _VALIDATION_SHARE = 0.1  # of the training images, to tell when to stop
 _INTERRUPTED = ".interrupted"  # the folder of trainings that can be resumed

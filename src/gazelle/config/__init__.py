@@ -8,13 +8,13 @@ from gazelle._core.dtypes import (
     set_epsilon,
     set_floatx,
 )
-from gazelle.config.limits import (
+from gazelle.config._limits import (
     max_epochs,
     max_steps_per_epoch,
     set_max_epochs,
     set_max_steps_per_epoch,
 )
-from gazelle.config.switches import (
+from gazelle.config._switches import (
     backend,
     disable_interactive_logging,
     disable_traceback_filtering,

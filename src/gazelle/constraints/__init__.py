@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from gazelle._core import registry
-from gazelle.constraints.projections import (
+from gazelle._core import registry as _registry
+from gazelle.constraints._projections import (
     Constraint,
     MaxNorm,
     MinMaxNorm,
@@ -24,7 +24,7 @@ deserialize = catalogue.deserialize
 
 def serialize(constraint: Any) -> Any:
     """The config of a constraint; None for None."""
-    return registry.serialize(constraint)
+    return _registry.serialize(constraint)
 
 
 __all__ = [

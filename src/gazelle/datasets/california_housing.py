@@ -11,7 +11,7 @@ import os
 import numpy as np
 
 from gazelle._core.checks import one_of
-from gazelle.datasets.sources import KERAS_FILES, File, arrays_of, check_split, shuffled, split
+from gazelle.datasets._sources import KERAS_FILES, File, arrays_of, check_split, shuffled, split
 
 FILE = File(
     "california_housing.npz",

@@ -24,7 +24,7 @@ from gazelle._data.memory import aligned_empty
 from gazelle._files.download import check, fetch, mismatch
 from gazelle._files.reading import read_bytes
 from gazelle._files.writing import atomic_path, cache_folder
-from gazelle.datasets.pickles import plain_objects
+from gazelle.datasets._pickles import plain_objects
 
 CLASS_NAMES = (
     "airplane",

@@ -16,9 +16,9 @@ import numpy as np
 from gazelle._core.checks import one_of
 from gazelle._core.errors import DataError
 from gazelle._files.download import mismatch
+from gazelle.datasets._pickles import plain_objects
+from gazelle.datasets._sources import File
 from gazelle.datasets.cifar10 import interleave
-from gazelle.datasets.pickles import plain_objects
-from gazelle.datasets.sources import File
 
 FILE = File(
     "cifar-100-binary.tar.gz",

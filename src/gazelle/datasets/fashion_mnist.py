@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from gazelle._core.errors import DataError
-from gazelle.datasets.sources import KERAS_FILES, File
+from gazelle.datasets._sources import KERAS_FILES, File
 
 CLASS_NAMES = (
     "T-shirt/top",

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.errors import ArgumentTypeError
-from gazelle.datasets import sequences
-from gazelle.datasets.sources import KERAS_FILES, File, arrays_of, shuffled_by
+from gazelle.datasets import _sequences as sequences
+from gazelle.datasets._sources import KERAS_FILES, File, arrays_of, shuffled_by
 
 FILE = File(
     "imdb.npz",

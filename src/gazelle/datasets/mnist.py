@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 
-from gazelle.datasets.sources import KERAS_FILES, File, arrays_of
+from gazelle.datasets._sources import KERAS_FILES, File, arrays_of
 
 FILE = File(
     "mnist.npz",

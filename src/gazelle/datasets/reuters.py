@@ -9,8 +9,8 @@ import os
 
 import numpy as np
 
-from gazelle.datasets import sequences
-from gazelle.datasets.sources import KERAS_FILES, File, arrays_of, check_split, shuffled
+from gazelle.datasets import _sequences as sequences
+from gazelle.datasets._sources import KERAS_FILES, File, arrays_of, check_split, shuffled
 
 FILE = File(
     "reuters.npz",

@@ -5,11 +5,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from gazelle._core import registry
-from gazelle.initializers.base import Initializer, RandomInitializer, catalogue
-from gazelle.initializers.drawn import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
-from gazelle.initializers.fixed import Constant, Identity, Ones, Zeros
-from gazelle.initializers.scaled import (
+from gazelle._core import registry as _registry
+from gazelle.initializers._base import Initializer, RandomInitializer, catalogue
+from gazelle.initializers._drawn import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
+from gazelle.initializers._fixed import Constant, Identity, Ones, Zeros
+from gazelle.initializers._scaled import (
     GlorotNormal,
     GlorotUniform,
     HeNormal,
@@ -56,7 +56,7 @@ deserialize = catalogue.deserialize
 
 def serialize(initializer: Any) -> Any:
     """The config of an initializer; None for None."""
-    return registry.serialize(initializer)
+    return _registry.serialize(initializer)
 
 
 __all__ = [

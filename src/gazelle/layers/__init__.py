@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from gazelle._core.doors import missing
-from gazelle.layers.activation import (
+from gazelle.layers._activation import (
     ELU,
     Activation,
     ActivityRegularization,
@@ -12,20 +12,20 @@ from gazelle.layers.activation import (
     ReLU,
     Softmax,
 )
-from gazelle.layers.base import Layer
-from gazelle.layers.dense import Dense
-from gazelle.layers.dropout import (
+from gazelle.layers._base import Layer
+from gazelle.layers._dense import Dense
+from gazelle.layers._dropout import (
     AlphaDropout,
     Dropout,
     GaussianDropout,
     GaussianNoise,
     SpatialDropout1D,
 )
-from gazelle.layers.einsum_dense import EinsumDense
-from gazelle.layers.embedding import Embedding, ReversibleEmbedding
-from gazelle.layers.input import Input, InputLayer
-from gazelle.layers.masking import Masking
-from gazelle.layers.merging import (
+from gazelle.layers._einsum_dense import EinsumDense
+from gazelle.layers._embedding import Embedding, ReversibleEmbedding
+from gazelle.layers._input import Input, InputLayer
+from gazelle.layers._masking import Masking
+from gazelle.layers._merging import (
     Add,
     Average,
     Concatenate,
@@ -43,15 +43,15 @@ from gazelle.layers.merging import (
     multiply,
     subtract,
 )
-from gazelle.layers.normalization import BatchNormalization
-from gazelle.layers.pipeline import Pipeline
-from gazelle.layers.pooling import (
+from gazelle.layers._normalization import BatchNormalization
+from gazelle.layers._pipeline import Pipeline
+from gazelle.layers._pooling import (
     GlobalAveragePooling1D,
     GlobalAvgPool1D,
     GlobalMaxPool1D,
     GlobalMaxPooling1D,
 )
-from gazelle.layers.preprocessing import (
+from gazelle.layers._preprocessing import (
     CategoryEncoding,
     Discretization,
     HashedCrossing,
@@ -62,17 +62,17 @@ from gazelle.layers.preprocessing import (
     StringLookup,
     TextVectorization,
 )
-from gazelle.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
-from gazelle.layers.sample_normalization import (
+from gazelle.layers._reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
+from gazelle.layers._sample_normalization import (
     GroupNormalization,
     LayerNormalization,
     RMSNormalization,
     UnitNormalization,
 )
-from gazelle.layers.serializing import deserialize, serialize
-from gazelle.layers.spec import InputSpec
-from gazelle.layers.spectral import SpectralNormalization
-from gazelle.layers.wrapping import Lambda, TimeDistributed, Wrapper
+from gazelle.layers._serializing import deserialize, serialize
+from gazelle.layers._spec import InputSpec
+from gazelle.layers._spectral import SpectralNormalization
+from gazelle.layers._wrapping import Lambda, TimeDistributed, Wrapper
 
 __all__ = [
     "ELU",

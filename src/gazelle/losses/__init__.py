@@ -1,14 +1,14 @@
 """Losses: functions that return one value per sample, and classes that reduce those values."""
 
-from gazelle.losses.base import FunctionLoss, Loss
-from gazelle.losses.binary import (
+from gazelle.losses._base import FunctionLoss, Loss
+from gazelle.losses._binary import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
     binary_crossentropy,
     binary_focal_crossentropy,
 )
-from gazelle.losses.catalogue import deserialize, get, serialize
-from gazelle.losses.categorical import (
+from gazelle.losses._catalogue import deserialize, get, serialize
+from gazelle.losses._categorical import (
     CategoricalCrossentropy,
     CategoricalFocalCrossentropy,
     CategoricalGeneralizedCrossEntropy,
@@ -20,7 +20,7 @@ from gazelle.losses.categorical import (
     kl_divergence,
     sparse_categorical_crossentropy,
 )
-from gazelle.losses.margin import (
+from gazelle.losses._margin import (
     CategoricalHinge,
     Hinge,
     SquaredHinge,
@@ -28,9 +28,9 @@ from gazelle.losses.margin import (
     hinge,
     squared_hinge,
 )
-from gazelle.losses.overlap import Dice, Tversky, dice, tversky
-from gazelle.losses.reduction import reduce_weighted
-from gazelle.losses.regression import (
+from gazelle.losses._overlap import Dice, Tversky, dice, tversky
+from gazelle.losses._reduction import reduce_weighted
+from gazelle.losses._regression import (
     Huber,
     LogCosh,
     MeanAbsoluteError,
@@ -46,7 +46,7 @@ from gazelle.losses.regression import (
     mean_squared_logarithmic_error,
     poisson,
 )
-from gazelle.losses.similarity import Circle, CosineSimilarity, circle, cosine_similarity
+from gazelle.losses._similarity import Circle, CosineSimilarity, circle, cosine_similarity
 
 # Short names, and the names from Keras 2.
 bce = BCE = binary_crossentropy

@@ -18,7 +18,7 @@ from gazelle.losses import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
-from gazelle.metrics.accuracy import (
+from gazelle.metrics._accuracy import (
     Accuracy,
     BinaryAccuracy,
     CategoricalAccuracy,
@@ -31,17 +31,17 @@ from gazelle.metrics.accuracy import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
-from gazelle.metrics.auc import AUC
-from gazelle.metrics.averages import Mean, MeanMetricWrapper, Sum
-from gazelle.metrics.base import Metric, deserialize, get, serialize
-from gazelle.metrics.correlation import (
+from gazelle.metrics._auc import AUC
+from gazelle.metrics._averages import Mean, MeanMetricWrapper, Sum
+from gazelle.metrics._base import Metric, deserialize, get, serialize
+from gazelle.metrics._correlation import (
     ConcordanceCorrelation,
     CosineSimilarity,
     PearsonCorrelation,
     concordance_correlation,
     pearson_correlation,
 )
-from gazelle.metrics.counts import (
+from gazelle.metrics._counts import (
     FalseNegatives,
     FalsePositives,
     Precision,
@@ -49,17 +49,17 @@ from gazelle.metrics.counts import (
     TrueNegatives,
     TruePositives,
 )
-from gazelle.metrics.epoch_function import EpochFunction
-from gazelle.metrics.fscore import F1Score, FBetaScore
-from gazelle.metrics.hinge import CategoricalHinge, Hinge, SquaredHinge
-from gazelle.metrics.probabilistic import (
+from gazelle.metrics._epoch_function import EpochFunction
+from gazelle.metrics._fscore import F1Score, FBetaScore
+from gazelle.metrics._hinge import CategoricalHinge, Hinge, SquaredHinge
+from gazelle.metrics._probabilistic import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
     KLDivergence,
     Poisson,
     SparseCategoricalCrossentropy,
 )
-from gazelle.metrics.regression import (
+from gazelle.metrics._regression import (
     LogCoshError,
     MeanAbsoluteError,
     MeanAbsolutePercentageError,
@@ -68,7 +68,7 @@ from gazelle.metrics.regression import (
     R2Score,
     RootMeanSquaredError,
 )
-from gazelle.metrics.threshold_curves import (
+from gazelle.metrics._threshold_curves import (
     PrecisionAtRecall,
     RecallAtPrecision,
     SensitivityAtSpecificity,

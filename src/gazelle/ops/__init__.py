@@ -6,18 +6,18 @@ arguments. On what `Input` returns, a function becomes a step of a functional mo
 
 from typing import Any
 
-from gazelle._core import doors
-from gazelle.ops import core, linalg, math, nn, numpy
-from gazelle.ops.core import *  # noqa: F403
+from gazelle._core import doors as _doors
+from gazelle.ops import _core, _math, linalg, nn, numpy
+from gazelle.ops._core import *  # noqa: F403
+from gazelle.ops._math import *  # noqa: F403
 from gazelle.ops.linalg import *  # noqa: F403
-from gazelle.ops.math import *  # noqa: F403
 from gazelle.ops.nn import *  # noqa: F403
 from gazelle.ops.numpy import *  # noqa: F403
 
 __all__ = ["linalg", "nn", "numpy"]
-__all__ += core.__all__
+__all__ += _core.__all__
 __all__ += linalg.__all__
-__all__ += math.__all__
+__all__ += _math.__all__
 __all__ += nn.__all__
 __all__ += numpy.__all__
 
@@ -56,5 +56,5 @@ _SENTENCE = (
 
 def __getattr__(name: str) -> Any:
     if name in _ELSEWHERE:
-        raise doors.missing(__name__, name, f"{name}: {_SENTENCE}")
-    raise doors.missing(__name__, name)
+        raise _doors.missing(__name__, name, f"{name}: {_SENTENCE}")
+    raise _doors.missing(__name__, name)

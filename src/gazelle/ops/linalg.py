@@ -11,7 +11,7 @@ from jax.core import Tracer
 
 from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle._core.operation import unwrapped
-from gazelle.ops.table import axes_of, float_array, linalg_op, unary
+from gazelle.ops._table import axes_of, float_array, linalg_op, unary
 
 __all__ = [
     "cholesky",

@@ -2,26 +2,26 @@
 
 from typing import TYPE_CHECKING, Any
 
-from gazelle._core import doors
+from gazelle._core import doors as _doors
 from gazelle.optimizers import schedules
-from gazelle.optimizers.adadelta import Adadelta
-from gazelle.optimizers.adafactor import Adafactor
-from gazelle.optimizers.adagrad import Adagrad
-from gazelle.optimizers.adam import Adam, AdamW
-from gazelle.optimizers.adamax import Adamax
-from gazelle.optimizers.ftrl import Ftrl
-from gazelle.optimizers.lamb import Lamb
-from gazelle.optimizers.lion import Lion
-from gazelle.optimizers.lookup import deserialize, get, serialize
-from gazelle.optimizers.loss_scale import LossScaleOptimizer
-from gazelle.optimizers.multi import MultiOptimizer, OptimizerMap
-from gazelle.optimizers.muon import Muon
-from gazelle.optimizers.nadam import Nadam
-from gazelle.optimizers.optimizer import Optimizer
-from gazelle.optimizers.rmsprop import RMSprop
-from gazelle.optimizers.schedule_free import ScheduleFreeAdamW
-from gazelle.optimizers.sgd import SGD
-from gazelle.optimizers.transformations import OptaxOptimizer
+from gazelle.optimizers._adadelta import Adadelta
+from gazelle.optimizers._adafactor import Adafactor
+from gazelle.optimizers._adagrad import Adagrad
+from gazelle.optimizers._adam import Adam, AdamW
+from gazelle.optimizers._adamax import Adamax
+from gazelle.optimizers._ftrl import Ftrl
+from gazelle.optimizers._lamb import Lamb
+from gazelle.optimizers._lion import Lion
+from gazelle.optimizers._lookup import deserialize, get, serialize
+from gazelle.optimizers._loss_scale import LossScaleOptimizer
+from gazelle.optimizers._multi import MultiOptimizer, OptimizerMap
+from gazelle.optimizers._muon import Muon
+from gazelle.optimizers._nadam import Nadam
+from gazelle.optimizers._optimizer import Optimizer
+from gazelle.optimizers._rmsprop import RMSprop
+from gazelle.optimizers._schedule_free import ScheduleFreeAdamW
+from gazelle.optimizers._sgd import SGD
+from gazelle.optimizers._transformations import OptaxOptimizer
 
 if not TYPE_CHECKING:  # with __getattr__, a type checker would accept every name
 
@@ -29,7 +29,7 @@ if not TYPE_CHECKING:  # with __getattr__, a type checker would accept every nam
         sentence = None
         if name == "legacy":
             sentence = "legacy: these optimizers are Keras 2's; use those of gazelle.optimizers."
-        raise doors.missing(__name__, name, sentence)
+        raise _doors.missing(__name__, name, sentence)
 
 
 __all__ = [

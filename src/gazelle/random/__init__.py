@@ -1,7 +1,7 @@
 """Random arrays with the functions of `keras.random`; a seed gives the numbers of Keras on JAX."""
 
 from gazelle._core.seeds import SeedGenerator
-from gazelle.random.draws import (
+from gazelle.random._draws import (
     beta,
     binomial,
     categorical,

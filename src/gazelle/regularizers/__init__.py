@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from gazelle._core import registry
-from gazelle.regularizers.penalties import (
+from gazelle._core import registry as _registry
+from gazelle.regularizers._penalties import (
     L1,
     L1L2,
     L2,
@@ -24,7 +24,7 @@ deserialize = catalogue.deserialize
 
 def serialize(regularizer: Any) -> Any:
     """The config of a regularizer; None for None."""
-    return registry.serialize(regularizer)
+    return _registry.serialize(regularizer)
 
 
 __all__ = [

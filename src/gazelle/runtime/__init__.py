@@ -9,7 +9,7 @@ policies float16, bfloat16, mixed_float16 and mixed_bfloat16: their predictions 
 the model by the rounding to the shorter type, which does not happen here.
 """
 
-from gazelle.runtime.loading import load
-from gazelle.runtime.predictor import Predictor
+from gazelle.runtime._loading import load
+from gazelle.runtime._predictor import Predictor
 
 __all__ = ["Predictor", "load"]

@@ -10,7 +10,7 @@ from gazelle._core.registry import (
 from gazelle._core.registry import deserialize as deserialize_keras_object
 from gazelle._core.registry import serialize as serialize_keras_object
 from gazelle.models import load_model, save_model
-from gazelle.models.weights import load_weights, save_weights
+from gazelle.models._weights import load_weights, save_weights
 
 CustomObjectScope = custom_object_scope
 

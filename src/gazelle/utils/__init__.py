@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from gazelle._core import doors
+from gazelle._core import doors as _doors
 from gazelle._core.dtypes import standardize_dtype
 from gazelle._core.named_values import Config
 from gazelle._core.registry import (
@@ -31,15 +31,15 @@ from gazelle._data.timeseries import TimeseriesDataset, timeseries_dataset_from_
 from gazelle._files.download import get_file
 from gazelle._files.writing import atomic_path, cache_folder
 from gazelle.backend import is_keras_tensor
-from gazelle.callbacks.progress import Progbar
+from gazelle.callbacks._progress import Progbar
 from gazelle.config import (
     disable_interactive_logging,
     enable_interactive_logging,
     is_interactive_logging_enabled,
 )
-from gazelle.config.session import clear_session, set_random_seed
+from gazelle.config._session import clear_session, set_random_seed
 from gazelle.models import plot_model
-from gazelle.models.feature_space import FeatureSpace
+from gazelle.models._feature_space import FeatureSpace
 
 CustomObjectScope = custom_object_scope
 
@@ -52,7 +52,7 @@ if not TYPE_CHECKING:  # with __getattr__, a type checker would accept every nam
             sentence = "model_to_dot: Gazelle draws without graphviz; use utils.plot_model."
         elif name == "legacy":
             sentence = "legacy: these configs are Keras 2's; use utils.serialize_keras_object."
-        raise doors.missing(__name__, name, sentence)
+        raise _doors.missing(__name__, name, sentence)
 
 
 __all__ = [

@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING, Any
 
-from gazelle._core import doors
+from gazelle._core import doors as _doors
 from gazelle._core.packages import need
 
 if TYPE_CHECKING:
-    from gazelle.wrappers.estimators import SKLearnClassifier as SKLearnClassifier
-    from gazelle.wrappers.estimators import SKLearnRegressor as SKLearnRegressor
-    from gazelle.wrappers.estimators import SKLearnTransformer as SKLearnTransformer
+    from gazelle.wrappers._estimators import SKLearnClassifier as SKLearnClassifier
+    from gazelle.wrappers._estimators import SKLearnRegressor as SKLearnRegressor
+    from gazelle.wrappers._estimators import SKLearnTransformer as SKLearnTransformer
 
 __all__ = ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer"]
 
-_lazy, __dir__ = doors.lazy(__name__, dict.fromkeys(__all__, "gazelle.wrappers.estimators"))
+_lazy, __dir__ = _doors.lazy(__name__, dict.fromkeys(__all__, "gazelle.wrappers._estimators"))
 
 
 if not TYPE_CHECKING:  # with __getattr__, a type checker would accept every name

@@ -26,10 +26,10 @@ from gazelle.layers import (
     Rescaling,
     Reshape,
 )
-from gazelle.layers.graph import Graph
+from gazelle.layers._graph import Graph
 from gazelle.optimizers import Adam, Optimizer
-from gazelle.optimizers.state import learning_rate_source
-from gazelle.random import threefry
+from gazelle.optimizers._state import learning_rate_source
+from gazelle.random import _threefry as threefry
 from gazelle.regularizers import L1, L1L2, L2
 
 HIDDEN = {activations.linear: 0, activations.relu: 1, activations.tanh: 2, activations.sigmoid: 3}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gazelle._core.variable import Variable
-from gazelle.layers.graph import Graph
+from gazelle.layers._graph import Graph
 from gazelle.losses import Loss
 from gazelle.optimizers import Optimizer
 

@@ -26,8 +26,8 @@ from gazelle._engine.kernel.chain import (
     penalty_of,
 )
 from gazelle._engine.kernel.description import StepDescription
-from gazelle.optimizers.adam import Adam, moments_of
-from gazelle.optimizers.state import learning_rate_source, step_counter
+from gazelle.optimizers._adam import Adam, moments_of
+from gazelle.optimizers._state import learning_rate_source, step_counter
 
 MOST_WEIGHTS = 3 << 18  # in all kernels; with Adam's slots 9 MB
 LARGEST_STEP = 160 << 20  # weights times samples of a batch

@@ -13,7 +13,7 @@ from gazelle._core.variable import values_of
 from gazelle._engine.kernel import library
 from gazelle._engine.kernel.chain import HIDDEN, Chain, chain_of
 from gazelle._engine.kernel.plan import MOST_THREADS
-from gazelle.layers.graph import Graph
+from gazelle.layers._graph import Graph
 
 # Larger networks are XLA's, which does not restart a product for each block of samples.
 MOST_WEIGHTS = 1 << 16

@@ -1,6 +1,6 @@
 """The functions of `keras.ops.nn`."""
 
-from gazelle.ops.nn.activations import (
+from gazelle.ops.nn._activations import (
     celu,
     elu,
     gelu,
@@ -30,14 +30,14 @@ from gazelle.ops.nn.activations import (
     tanh_shrink,
     threshold,
 )
-from gazelle.ops.nn.classes import (
+from gazelle.ops.nn._classes import (
     binary_crossentropy,
     categorical_crossentropy,
     multi_hot,
     one_hot,
     sparse_categorical_crossentropy,
 )
-from gazelle.ops.nn.normalization import (
+from gazelle.ops.nn._normalization import (
     batch_normalization,
     layer_normalization,
     moments,

@@ -1,6 +1,6 @@
 """The functions of `keras.ops.numpy`."""
 
-from gazelle.ops.numpy.creation import (
+from gazelle.ops.numpy._creation import (
     arange,
     array,
     bartlett,
@@ -27,7 +27,7 @@ from gazelle.ops.numpy.creation import (
     zeros,
     zeros_like,
 )
-from gazelle.ops.numpy.elementwise import (
+from gazelle.ops.numpy._elementwise import (
     abs,
     absolute,
     add,
@@ -128,7 +128,7 @@ from gazelle.ops.numpy.elementwise import (
     view,
     where,
 )
-from gazelle.ops.numpy.products import (
+from gazelle.ops.numpy._products import (
     cross,
     dot,
     einsum,
@@ -142,7 +142,7 @@ from gazelle.ops.numpy.products import (
     vander,
     vdot,
 )
-from gazelle.ops.numpy.reductions import (
+from gazelle.ops.numpy._reductions import (
     all,
     amax,
     amin,
@@ -192,7 +192,7 @@ from gazelle.ops.numpy.reductions import (
     unique,
     var,
 )
-from gazelle.ops.numpy.shaping import (
+from gazelle.ops.numpy._shaping import (
     append,
     array_split,
     broadcast_to,

@@ -1,13 +1,13 @@
 """Learning-rate schedules."""
 
-from gazelle.optimizers.schedules.cosine import CosineDecay, CosineDecayRestarts
-from gazelle.optimizers.schedules.decay import (
+from gazelle.optimizers.schedules._cosine import CosineDecay, CosineDecayRestarts
+from gazelle.optimizers.schedules._decay import (
     ExponentialDecay,
     InverseTimeDecay,
     PiecewiseConstantDecay,
     PolynomialDecay,
 )
-from gazelle.optimizers.schedules.schedule import LearningRateSchedule, deserialize, serialize
+from gazelle.optimizers.schedules._schedule import LearningRateSchedule, deserialize, serialize
 
 __all__ = [
     "CosineDecay",

@@ -157,7 +157,7 @@ void normalize_back(Stage& stage, const float* in, float* d, int units, long str
     }
 }
 
-/// Which numbers of a batch pass, drawn as `gazelle.random.threefry.bernoulli` draws them for (batch, units).
+/// Which numbers of a batch pass, drawn as `gazelle.random._threefry.bernoulli` draws them for (batch, units).
 inline void draw(const Stage& stage, uint16_t* passed, int units, long stride, const Samples& s, long batch) {
     constexpr int TOGETHER = 4;  // rows side by side: one alone would wait for its own last result
     uint32_t key = stage.seed[0], counter = stage.seed[1] + uint32_t(batch);

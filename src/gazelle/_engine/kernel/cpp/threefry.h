@@ -1,4 +1,4 @@
-// Threefry-2x32 (Salmon et al. 2011), LANES blocks at a time, as JAX draws with it: gazelle/random/threefry.py.
+// Threefry-2x32 (Salmon et al. 2011), LANES blocks at a time, as JAX draws with it: gazelle/random/_threefry.py.
 #pragma once
 #include "simd.h"
 
