@@ -13,6 +13,9 @@ from gazelle.compat._models import install_models
 from gazelle.compat._modules import Finder, keras_module, loaded
 from gazelle.compat._optimizers import install_optimizers
 from gazelle.compat._patches import Patches
+from gazelle.compat.tensorflow import tensorflow_module
+from gazelle.compat.tensorflow._arrays import install_arrays
+from gazelle.compat.tensorflow._steps import install_steps
 
 _KERAS = ("keras", "keras_core", "tf_keras", "keras_preprocessing")
 
@@ -34,7 +37,7 @@ def install() -> None:
     if _patches is not None:
         return
     _patches = Patches()
-    finder = Finder(dict.fromkeys(_KERAS, keras_module))
+    finder = Finder({**dict.fromkeys(_KERAS, keras_module), "tensorflow": tensorflow_module})
     before = loaded(list(finder.serve))
     for name in before:
         del sys.modules[name]
@@ -45,6 +48,8 @@ def install() -> None:
     install_optimizers(_patches)
     install_logs(_patches)
     install_models(_patches)
+    install_arrays(_patches)
+    install_steps(_patches)
 
 
 def uninstall() -> None:

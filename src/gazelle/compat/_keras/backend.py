@@ -543,7 +543,7 @@ def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
 
 def get_session() -> Any:
     """A session of TensorFlow 1, whose `run` gives values."""
-    from gazelle.compat._sessions import Session
+    from gazelle.compat.tensorflow._legacy import Session
 
     return Session()
 
