@@ -570,7 +570,7 @@ class Dataset:
             shuffles: Whether an order of its own may be drawn for each epoch.
             label: Prefix of names in errors.
         """
-        if self._batched is None or self._length < 0 or steps is not None:
+        if self._batched is None or self._length == INFINITE or steps is not None:
             return None
         return array_feed(*self._batched, shuffles=shuffles, label=label)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,17 +59,21 @@ def array_feed(
         shuffles: Whether an order of its own may be drawn for each pass.
         label: Prefix of names in errors.
     """
-    is_empty = rows.length < (batch_size if drop_remainder else 1)
     has_text = any(leaf.dtype == object for leaf in leaves(rows.spec))
-    if is_empty or has_text or rows.row_bytes * max(rows.total, rows.length) > _MOST_BYTES:
+    if has_text or rows.row_bytes * max(rows.total, rows.length) > _MOST_BYTES:
         return None
-    if not rows.is_plain and not shuffles:
-        if not rows.is_fixed:
+    numbers = np.arange(rows.total)
+    if not rows.is_plain:
+        if not (shuffles or rows.is_fixed):
             return None
         numbers = orders.joined(rows.orders())
         count = len(numbers)
-        rows = Rows(rows.take, rows.spec, count, lambda: orders.whole(count), count)
-    else:
-        numbers = np.arange(rows.total)
+        if rows.is_fixed:
+            rows = Rows(rows.take, rows.spec, count, lambda: orders.whole(count), count)
+        else:
+            rows = replace(rows, length=count)
+            numbers = np.arange(rows.total)
+    if rows.length < (batch_size if drop_remainder else 1):
+        return None
     data = rows.take(numbers)
     return RowsFeed(rows, data, batch_size, drop_remainder=drop_remainder, label=label)
