@@ -6,6 +6,8 @@ import sys
 from types import ModuleType
 
 from gazelle.compat import _telling
+from gazelle.compat._callbacks import install_callbacks
+from gazelle.compat._checks import install_checks
 from gazelle.compat._layers import install_layers
 from gazelle.compat._logs import install_logs
 from gazelle.compat._losses import install_losses
@@ -42,6 +44,8 @@ def install() -> None:
     _patches.later(lambda: _restore(finder, before))
     install_layers(_patches)
     install_losses(_patches)
+    install_callbacks(_patches)
+    install_checks(_patches)
     install_optimizers(_patches)
     install_logs(_patches)
     install_models(_patches)

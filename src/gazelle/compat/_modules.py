@@ -13,7 +13,7 @@ from typing import Any
 from gazelle._core.doors import missing
 from gazelle._core.errors import nearest
 from gazelle.compat._arguments import modern_function
-from gazelle.compat._forms import CALLS, INNER, MODULES, NAMES
+from gazelle.compat._forms import CALLS, FILES, INNER, MODULES, NAMES
 from gazelle.compat._outside import outside, placeholder
 from gazelle.compat._telling import tell
 
@@ -34,6 +34,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "estimator": (),
     "initializers": (f"{_OWN}.initializers", "gazelle.initializers"),
     "layers": (f"{_OWN}.layers", "gazelle.layers"),
+    "legacy": (f"{_OWN}.layers",),
     "losses": (f"{_OWN}.losses", "gazelle.losses"),
     "metrics": (f"{_OWN}.metrics", "gazelle.metrics", "gazelle.losses"),
     "mixed_precision": (f"{_OWN}.mixed_precision", "gazelle.mixed_precision"),
@@ -148,12 +149,18 @@ def path_of(dotted: str) -> str | None:
         return dotted
     if dotted in MODULES:
         return MODULES[dotted]
-    parts = dotted.split(".")
-    if parts[0] in INNER:
-        return path_of(".".join(parts[1:])) if len(parts) > 1 else ""
-    inside = path_of(".".join(parts[:-1])) if len(parts) > 1 else None
-    # A file within a room that scripts had no business to know: `keras.layers.rnn.lstm`.
-    return inside if inside not in (None, "") and inside not in _WITHOUT else inside or None
+    first, _, rest = dotted.partition(".")
+    if first in INNER:
+        return _path_of_file(rest)
+    above, _, _ = dotted.rpartition(".")
+    return above if above in _WITHOUT else None
+
+
+def _path_of_file(dotted: str) -> str | None:
+    """The room of a module of Keras's inside: `"layers.core.dense"` is in `"layers"`."""
+    path = path_of(dotted)
+    above, _, last = dotted.rpartition(".")
+    return _path_of_file(above) if path is None and above and last in FILES else path
 
 
 def _with_old_arguments(path: str, value: Any) -> Any:
