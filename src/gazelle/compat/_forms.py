@@ -21,9 +21,13 @@ MODULES: dict[str, str] = {
     "engine.functional": "engine",
     "engine.input_layer": "engine",
     "engine.network": "engine",
+    "engine.saving": "engine",
     "engine.sequential": "engine",
     "engine.topology": "engine",
     "engine.training": "engine",
+    "engine.training_arrays": "engine",
+    "engine.training_generator": "engine",
+    "engine.training_utils": "engine",
     "initializations": "initializers",
     "layers.activation": "layers",
     "layers.advanced_activations": "layers",
@@ -67,40 +71,14 @@ MODULES: dict[str, str] = {
 }
 # Files of Keras 3 that scripts name by `keras.src`, each within a room.
 FILES = frozenset(
-    [
-        "activation",
-        "base_layer",
-        "callback",
-        "constraint",
-        "dense",
-        "dropout",
-        "embedding",
-        "functional",
-        "generator",
-        "initializer",
-        "input_layer",
-        "input_spec",
-        "layer",
-        "loss",
-        "losses",
-        "metric",
-        "metrics_utils",
-        "model",
-        "module_utils",
-        "numerical_utils",
-        "object_registration",
-        "optimizer",
-        "python_utils",
-        "regularizer",
-        "saving_api",
-        "saving_lib",
-        "sequential",
-        "serialization_lib",
-        "tracking",
-        "training",
-        "trainer",
-    ]
-)
+    {
+        "activation", "base_layer", "callback", "common", "constraint", "dense", "dropout", "embedding",
+        "functional", "generator", "initializer", "input_layer", "input_spec", "layer", "loss",
+        "losses", "metric", "metrics_utils", "model", "module_utils", "numerical_utils",
+        "object_registration", "optimizer", "python_utils", "regularizer", "saving_api", "saving_lib",
+        "sequential", "serialization_lib", "tracking", "training", "trainer",
+    }
+)  # fmt: skip
 # Parts of a path that say nothing: `keras.src.layers` is `keras.layers`.
 INNER = ("src", "api", "_tf_keras", "keras", "v1", "v2", "python")
 

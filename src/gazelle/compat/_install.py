@@ -12,11 +12,22 @@ from gazelle.compat._layers import install_layers
 from gazelle.compat._logs import install_logs
 from gazelle.compat._losses import install_losses
 from gazelle.compat._models import install_models
-from gazelle.compat._modules import Finder, keras_module, loaded
+from gazelle.compat._modules import (
+    Finder,
+    keras_module,
+    loaded,
+    preprocessing_module,
+    scikeras_module,
+)
 from gazelle.compat._optimizers import install_optimizers
 from gazelle.compat._patches import Patches
 
-_KERAS = ("keras", "keras_core", "tf_keras", "keras_preprocessing")
+# Top-level module -> what answers for those below it.
+_SERVED = {
+    **dict.fromkeys(("keras", "keras_core", "tf_keras"), keras_module),
+    "keras_preprocessing": preprocessing_module,
+    "scikeras": scikeras_module,
+}
 
 _patches: Patches | None = None
 
@@ -36,7 +47,7 @@ def install() -> None:
     if _patches is not None:
         return
     _patches = Patches()
-    finder = Finder(dict.fromkeys(_KERAS, keras_module))
+    finder = Finder(_SERVED)
     before = loaded(list(finder.serve))
     for name in before:
         del sys.modules[name]

@@ -61,10 +61,10 @@ def as_data(data: Any, *, targets: bool = False) -> Any:
         data: What `fit` was given.
         targets: Whether these are targets, which may not be sparse.
     """
+    if targets and hasattr(data, "toarray"):
+        return data.toarray()
     if isinstance(data, list | tuple) and len(data) > 0 and _is_numbers(data):
         return np.array(data)
-    if hasattr(data, "toarray") and targets:
-        return data.toarray()
     if isinstance(data, tuple):  # validation_data
         return tuple(as_data(part) for part in data)
     return data

@@ -104,12 +104,14 @@ def _run_notebook(path: Path) -> None:
         label = f"{path}[{number}]"
         linecache.cache[label] = (len(source), None, source.splitlines(keepends=True), label)
         tree = ast.parse(source, label)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, label, "exec"), names)
-        if last is not None:
-            value = eval(compile(ast.Expression(last.value), label, "eval"), names)
-            if value is not None and not source.rstrip().endswith(";"):
-                print(repr(value))
+        last = tree.body[-1] if tree.body else None
+        if not isinstance(last, ast.Expr):
+            exec(compile(tree, label, "exec"), names)
+            continue
+        exec(compile(ast.Module(tree.body[:-1], []), label, "exec"), names)
+        value = eval(compile(ast.Expression(last.value), label, "eval"), names)
+        if value is not None and not source.rstrip().endswith(";"):
+            print(repr(value))
 
 
 def code_cells(path: Path) -> Iterator[str]:

@@ -29,6 +29,7 @@ from gazelle.compat._telling import tell
 from gazelle.layers import Input
 
 __all__ = [
+    "_get_available_gpus",
     "abs",
     "all",
     "any",
@@ -645,6 +646,11 @@ def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
 def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
     """`alt` in training, else `x`."""
     return in_train_phase(alt, x, training)
+
+
+def _get_available_gpus() -> list[str]:
+    """The names of the GPUs that are used."""
+    return [str(device) for device in jax.devices() if device.platform == "gpu"]
 
 
 def get_session() -> Any:
