@@ -13,6 +13,7 @@ from gazelle._formats.old_names import ANY, ANY_OPTIMIZER, LAYERS, OPTIMIZER_CLA
 
 # Old module -> today's.
 MODULES: dict[str, str] = {
+    "backend.tensorflow_backend": "backend",
     "callbacks.callbacks": "callbacks",
     "callbacks.tensorboard_v1": "callbacks",
     "datasets.cifar": "datasets",
@@ -20,9 +21,13 @@ MODULES: dict[str, str] = {
     "engine.functional": "engine",
     "engine.input_layer": "engine",
     "engine.network": "engine",
+    "engine.saving": "engine",
     "engine.sequential": "engine",
     "engine.topology": "engine",
     "engine.training": "engine",
+    "engine.training_arrays": "engine",
+    "engine.training_generator": "engine",
+    "engine.training_utils": "engine",
     "initializations": "initializers",
     "layers.activation": "layers",
     "layers.advanced_activations": "layers",
@@ -64,6 +69,16 @@ MODULES: dict[str, str] = {
     "utils.vis_utils": "utils",
     "utils.visualize_util": "utils",
 }
+# Files of Keras 3 that scripts name by `keras.src`, each within a room.
+FILES = frozenset(
+    {
+        "activation", "base_layer", "callback", "common", "constraint", "dense", "dropout", "embedding",
+        "functional", "generator", "initializer", "input_layer", "input_spec", "layer", "loss",
+        "losses", "metric", "metrics_utils", "model", "module_utils", "numerical_utils",
+        "object_registration", "optimizer", "python_utils", "regularizer", "saving_api", "saving_lib",
+        "sequential", "serialization_lib", "tracking", "training", "trainer",
+    }
+)  # fmt: skip
 # Parts of a path that say nothing: `keras.src.layers` is `keras.layers`.
 INNER = ("src", "api", "_tf_keras", "keras", "v1", "v2", "python")
 
@@ -105,7 +120,6 @@ NAMES: dict[str, str] = {
     "optimizers.nadam": "Nadam",
     "optimizers.rmsprop": "RMSprop",
     "optimizers.sgd": "SGD",
-    "models.Graph": "Model",
     "utils.np_utils.to_categorical": "to_categorical",
     "utils.plot": "plot_model",
     "utils.Sequence": "PyDataset",
@@ -143,9 +157,9 @@ CALLS: dict[str, Renamed] = {
         {},
         {
             "batch_size": ANY,
-            "write_grads": (False,),
-            "embeddings_layer_names": (None, []),
-            "embeddings_data": (None,),
+            "write_grads": ANY,
+            "embeddings_layer_names": ANY,
+            "embeddings_data": ANY,
             "profile_batch": ANY,
         },
     ),
@@ -157,7 +171,7 @@ CALLS: dict[str, Renamed] = {
         "compile",
         {},
         {
-            "sample_weight_mode": (None, {}, []),
+            "sample_weight_mode": ANY,
             "target_tensors": (None,),
             "experimental_run_tf_function": ANY,
             "experimental_steps_per_execution": ANY,

@@ -46,6 +46,7 @@ def install_layers(patches: Patches) -> None:
     patches.attribute(Layer, "__init__", _without_old_options(Layer.__init__))
     for function in (add_metric, add_update, get_input_at, get_output_at):
         patches.attribute(Layer, function.__name__, function)
+    patches.attribute(Layer, "compute_mask", _with_default_mask(Layer.compute_mask))
     patches.attribute(Layer, "updates", property(lambda layer: []))
     patches.attribute(Layer, "stateful", False)
     for name in ("input_shape", "output_shape"):
@@ -89,6 +90,14 @@ def _without_old_options(init: Callable[..., None]) -> Callable[..., None]:
         if args:  # tf.keras: super().__init__(trainable, name, dtype)
             kwargs.update(zip(("trainable", "name", "dtype"), args, strict=False))
         init(self, **kwargs)
+
+    return call
+
+
+def _with_default_mask(compute_mask: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(compute_mask)
+    def call(self: Layer, inputs: Any, previous_mask: Any = None, mask: Any = None) -> Any:
+        return compute_mask(self, inputs, mask if previous_mask is None else previous_mask)
 
     return call
 

@@ -59,6 +59,15 @@ class Logs(dict[str, Any]):
         return self[name] if name in self else default  # noqa: SIM401 (it would call itself)
 
 
+class _Names(list[str]):
+    """Names of metrics, among which their old names are too."""
+
+    def __contains__(self, name: object) -> bool:
+        return list.__contains__(self, name) or any(
+            list.__contains__(self, other) for other in other_names(str(name))
+        )
+
+
 def install_logs(patches: Patches) -> None:
     """Let logs and histories find metrics by their old names."""
     for hook in _HOOKS:
@@ -80,9 +89,7 @@ def _with_logs(hook: Callable[..., Any]) -> Callable[..., Any]:
 def _with_more_names(check: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(check)
     def call(self: CallbackList, names: Collection[str] | None) -> Any:
-        if names is not None:
-            names = [*names, *(other for name in names for other in other_names(name))]
-        return check(self, names)
+        return check(self, None if names is None else _Names(names))
 
     return call
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import functools
 import numbers
-import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from gazelle.compat._arguments import modern_arguments, modern_function
+from gazelle.compat._callbacks import with_validation_data
 from gazelle.compat._forms import CALLS
 from gazelle.compat._patches import Patches
+from gazelle.compat._saving import (
+    loads_weights_anywhere,
+    saves_anywhere,
+    saves_weights_anywhere,
+)
 from gazelle.compat._telling import tell
 from gazelle.metrics import Metric
 from gazelle.models import Model, Sequential
@@ -49,8 +54,15 @@ def install_models(patches: Patches) -> None:
 # ---- Methods that stayed ----
 
 
-def as_data(data: Any) -> Any:
-    """Arrays for data that is lists of numbers, or lists of such lists; anything else as it is."""
+def as_data(data: Any, *, targets: bool = False) -> Any:
+    """Arrays for data that is lists of numbers, or lists of such lists; anything else as it is.
+
+    Args:
+        data: What `fit` was given.
+        targets: Whether these are targets, which may not be sparse.
+    """
+    if targets and hasattr(data, "toarray"):
+        return data.toarray()
     if isinstance(data, list | tuple) and len(data) > 0 and _is_numbers(data):
         return np.array(data)
     if isinstance(data, tuple):  # validation_data
@@ -70,8 +82,13 @@ def _with_lists(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        args = tuple(as_data(arg) if index < 2 else arg for index, arg in enumerate(args))
-        kwargs = {key: as_data(arg) if key in _DATA else arg for key, arg in kwargs.items()}
+        args = tuple(
+            as_data(arg, targets=index == 1) if index < 2 else arg for index, arg in enumerate(args)
+        )
+        kwargs = {
+            key: as_data(arg, targets=key == "y") if key in _DATA else arg
+            for key, arg in kwargs.items()
+        }
         return method(self, *args, **kwargs)
 
     return call
@@ -94,7 +111,9 @@ def _with_single_metrics(method: Callable[..., Any]) -> Callable[..., Any]:
             if isinstance(metrics, str) or callable(metrics):
                 tell(f"compile({name}={metrics!r})", f"compile({name}=[{metrics!r}])")
                 metrics = [metrics]
-            kwargs[name] = _for_every_output(self, metrics)
+            kwargs[name] = _for_every_output(self, metrics) or None
+        if isinstance(loss, dict):
+            loss = dict.fromkeys(getattr(self, "output_names", None) or ()) | loss
         return method(self, optimizer, loss, *args, **kwargs)
 
     return call
@@ -111,30 +130,16 @@ def _for_every_output(model: Any, metrics: Any) -> Any:
     return [list(metrics) for _ in outputs]
 
 
-def _saves_anywhere(method: Callable[..., Any]) -> Callable[..., Any]:
-    """`save` of a path without ending: the folder of a SavedModel, in which a `.keras` file is."""
-
-    @functools.wraps(method)
-    def call(self: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(filepath, str | os.PathLike) and not os.path.splitext(filepath)[1]:
-            tell("model.save('folder')", "model.save('file.keras')")
-            os.makedirs(filepath, exist_ok=True)
-            filepath = os.path.join(filepath, FOLDER_FILE)
-        return method(self, filepath, *args, **kwargs)
-
-    return call
-
-
-FOLDER_FILE = "model.keras"  # the model in a folder that a script saved it to
-
 _PREPARED: dict[str, Callable[..., Any]] = {
     "compile": _with_single_metrics,
-    "fit": _with_lists,
+    "fit": lambda fit: _with_lists(with_validation_data(fit)),
     "evaluate": _with_lists,
     "predict": _with_lists,
     "train_on_batch": _with_lists,
     "test_on_batch": _with_lists,
-    "save": _saves_anywhere,
+    "save": saves_anywhere,
+    "save_weights": saves_weights_anywhere,
+    "load_weights": loads_weights_anywhere,
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from gazelle._core.doors import missing
 from gazelle._core.errors import nearest
 from gazelle.compat._arguments import modern_function
-from gazelle.compat._forms import CALLS, INNER, MODULES, NAMES
+from gazelle.compat._forms import CALLS, FILES, INNER, MODULES, NAMES
 from gazelle.compat._outside import outside, placeholder
 from gazelle.compat._telling import tell
 
@@ -34,6 +34,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "estimator": (),
     "initializers": (f"{_OWN}.initializers", "gazelle.initializers"),
     "layers": (f"{_OWN}.layers", "gazelle.layers"),
+    "legacy": (f"{_OWN}.layers",),
     "losses": (f"{_OWN}.losses", "gazelle.losses"),
     "metrics": (f"{_OWN}.metrics", "gazelle.metrics", "gazelle.losses"),
     "mixed_precision": (f"{_OWN}.mixed_precision", "gazelle.mixed_precision"),
@@ -94,7 +95,7 @@ class Room(ModuleType):
 
     def _names(self) -> Iterator[str]:
         for source in map(import_module, _ROOMS[self._path]):
-            yield from getattr(source, "__all__", ())
+            yield from _public(source)
         yield from self._children()
         yield from (old.rpartition(".")[2] for old in NAMES if old.rpartition(".")[0] == self._path)
 
@@ -108,7 +109,7 @@ class Room(ModuleType):
         if path in _ROOMS:
             return room(path)
         for source in map(import_module, _ROOMS[self._path]):
-            if name in getattr(source, "__all__", ()) and not name.startswith("_"):
+            if name in _public(source):
                 return _with_old_arguments(path, getattr(source, name))
         if path in NAMES:
             return self._renamed(path, NAMES[path])
@@ -148,12 +149,32 @@ def path_of(dotted: str) -> str | None:
         return dotted
     if dotted in MODULES:
         return MODULES[dotted]
-    parts = dotted.split(".")
-    if parts[0] in INNER:
-        return path_of(".".join(parts[1:])) if len(parts) > 1 else ""
-    inside = path_of(".".join(parts[:-1])) if len(parts) > 1 else None
-    # A file within a room that scripts had no business to know: `keras.layers.rnn.lstm`.
-    return inside if inside not in (None, "") and inside not in _WITHOUT else inside or None
+    first, _, rest = dotted.partition(".")
+    if first in INNER:
+        return _path_of_file(rest)
+    above, _, _ = dotted.rpartition(".")
+    return above if above in _WITHOUT else None
+
+
+def _path_of_file(dotted: str) -> str | None:
+    """The room of a module of Keras's inside: `"layers.core.dense"` is in `"layers"`."""
+    path = path_of(dotted)
+    above, _, last = dotted.rpartition(".")
+    return _path_of_file(above) if path is None and above and last in FILES else path
+
+
+def _public(source: ModuleType) -> Sequence[str]:
+    """The names that a module offers: `__all__`, or else the functions that it defines."""
+    listed = getattr(source, "__all__", None)
+    if listed is not None:
+        return listed
+    return [
+        name
+        for name, value in vars(source).items()
+        if isinstance(value, FunctionType)
+        and value.__module__ == source.__name__
+        and name[0] != "_"
+    ]
 
 
 def _with_old_arguments(path: str, value: Any) -> Any:
@@ -194,12 +215,22 @@ class Finder(MetaPathFinder, Loader):
 
 def keras_module(below: str) -> Room | None:
     """The module that answers for `keras.<below>`."""
-    path = path_of(below)
+    path = path_of(below) if below else ""
     if path is None:
         return None
     if below in MODULES:
         tell(f"keras.{below}", f"keras.{MODULES[below]}")
     return room(path)
+
+
+def preprocessing_module(below: str) -> Room | None:
+    """The module that answers for `keras_preprocessing.<below>`."""
+    return keras_module(f"preprocessing.{below}".rstrip("."))
+
+
+def scikeras_module(below: str) -> Room | None:
+    """The module that answers for `scikeras.<below>`."""
+    return room("wrappers.scikit_learn") if below in ("", "wrappers") else None
 
 
 def loaded(names: Sequence[str]) -> dict[str, ModuleType]:

@@ -1,11 +1,12 @@
 """`keras.backend`, the functions on tensors of Keras 1, Keras 2 and tf.keras.
 
-Most are functions of `gazelle.ops`, under the same name or another: the tables below. They work on
-arrays, on variables and on symbolic tensors.
+Most are functions of `gazelle.ops`, under the same name or another. They work on arrays, on
+variables and on symbolic tensors.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,33 +20,23 @@ from gazelle import config, initializers, losses, ops, random
 from gazelle._core.dtypes import floatx, standardize_dtype
 from gazelle._core.errors import ArgumentError
 from gazelle._core.names import reset_names
+from gazelle._core.scopes import name_scope
 from gazelle._core.symbolic import KerasTensor
 from gazelle._core.variable import Variable
+from gazelle.compat._keras.functions import function, gradients
 from gazelle.compat._outside import placeholder as _outside
+from gazelle.compat._telling import tell
 from gazelle.layers import Input
 
-# Functions of `gazelle.ops` that have the same name and arguments.
-_SAME = (
-    "abs", "all", "any", "argmax", "argmin", "cast", "clip", "concatenate", "cos", "cumprod",
-    "cumsum", "elu", "equal", "exp", "expand_dims", "greater", "greater_equal", "hard_sigmoid",
-    "less", "less_equal", "log", "logsumexp", "max", "maximum", "mean", "min", "minimum",
-    "not_equal", "one_hot", "ones_like", "prod", "reshape", "round", "sigmoid", "sign", "sin",
-    "softmax", "softplus", "softsign", "sqrt", "square", "squeeze", "stack", "std", "stop_gradient",
-    "sum", "tanh", "tile", "transpose", "var", "zeros_like",
-)  # fmt: skip
-# Functions that have another name today.
-_RENAMED = {
-    "permute_dimensions": "transpose",
-    "pow": "power",
-    "repeat_elements": "repeat",
-    "reverse": "flip",
-}
-
-globals().update({name: getattr(ops, name) for name in _SAME})
-globals().update({old: getattr(ops, new) for old, new in _RENAMED.items()})
-
-_OWN = [
+__all__ = [
+    "_get_available_gpus",
+    "abs",
+    "all",
+    "any",
     "arange",
+    "argmax",
+    "argmin",
+    "backend",
     "batch_dot",
     "batch_flatten",
     "batch_get_value",
@@ -53,16 +44,26 @@ _OWN = [
     "batch_set_value",
     "bias_add",
     "binary_crossentropy",
+    "cast",
     "cast_to_floatx",
     "categorical_crossentropy",
+    "clip",
+    "concatenate",
     "constant",
+    "cos",
     "count_params",
     "ctc_batch_cost",
+    "cumprod",
+    "cumsum",
     "dot",
     "dropout",
     "dtype",
+    "elu",
     "epsilon",
+    "equal",
     "eval",
+    "exp",
+    "expand_dims",
     "eye",
     "flatten",
     "foldl",
@@ -73,6 +74,9 @@ _OWN = [
     "get_value",
     "get_variable_shape",
     "gradients",
+    "greater",
+    "greater_equal",
+    "hard_sigmoid",
     "identity",
     "image_dim_ordering",
     "in_test_phase",
@@ -85,15 +89,30 @@ _OWN = [
     "l2_normalize",
     "learning_phase",
     "learning_phase_scope",
+    "less",
+    "less_equal",
+    "log",
+    "logsumexp",
     "manual_variable_initialization",
     "map_fn",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
     "moving_average_update",
     "name_scope",
     "ndim",
     "normalize_data_format",
+    "not_equal",
+    "one_hot",
     "ones",
+    "ones_like",
+    "permute_dimensions",
     "placeholder",
+    "pow",
     "print_tensor",
+    "prod",
     "random_bernoulli",
     "random_binomial",
     "random_normal",
@@ -102,26 +121,113 @@ _OWN = [
     "random_uniform_variable",
     "relu",
     "repeat",
+    "repeat_elements",
     "reset_uids",
+    "reshape",
+    "reverse",
+    "round",
     "set_image_dim_ordering",
     "set_learning_phase",
     "set_session",
     "set_value",
     "shape",
+    "sigmoid",
+    "sign",
+    "sin",
     "slice",
+    "softmax",
+    "softplus",
+    "softsign",
     "sparse_categorical_crossentropy",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "std",
+    "stop_gradient",
+    "sum",
     "switch",
+    "tanh",
+    "tile",
     "to_dense",
+    "transpose",
     "truncated_normal",
     "update",
     "update_add",
     "update_sub",
+    "var",
     "variable",
     "zeros",
+    "zeros_like",
 ]
-__all__ = list({*_SAME, *_RENAMED, *_OWN})
+
+# Functions of `gazelle.ops` that have the same name and arguments.
+abs = ops.abs
+all = ops.all
+any = ops.any
+argmax = ops.argmax
+argmin = ops.argmin
+cast = ops.cast
+clip = ops.clip
+concatenate = ops.concatenate
+cos = ops.cos
+cumprod = ops.cumprod
+cumsum = ops.cumsum
+elu = ops.elu
+equal = ops.equal
+exp = ops.exp
+expand_dims = ops.expand_dims
+greater = ops.greater
+greater_equal = ops.greater_equal
+hard_sigmoid = ops.hard_sigmoid
+less = ops.less
+less_equal = ops.less_equal
+log = ops.log
+logsumexp = ops.logsumexp
+max = ops.max
+maximum = ops.maximum
+mean = ops.mean
+min = ops.min
+minimum = ops.minimum
+not_equal = ops.not_equal
+one_hot = ops.one_hot
+ones_like = ops.ones_like
+prod = ops.prod
+reshape = ops.reshape
+round = ops.round
+sigmoid = ops.sigmoid
+sign = ops.sign
+sin = ops.sin
+softmax = ops.softmax
+softplus = ops.softplus
+softsign = ops.softsign
+sqrt = ops.sqrt
+square = ops.square
+squeeze = ops.squeeze
+stack = ops.stack
+std = ops.std
+stop_gradient = ops.stop_gradient
+sum = ops.sum
+tanh = ops.tanh
+tile = ops.tile
+transpose = ops.transpose
+var = ops.var
+zeros_like = ops.zeros_like
+
+# Functions that have another name today.
+permute_dimensions = ops.transpose
+pow = ops.power
+repeat_elements = ops.repeat
+reverse = ops.flip
 
 epsilon = config.epsilon
+
+
+def backend() -> str:
+    """`"tensorflow"`, which scripts ask for; `"jax"` where KERAS_BACKEND says so."""
+    return "jax" if os.environ.get("KERAS_BACKEND") == "jax" else "tensorflow"
+
+
 ctc_batch_cost = _outside("backend.ctc_batch_cost")
 
 
@@ -516,6 +622,7 @@ def learning_phase() -> int:
 
 def set_learning_phase(value: int) -> None:
     """Set what `learning_phase` returns. Layers go by `training=`, which `fit` sets."""
+    tell("K.set_learning_phase()", "layer(x, training=True); predict never trains")
     _phase[0] = int(value)
 
 
@@ -539,6 +646,11 @@ def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
 def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
     """`alt` in training, else `x`."""
     return in_train_phase(alt, x, training)
+
+
+def _get_available_gpus() -> list[str]:
+    """The names of the GPUs that are used."""
+    return [str(device) for device in jax.devices() if device.platform == "gpu"]
 
 
 def get_session() -> Any:

@@ -35,6 +35,9 @@ class ModelCheckpoint(callbacks.ModelCheckpoint):
             tell("ModelCheckpoint(period=)", "ModelCheckpoint(save_freq=)")
         super().__init__(os.fspath(filepath), *args, **kwargs)
 
+    def _check_filepath(self) -> None:
+        """Every path will do: `save` and `save_weights` of an old script take any."""
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Save after every `period`-th epoch."""
         self._ended += 1

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from gazelle import models
 from gazelle._core.packages import need
-from gazelle.compat._models import FOLDER_FILE
+from gazelle.compat._saving import loads_anything
 from gazelle.compat._telling import tell
 from gazelle.models import Sequential, model_from_json
 
-__all__ = ["load_model", "model_from_config", "model_from_yaml"]
+__all__ = ["load_model", "model_from_config", "model_from_yaml", "save_model"]
 
 
-def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, **rest: Any) -> Any:
-    """`load_model` that also takes a folder that a script saved to."""
-    if isinstance(filepath, str | os.PathLike) and os.path.isdir(filepath):
-        inside = os.path.join(filepath, FOLDER_FILE)
-        if os.path.exists(inside):
-            filepath = inside
-    return models.load_model(filepath, custom_objects, compile, **rest)
+load_model = loads_anything(models.load_model)
+
+
+def save_model(model: Any, filepath: Any, *args: Any, **kwargs: Any) -> None:
+    """`model.save(filepath)`."""
+    model.save(filepath, *args, **kwargs)
 
 
 def model_from_config(config: Any, custom_objects: Any = None) -> Any:

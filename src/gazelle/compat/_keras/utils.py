@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
+import codecs
 import inspect
 import marshal
 import types
@@ -46,8 +48,8 @@ def has_arg(fn: Callable[..., Any], name: str, accept_all: bool = False) -> bool
 
 
 def func_dump(func: Any) -> tuple[str, Any, Any]:
-    """The code, the defaults and the closure of a function, as Keras 2 wrote them."""
-    code = marshal.dumps(func.__code__).decode("raw_unicode_escape")
+    """The code (base64), the defaults and the closure of a function, as Keras 2 wrote them."""
+    code = codecs.encode(marshal.dumps(func.__code__), "base64").decode("ascii")
     closure = tuple(cell.cell_contents for cell in func.__closure__) if func.__closure__ else None
     return code, func.__defaults__, closure
 
@@ -56,11 +58,15 @@ def func_load(code: Any, defaults: Any = None, closure: Any = None, globs: Any =
     """A function from `func_dump`. It runs code: never call it on what a file holds."""
     if isinstance(code, tuple | list):
         code, defaults, closure = code
+        defaults = tuple(defaults) if isinstance(defaults, list) else defaults
+    try:
+        dumped = codecs.decode(code.encode("ascii"), "base64")
+    except (UnicodeEncodeError, binascii.Error):  # before Keras 2.1.2
+        dumped = code.encode("raw_unicode_escape")
+    compiled = marshal.loads(dumped)
     cells = None if closure is None else tuple(_as_cell(value) for value in closure)
-    compiled = marshal.loads(code.encode("raw_unicode_escape"))
-    return types.FunctionType(
-        compiled, globals() if globs is None else globs, compiled.co_name, defaults, cells
-    )
+    names = globals() if globs is None else globs
+    return types.FunctionType(compiled, names, compiled.co_name, defaults, cells)
 
 
 def _as_cell(value: Any) -> Any:
@@ -80,6 +86,8 @@ def slice_arrays(arrays: Any, start: Any = None, stop: int | None = None) -> Any
         start: The first row, or a list of rows.
         stop: The row after the last.
     """
+    if arrays is None:
+        return [None]
     rows = start if hasattr(start, "__len__") else slice(start, stop)
     if isinstance(arrays, list):
         return [None if array is None else np.asarray(array)[rows] for array in arrays]
