@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from jax.core import Tracer
 
 from gazelle import constraints, initializers, layers
 from gazelle.compat._arguments import modern_function
@@ -110,6 +111,8 @@ def add_metric(self: Layer, value: Any, aggregation: str | None = None, name: st
 
         known[name] = Mean(name=name)
         setattr(self, f"_metric_{name}", known[name])
+        if isinstance(value, Tracer):  # the call is followed for its shapes; nothing is counted
+            return
     known[name].update_state(value)
 
 

@@ -236,9 +236,18 @@ class StepMethods(Layer):
 
     @property
     def optimizer(self) -> Any:
-        """The optimizer; None before `compile`."""
+        """The optimizer: that of `compile`, before it the one that was set; None where none was."""
         settings = self._trainer.settings
-        return None if settings is None else settings.optimizer
+        given = vars(self).get("_given_optimizer")
+        return given if settings is None else settings.optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: Any) -> None:
+        if self._trainer.settings is not None:
+            raise AttributeError(
+                "The optimizer of a compiled model cannot be replaced; compile the model again."
+            )
+        self._given_optimizer = optimizer
 
     @property
     def metrics_variables(self) -> list[Variable]:
