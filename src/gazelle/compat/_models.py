@@ -20,7 +20,7 @@ from gazelle.compat._saving import (
 )
 from gazelle.compat._telling import tell
 from gazelle.metrics import Metric
-from gazelle.models import Model, Sequential
+from gazelle.models import Functional, Model, Sequential
 from gazelle.models._trainable import Trainable
 
 _METHODS = [
@@ -41,9 +41,8 @@ def install_models(patches: Patches) -> None:
         to_yaml, reset_states,
     ):  # fmt: skip
         patches.attribute(Trainable, function.__name__, function)
-    for cls in (Model, Sequential):
-        changed = _with_old_arguments(cls.__init__)
-        patches.attribute(cls, "__init__", changed)
+    for cls in (Model, Functional, Sequential):
+        patches.attribute(cls, "__init__", _with_old_arguments(cls.__init__))
     patches.attribute(Model, "__new__", staticmethod(_new_model(Model.__new__)))
     patches.attribute(Model, "input_names", property(lambda model: _names(model.inputs)))
     patches.attribute(Model, "state_updates", property(lambda model: []))
@@ -63,6 +62,8 @@ def as_data(data: Any, *, targets: bool = False) -> Any:
     """
     if targets and hasattr(data, "toarray"):
         return data.toarray()
+    if targets and isinstance(data, list):
+        data = [part.toarray() if hasattr(part, "toarray") else part for part in data]
     if isinstance(data, list | tuple) and len(data) > 0 and _is_numbers(data):
         return np.array(data)
     if isinstance(data, tuple):  # validation_data
