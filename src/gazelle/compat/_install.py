@@ -21,12 +21,16 @@ from gazelle.compat._modules import (
 )
 from gazelle.compat._optimizers import install_optimizers
 from gazelle.compat._patches import Patches
+from gazelle.compat.tensorflow import tensorflow_module
+from gazelle.compat.tensorflow._arrays import install_arrays
+from gazelle.compat.tensorflow._steps import install_steps
 
 # Top-level module -> what answers for those below it.
 _SERVED = {
     **dict.fromkeys(("keras", "keras_core", "tf_keras"), keras_module),
     "keras_preprocessing": preprocessing_module,
     "scikeras": scikeras_module,
+    "tensorflow": tensorflow_module,
 }
 
 _patches: Patches | None = None
@@ -60,6 +64,8 @@ def install() -> None:
     install_optimizers(_patches)
     install_logs(_patches)
     install_models(_patches)
+    install_arrays(_patches)
+    install_steps(_patches)
 
 
 def uninstall() -> None:

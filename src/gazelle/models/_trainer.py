@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gazelle._core.console import say
-from gazelle._core.errors import StateError
+from gazelle._core.errors import CheckWarning, StateError
 from gazelle._core.lending import Guard
 from gazelle._core.symbolic import map_structure
 from gazelle._core.variable import Variable
@@ -19,6 +20,7 @@ from gazelle._engine.compile_cache import enable_compile_cache
 from gazelle._engine.engine import Engine
 from gazelle._engine.interrupt import Interrupt
 from gazelle._engine.nonfinite import why_ended
+from gazelle._engine.own_steps import OwnSteps
 from gazelle._engine.predicting import Shortcut, predict
 from gazelle._engine.preflight import check_before_training, weigh_classes
 from gazelle._engine.progress import Progress, steps_before
@@ -33,6 +35,7 @@ from gazelle.models._engines import (
     checked_settings,
     make_engine,
     make_predictor,
+    output_spec,
     with_scaled_loss,
 )
 from gazelle.models._fit_arguments import verbosity, within_steps
@@ -172,17 +175,40 @@ class Trainer:
         """Set whether steps run operation by operation."""
         self._eager = bool(value)
 
-    def _engine_for(self, feed: Feed) -> Engine:
-        """The engine for data of these shapes; builds model, losses and metrics on first use."""
+    def _engine_for(self, feed: Feed, step: str = "test_step") -> Engine:
+        """The engine for data of these shapes; builds model, losses and metrics on first use.
+
+        Args:
+            feed: The data.
+            step: The step that it is for.
+        """
         settings = self.required_settings()
         x, y, _ = feed.spec
         with self._making.lock:
             enable_compile_cache()
-            predictions = self.model._output_spec(x)
+            predictions = output_spec(self.model, x)
             engine = self.engine
             if engine is None or not self._is_current(engine):
                 engine = self.engine = make_engine(self.model, settings, predictions, y)
+            if isinstance(engine.steps, OwnSteps) and not self._eager:
+                self._follow(engine.steps, step, feed)
+                if not self._is_current(engine):  # it has built layers
+                    engine = self.engine = make_engine(self.model, settings, predictions, y)
+                    self._follow(engine.steps, step, feed)
             return engine
+
+    def _follow(self, steps: Any, step: str, feed: Feed) -> None:
+        """Follow the model's own step before it is compiled, or let it run as it is."""
+        reason = steps.follow(step, feed.spec)
+        if reason is None:
+            return
+        self._eager = True
+        warnings.warn(
+            f"{step} of {type(self.model).__name__} cannot be compiled, and runs operation by"
+            f" operation: {reason}",
+            CheckWarning,
+            stacklevel=5,
+        )
 
     def _predicting_engine(self, x: Any) -> Engine:
         """An engine for predictions: the compiled one, or a bare one for a model without."""
@@ -211,9 +237,9 @@ class Trainer:
         Returns:
             The history.
         """
-        engine = self._engine_for(data.training)
+        engine = self._engine_for(data.training, "train_step")
         if data.validation is not None:
-            self.model._output_spec(data.validation.spec[0])  # refuses data of other shapes
+            engine = self._engine_for(data.validation)  # refuses data of other shapes
         if data.class_weight is not None:
             weigh_classes(engine, data.training, data.class_weight)
         layers = self.model._output_layers()
@@ -326,7 +352,7 @@ class Trainer:
 
     def train_on_batch(self, feed: ArrayFeed, class_weight: Any, return_dict: bool) -> Any:
         """One training step on all samples of a feed; see `Model.train_on_batch`."""
-        engine = self._engine_for(feed)
+        engine = self._engine_for(feed, "train_step")
         if class_weight is not None:
             weigh_classes(engine, feed, class_weight)
         check_before_training(engine, feed, None, self.model._output_layers())

@@ -655,7 +655,7 @@ def _get_available_gpus() -> list[str]:
 
 def get_session() -> Any:
     """A session of TensorFlow 1, whose `run` gives values."""
-    from gazelle.compat._sessions import Session
+    from gazelle.compat.tensorflow._legacy import Session
 
     return Session()
 
