@@ -246,7 +246,7 @@ class _Modernizer(cst.CSTTransformer):
             elif name == "decay" and renamed.arguments.get("lr") == "learning_rate":
                 self._note(
                     original,
-                    "decay= is left: write learning_rate=schedules.InverseTimeDecay(rate, 1, decay)",
+                    "decay= is left: write learning_rate=InverseTimeDecay(rate, 1, decay)",
                 )
             args.append(arg)
         if args and len(args) < len(updated.args):

@@ -27,7 +27,7 @@ _METHODS = [
     "compile", "fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "save",
     "save_weights", "load_weights", "summary",
 ]  # fmt: skip
-_DATA = ("x", "y", "validation_data", "sample_weight")
+_DATA = ("x", "y", "sample_weight")
 
 
 def install_models(patches: Patches) -> None:
@@ -66,8 +66,13 @@ def as_data(data: Any, *, targets: bool = False) -> Any:
         data = [part.toarray() if hasattr(part, "toarray") else part for part in data]
     if isinstance(data, list | tuple) and len(data) > 0 and _is_numbers(data):
         return np.array(data)
-    if isinstance(data, tuple):  # validation_data
-        return tuple(as_data(part) for part in data)
+    return data
+
+
+def _validation(data: Any) -> Any:
+    """`(x, y)` whose parts may be lists."""
+    if isinstance(data, tuple | list) and len(data) in (2, 3):
+        return tuple(as_data(part, targets=index == 1) for index, part in enumerate(data))
     return data
 
 
@@ -90,6 +95,8 @@ def _with_lists(method: Callable[..., Any]) -> Callable[..., Any]:
             key: as_data(arg, targets=key == "y") if key in _DATA else arg
             for key, arg in kwargs.items()
         }
+        if "validation_data" in kwargs:
+            kwargs["validation_data"] = _validation(kwargs["validation_data"])
         return method(self, *args, **kwargs)
 
     return call
@@ -131,13 +138,33 @@ def _for_every_output(model: Any, metrics: Any) -> Any:
     return [list(metrics) for _ in outputs]
 
 
+def _with_show_accuracy(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method with `show_accuracy=True`: what Keras had before `compile` took metrics."""
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        wanted = [kwargs.pop(name, False) for name in ("show_accuracy", "accuracy")]
+        if any(wanted):
+            tell("show_accuracy=True", "compile(metrics=['accuracy'])")
+            settings = self.get_compile_config()
+            if settings is not None and not settings.get("metrics"):
+                self.compile(optimizer=self.optimizer, loss=self.loss, metrics=["accuracy"])
+        return method(self, *args, **kwargs)
+
+    return call
+
+
+def _data_method(method: Callable[..., Any]) -> Callable[..., Any]:
+    return _with_show_accuracy(_with_lists(method))
+
+
 _PREPARED: dict[str, Callable[..., Any]] = {
     "compile": _with_single_metrics,
-    "fit": lambda fit: _with_lists(with_validation_data(fit)),
-    "evaluate": _with_lists,
+    "fit": lambda fit: _data_method(with_validation_data(fit)),
+    "evaluate": _data_method,
     "predict": _with_lists,
-    "train_on_batch": _with_lists,
-    "test_on_batch": _with_lists,
+    "train_on_batch": _data_method,
+    "test_on_batch": _data_method,
     "save": saves_anywhere,
     "save_weights": saves_weights_anywhere,
     "load_weights": loads_weights_anywhere,

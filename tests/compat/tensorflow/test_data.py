@@ -252,7 +252,9 @@ def make_model(keras):
     [
         lambda tf, x, y: tf.data.Dataset.from_tensor_slices((x, y)).batch(16),
         lambda tf, x, y: tf.data.Dataset.from_tensor_slices((x, y)).cache().batch(16).prefetch(2),
-        lambda tf, x, y: tf.data.Dataset.from_tensor_slices((x, y)).batch(16).map(lambda a, b: (a, b)),
+        lambda tf, x, y: (
+            tf.data.Dataset.from_tensor_slices((x, y)).batch(16).map(lambda a, b: (a, b))
+        ),
         lambda tf, x, y: tf.data.Dataset.zip(
             (tf.data.Dataset.from_tensor_slices(x), tf.data.Dataset.from_tensor_slices(y))
         ).batch(16),

@@ -165,14 +165,10 @@ __all__ = [
 abs = ops.abs
 all = ops.all
 any = ops.any
-argmax = ops.argmax
-argmin = ops.argmin
 cast = ops.cast
 clip = ops.clip
 concatenate = ops.concatenate
 cos = ops.cos
-cumprod = ops.cumprod
-cumsum = ops.cumsum
 elu = ops.elu
 equal = ops.equal
 exp = ops.exp
@@ -489,7 +485,7 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
         `(samples, rest of x, rest of y)`, with a last axis of 1 where nothing is left.
     """
     if axes is None:
-        axes = (len(x.shape) - 1, max(len(y.shape) - 2, 1))
+        axes = (len(x.shape) - 1, len(y.shape) - 2 if len(y.shape) > 2 else 1)
     a, b = (axes, axes) if isinstance(axes, int) else axes
     letters = "abcdefghijklmnopqrstuvw"
     of_x = list("z" + letters[: len(x.shape) - 1])
@@ -499,6 +495,26 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     rest += [c for i, c in enumerate(of_y) if i not in (0, b % len(of_y))]
     out = ops.einsum(f"{''.join(of_x)},{''.join(of_y)}->z{''.join(rest)}", x, y)
     return out if rest else ops.expand_dims(out, 1)
+
+
+def argmax(x: Any, axis: int = -1) -> Any:
+    """The place of the largest value along an axis."""
+    return ops.argmax(x, axis=axis)
+
+
+def argmin(x: Any, axis: int = -1) -> Any:
+    """The place of the smallest value along an axis."""
+    return ops.argmin(x, axis=axis)
+
+
+def cumsum(x: Any, axis: int = 0) -> Any:
+    """The sums of the values so far along an axis."""
+    return ops.cumsum(x, axis=axis)
+
+
+def cumprod(x: Any, axis: int = 0) -> Any:
+    """The products of the values so far along an axis."""
+    return ops.cumprod(x, axis=axis)
 
 
 def flatten(x: Any) -> Any:
