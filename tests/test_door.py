@@ -18,6 +18,7 @@ ROOMS = [
     "config",
     "constraints",
     "datasets",
+    "distribution",
     "dtype_policies",
     "errors",
     "initializers",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from gazelle import config as config
     from gazelle import constraints as constraints
     from gazelle import datasets as datasets
+    from gazelle import distribution as distribution
     from gazelle import dtype_policies as dtype_policies
     from gazelle import errors as errors
     from gazelle import initializers as initializers
@@ -71,6 +72,7 @@ else:
         "config",
         "constraints",
         "datasets",
+        "distribution",
         "dtype_policies",
         "errors",
         "initializers",
