@@ -15,6 +15,7 @@ ROOMS = [
     "activations",
     "backend",
     "callbacks",
+    "compat",
     "config",
     "constraints",
     "datasets",

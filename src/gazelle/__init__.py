@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from gazelle import activations as activations
     from gazelle import backend as backend
     from gazelle import callbacks as callbacks
+    from gazelle import compat as compat
     from gazelle import config as config
     from gazelle import constraints as constraints
     from gazelle import datasets as datasets
@@ -69,6 +70,7 @@ else:
         "activations",
         "backend",
         "callbacks",
+        "compat",
         "config",
         "constraints",
         "datasets",

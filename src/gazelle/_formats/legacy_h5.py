@@ -241,7 +241,7 @@ Arrays = Mapping[str, Any]  # by their names
 
 def write_legacy(
     path: str | os.PathLike[str],
-    model_config: dict[str, Any],
+    model_config: dict[str, Any] | None,
     training_config: dict[str, Any] | None,
     layers: Mapping[str, Arrays],
     top_level: Arrays,
@@ -256,7 +256,7 @@ def write_legacy(
 
     Args:
         path: The file.
-        model_config: `{"class_name", "config"}` of the model.
+        model_config: `{"class_name", "config"}` of the model; None for the weights alone.
         training_config: The arguments of `compile`, as Keras writes them; None before it.
         layers: The arrays of each layer, in the order of the layers.
         top_level: The model's own arrays.
@@ -273,12 +273,9 @@ def write_legacy(
     check_target(target, overwrite)
     for name in layers:
         _check_group_name(name)
-    texts = {
-        "keras_version": KERAS_VERSION,
-        "backend": "jax",
-        "written_by": writer,
-        "model_config": json.dumps(model_config),
-    }
+    texts = {"keras_version": KERAS_VERSION, "backend": "jax", "written_by": writer}
+    if model_config is not None:
+        texts["model_config"] = json.dumps(model_config)
     if training_config is not None:
         texts["training_config"] = json.dumps(training_config)
     groups = [*layers.values(), top_level, optimizer]

@@ -57,6 +57,15 @@ LAYERS: dict[str, Renamed] = {
     "Dense": _DENSE,
     "Dropout": Renamed("Dropout", {"p": "rate"}),
     "GaussianDropout": Renamed("GaussianDropout", {"p": "rate"}),
+    "Embedding": Renamed(
+        "Embedding",
+        {
+            "init": "embeddings_initializer",
+            "W_regularizer": "embeddings_regularizer",
+            "W_constraint": "embeddings_constraint",
+        },
+        {"dropout": (0, None)},
+    ),
     "GaussianNoise": Renamed("GaussianNoise", {"sigma": "stddev"}),
     "InputLayer": Renamed(
         "InputLayer", {"batch_input_shape": "batch_shape", "input_dtype": "dtype"}
@@ -64,6 +73,7 @@ LAYERS: dict[str, Renamed] = {
     "LeakyReLU": Renamed("LeakyReLU", {"alpha": "negative_slope"}),
     "Model": Renamed("Functional"),
     "PReLU": Renamed("PReLU", {"init": "alpha_initializer"}),
+    "SpatialDropout1D": Renamed("SpatialDropout1D", {"p": "rate"}),
     "SyncBatchNormalization": _BATCH_NORMALIZATION,
     "ThresholdedReLU": Renamed("ReLU", {"theta": "threshold"}),
     "TimeDistributedDense": _DENSE,

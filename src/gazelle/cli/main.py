@@ -297,6 +297,33 @@ def compare(
     say(f"Comparison: {shown(command.comparison_page(folders, html))}")
 
 
+@app.command(
+    cls=Command,
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,
+    },
+)
+def run(
+    context: typer.Context,
+    program: Annotated[
+        Path,
+        typer.Argument(metavar="PROGRAM", help="A .py file or a notebook (.ipynb) for Keras."),
+    ],
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Say what of it Gazelle has and has not, without running it."),
+    ] = False,
+) -> int:
+    """Run a program for Keras 1, 2, 3 or tf.keras as it stands, with what follows as arguments."""
+    from gazelle.cli import programs as command
+
+    if check:
+        return command.check(program)
+    return command.run(program, context.args)
+
+
 @app.command(cls=Command)
 def inspect(
     file: Annotated[

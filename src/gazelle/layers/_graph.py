@@ -50,10 +50,18 @@ class Graph:
                         received=repr(tensor)[:80],
                         fix="start from x = Input(shape=...)",
                     )
+        self.terms: list[KerasTensor] = []  # of the training loss, computed beside the outputs
         self.nodes = nodes_between(self.flat_inputs, self.flat_outputs)
         if any(not is_input(tensor) for tensor in self.flat_inputs):
             self._start_anew()
-        self.operations = _operations_by_depth(self.flat_inputs, self.flat_outputs, self.nodes)
+        self._find_layers()
+        self.host = host_part(self.nodes, self.flat_inputs, self.flat_outputs)
+        self.input_names = [_layer_name(tensor) for tensor in self.flat_inputs]
+        self.output_names = [_layer_name(tensor) for tensor in self.flat_outputs]
+
+    def _find_layers(self) -> None:
+        ends = [*self.flat_outputs, *self.terms]
+        self.operations = _operations_by_depth(self.flat_inputs, ends, self.nodes)
         self.layers: list[Layer] = [op for op in self.operations if isinstance(op, Layer)]
         names = [op.name for op in self.operations]
         for repeated in sorted({n for n in names if names.count(n) > 1}):
@@ -62,9 +70,17 @@ class Graph:
                 "All operation names should be unique.",
                 fix="give the layers different names",
             )
-        self.host = host_part(self.nodes, self.flat_inputs, self.flat_outputs)
-        self.input_names = [_layer_name(tensor) for tensor in self.flat_inputs]
-        self.output_names = [_layer_name(tensor) for tensor in self.flat_outputs]
+
+    def add_term(self, tensor: KerasTensor) -> None:
+        """Compute a tensor of the graph beside the outputs, as a term of the training loss.
+
+        Raises:
+            StateError: The tensor does not come from the inputs.
+        """
+        self.nodes = nodes_between(self.flat_inputs, [*self.flat_outputs, *self.terms, tensor])
+        self.terms.append(tensor)
+        self._find_layers()
+        self.host = host_part(self.nodes, self.flat_inputs, [*self.flat_outputs, *self.terms])
 
     def _start_anew(self) -> None:
         """Replace each input that is a layer's output by an Input; repeat the calls behind it."""
@@ -81,12 +97,15 @@ class Graph:
         self.flat_inputs, self.flat_outputs = leaves(self.inputs), leaves(self.outputs)
         self.nodes = nodes_between(self.flat_inputs, self.flat_outputs)
 
-    def run(self, inputs: Any, masks: Any = None) -> Any:
+    def run(self, inputs: Any, masks: Any = None) -> tuple[Any, list[Any]]:
         """The outputs for arrays (or tracers, or symbolic tensors) in the structure of the inputs.
 
         Args:
             inputs: The arrays.
             masks: Their masks in the same structure; None for those that they carry.
+
+        Returns:
+            The outputs, and the values of the terms of the training loss.
 
         Raises:
             ShapeError: An input does not fit.
@@ -96,13 +115,13 @@ class Graph:
             for tensor, value in zip(self.host.border, inputs, strict=True):
                 inner = isinstance(value, Prepared)
                 values[id(tensor)] = value if inner else self._fitted(tensor, tensor.name, value)
-            return replay(self.host.rest, values, self.outputs)
+            return replay(self.host.rest, values, (self.outputs, self.terms))
         flat = self._flat_values(inputs)
         if any(mask is not None for mask in leaves(masks)):
             flat = list(map(carrying_mask, flat, self._flat_values(masks)))
         for tensor, name, value in zip(self.flat_inputs, self.input_names, flat, strict=True):
             values[id(tensor)] = self._fitted(tensor, name, value)
-        return replay(self.nodes, values, self.outputs)
+        return replay(self.nodes, values, (self.outputs, self.terms))
 
     def check(self, inputs: Any) -> None:
         """Refuse symbolic data that does not match the inputs.

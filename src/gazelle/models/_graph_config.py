@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
-from gazelle._core.errors import ArgumentError, short
+from gazelle._core.errors import ArgumentError, CheckWarning, short
 from gazelle._core.operation import KnownOperation, find_entry
 from gazelle._core.registry import deserialize, serialize
 from gazelle._core.symbolic import KerasTensor, Node, leaves, map_structure
@@ -27,6 +28,13 @@ def graph_config(graph: Graph) -> dict[str, Any]:
     Raises:
         ArgumentTypeError: A layer cannot be written into a config.
     """
+    if graph.terms:
+        warnings.warn(
+            f"The config of model {graph.name!r} does not hold what add_loss was given.",
+            CheckWarning,
+            stacklevel=3,
+        )
+        graph = Graph(graph.inputs, graph.outputs, graph.name)
     inside = {id(node) for node in graph.nodes}
     numbers: dict[int, int] = {}
     for operation in graph.operations:

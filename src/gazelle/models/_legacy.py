@@ -299,13 +299,7 @@ def save_legacy_model(
             received=f"save_own_variables in {type(layer).__name__}",
             fix="use a path that ends in .keras",
         )
-    names = [layer.name for layer in model.layers]
-    if len(set(names)) < len(names):
-        raise ArgumentError(
-            "Two layers have the same name, so a .h5 file cannot tell their weights apart.",
-            received=max(names, key=names.count),
-            fix="give one of them another name, or use a path that ends in .keras",
-        )
+    _check_names(model)
     warnings.warn(
         f"{path}: .h5 files are an old format of Keras. Save to a path that ends in .keras: it is"
         " verified, and holds more.",
@@ -325,6 +319,40 @@ def save_legacy_model(
         writer=f"gazelle {gazelle.__version__}",
         overwrite=overwrite,
     )
+
+
+def save_legacy_weights(model: Any, path: str, *, overwrite: bool = True) -> None:
+    """Write the weights alone, as Keras 2 did; `load_legacy_weights` reads them.
+
+    Args:
+        model: The model.
+        path: The file, whatever its name ends in.
+        overwrite: Whether to replace an existing file.
+
+    Raises:
+        ArgumentError: The file exists and `overwrite` is False, or a name cannot be written.
+    """
+    _check_names(model)
+    write_legacy(
+        path,
+        None,
+        None,
+        {layer.name: _weights(layer) for layer in model.layers},
+        _named_arrays(own_weights(model)),
+        {},
+        writer=f"gazelle {gazelle.__version__}",
+        overwrite=overwrite,
+    )
+
+
+def _check_names(model: Any) -> None:
+    names = [layer.name for layer in model.layers]
+    if len(set(names)) < len(names):
+        raise ArgumentError(
+            "Two layers have the same name, so a .h5 file cannot tell their weights apart.",
+            received=max(names, key=names.count),
+            fix="give one of them another name, or use a path that ends in .keras",
+        )
 
 
 def _weights(layer: Layer) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, overload
 
+import jax.numpy as jnp
+
 from gazelle._core import context
 from gazelle._core.errors import ArgumentError
 from gazelle._core.identity import unique
@@ -16,7 +18,7 @@ from gazelle._core.registry import (
     reading_config,
     serialize,
 )
-from gazelle._core.symbolic import KerasTensor, any_symbolic, map_structure
+from gazelle._core.symbolic import KerasTensor, any_symbolic, leaves, map_structure
 from gazelle.layers import Layer
 from gazelle.layers._arguments import symbolic_inputs
 from gazelle.layers._calling import infer_outputs
@@ -137,7 +139,10 @@ class Model(Trainable):
                 " training=None)` in the subclass, or make the model with Model(inputs=...,"
                 " outputs=...)."
             )
-        return self._graph.run(inputs, mask)
+        outputs, terms = self._graph.run(inputs, mask)
+        if terms:
+            super().add_loss([jnp.mean(term) for term in terms])
+        return outputs
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for inputs of `input_shape`, the batch axis included.
@@ -171,19 +176,31 @@ class Model(Trainable):
         return type(self).compute_output_shape is not Model.compute_output_shape
 
     def add_loss(self, loss: Any) -> None:
-        """Add a term to the training loss, in the `call` of a subclass.
+        """Add a term to the training loss.
+
+        Args:
+            loss: In the `call` of a subclass a scalar array, or a list of them. Of a model that is
+                described by its inputs and outputs a symbolic tensor that is computed from its
+                inputs, whose mean is added. A file of the model does not hold it.
 
         Raises:
-            NotImplementedError: The model is described by its inputs and outputs and runs no code
-                of its own.
+            NotImplementedError: An array for a model that is described by its inputs and outputs
+                and runs no code of its own.
+            StateError: A symbolic tensor that does not come from the model's inputs.
             ArgumentTypeError: `loss` is not an array.
         """
-        if self._graph is not None and context.current_layer() is not self:
-            raise NotImplementedError(
-                f"add_loss works in the call of a layer, not on the model {self.name!r}: put it"
-                " into a layer of your own."
-            )
-        super().add_loss(loss)
+        if self._graph is None or context.current_layer() is self:
+            super().add_loss(loss)
+            return
+        for term in leaves(loss):
+            if not isinstance(term, KerasTensor):
+                raise NotImplementedError(
+                    f"add_loss of the model {self.name!r} takes symbolic tensors that are computed"
+                    " from its inputs; an array would not change with the weights. Put the"
+                    " computation into the call of a layer of your own."
+                )
+            self._graph.add_term(term)
+            self._layers = self._graph.layers
 
     def _output_spec(self, x: Any) -> Any:
         """The outputs for symbolic data `x`; builds the model if this is the first call."""

@@ -215,7 +215,7 @@ class Sequential(Model):
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The output of the last layer."""
         if self._graph is not None:
-            return self._graph.run(inputs, mask)
+            return super().call(inputs, training, mask)
         if mask is not None:
             inputs = map_structure(carrying_mask, inputs, mask)
         for layer in self._layers:

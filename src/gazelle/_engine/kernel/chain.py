@@ -120,7 +120,7 @@ class Chain(NamedTuple):
 
 def chain_of(graph: Graph | None) -> Chain | None:
     """The chain that a graph is; None for any other graph, and for a model without one."""
-    if graph is None or isinstance(graph.inputs, dict):
+    if graph is None or isinstance(graph.inputs, dict) or graph.terms:
         return None
     if len(graph.flat_inputs) != 1:
         return None

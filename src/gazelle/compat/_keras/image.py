@@ -1,0 +1,3 @@
+"""Names of `keras.preprocessing.image`."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Names of `keras.optimizers`."""
+
+__all__: list[str] = []
