@@ -356,10 +356,9 @@ class Trainer:
         if class_weight is not None:
             weigh_classes(engine, feed, class_weight)
         check_before_training(engine, feed, None, self.model._output_layers())
-        build_optimizer(engine, self.model.name)
-        batch = feed.on_device()
         with engine.session():
-            logs = engine.train_batch(batch, fresh=True, eager=self.runs_eagerly)
+            build_optimizer(engine, self.model.name)
+            logs = engine.train_batch(feed.on_device(), fresh=True, eager=self.runs_eagerly)
             results = engine.read_logs(logs)
         return _results(engine, results, return_dict)
 
@@ -388,14 +387,16 @@ class Trainer:
         engine = self._predicting_engine(feed.spec[0])
         listed = self._listed(callbacks, verbose, feed)
         self.stop_predicting = False
-        outputs = predict(
-            engine,
-            feed,
-            listed,
-            eager=self.runs_eagerly,
-            steps_per_execution=1 if self.settings is None else self.settings.steps_per_execution,
-            stopped=lambda: self.stop_predicting,
-        )
+        group = 1 if self.settings is None else self.settings.steps_per_execution
+        with engine.state.scope():
+            outputs = predict(
+                engine,
+                feed,
+                listed,
+                eager=self.runs_eagerly,
+                steps_per_execution=group,
+                stopped=lambda: self.stop_predicting,
+            )
         self._keep_shortcut(engine, x)
         return outputs
 
@@ -406,7 +407,9 @@ class Trainer:
             return outputs
         feed = ArrayFeed(self.model._prepared(x))
         engine = self._predicting_engine(feed.spec[0])
-        outputs = engine.predict_batch(map_structure(to_device, feed.x), eager=self.runs_eagerly)
+        with engine.state.scope():
+            batch = map_structure(to_device, feed.x)
+            outputs = engine.predict_batch(batch, eager=self.runs_eagerly)
         self._keep_shortcut(engine, x)
         return map_structure(np.array, outputs)
 
@@ -422,7 +425,8 @@ class Trainer:
         A model of a user's own class may change in ways that are not seen here.
         """
         runs_graph = self.model._runs_graph and self.model.graph_on_host is None
-        if runs_graph and isinstance(x, np.ndarray) and not self.runs_eagerly:
+        on_one_device = engine.state.distribution is None
+        if runs_graph and on_one_device and isinstance(x, np.ndarray) and not self.runs_eagerly:
             self._shortcut = Shortcut(engine, self.model._graph, x)
 
     def _listed(
