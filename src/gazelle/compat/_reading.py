@@ -188,7 +188,9 @@ class Survey(cst.CSTVisitor):
         try:
             value = getattr(room(there), name)
         except (AttributeError, ImportError) as error:
-            self._note(node, "unknown", f"keras.{path}", str(error).splitlines()[0])
+            said = str(error).splitlines()[0]
+            start = said.find("Did you mean")
+            self._note(node, "unknown", f"keras.{path}", said[max(start, 0) :])
             return
         if isinstance(type(value), type) and isinstance(value, OutOfScope):
             self._note(node, "outside", f"keras.{path}", "it is not for dense networks")
