@@ -236,9 +236,12 @@ class StepMethods(Layer):
 
     @property
     def optimizer(self) -> Any:
-        """The optimizer; None before `compile`."""
-        settings = self._trainer.settings
-        return None if settings is None else settings.optimizer
+        """The optimizer; None before `compile`. Another may be assigned at any time."""
+        return self._trainer.optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: Any) -> None:
+        self._trainer.set_optimizer(value)
 
     @property
     def metrics_variables(self) -> list[Variable]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gazelle import optimizers
 from gazelle._core.console import say
 from gazelle._core.errors import CheckWarning, StateError
 from gazelle._core.lending import Guard
@@ -111,6 +112,7 @@ class Trainer:
     def __init__(self, model: Trainable):
         self.model = model
         self.settings: CompileSettings | None = None
+        self._optimizer: Any = None  # what was assigned to a model that is not compiled
         self.history: History | None = None
         self.fit_in_progress = FitInProgress()
         self._eager = False
@@ -125,6 +127,7 @@ class Trainer:
         """The trainer of a copy of the model: the same settings and history, no programs."""
         trainer = Trainer(model)
         trainer.settings, trainer.history = self.settings, self.history
+        trainer._optimizer = self._optimizer
         trainer._eager = self._eager
         return trainer
 
@@ -150,6 +153,19 @@ class Trainer:
             check_against_graph(settings, self.model._graph)
         self.settings, self.engine, self._shortcut = settings, None, None
         self._eager = settings.run_eagerly
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer of `compile`, or what was assigned without it."""
+        return self._optimizer if self.settings is None else self.settings.optimizer
+
+    def set_optimizer(self, value: Any) -> None:
+        """Go on with another optimizer; a model that is not compiled only keeps it."""
+        if self.settings is None:
+            self._optimizer = value
+            return
+        settings = replace(self.settings, optimizer=optimizers.get(value))
+        self.settings, self.engine, self._shortcut = settings, None, None
 
     def required_settings(self) -> CompileSettings:
         """The arguments of `compile`.
