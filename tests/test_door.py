@@ -19,6 +19,7 @@ ROOMS = [
     "config",
     "constraints",
     "datasets",
+    "distribution",
     "dtype_policies",
     "errors",
     "initializers",

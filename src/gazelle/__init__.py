@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the same names once more, for editors and type checkers
     from gazelle import config as config
     from gazelle import constraints as constraints
     from gazelle import datasets as datasets
+    from gazelle import distribution as distribution
     from gazelle import dtype_policies as dtype_policies
     from gazelle import errors as errors
     from gazelle import initializers as initializers
@@ -73,6 +74,7 @@ else:
         "config",
         "constraints",
         "datasets",
+        "distribution",
         "dtype_policies",
         "errors",
         "initializers",

@@ -111,6 +111,7 @@ class _Walk:
             raise _Unknown
         name = variable.name if variable.trainable else None  # weight decay looks at names
         kept = (name, variable.shape, variable.dtype, variable.trainable, variable.autocast)
+        kept = (*kept, variable.sharding)
         return "variable", place, *kept, self.describe((variable.regularizer, variable.constraint))
 
     def _object(self, value: Any) -> Hashable:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gazelle._core import context
+from gazelle._core import context, layouts
 from gazelle._core.dtypes import is_float, standardize_dtype
 from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle._core.lending import Guard, borrowed_here, check_process, note_use
@@ -33,7 +33,8 @@ class Variable:
         aggregation: How replicas would be joined; kept for Keras's sake, as is `synchronization`.
         synchronization: See `aggregation`.
         name: A short name without `/`; automatic when None.
-        layout: A layout over several devices; not supported, must be None.
+        layout: How it is divided among several devices: a `distribution.TensorLayout`, a sharding
+            of JAX's, or another variable whose layout it has; that of the distribution when None.
         regularizer: Penalty on the value that the owner adds to the loss, or None.
         constraint: Projection applied after each optimizer update, or None.
         path: The name with its owners', `model/dense/kernel`; the names of the open scopes
@@ -41,8 +42,9 @@ class Variable:
 
     Raises:
         ArgumentError: A callable initializer without a shape, a name with `/`, an unknown
-            aggregation, or a layout.
+            aggregation.
         UnknownNameError: No initializer has that name.
+        ShapeError: `shape` is not that of the value, or the layout does not fit it.
     """
 
     __array_priority__ = 100  # `array * variable` is an array of JAX, also for one of NumPy
@@ -58,14 +60,14 @@ class Variable:
         aggregation: str | None = "none",
         synchronization: str | None = "auto",
         name: str | None = None,
-        layout: None = None,
+        layout: Any = None,
         *,
         regularizer: Callable[..., Any] | None = None,
         constraint: Callable[..., Any] | None = None,
         path: str | None = None,
         overwrite_with_gradient: bool = False,
     ):
-        _check_arguments(name, aggregation, layout)
+        _check_arguments(name, aggregation)
         if isinstance(initializer, str):
             initializer = named("keras.initializers", initializer)
         Variable.made += 1
@@ -78,6 +80,9 @@ class Variable:
         self.regularizer = regularizer
         self.constraint = constraint
         self.overwrite_with_gradient = overwrite_with_gradient
+        self.layout = layout
+        self.distribution: layouts.Distribution | None = None
+        self.sharding: jax.sharding.Sharding | None = None  # on several devices
         is_new = False
         if callable(initializer):
             if shape is None:
@@ -114,6 +119,11 @@ class Variable:
                 expected=tuple(shape),
                 received=self.shape,
             )
+        if (distribution := layouts.current()) is not None:
+            self.lay_out(distribution)
+        elif layout is not None and not isinstance(layout, Variable):
+            self.sharding = layouts.sharding_of(layout)
+            self._own = self._placed(self._own)
 
     @property
     def value(self) -> jax.Array:
@@ -149,7 +159,7 @@ class Variable:
         if self in here.values or here.notes_all:
             here.values[self] = value
         else:
-            self._own = value
+            self._own = self._placed(value)
 
     @property
     def ndim(self) -> int:
@@ -184,6 +194,7 @@ class Variable:
         if self in borrowed_here.values or borrowed_here.notes_all:
             self._value = value
             return value
+        value = self._placed(value)
         with self.guard.lock:
             self._own = value
             self._lent = True  # the caller may hold this very array, which is given back too
@@ -208,16 +219,36 @@ class Variable:
         Args:
             copy: Whether to lend a copy in any case.
         """
-        return jnp.asarray(np.array(self._own)) if copy or self._lent else self._own
+        return self._placed(jnp.asarray(np.array(self._own))) if copy or self._lent else self._own
 
     def take(self, array: np.ndarray) -> None:
         """Replace the value with an array of the same shape and dtype that nothing else holds."""
         with self.guard.lock:
-            self._own, self._lent = jnp.asarray(array), False
+            self._own, self._lent = self._placed(jnp.asarray(array)), False
 
     def restore(self, value: jax.Array) -> None:
         """Put a program's result in, an array that nothing else holds."""
-        self._own, self._lent = value, False
+        self._own, self._lent = self._placed(value), False
+
+    def lay_out(self, distribution: layouts.Distribution) -> None:
+        """Divide the value among the devices of a distribution, unless that is done already."""
+        if self.distribution is distribution:
+            return
+        if isinstance(self.layout, Variable):
+            self.layout.lay_out(distribution)
+            sharding = self.layout.sharding
+        else:
+            sharding = layouts.sharding_of(distribution.get_variable_layout(self))
+        with self.guard.lock:
+            self._own = self._placed(self._own, sharding)
+            self.distribution, self.sharding = distribution, sharding
+
+    def _placed(self, value: Any, sharding: jax.sharding.Sharding | None = None) -> Any:
+        """A value on the devices of a sharding, the variable's own when None."""
+        sharding = sharding or self.sharding
+        if sharding is None:
+            return value
+        return layouts.placed(value, sharding, f"variable {self.path!r}")
 
     @property
     def current(self) -> jax.Array:
@@ -234,6 +265,13 @@ class Variable:
 
     def __jax_array__(self) -> jax.Array:
         return self.value
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy gets: it is on one device until it is laid out itself."""
+        if self.sharding is None:
+            return vars(self)
+        alone = {"_own": jnp.asarray(self.numpy()), "distribution": None, "sharding": None}
+        return {**vars(self), **alone}
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
@@ -374,7 +412,7 @@ def _unflatten(_: None, parts: Any) -> Any:
 jax.tree_util.register_pytree_node(Variable, lambda variable: ((variable.value,), None), _unflatten)
 
 
-def _check_arguments(name: Any, aggregation: Any, layout: Any) -> None:
+def _check_arguments(name: Any, aggregation: Any) -> None:
     if name is not None and (not isinstance(name, str) or "/" in name):
         raise ArgumentError("A variable's name must not hold '/'.", received=repr(name))
     if aggregation not in _AGGREGATIONS:
@@ -382,11 +420,4 @@ def _check_arguments(name: Any, aggregation: Any, layout: Any) -> None:
             "Invalid value for argument `aggregation`.",
             expected=f"one of {_AGGREGATIONS}",
             received=repr(aggregation),
-        )
-    if layout is not None:
-        raise ArgumentError(
-            "A variable's layout over several devices is not supported.",
-            expected="layout=None",
-            received=repr(layout),
-            fix="leave it out: the variable is on the default device",
         )

@@ -20,6 +20,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gazelle._core import layouts
 from gazelle._core.dtypes import floatx
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, DataError
 from gazelle._core.symbolic import KerasTensor, map_structure
@@ -491,12 +492,14 @@ def to_device(array: Any) -> Any:
     """
     if array is None:
         return None
-    dtype = device_dtype(array.dtype)
+    dtype, sharding = device_dtype(array.dtype), layouts.data_sharding()
     if isinstance(array, SparseRows):
         return sparse_to_device(array, dtype)
     if isinstance(array, np.ndarray):
-        return jax.device_put(array if array.dtype == dtype else aligned_cast(array, dtype))
-    return array if array.dtype == dtype else array.astype(dtype)
+        array = array if array.dtype == dtype else aligned_cast(array, dtype)
+        return jax.device_put(array, sharding)
+    array = array if array.dtype == dtype else array.astype(dtype)
+    return array if sharding is None else jax.device_put(array, sharding)
 
 
 def device_dtype(dtype: Any) -> np.dtype:

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from gazelle._core import layouts
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle._data.feeds import ArrayFeed, device_dtype, to_device
 from gazelle._data.memory import aligned_empty, is_aligned
@@ -332,9 +333,11 @@ class _Buffer:
         self._memory = map_structure(
             lambda array: _room_for(array, samples, batch_size, next(each)), arrays
         )
-        self.data: Any = jax.device_put(self._memory)
+        self._sharding = layouts.data_sharding()
+        self.data: Any = jax.device_put(self._memory, self._sharding)
         pairs = zip(jax.tree.leaves(self._memory), jax.tree.leaves(self.data), strict=True)
-        self._in_place = jax.default_backend() == "cpu" and all(
+        on_one_cpu = self._sharding is None and jax.default_backend() == "cpu"
+        self._in_place = on_one_cpu and all(
             array.unsafe_buffer_pointer() == memory.ctypes.data for memory, array in pairs
         )
 
@@ -347,7 +350,7 @@ class _Buffer:
             elif array is not None:
                 gather(np.asarray(array), rows, memory[:count])
         if not self._in_place:
-            self.data = jax.block_until_ready(jax.device_put(self._memory))
+            self.data = jax.block_until_ready(jax.device_put(self._memory, self._sharding))
 
 
 def gather(array: np.ndarray, rows: np.ndarray | slice, out: np.ndarray) -> None:

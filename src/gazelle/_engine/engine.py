@@ -84,6 +84,8 @@ class Engine:
     def session(self, *, fits: bool = False) -> Iterator[None]:
         """Within the block this thread alone trains and evaluates, since metrics have one state.
 
+        The variables are on the devices of the distribution, if there is one.
+
         Other threads wait, but not for a whole fit.
 
         Args:
@@ -106,7 +108,8 @@ class Engine:
         outer = self._is_fitting
         self._is_fitting = outer or fits
         try:
-            yield
+            with self.state.scope():
+                yield
         finally:
             self._is_fitting = outer
             self._busy.release()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from gazelle._core import layouts
 from gazelle._core.dtypes import dtype_policy, epsilon, floatx
 from gazelle._engine import kernel
 from gazelle._engine.compile_cache import without_compile_cache
@@ -55,7 +56,8 @@ _shared_lock = threading.Lock()
 
 def settings() -> tuple[Any, ...]:
     """The settings that a program depends on, JAX's and the kernel's, as they are here and now."""
-    return (*(getattr(jax.config, name) for name in (*_SETTINGS, *_DEBUGGING)), *kernel.settings())
+    of_jax = (getattr(jax.config, name) for name in (*_SETTINGS, *_DEBUGGING))
+    return (*of_jax, *kernel.settings(), layouts.key())
 
 
 class Programs:
@@ -104,7 +106,7 @@ class Programs:
             return program
         with self._tracing:
             if key not in self._own:
-                jitted = jax.jit(function, static_argnames=tuple(static), donate_argnums=0)
+                jitted = _jitted(function, state, tuple(static))
                 if any(getattr(jax.config, name) for name in _DEBUGGING):
                     self._own[key] = Program(functools.partial(jitted, **static), [])
                 else:
@@ -141,6 +143,14 @@ class Programs:
                 run = compiled()
                 place.program = Program(run, list(self._log_names()))
             return place.program
+
+
+def _jitted(function: Callable[..., Any], state: tuple[Any, ...], static: tuple[str, ...]) -> Any:
+    """`function` for JAX to compile; on several devices it returns values where they came from."""
+    where = None
+    if layouts.current() is not None and state[0]:
+        where = [value.sharding for value in state[0]], None
+    return jax.jit(function, static_argnames=static, donate_argnums=0, out_shardings=where)
 
 
 def _compiler(name: str, lower: Callable[[], Any]) -> Callable[[], Callable[..., Any]]:

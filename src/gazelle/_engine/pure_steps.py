@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from gazelle._core import layouts
 from gazelle._core.pure import borrowed
 from gazelle._core.symbolic import map_structure, samples_in
 from gazelle._core.variable import Variable, plain, values_of
@@ -117,7 +118,7 @@ class PureSteps:
         """Train on one batch."""
         variables = self._steps.state.variables
         with borrowed(variables, self._reset_metrics(variables, values, fresh)):
-            logs = self._steps.train(*batch)
+            logs = self._steps.train(*layouts.spread(batch))
             values = values_of(variables)
         return values, self._logs(variables, values, logs)
 
@@ -128,7 +129,7 @@ class PureSteps:
         variables, trainable = self._steps.state.tested, self._steps.state.trainable
         values = self._reset_metrics(variables, values, fresh)
         with borrowed(trainable, fixed), borrowed(variables, values):
-            logs = self._steps.test(*batch)
+            logs = self._steps.test(*layouts.spread(batch))
             values = values_of(variables)
         return values, self._logs(variables, values, logs)
 
@@ -141,7 +142,7 @@ class PureSteps:
         """
         variables = self._steps.state.predicted
         with borrowed(variables, values):
-            outputs = self._steps.predict(x)
+            outputs = self._steps.predict(layouts.spread(x))
             after = values_of(variables)
         changed = enumerate(zip(values, after, strict=True))
         return outputs, {place: new for place, (old, new) in changed if new is not old}
@@ -238,4 +239,4 @@ def _batch(data: Any, order: jax.Array | None, start: Any, size: int) -> Any:
             return jax.lax.dynamic_slice_in_dim(array, start, size)
         return array.at[rows].get(mode="promise_in_bounds")
 
-    return map_structure(take, data)
+    return layouts.spread(map_structure(take, data))

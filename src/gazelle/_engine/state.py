@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gazelle._core import layouts
 from gazelle._core.finite import all_finite
 from gazelle._core.identity import unique
 from gazelle._core.lending import check_process, guard_together
@@ -50,6 +52,8 @@ class State:
         self.slots = list(slots)
         self.metric_state = unique(metric_state)
         self.guard = guard_together(variable.guard for variable in self.variables)
+        laid_out = (variable.distribution for variable in self.variables)
+        self.distribution = next((one for one in laid_out if one is not None), None)
         self.mark: Any = None  # where the fit is, for whoever goes back to a copy
         self._kept: list[np.ndarray] = []  # by `keep`
         # For training, and for evaluation, which changes less.
@@ -77,6 +81,19 @@ class State:
     def predicted(self) -> list[Variable]:
         """What a prediction reads."""
         return [*self.trainable, *self.frozen]
+
+    def scope(self) -> AbstractContextManager[None]:
+        """A block in which the variables are on the devices of the distribution, if there is one.
+
+        It is that of the thread, or else the one that the variables were made for.
+        """
+        distribution = layouts.current() or self.distribution
+        if distribution is None:
+            return nullcontext()
+        self.distribution = distribution
+        for variable in self.variables:  # slots after the weights that they lie like
+            variable.lay_out(distribution)
+        return layouts.scope(distribution)
 
     def set_slots(self, slots: Sequence[Variable]) -> None:
         """Take the optimizer's variables, which are made after the engine."""

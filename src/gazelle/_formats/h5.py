@@ -227,18 +227,32 @@ def read_weights(
         ModelFileError: The file fails a check, cannot be read, or holds more than `max_bytes`.
     """
     with open_weights(path) as file:
-        total = sum(spec.nbytes for specs in file.specs.values() for spec in specs)
-        limit = (64 << 20) + 100 * _size(path) if max_bytes is None else max_bytes
-        if total > limit:
-            raise ModelFileError(
-                "h5-size",
-                file=file.label,
-                where="the arrays",
-                found=f"{total:,} bytes, more memory than allowed",
-                expected=f"at most {limit:,} bytes",
-                fix="pass max_bytes= if you trust the file",
-            )
+        check_total(file, _size(path), max_bytes)
         return {group: file.read(group) for group in file.specs}
+
+
+def check_total(file: WeightsFile, size: int, max_bytes: int | None = None) -> None:
+    """Refuse a file whose arrays need too much memory, before it is taken.
+
+    Args:
+        file: The file.
+        size: Its size in bytes.
+        max_bytes: Maximum memory; None for 64 MiB plus 100 times `size`.
+
+    Raises:
+        ModelFileError: They need more.
+    """
+    total = sum(spec.nbytes for specs in file.specs.values() for spec in specs)
+    limit = (64 << 20) + 100 * size if max_bytes is None else max_bytes
+    if total > limit:
+        raise ModelFileError(
+            "h5-size",
+            file=file.label,
+            where="the arrays",
+            found=f"{total:,} bytes, more memory than allowed",
+            expected=f"at most {limit:,} bytes",
+            fix="pass max_bytes= if you trust the file",
+        )
 
 
 def keyed(values: Sequence[Any] | Mapping[str, Any]) -> Iterable[tuple[str, Any]]:

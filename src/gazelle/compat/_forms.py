@@ -72,11 +72,12 @@ MODULES: dict[str, str] = {
 # Files of Keras 3 that scripts name by `keras.src`, each within a room.
 FILES = frozenset(
     {
-        "activation", "base_layer", "callback", "common", "constraint", "dense", "dropout", "embedding",
-        "functional", "generator", "initializer", "input_layer", "input_spec", "layer", "loss",
-        "losses", "metric", "metrics_utils", "model", "module_utils", "numerical_utils",
-        "object_registration", "optimizer", "python_utils", "regularizer", "saving_api", "saving_lib",
-        "sequential", "serialization_lib", "tracking", "training", "trainer",
+        "activation", "base_layer", "callback", "common", "constraint", "dense", "dropout",
+        "embedding", "functional", "generator", "global_state", "initializer", "input_layer",
+        "input_spec", "keras_tensor", "layer", "loss", "losses", "metric", "metrics_utils",
+        "model", "module_utils", "numerical_utils", "object_registration", "optimizer",
+        "python_utils", "regularizer", "saving_api", "saving_lib", "sequential",
+        "serialization_lib", "stateless_scope", "tracking", "trainer", "training", "variables",
     }
 )  # fmt: skip
 # Parts of a path that say nothing: `keras.src.layers` is `keras.layers`.
@@ -158,7 +159,9 @@ CALLS: dict[str, Renamed] = {
         {
             "batch_size": ANY,
             "write_grads": ANY,
+            "embeddings_freq": ANY,
             "embeddings_layer_names": ANY,
+            "embeddings_metadata": ANY,
             "embeddings_data": ANY,
             "profile_batch": ANY,
         },
@@ -182,11 +185,11 @@ CALLS: dict[str, Renamed] = {
             "run_metadata": ANY,
         },
     ),
-    "Model.fit": Renamed("fit", {"nb_epoch": "epochs"}, {**_WORKERS, "show_accuracy": ANY}),
-    "Model.evaluate": Renamed("evaluate", {}, {**_WORKERS, "show_accuracy": ANY}),
+    "Model.fit": Renamed("fit", {"nb_epoch": "epochs"}, _WORKERS),
+    "Model.evaluate": Renamed("evaluate", {}, _WORKERS),
     "Model.predict": Renamed("predict", {}, _WORKERS),
-    "Model.train_on_batch": Renamed("train_on_batch", {}, {"accuracy": ANY, "reset_metrics": ANY}),
-    "Model.test_on_batch": Renamed("test_on_batch", {}, {"accuracy": ANY, "reset_metrics": ANY}),
+    "Model.train_on_batch": Renamed("train_on_batch", {}, {"reset_metrics": ANY}),
+    "Model.test_on_batch": Renamed("test_on_batch", {}, {"reset_metrics": ANY}),
     "Model.fit_generator": Renamed("fit", _OF_GENERATORS, _WORKERS),
     "Model.evaluate_generator": Renamed("evaluate", _OF_GENERATORS, _WORKERS),
     "Model.predict_generator": Renamed("predict", _OF_GENERATORS, _WORKERS),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -80,7 +80,7 @@ class Room(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name == "__all__":
             return sorted(set(self._names()))
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__version__":
             raise AttributeError(name)
         try:
             value = self._find(name)
@@ -192,7 +192,7 @@ class Finder(MetaPathFinder, Loader):
             where there is none.
     """
 
-    def __init__(self, serve: dict[str, Callable[[str], ModuleType | None]]):
+    def __init__(self, serve: Mapping[str, Callable[[str], ModuleType | None]]):
         self.serve = serve
 
     def find_spec(

@@ -24,14 +24,17 @@ _PARTS = {
 # Functions and classes of Keras's inside, which public programs import all the same.
 _INSIDE = {
     "engine": (
-        "check_array_length_consistency", "check_array_lengths", "check_loss_and_target_compatibility",
-        "check_num_samples", "collect_metrics", "collect_trainable_weights", "load_weights_from_hdf5_group",
+        "check_array_length_consistency", "check_array_lengths",
+        "check_loss_and_target_compatibility",
+        "check_num_samples", "collect_metrics", "collect_trainable_weights",
+        "load_weights_from_hdf5_group",
         "load_weights_from_hdf5_group_by_name", "preprocess_weights_for_loading",
         "save_weights_to_hdf5_group", "standardize_class_weights", "standardize_input_data",
         "standardize_sample_weights", "standardize_weights", "weighted_masked_objective",
     ),
     "utils": (
-        "GeneratorEnqueuer", "HDF5Matrix", "OrderedEnqueuer", "SequenceEnqueuer", "h5dict", "H5Dict",
+        "GeneratorEnqueuer", "HDF5Matrix", "OrderedEnqueuer", "SequenceEnqueuer", "h5dict",
+        "H5Dict",
         "count_params", "object_list_uid", "threadsafe_generator", "validate_file",
     ),
 }  # fmt: skip
@@ -39,6 +42,10 @@ _INSIDE = {
 
 class OutOfScopeError(GazelleError, NotImplementedError):
     """Something that is not for dense networks is used."""
+
+
+class OutOfScope(type):
+    """The type of the classes that stand for what is out of scope."""
 
 
 def outside(room: str, name: str) -> bool:
@@ -63,11 +70,11 @@ def placeholder(path: str) -> Any:
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise OutOfScopeError(f"keras.{path} {why}", fix="run this script with Keras")
 
-    kind = type("OutOfScope", (type,), {"__call__": refuse, "__getattr__": refuse_name(refuse)})
+    kind = type("OutOfScope", (OutOfScope,), {"__call__": refuse, "__getattr__": _refused(refuse)})
     return kind(name, (), {"__module__": f"keras.{room}"})
 
 
-def refuse_name(refuse: Any) -> Any:
+def _refused(refuse: Any) -> Any:
     """A `__getattr__` that refuses every public name."""
 
     def get(cls: type, name: str) -> Any:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gazelle._core import context
+from gazelle._core import context, layouts
 from gazelle._core.dtypes import TEXT, is_float
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, GazelleError, StateError
 from gazelle._core.identity import is_among
@@ -303,7 +303,7 @@ def run(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         context.called(layer, layer.compute_dtype if casts else None),
     ):
         try:
-            outputs = layer.call(*args, **kwargs)
+            outputs = layouts.laid_out(layer.call(*args, **kwargs))
             outputs = masks.with_masks(layer, args, kwargs, outputs)
         except Exception as error:
             add_place(error, f"{type(layer).__name__}.call() of layer {layer.name!r}", args)

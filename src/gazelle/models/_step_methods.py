@@ -236,18 +236,12 @@ class StepMethods(Layer):
 
     @property
     def optimizer(self) -> Any:
-        """The optimizer: that of `compile`, before it the one that was set; None where none was."""
-        settings = self._trainer.settings
-        given = vars(self).get("_given_optimizer")
-        return given if settings is None else settings.optimizer
+        """The optimizer; None before `compile`. Another may be assigned at any time."""
+        return self._trainer.optimizer
 
     @optimizer.setter
-    def optimizer(self, optimizer: Any) -> None:
-        if self._trainer.settings is not None:
-            raise AttributeError(
-                "The optimizer of a compiled model cannot be replaced; compile the model again."
-            )
-        self._given_optimizer = optimizer
+    def optimizer(self, value: Any) -> None:
+        self._trainer.set_optimizer(value)
 
     @property
     def metrics_variables(self) -> list[Variable]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gazelle import optimizers
 from gazelle._core.console import say
 from gazelle._core.errors import CheckWarning, StateError
 from gazelle._core.lending import Guard
@@ -111,6 +112,7 @@ class Trainer:
     def __init__(self, model: Trainable):
         self.model = model
         self.settings: CompileSettings | None = None
+        self._optimizer: Any = None  # what was assigned to a model that is not compiled
         self.history: History | None = None
         self.fit_in_progress = FitInProgress()
         self._eager = False
@@ -125,6 +127,7 @@ class Trainer:
         """The trainer of a copy of the model: the same settings and history, no programs."""
         trainer = Trainer(model)
         trainer.settings, trainer.history = self.settings, self.history
+        trainer._optimizer = self._optimizer
         trainer._eager = self._eager
         return trainer
 
@@ -150,6 +153,19 @@ class Trainer:
             check_against_graph(settings, self.model._graph)
         self.settings, self.engine, self._shortcut = settings, None, None
         self._eager = settings.run_eagerly
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer of `compile`, or what was assigned without it."""
+        return self._optimizer if self.settings is None else self.settings.optimizer
+
+    def set_optimizer(self, value: Any) -> None:
+        """Go on with another optimizer; a model that is not compiled only keeps it."""
+        if self.settings is None:
+            self._optimizer = value
+            return
+        settings = replace(self.settings, optimizer=optimizers.get(value))
+        self.settings, self.engine, self._shortcut = settings, None, None
 
     def required_settings(self) -> CompileSettings:
         """The arguments of `compile`.
@@ -356,10 +372,9 @@ class Trainer:
         if class_weight is not None:
             weigh_classes(engine, feed, class_weight)
         check_before_training(engine, feed, None, self.model._output_layers())
-        build_optimizer(engine, self.model.name)
-        batch = feed.on_device()
         with engine.session():
-            logs = engine.train_batch(batch, fresh=True, eager=self.runs_eagerly)
+            build_optimizer(engine, self.model.name)
+            logs = engine.train_batch(feed.on_device(), fresh=True, eager=self.runs_eagerly)
             results = engine.read_logs(logs)
         return _results(engine, results, return_dict)
 
@@ -388,14 +403,16 @@ class Trainer:
         engine = self._predicting_engine(feed.spec[0])
         listed = self._listed(callbacks, verbose, feed)
         self.stop_predicting = False
-        outputs = predict(
-            engine,
-            feed,
-            listed,
-            eager=self.runs_eagerly,
-            steps_per_execution=1 if self.settings is None else self.settings.steps_per_execution,
-            stopped=lambda: self.stop_predicting,
-        )
+        group = 1 if self.settings is None else self.settings.steps_per_execution
+        with engine.state.scope():
+            outputs = predict(
+                engine,
+                feed,
+                listed,
+                eager=self.runs_eagerly,
+                steps_per_execution=group,
+                stopped=lambda: self.stop_predicting,
+            )
         self._keep_shortcut(engine, x)
         return outputs
 
@@ -406,7 +423,9 @@ class Trainer:
             return outputs
         feed = ArrayFeed(self.model._prepared(x))
         engine = self._predicting_engine(feed.spec[0])
-        outputs = engine.predict_batch(map_structure(to_device, feed.x), eager=self.runs_eagerly)
+        with engine.state.scope():
+            batch = map_structure(to_device, feed.x)
+            outputs = engine.predict_batch(batch, eager=self.runs_eagerly)
         self._keep_shortcut(engine, x)
         return map_structure(np.array, outputs)
 
@@ -422,7 +441,8 @@ class Trainer:
         A model of a user's own class may change in ways that are not seen here.
         """
         runs_graph = self.model._runs_graph and self.model.graph_on_host is None
-        if runs_graph and isinstance(x, np.ndarray) and not self.runs_eagerly:
+        on_one_device = engine.state.distribution is None
+        if runs_graph and on_one_device and isinstance(x, np.ndarray) and not self.runs_eagerly:
             self._shortcut = Shortcut(engine, self.model._graph, x)
 
     def _listed(

@@ -155,7 +155,7 @@ class OptimizerState:
             initializer: A name, an initializer or an array.
             dtype: Dtype of the variable; floatx if None.
             aggregation: Stored with the variable, without effect.
-            layout: Without effect.
+            layout: Its layout over several devices, or a variable that it lies like.
             name: A short name.
 
         Returns:
@@ -173,6 +173,7 @@ class OptimizerState:
             dtype=dtype or floatx(),
             trainable=False,
             aggregation=aggregation,
+            layout=layout,
             name=name,
             path=f"{self.name}/{name}",
         )
@@ -197,7 +198,11 @@ class OptimizerState:
         path = reference_variable.path.replace("/", "_")
         slot = f"{path}_{name}" if name else path
         return self.add_variable(
-            reference_variable.shape, initializer, reference_variable.dtype, name=slot
+            reference_variable.shape,
+            initializer,
+            reference_variable.dtype,
+            layout=reference_variable,
+            name=slot,
         )
 
     def add_optimizer_variables(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 
+from gazelle._core import layouts
 from gazelle._core.machine import cores
 
 __all__ = ["Library", "cores", "is_free", "loaded", "obstacle", "switched_on", "target"]
@@ -53,6 +54,8 @@ def obstacle() -> str | None:
     """The setting that keeps the kernel from being used; None if there is none."""
     if not switched_on():
         return f"the environment variable GAZELLE_NATIVE is {os.environ['GAZELLE_NATIVE']}"
+    if layouts.current() is not None:
+        return "a distribution is set, and it is made for one device"
     if jax.default_backend() != "cpu":
         return f"JAX computes on {jax.default_backend()}, and it is made for CPUs"
     for name in (*_DEBUGGING, *_NUMERIC):

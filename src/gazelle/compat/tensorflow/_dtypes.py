@@ -147,8 +147,9 @@ def as_dtype(type_value: Any) -> DType:
         return _TYPES["float32"]
     if type_value is int:
         return _TYPES["int32"]
+    given: Any = type_value
     try:
-        found = jnp.dtype(type_value)
+        found = jnp.dtype(given)
     except TypeError:
         found = None
     if found is None or (found.kind not in "SUO" and found.name not in _TYPES):
