@@ -16,7 +16,6 @@ from gazelle._core.variable import Variable
 from gazelle.compat._patches import Patches
 from gazelle.compat.tensorflow._shapes import TensorShape
 
-
 _OPERATORS = [
     f"__{side}{name}__"
     for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
