@@ -24,8 +24,10 @@ from gazelle._engine.preflight import check_before_training, weigh_classes
 from gazelle._engine.progress import Progress, steps_before
 from gazelle._engine.recorder import recorded
 from gazelle._engine.runner import Runner
+from gazelle._engine.steps import LossMean
 from gazelle.callbacks import BackupAndRestore, CallbackList, History
 from gazelle.config import max_steps_per_epoch
+from gazelle.metrics import Metric
 from gazelle.models._engines import (
     CompileSettings,
     build_optimizer,
@@ -116,6 +118,7 @@ class Trainer:
         self.engine: Engine | None = None  # made when the first data comes
         self.predictor: Engine | None = None  # of a model that is not compiled
         self._shortcut: Shortcut | None = None  # for data like that of the last prediction
+        self._loss_tracker: LossMean | None = None  # for an engine that is not made yet
         self._making = Guard()  # of threads that begin together, one makes the engine for all
 
     def copied(self, model: Trainable) -> Trainer:
@@ -132,6 +135,7 @@ class Trainer:
             "engine": None,
             "predictor": None,
             "_shortcut": None,
+            "_loss_tracker": None,
         }
         return {**vars(self), **fresh}
 
@@ -146,7 +150,19 @@ class Trainer:
         if self.model._graph is not None:
             check_against_graph(settings, self.model._graph)
         self.settings, self.engine, self._shortcut = settings, None, None
+        self._loss_tracker = None
         self._eager = settings.run_eagerly
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """What is measured: the loss's mean alone until the first data comes."""
+        if self.engine is not None:
+            return self.engine.metrics
+        if self.settings is None:
+            return []
+        if self._loss_tracker is None:
+            self._loss_tracker = LossMean(name="loss")
+        return [self._loss_tracker]
 
     def required_settings(self) -> CompileSettings:
         """The arguments of `compile`.
@@ -181,7 +197,9 @@ class Trainer:
             predictions = self.model._output_spec(x)
             engine = self.engine
             if engine is None or not self._is_current(engine):
-                engine = self.engine = make_engine(self.model, settings, predictions, y)
+                tracker, self._loss_tracker = self._loss_tracker, None
+                engine = make_engine(self.model, settings, predictions, y, tracker)
+                self.engine = engine
             return engine
 
     def _predicting_engine(self, x: Any) -> Engine:
