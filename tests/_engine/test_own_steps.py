@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import gazelle
+from gazelle._core.pure import borrowed
+from gazelle._core.variable import set_values, values_of
 from gazelle.errors import ArgumentTypeError, StateError
 
 # ---- The models, of either library ----
@@ -285,19 +287,122 @@ def test_a_loss_that_is_not_finite_ends_the_fit(data):
         model.fit(*data, epochs=5, verbose=0)
 
 
+# ---- Steps that take the data alone ----
+
+
+def gradients_of(model, x, y):
+    """The loss and its gradients by the trainable variables of a model; the others are assigned."""
+    variables, others = model.trainable_variables, model.non_trainable_variables
+    before = values_of(others)
+
+    def loss_of(values):
+        with borrowed([*variables, *others], [*values, *before]):
+            loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=True))
+            return loss, values_of(others)
+
+    (loss, after), gradients = jax.value_and_grad(loss_of, has_aux=True)(values_of(variables))
+    set_values(others, after)
+    return loss, gradients
+
+
+class OnVariables(gazelle.Model):
+    def train_step(self, data):
+        x, y = data
+        loss, gradients = gradients_of(self, x, y)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+        return {"loss": loss}
+
+
+def weights_after_fit(data, kind, **compiling):
+    gazelle.utils.set_random_seed(1)
+    model = make(gazelle, lambda K: kind)
+    model.compile("adam", "mse", **compiling)
+    model.fit(*data, epochs=2, verbose=0, shuffle=False)
+    return model.get_weights()
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_step_on_the_variables_trains_as_the_inherited_one(data, eager):
+    wanted = weights_after_fit(data, gazelle.Model)
+    found = weights_after_fit(data, OnVariables, run_eagerly=eager)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_a_step_on_the_variables_can_call_the_inherited_one(data):
+    class Own(gazelle.Model):
+        def train_step(self, data):
+            return {**super().train_step(data), "more": jnp.float32(2)}
+
+    model = make(gazelle, lambda K: Own)
+    history = model.fit(*data, epochs=1, verbose=0).history
+    assert set(history) >= {"loss", "more"}
+
+
+def test_a_step_carries_variables_that_the_model_does_not_hold(data):
+    counter = gazelle.Variable(0.0, name="counter")
+    factor = gazelle.Variable(2.0, name="factor")
+
+    class Own(gazelle.Model):
+        def train_step(self, data):
+            logs = super().train_step(data)
+            counter.assign_add(factor.value)
+            return {**logs, "counted": counter.value}
+
+    model = make(gazelle, lambda K: Own)
+    steps = -(-len(data[0]) // 32)
+    model.fit(*data, batch_size=32, epochs=1, verbose=0)
+    assert float(counter) == 2 * steps
+    factor.assign(3.0)  # what a step reads is not a constant of its program
+    model.fit(*data, batch_size=32, epochs=1, verbose=0)
+    assert float(counter) == 5 * steps
+
+
+def test_a_step_that_asks_for_values_runs_as_it_is(data):
+    class Own(gazelle.Model):
+        def train_step(self, data):
+            logs = super().train_step(data)
+            return {"loss": logs["loss"], "large": 1.0 if logs["loss"] > 1e6 else 0.0}
+
+    model = make(gazelle, lambda K: Own)
+    with pytest.warns(UserWarning, match="runs operation by operation"):
+        history = model.fit(*data, epochs=1, verbose=0).history
+    assert history["large"] == [0.0]
+
+
+def test_a_model_without_call_is_trained_by_its_step():
+    class Own(gazelle.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = gazelle.Sequential([gazelle.layers.Dense(1)])
+
+        def train_step(self, data):
+            values = self.inner(data)  # which builds it
+            return {"mean": jnp.mean(values)}
+
+    model = Own()
+    model.compile()
+    history = model.fit(np.ones((8, 3), np.float32), verbose=0).history
+    assert len(model.inner.weights) == 2
+    assert "mean" in history
+
+
 # ---- What cannot be a step ----
 
 
 @pytest.mark.parametrize(
     ("step", "words"),
     [
-        (lambda self, data: {}, "does not take a state"),
+        (lambda self: {}, "does not take a state"),
         (lambda self, state, data: {}, "returns something else"),
         (lambda self, state, data: ({}, state[:2]), "another state"),
         (lambda self, state, data: (1.0, state), "must give logs"),
         (lambda self, state, data: ({"a": "text"}, state), "not a number"),
     ],
-    ids=["form of TensorFlow", "logs alone", "part of the state", "no dict", "text"],
+    ids=["no data", "logs alone", "part of the state", "no dict", "text"],
 )
 def test_what_is_no_step_is_refused(data, step, words):
     model = make(gazelle, lambda K: type("Own", (K.Model,), {"train_step": step}))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gazelle._core.errors import StateError
@@ -22,6 +22,8 @@ class Borrowed(threading.local):
     def __init__(self) -> None:
         self.values: dict[Any, Any] = {}
         self.notes_all = False  # whether assignments to other variables are noted there too
+        # Is told of each variable that is read, with its array, and gives the array to use.
+        self.on_read: Callable[[Any, Any], Any] | None = None
 
 
 borrowed_here = Borrowed()

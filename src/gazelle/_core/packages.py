@@ -16,7 +16,12 @@ OPTIONAL = {
 }
 INSTALL = "pip install 'gazelle[all]'"
 # The same for packages that have a small extra of their own.
-_EXTRAS = {"onnx": "onnx", "safetensors": "safetensors", "tensorboardX": "tensorboard"}
+_EXTRAS = {
+    "onnx": "onnx",
+    "safetensors": "safetensors",
+    "tensorboardX": "tensorboard",
+    "libcst": "migrate",
+}
 SEPARATE = {module: f"pip install 'gazelle[{extra}]'" for module, extra in _EXTRAS.items()}
 
 

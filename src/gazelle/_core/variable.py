@@ -47,6 +47,7 @@ class Variable:
         ShapeError: `shape` is not that of the value, or the layout does not fit it.
     """
 
+    __array_priority__ = 100  # `array * variable` is an array of JAX, also for one of NumPy
     made = 0  # how many there have been: as long as it stays, no layer has got new weights
 
     def __init__(
@@ -156,12 +157,14 @@ class Variable:
 
     def _shared(self) -> Any:
         """The array for this thread. The variable's own is marked: no program may destroy it."""
-        here = borrowed_here.values
-        if self in here:
-            return here[self]
-        with self.guard.lock:
-            self._lent = True
-            return self._own
+        here = borrowed_here
+        if self in here.values:
+            value = here.values[self]
+        else:
+            with self.guard.lock:
+                self._lent = True
+                value = self._own
+        return value if here.on_read is None else here.on_read(self, value)
 
     @property
     def _value(self) -> Any:

@@ -427,6 +427,11 @@ def as_feed(
         shuffle = shuffle and x.shuffle
         inputs = x.x if prepare is None else prepare(x.x)
         return ArrayFeed(inputs, x.y, batch_size=size, steps=steps, shuffle=shuffle, label=label)
+    whole = getattr(x, "array_feed", None)  # of a pipeline that knows all its rows
+    if whole is not None and y is None and sample_weight is None and prepare is None:
+        feed = whole(steps=steps, shuffles=bool(shuffle), label=label)
+        if feed is not None:
+            return feed
     if is_stream(x):
         for name, value in (("y", y), ("sample_weight", sample_weight)):
             if value is not None:

@@ -1,8 +1,9 @@
 """Steps that a user's model defines itself: `train_step`, `test_step`, `predict_step` and parts.
 
 They have Keras's signatures for JAX: functions of a state (lists of arrays, in the order of the
-model's variables) and of the data of a batch. They are traced like Gazelle's own steps, so a pure
-one is compiled into the epoch.
+model's variables) and of the data of a batch. Or they take the data alone, as in Keras on
+TensorFlow, and read and assign the variables themselves. They are traced like Gazelle's own steps,
+so a pure one is compiled into the epoch.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from gazelle._core import context
-from gazelle._core.errors import ArgumentTypeError
-from gazelle._core.identity import unique
+from gazelle._core.errors import ArgumentTypeError, StateError
+from gazelle._core.identity import are_same, unique
+from gazelle._core.lending import borrowed_here
 from gazelle._core.masks import own_table
 from gazelle._core.pure import borrowed, settled
-from gazelle._core.symbolic import samples_in
+from gazelle._core.symbolic import map_structure, samples_in
+from gazelle._core.touched import Touched, touched_variables
 from gazelle._core.variable import Variable, plain, set_values, values_of
 from gazelle._engine.state import State
 from gazelle._engine.steps import LossMean, Steps
@@ -32,6 +36,7 @@ STEPS = {
     "test_step": ("trainable", "non_trainable", "metrics"),
     "predict_step": ("trainable", "non_trainable"),
 }
+_FOLLOWED_ROWS = 2
 PARTS = ("compute_metrics", "get_metrics_result", "compute_loss_and_updates")
 
 
@@ -172,6 +177,8 @@ class OwnSteps(Steps):
             ArgumentTypeError: It does not take or return a state as on JAX.
         """
         step = getattr(self._model, name)
+        if takes_data_alone(step):
+            return self._on_variables(name, step, data)
         _check_signature(name, step, self._model)
         groups = self.groups(name)
         returned = step(tuple(values_of(group) for group in groups), data)
@@ -191,6 +198,67 @@ class OwnSteps(Steps):
             set_values(group, [plain(value) for value in values])
         return result
 
+    def _on_variables(self, name: str, step: Callable[[Any], Any], data: Any) -> Any:
+        """Call a step that takes the data alone.
+
+        Raises:
+            StateError: It is traced, and assigns variables that the programs do not carry.
+        """
+        here = borrowed_here.values
+        with touched_variables() as touched:
+            result = settled(step(data))
+        for variable, value in touched.assigned.items():
+            if variable in here:
+                set_values([variable], [value])
+            elif isinstance(value, Tracer):
+                raise StateError(
+                    f"{name} of {type(self._model).__name__} assigns the variable"
+                    f" {variable.path!r}, which it did not when it was followed first.",
+                    fix="compile the model with run_eagerly=True",
+                )
+            else:
+                variable.assign(value)
+        return result
+
+    def follow(self, name: str, spec: Any) -> str | None:
+        """Follow a step that takes the data alone, and carry all variables that it uses.
+
+        Layers and optimizers that are built by it are built by this.
+
+        Args:
+            name: The step.
+            spec: `(x, y, sample_weight)` as symbolic tensors.
+
+        Returns:
+            Why the step cannot be compiled; None if it can be.
+        """
+        step = getattr(self._model, name)
+        if name not in self.defined or not takes_data_alone(step):
+            return None
+        shapes = map_structure(_followed, spec)
+        variables = self.state.variables
+        touched = Touched()
+
+        def run(values: list[Any], batch: Any) -> Any:
+            nonlocal touched
+            with (
+                borrowed(variables, values),
+                touched_variables() as touched,
+                own_table(),
+                context.collected_losses(),
+            ):
+                return settled(step(packed(*batch)))
+
+        try:
+            jax.eval_shape(run, [variable.current for variable in variables], shapes)
+        except jax.errors.JAXTypeError as error:
+            return str(error).splitlines()[0]
+        if not are_same(self.state.slots, self.slots()):
+            self.state.set_slots(self.slots())
+        known = set(self.state.variables)
+        self.state.add([variable for variable in touched.variables if variable not in known])
+        return None
+
     # ---- The steps that a model inherits ----
 
     def inherited(self, name: str, state: Sequence[Any], data: Any) -> tuple[Any, Any]:
@@ -207,19 +275,23 @@ class OwnSteps(Steps):
         groups = self.groups(name)
         variables = [variable for group in groups for variable in group]
         values = [plain(value) for values in state for value in values]
-        x, y, sample_weight = unpacked(data)
         with borrowed(variables, values):
-            if name == "predict_step":
-                result = super().predict(x)
-            elif name == "test_step":
-                result = super().test(x, y, sample_weight)
-            elif "compute_loss_and_updates" in self.defined:
-                result = self._train_by_updates(x, y, sample_weight)
-            else:
-                result = super().train(x, y, sample_weight)
-            result = settled(result)
+            result = self.inherited_on_variables(name, data)
             new = tuple(values_of(group) for group in groups)
         return result, new[1] if name == "predict_step" else new
+
+    def inherited_on_variables(self, name: str, data: Any) -> Any:
+        """What `super().train_step(data)` and its like do: Gazelle's own step, on the variables."""
+        x, y, sample_weight = unpacked(data)
+        if name == "predict_step":
+            return settled(super().predict(x))
+        if name == "test_step":
+            result = super().test(x, y, sample_weight)
+        elif "compute_loss_and_updates" in self.defined:
+            result = self._train_by_updates(x, y, sample_weight)
+        else:
+            result = super().train(x, y, sample_weight)
+        return settled(self.results() if result is None else result)
 
     def _train_by_updates(self, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
         """A training step whose loss is the model's own `compute_loss_and_updates`."""
@@ -235,6 +307,24 @@ class OwnSteps(Steps):
         if self.optimizer is not None:
             self.optimizer.apply(grads, trainable)
         return self._track(x, y, y_pred, sample_weight, loss, {})
+
+
+def takes_data_alone(step: Callable[..., Any]) -> bool:
+    """Whether a step has the form of Keras on TensorFlow: `train_step(self, data)`."""
+    signature = inspect.signature(step)
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        return len(signature.parameters) == 1
+    return False
+
+
+def _followed(tensor: Any) -> Any:
+    """Data of a batch of two for the spec of it."""
+    if tensor is None:
+        return None
+    shape = [_FOLLOWED_ROWS if size is None else size for size in tensor.shape]
+    return jax.ShapeDtypeStruct(shape, jnp.dtype(tensor.dtype))
 
 
 def packed(x: Any, y: Any = None, sample_weight: Any = None) -> Any:

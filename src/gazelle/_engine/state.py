@@ -101,6 +101,11 @@ class State:
         self.guard = guard_together(variable.guard for variable in self.variables)
         self._backups = {}
 
+    def add(self, variables: Sequence[Variable]) -> None:
+        """Take further variables, which training and evaluation change."""
+        self.frozen = [*self.frozen, *variables]
+        self.set_slots(self.slots)
+
     def read(self, variables: Sequence[Variable], program: Callable[[list[Any]], Any]) -> Any:
         """The result of a program that only reads: no value is destroyed before it has started."""
         check_process()

@@ -325,6 +325,23 @@ def run(
 
 
 @app.command(cls=Command)
+def migrate(
+    program: Annotated[Path, typer.Argument(metavar="PROGRAM", help="A .py file for Keras.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="Where to write it; default: show it."),
+    ] = None,
+    to: Annotated[
+        str, typer.Option(metavar="NAME", help="Whose names it uses: gazelle, or keras (Keras 3).")
+    ] = "gazelle",
+) -> int:
+    """Write a program for an old Keras in its modern form, with a note for each change."""
+    from gazelle.cli import programs as command
+
+    return command.migrate(program, out, to)
+
+
+@app.command(cls=Command)
 def inspect(
     file: Annotated[
         Path,

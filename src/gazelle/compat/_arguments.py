@@ -51,9 +51,7 @@ def modern_arguments(
     """
     modern = {}
     for name, value in given.items():
-        if name in taken or name in _STILL_TAKEN:
-            modern[name] = value
-        elif name in renamed.arguments:
+        if name in renamed.arguments and name not in taken:
             new = renamed.arguments[name]
             if new in given:
                 raise ArgumentError(
@@ -63,7 +61,7 @@ def modern_arguments(
                 )
             tell(f"{label}({name}=)", f"{label}({new}=)")
             modern[new] = value
-        elif name in renamed.dropped:
+        elif name in renamed.dropped and name not in _STILL_TAKEN:
             _check_dropped(label, name, value, renamed.dropped[name])
         else:
             modern[name] = value

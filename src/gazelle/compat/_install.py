@@ -12,11 +12,26 @@ from gazelle.compat._layers import install_layers
 from gazelle.compat._logs import install_logs
 from gazelle.compat._losses import install_losses
 from gazelle.compat._models import install_models
-from gazelle.compat._modules import Finder, keras_module, loaded
+from gazelle.compat._modules import (
+    Finder,
+    keras_module,
+    loaded,
+    preprocessing_module,
+    scikeras_module,
+)
 from gazelle.compat._optimizers import install_optimizers
 from gazelle.compat._patches import Patches
+from gazelle.compat.tensorflow import tensorflow_module
+from gazelle.compat.tensorflow._arrays import install_arrays
+from gazelle.compat.tensorflow._steps import install_steps
 
-_KERAS = ("keras", "keras_core", "tf_keras", "keras_preprocessing")
+# Top-level module -> what answers for those below it.
+_SERVED = {
+    **dict.fromkeys(("keras", "keras_core", "tf_keras"), keras_module),
+    "keras_preprocessing": preprocessing_module,
+    "scikeras": scikeras_module,
+    "tensorflow": tensorflow_module,
+}
 
 _patches: Patches | None = None
 
@@ -36,7 +51,7 @@ def install() -> None:
     if _patches is not None:
         return
     _patches = Patches()
-    finder = Finder(dict.fromkeys(_KERAS, keras_module))
+    finder = Finder(_SERVED)
     before = loaded(list(finder.serve))
     for name in before:
         del sys.modules[name]
@@ -49,6 +64,8 @@ def install() -> None:
     install_optimizers(_patches)
     install_logs(_patches)
     install_models(_patches)
+    install_arrays(_patches)
+    install_steps(_patches)
 
 
 def uninstall() -> None:

@@ -14,6 +14,7 @@ from gazelle.compat._forms import CALLS
 from gazelle.compat._patches import Patches
 from gazelle.compat._telling import tell
 from gazelle.layers import Layer
+from gazelle.metrics import Mean
 
 # What `weights=[...]` of a layer set, in that order.
 _WEIGHTS = {
@@ -102,15 +103,20 @@ def _with_default_mask(compute_mask: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def add_metric(self: Layer, value: Any, aggregation: str | None = None, name: str = "") -> None:
-    """tf.keras's `add_metric`: the mean of a value over the batches."""
-    known = {metric.name: metric for metric in self.metrics}
-    if name not in known:
-        from gazelle.metrics import Mean
+def add_metric(
+    self: Layer, value: Any, aggregation: str | None = None, name: str | None = None
+) -> None:
+    """tf.keras's `add_metric`: the mean of a value over the batches.
 
-        known[name] = Mean(name=name)
-        setattr(self, f"_metric_{name}", known[name])
-    known[name].update_state(value)
+    Without a name, the value is that of a metric that the layer holds, which counts anyway.
+    """
+    if name is None:
+        return
+    known = {metric.name: metric for metric in self.metrics}
+    if name in known:
+        known[name].update_state(value)
+    else:  # the call that finds the shapes, or the first one; its value is not counted
+        setattr(self, f"metric_{name}", Mean(name=name))
 
 
 def add_update(self: Layer, updates: Any, inputs: Any = None) -> None:

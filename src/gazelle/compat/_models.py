@@ -20,14 +20,14 @@ from gazelle.compat._saving import (
 )
 from gazelle.compat._telling import tell
 from gazelle.metrics import Metric
-from gazelle.models import Model, Sequential
+from gazelle.models import Functional, Model, Sequential
 from gazelle.models._trainable import Trainable
 
 _METHODS = [
     "compile", "fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "save",
     "save_weights", "load_weights", "summary",
 ]  # fmt: skip
-_DATA = ("x", "y", "validation_data", "sample_weight")
+_DATA = ("x", "y", "sample_weight")
 
 
 def install_models(patches: Patches) -> None:
@@ -41,9 +41,8 @@ def install_models(patches: Patches) -> None:
         to_yaml, reset_states,
     ):  # fmt: skip
         patches.attribute(Trainable, function.__name__, function)
-    for cls in (Model, Sequential):
-        changed = _with_old_arguments(cls.__init__)
-        patches.attribute(cls, "__init__", changed)
+    for cls in (Model, Functional, Sequential):
+        patches.attribute(cls, "__init__", _with_old_arguments(cls.__init__))
     patches.attribute(Model, "__new__", staticmethod(_new_model(Model.__new__)))
     patches.attribute(Model, "input_names", property(lambda model: _names(model.inputs)))
     patches.attribute(Model, "state_updates", property(lambda model: []))
@@ -61,12 +60,19 @@ def as_data(data: Any, *, targets: bool = False) -> Any:
         data: What `fit` was given.
         targets: Whether these are targets, which may not be sparse.
     """
+    if targets and hasattr(data, "toarray"):
+        return data.toarray()
+    if targets and isinstance(data, list):
+        data = [part.toarray() if hasattr(part, "toarray") else part for part in data]
     if isinstance(data, list | tuple) and len(data) > 0 and _is_numbers(data):
         return np.array(data)
-    if hasattr(data, "toarray") and targets:
-        return data.toarray()
-    if isinstance(data, tuple):  # validation_data
-        return tuple(as_data(part) for part in data)
+    return data
+
+
+def _validation(data: Any) -> Any:
+    """`(x, y)` whose parts may be lists."""
+    if isinstance(data, tuple | list) and len(data) in (2, 3):
+        return tuple(as_data(part, targets=index == 1) for index, part in enumerate(data))
     return data
 
 
@@ -89,6 +95,8 @@ def _with_lists(method: Callable[..., Any]) -> Callable[..., Any]:
             key: as_data(arg, targets=key == "y") if key in _DATA else arg
             for key, arg in kwargs.items()
         }
+        if "validation_data" in kwargs:
+            kwargs["validation_data"] = _validation(kwargs["validation_data"])
         return method(self, *args, **kwargs)
 
     return call
@@ -130,13 +138,33 @@ def _for_every_output(model: Any, metrics: Any) -> Any:
     return [list(metrics) for _ in outputs]
 
 
+def _with_show_accuracy(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method with `show_accuracy=True`: what Keras had before `compile` took metrics."""
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        wanted = [kwargs.pop(name, False) for name in ("show_accuracy", "accuracy")]
+        if any(wanted):
+            tell("show_accuracy=True", "compile(metrics=['accuracy'])")
+            settings = self.get_compile_config()
+            if settings is not None and not settings.get("metrics"):
+                self.compile(optimizer=self.optimizer, loss=self.loss, metrics=["accuracy"])
+        return method(self, *args, **kwargs)
+
+    return call
+
+
+def _data_method(method: Callable[..., Any]) -> Callable[..., Any]:
+    return _with_show_accuracy(_with_lists(method))
+
+
 _PREPARED: dict[str, Callable[..., Any]] = {
     "compile": _with_single_metrics,
-    "fit": lambda fit: _with_lists(with_validation_data(fit)),
-    "evaluate": _with_lists,
+    "fit": lambda fit: _data_method(with_validation_data(fit)),
+    "evaluate": _data_method,
     "predict": _with_lists,
-    "train_on_batch": _with_lists,
-    "test_on_batch": _with_lists,
+    "train_on_batch": _data_method,
+    "test_on_batch": _data_method,
     "save": saves_anywhere,
     "save_weights": saves_weights_anywhere,
     "load_weights": loads_weights_anywhere,

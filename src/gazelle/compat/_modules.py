@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -80,7 +80,7 @@ class Room(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name == "__all__":
             return sorted(set(self._names()))
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__version__":
             raise AttributeError(name)
         try:
             value = self._find(name)
@@ -95,7 +95,7 @@ class Room(ModuleType):
 
     def _names(self) -> Iterator[str]:
         for source in map(import_module, _ROOMS[self._path]):
-            yield from getattr(source, "__all__", ())
+            yield from _public(source)
         yield from self._children()
         yield from (old.rpartition(".")[2] for old in NAMES if old.rpartition(".")[0] == self._path)
 
@@ -109,7 +109,7 @@ class Room(ModuleType):
         if path in _ROOMS:
             return room(path)
         for source in map(import_module, _ROOMS[self._path]):
-            if name in getattr(source, "__all__", ()) and not name.startswith("_"):
+            if name in _public(source):
                 return _with_old_arguments(path, getattr(source, name))
         if path in NAMES:
             return self._renamed(path, NAMES[path])
@@ -163,6 +163,20 @@ def _path_of_file(dotted: str) -> str | None:
     return _path_of_file(above) if path is None and above and last in FILES else path
 
 
+def _public(source: ModuleType) -> Sequence[str]:
+    """The names that a module offers: `__all__`, or else the functions that it defines."""
+    listed = getattr(source, "__all__", None)
+    if listed is not None:
+        return listed
+    return [
+        name
+        for name, value in vars(source).items()
+        if isinstance(value, FunctionType)
+        and value.__module__ == source.__name__
+        and name[0] != "_"
+    ]
+
+
 def _with_old_arguments(path: str, value: Any) -> Any:
     """A function that takes its old arguments too; classes are changed by `install`."""
     if path in CALLS and isinstance(value, FunctionType):
@@ -178,7 +192,7 @@ class Finder(MetaPathFinder, Loader):
             where there is none.
     """
 
-    def __init__(self, serve: dict[str, Callable[[str], ModuleType | None]]):
+    def __init__(self, serve: Mapping[str, Callable[[str], ModuleType | None]]):
         self.serve = serve
 
     def find_spec(
@@ -201,12 +215,22 @@ class Finder(MetaPathFinder, Loader):
 
 def keras_module(below: str) -> Room | None:
     """The module that answers for `keras.<below>`."""
-    path = path_of(below)
+    path = path_of(below) if below else ""
     if path is None:
         return None
     if below in MODULES:
         tell(f"keras.{below}", f"keras.{MODULES[below]}")
     return room(path)
+
+
+def preprocessing_module(below: str) -> Room | None:
+    """The module that answers for `keras_preprocessing.<below>`."""
+    return keras_module(f"preprocessing.{below}".rstrip("."))
+
+
+def scikeras_module(below: str) -> Room | None:
+    """The module that answers for `scikeras.<below>`."""
+    return room("wrappers.scikit_learn") if below in ("", "wrappers") else None
 
 
 def loaded(names: Sequence[str]) -> dict[str, ModuleType]:

@@ -20,6 +20,10 @@ from gazelle._core.errors import ArgumentError
 from gazelle.compat._install import install
 from gazelle.compat._outside import OutOfScopeError
 
+_INTERACTIVE = (
+    "gtk3agg", "gtk3cairo", "gtk4agg", "gtk4cairo", "macosx", "nbagg", "qt4agg", "qt5agg", "qtagg",
+    "tkagg", "tkcairo", "webagg", "wxagg",
+)  # fmt: skip
 _SHOWN_NOWHERE = "FigureCanvasAgg is non-interactive"
 
 
@@ -37,8 +41,7 @@ def run_file(path: Path, arguments: Sequence[str] = ()) -> int:
     Raises:
         ArgumentError: There is no such file.
     """
-    if not path.is_file():
-        raise ArgumentError(f"There is no file {path}.", fix="pass a .py or .ipynb file")
+    _require(path)
     _prepare(path, arguments)
     try:
         if path.suffix == ".ipynb":
@@ -56,14 +59,48 @@ def run_file(path: Path, arguments: Sequence[str] = ()) -> int:
     return 0
 
 
+def program_text(path: Path) -> str:
+    """The source of a program; the cells of a notebook one after the other.
+
+    Raises:
+        ArgumentError: There is no such file, or it is not a notebook.
+    """
+    _require(path)
+    if path.suffix == ".ipynb":
+        return "\n\n".join(code_cells(path)) + "\n"
+    return path.read_text(encoding="utf-8")
+
+
+def _require(path: Path) -> None:
+    if not path.is_file():
+        raise ArgumentError(f"There is no file {path}.", fix="pass a .py or .ipynb file")
+
+
 def _prepare(path: Path, arguments: Sequence[str]) -> None:
     sys.argv = [str(path), *arguments]
     sys.path.insert(0, str(path.resolve().parent))
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         # Without a screen, plots are drawn and shown nowhere.
         os.environ.setdefault("MPLBACKEND", "Agg")
+        if "matplotlib.use" in path.read_text(encoding="utf-8", errors="replace"):
+            _show_nothing()
     warnings.filterwarnings("ignore", _SHOWN_NOWHERE, UserWarning)
     install()
+
+
+def _show_nothing() -> None:
+    """Let `matplotlib.use` of a backend that needs a screen choose the one that draws to files."""
+    try:
+        import matplotlib
+    except ImportError:  # the program says it better
+        return
+    original = matplotlib.use
+
+    def use(backend: str, *args: Any, **kwargs: Any) -> None:
+        on_screen = backend.lower() in _INTERACTIVE
+        original("Agg" if on_screen else backend, *args, **kwargs)
+
+    matplotlib.use = use
 
 
 def _status(code: Any) -> int:
@@ -104,12 +141,14 @@ def _run_notebook(path: Path) -> None:
         label = f"{path}[{number}]"
         linecache.cache[label] = (len(source), None, source.splitlines(keepends=True), label)
         tree = ast.parse(source, label)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, label, "exec"), names)
-        if last is not None:
-            value = eval(compile(ast.Expression(last.value), label, "eval"), names)
-            if value is not None and not source.rstrip().endswith(";"):
-                print(repr(value))
+        last = tree.body[-1] if tree.body else None
+        if not isinstance(last, ast.Expr):
+            exec(compile(tree, label, "exec"), names)
+            continue
+        exec(compile(ast.Module(tree.body[:-1], []), label, "exec"), names)
+        value = eval(compile(ast.Expression(last.value), label, "eval"), names)
+        if value is not None and not source.rstrip().endswith(";"):
+            print(repr(value))
 
 
 def code_cells(path: Path) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -45,9 +46,10 @@ def _save_into(model: Any, group: Any) -> None:
     """Write a model into an open file or group of h5py."""
     import h5py
 
-    with atomic_path("model.h5") as temporary:
-        models.save_model(model, temporary)
-        with h5py.File(temporary, "r") as file:
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.h5")
+        models.save_model(model, path)
+        with h5py.File(path, "r") as file:
             group.attrs.update(file.attrs)
             for name in file:
                 file.copy(name, group)

@@ -11,13 +11,13 @@ from gazelle import optimizers
 from gazelle._core.checks import one_of, positive_int
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, CheckWarning, short
 from gazelle._core.identity import are_same
-from gazelle._core.registry import serialize
+from gazelle._core.registry import is_own_class, serialize
 from gazelle._core.symbolic import KerasTensor, leaves
 from gazelle._engine.compiled_loss import CompiledLoss
 from gazelle._engine.compiled_metrics import CompiledMetrics
 from gazelle._engine.engine import Engine
 from gazelle._engine.outputs import Outputs
-from gazelle._engine.own_steps import OwnSteps
+from gazelle._engine.own_steps import OwnSteps, takes_data_alone
 from gazelle._engine.placing import place_losses
 from gazelle._engine.steps import LossMean, Steps
 from gazelle.layers._graph import Graph
@@ -129,6 +129,19 @@ def _names_only(metrics: Any) -> Any:
     if isinstance(metrics, list | tuple):
         return [_names_only(value) for value in metrics]
     return metrics if isinstance(metrics, str) else None
+
+
+def output_spec(model: Trainable, x: Any) -> Any:
+    """The outputs for symbolic data `x`.
+
+    Those of a model without `call`, whose own steps work on other models, are not known; its data
+    is taken for them.
+    """
+    definer = next(kind for kind in type(model).__mro__ if "call" in vars(kind))
+    has_call = model._graph is not None or not is_own_class(definer)
+    if not has_call and takes_data_alone(model.train_step):
+        return x
+    return model._output_spec(x)
 
 
 def make_engine(

@@ -26,6 +26,7 @@ from gazelle.layers._graph import Graph
 from gazelle.layers._parts import own_trainable, set_own_trainable
 from gazelle.models._files import save_model
 from gazelle.models._graph_config import check_all_used, graph_config, graph_from_config
+from gazelle.models._settable import settable
 from gazelle.models._summary import print_summary, summary_html
 from gazelle.models._trainable import Trainable
 from gazelle.models._weights import load_weights, require_built, save_weights
@@ -236,12 +237,12 @@ class Model(Trainable):
             yield from self._layers
         yield from super()._sublayers()
 
-    @property
+    @settable
     def operations(self) -> list[Any]:
         """The layers and, in a functional model, the operators between them."""
         return list(self._graph.operations) if self._graph is not None else self.layers
 
-    @property
+    @settable
     def inputs(self) -> list[KerasTensor]:
         """The symbolic inputs, as a list.
 
@@ -250,7 +251,7 @@ class Model(Trainable):
         """
         return list(self._known_graph("inputs").flat_inputs)
 
-    @property
+    @settable
     def outputs(self) -> list[KerasTensor]:
         """The symbolic outputs, as a list.
 
@@ -277,18 +278,18 @@ class Model(Trainable):
         """
         return self._known_graph("output").outputs
 
-    @property
+    @settable
     def input_shape(self) -> Any:
         """The input's shape (or structure of shapes), None for the batch axis."""
         shapes = map_structure(lambda tensor: tensor.shape, self._known_graph("input shape").inputs)
         return shapes[0] if isinstance(shapes, list) and len(shapes) == 1 else shapes
 
-    @property
+    @settable
     def output_shape(self) -> Any:
         """The output's shape (or structure of shapes), None for the batch axis."""
         return map_structure(lambda tensor: tensor.shape, self._known_graph("output shape").outputs)
 
-    @property
+    @settable
     def input_names(self) -> list[str]:
         """Names of the inputs."""
         return list(self._known_graph("input").input_names)

@@ -40,11 +40,15 @@ class StepMethods(Layer):
     of arrays, in the order of `trainable_variables`, `non_trainable_variables`,
     `optimizer.variables` and `metrics_variables`. They return the new state. Gazelle traces them
     once and compiles them into whole epochs, like its own step.
+
+    They may be overridden in the form of Keras on TensorFlow too, `train_step(self, data)`: such a
+    step reads and assigns the variables themselves, returns the logs alone, and calls
+    `super().train_step(data)`.
     """
 
     _trainer: Trainer
 
-    def train_step(self, state: State, data: Any) -> tuple[dict[str, Any], State]:
+    def train_step(self, state: State, data: Any = None) -> tuple[dict[str, Any], State]:
         """One training step.
 
         Args:
@@ -62,7 +66,7 @@ class StepMethods(Layer):
         """
         return self._inherited("train_step", state, data)
 
-    def test_step(self, state: State, data: Any) -> tuple[dict[str, Any], State]:
+    def test_step(self, state: State, data: Any = None) -> tuple[dict[str, Any], State]:
         """One evaluation step.
 
         Args:
@@ -74,7 +78,7 @@ class StepMethods(Layer):
         """
         return self._inherited("test_step", state, data)
 
-    def predict_step(self, state: State, data: Any) -> tuple[Any, Sequence[Any]]:
+    def predict_step(self, state: State, data: Any = None) -> tuple[Any, Sequence[Any]]:
         """The predictions for one batch.
 
         Args:
@@ -86,13 +90,15 @@ class StepMethods(Layer):
         """
         return self._inherited("predict_step", state, data)
 
-    def _inherited(self, name: str, state: State, data: Any) -> tuple[Any, Any]:
+    def _inherited(self, name: str, state: State, data: Any) -> Any:
         steps = self._steps(name)
         if not isinstance(steps, OwnSteps):
             raise StateError(
                 f"{name} is called for a model that does not define it.",
                 fix="use fit, evaluate or predict; or override it and call super()",
             )
+        if data is None:
+            return steps.inherited_on_variables(name, state)
         return steps.inherited(name, state, data)
 
     def _steps(self, what: str) -> Steps:
@@ -230,9 +236,12 @@ class StepMethods(Layer):
 
     @property
     def optimizer(self) -> Any:
-        """The optimizer; None before `compile`."""
-        settings = self._trainer.settings
-        return None if settings is None else settings.optimizer
+        """The optimizer; None before `compile`. Another may be assigned at any time."""
+        return self._trainer.optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: Any) -> None:
+        self._trainer.set_optimizer(value)
 
     @property
     def metrics_variables(self) -> list[Variable]:

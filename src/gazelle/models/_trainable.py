@@ -23,6 +23,7 @@ from gazelle.models._fit_arguments import (
     within_epochs,
     within_steps,
 )
+from gazelle.models._settable import settable
 from gazelle.models._step_methods import StepMethods
 from gazelle.models._trainer import FitData, FitOptions, Trainer
 
@@ -141,12 +142,12 @@ class Trainable(StepMethods):
             auto_scale_loss=auto_scale_loss,
         )
 
-    @property
+    @settable
     def compiled(self) -> bool:
         """Whether `compile` was called."""
         return self._trainer.settings is not None
 
-    @property
+    @settable
     def loss(self) -> Any:
         """The loss as given to `compile`; None before it."""
         settings = self._trainer.settings
@@ -175,7 +176,7 @@ class Trainable(StepMethods):
             return engine.result_names()
         return ["loss"] if self.compiled else []
 
-    @property
+    @settable
     def output_names(self) -> list[str] | None:
         """Names of the output layers; None for a model without a graph."""
         return None if self._graph is None else list(self._graph.output_names)

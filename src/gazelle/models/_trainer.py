@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gazelle import optimizers
 from gazelle._core.console import say
-from gazelle._core.errors import StateError
+from gazelle._core.errors import CheckWarning, StateError
 from gazelle._core.lending import Guard
 from gazelle._core.symbolic import map_structure
 from gazelle._core.variable import Variable
@@ -19,6 +21,7 @@ from gazelle._engine.compile_cache import enable_compile_cache
 from gazelle._engine.engine import Engine
 from gazelle._engine.interrupt import Interrupt
 from gazelle._engine.nonfinite import why_ended
+from gazelle._engine.own_steps import OwnSteps
 from gazelle._engine.predicting import Shortcut, predict
 from gazelle._engine.preflight import check_before_training, weigh_classes
 from gazelle._engine.progress import Progress, steps_before
@@ -35,6 +38,7 @@ from gazelle.models._engines import (
     checked_settings,
     make_engine,
     make_predictor,
+    output_spec,
     with_scaled_loss,
 )
 from gazelle.models._fit_arguments import verbosity, within_steps
@@ -110,6 +114,7 @@ class Trainer:
     def __init__(self, model: Trainable):
         self.model = model
         self.settings: CompileSettings | None = None
+        self._optimizer: Any = None  # what was assigned to a model that is not compiled
         self.history: History | None = None
         self.fit_in_progress = FitInProgress()
         self._eager = False
@@ -125,6 +130,7 @@ class Trainer:
         """The trainer of a copy of the model: the same settings and history, no programs."""
         trainer = Trainer(model)
         trainer.settings, trainer.history = self.settings, self.history
+        trainer._optimizer = self._optimizer
         trainer._eager = self._eager
         return trainer
 
@@ -164,6 +170,19 @@ class Trainer:
             self._loss_tracker = LossMean(name="loss")
         return [self._loss_tracker]
 
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer of `compile`, or what was assigned without it."""
+        return self._optimizer if self.settings is None else self.settings.optimizer
+
+    def set_optimizer(self, value: Any) -> None:
+        """Go on with another optimizer; a model that is not compiled only keeps it."""
+        if self.settings is None:
+            self._optimizer = value
+            return
+        settings = replace(self.settings, optimizer=optimizers.get(value))
+        self.settings, self.engine, self._shortcut = settings, None, None
+
     def required_settings(self) -> CompileSettings:
         """The arguments of `compile`.
 
@@ -188,19 +207,45 @@ class Trainer:
         """Set whether steps run operation by operation."""
         self._eager = bool(value)
 
-    def _engine_for(self, feed: Feed) -> Engine:
-        """The engine for data of these shapes; builds model, losses and metrics on first use."""
+    def _engine_for(self, feed: Feed, step: str = "test_step") -> Engine:
+        """The engine for data of these shapes; builds model, losses and metrics on first use.
+
+        Args:
+            feed: The data.
+            step: The step that it is for.
+        """
         settings = self.required_settings()
         x, y, _ = feed.spec
         with self._making.lock:
             enable_compile_cache()
-            predictions = self.model._output_spec(x)
+            predictions = output_spec(self.model, x)
             engine = self.engine
             if engine is None or not self._is_current(engine):
-                tracker, self._loss_tracker = self._loss_tracker, None
-                engine = make_engine(self.model, settings, predictions, y, tracker)
-                self.engine = engine
+                engine = self._new_engine(settings, predictions, y)
+            if isinstance(engine.steps, OwnSteps) and not self._eager:
+                self._follow(engine.steps, step, feed)
+                if not self._is_current(engine):  # it has built layers
+                    engine = self._new_engine(settings, predictions, y)
+                    self._follow(engine.steps, step, feed)
             return engine
+
+    def _new_engine(self, settings: CompileSettings, predictions: Any, targets: Any) -> Engine:
+        tracker, self._loss_tracker = self._loss_tracker, None
+        self.engine = make_engine(self.model, settings, predictions, targets, tracker)
+        return self.engine
+
+    def _follow(self, steps: Any, step: str, feed: Feed) -> None:
+        """Follow the model's own step before it is compiled, or let it run as it is."""
+        reason = steps.follow(step, feed.spec)
+        if reason is None:
+            return
+        self._eager = True
+        warnings.warn(
+            f"{step} of {type(self.model).__name__} cannot be compiled, and runs operation by"
+            f" operation: {reason}",
+            CheckWarning,
+            stacklevel=5,
+        )
 
     def _predicting_engine(self, x: Any) -> Engine:
         """An engine for predictions: the compiled one, or a bare one for a model without."""
@@ -229,9 +274,9 @@ class Trainer:
         Returns:
             The history.
         """
-        engine = self._engine_for(data.training)
+        engine = self._engine_for(data.training, "train_step")
         if data.validation is not None:
-            self.model._output_spec(data.validation.spec[0])  # refuses data of other shapes
+            engine = self._engine_for(data.validation)  # refuses data of other shapes
         if data.class_weight is not None:
             weigh_classes(engine, data.training, data.class_weight)
         layers = self.model._output_layers()
@@ -344,7 +389,7 @@ class Trainer:
 
     def train_on_batch(self, feed: ArrayFeed, class_weight: Any, return_dict: bool) -> Any:
         """One training step on all samples of a feed; see `Model.train_on_batch`."""
-        engine = self._engine_for(feed)
+        engine = self._engine_for(feed, "train_step")
         if class_weight is not None:
             weigh_classes(engine, feed, class_weight)
         check_before_training(engine, feed, None, self.model._output_layers())

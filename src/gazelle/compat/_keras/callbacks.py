@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from gazelle import callbacks
+from gazelle.compat._logs import other_names
 from gazelle.compat._telling import tell
 
 __all__ = ["BaseLogger", "ModelCheckpoint"]
@@ -37,6 +38,11 @@ class ModelCheckpoint(callbacks.ModelCheckpoint):
 
     def _check_filepath(self) -> None:
         """Every path will do: `save` and `save_weights` of an old script take any."""
+
+    def _path(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> str:
+        """The path with the metrics under all names that they had."""
+        others = {other: logs[name] for name in logs for other in other_names(name)}
+        return super()._path(epoch, batch, {**others, **logs})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Save after every `period`-th epoch."""

@@ -1,7 +1,8 @@
 """Names of `keras.engine`, which were the parts of layers and models."""
 
 from gazelle.compat._keras.layers import Input, Merge, merge
-from gazelle.compat._keras.utils import get_source_inputs, make_batches
+from gazelle.compat._keras.models import model_from_config
+from gazelle.compat._keras.utils import get_source_inputs, make_batches, slice_arrays
 from gazelle.models import Functional, Model
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "get_source_inputs",
     "make_batches",
     "merge",
+    "model_from_config",
+    "slice_arrays",
 ]
 
 Network = Container = Model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -55,39 +55,32 @@ def _run(graph: Function, values: list[Any], training: bool) -> list[Any]:
 
 
 class _Gradient(Operation):
-    """The gradients of the sum of a tensor by tensors or variables of its graph."""
+    """The gradient of the sum of a tensor by a tensor or a variable of its graph."""
 
-    def __init__(self, loss: KerasTensor, variables: Sequence[Any], sources: list[KerasTensor]):
+    def __init__(self, loss: KerasTensor, by: Any, sources: list[KerasTensor]):
         super().__init__()
-        self._by = variables
-        self._tensors = [v for v in variables if isinstance(v, KerasTensor)]
-        given = {id(tensor) for tensor in self._tensors}
-        rest = [source for source in sources if id(source) not in given]
-        # The loss as a function of the tensors that it is derived by, and of all other inputs.
-        self._inner = Function([*self._tensors, *rest], [loss])
-        self._outer = Function(sources, self._tensors) if self._tensors else None
-        self._rest = [next(i for i, s in enumerate(sources) if s is one) for one in rest]
+        self._by = by
+        if isinstance(by, Variable):
+            self._loss = Function(sources, [loss])
+            return
+        # The loss as a function of the tensor and of all inputs, and the tensor as one of these.
+        self._rest = [i for i, source in enumerate(sources) if source is not by]
+        self._loss = Function([by, *(sources[i] for i in self._rest)], [loss])
+        self._tensor = Function(sources, [by])
 
     def call(self, values: Any) -> Any:
-        """The gradients for arrays in the order of the sources."""
+        """The gradient for arrays in the order of the sources."""
         values = list(values)
-        points = list(self._outer(values)) if self._outer is not None else []
+        if isinstance(self._by, Variable):
+            run = pure(lambda: jnp.sum(self._loss(values)[0]), [self._by])
+            return jax.grad(lambda value: run([value])[0])(self._by.value)
         rest = [values[i] for i in self._rest]
-        weights = [v for v in self._by if isinstance(v, Variable)]
-
-        def total(tensors: list[Any], arrays: list[Any]) -> Any:
-            run = pure(lambda: jnp.sum(self._inner([*tensors, *rest])[0]), weights)
-            return run(arrays)[0]
-
-        by_tensor, by_weight = jax.grad(total, argnums=(0, 1))(
-            points, [weight.value for weight in weights]
-        )
-        tensors, arrays = iter(by_tensor), iter(by_weight)
-        return [next(tensors if isinstance(v, KerasTensor) else arrays) for v in self._by]
+        point = self._tensor(values)[0]
+        return jax.grad(lambda value: jnp.sum(self._loss([value, *rest])[0]))(point)
 
     def compute_output_spec(self, values: Any) -> Any:
-        """Symbolic gradients, of the shapes of what they are by."""
-        return [KerasTensor(tuple(v.shape), str(v.dtype)) for v in self._by]
+        """A symbolic gradient, of the shape of what it is by."""
+        return KerasTensor(tuple(self._by.shape), str(self._by.dtype))
 
 
 def gradients(loss: Any, variables: Any) -> list[Any]:
@@ -99,4 +92,4 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
     """
     listed = list(variables) if isinstance(variables, list | tuple) else [variables]
     sources = get_source_inputs(loss)
-    return _Gradient(loss, listed, sources)(sources)
+    return [_Gradient(loss, by, sources)(sources) for by in listed]

@@ -126,6 +126,10 @@ class MaxoutDense(_OldDense):
             outputs = outputs + self.b
         return ops.max(outputs, axis=1)
 
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """`(samples, output_dim)`."""
+        return (input_shape[0], self.output_dim)
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         own = {"output_dim": self.output_dim, "nb_feature": self.nb_feature}
@@ -171,6 +175,10 @@ class Highway(_OldDense):
         transform = ops.sigmoid(transform)
         hidden = self.activation(hidden)
         return transform * hidden + (1 - transform) * inputs
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """The shape of the inputs."""
+        return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -21,7 +21,9 @@ from gazelle._core.errors import ArgumentError, StateError
 from gazelle.models import Model
 from gazelle.utils import to_categorical
 
-__all__ = ["BaseWrapper", "KerasClassifier", "KerasRegressor"]
+__all__ = ["BaseWrapper", "KerasClassifier", "KerasRegressor", "__version__"]
+
+__version__ = "0.13.0"  # of scikeras
 
 _OF_FIT = frozenset(
     {

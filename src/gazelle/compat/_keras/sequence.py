@@ -11,7 +11,19 @@ import numpy as np
 from gazelle._core.errors import ArgumentError
 from gazelle.utils import PyDataset, pad_sequences
 
-__all__ = ["TimeseriesGenerator", "make_sampling_table", "pad_sequences", "skipgrams"]
+__all__ = [
+    "TimeseriesGenerator",
+    "_remove_long_seq",
+    "make_sampling_table",
+    "pad_sequences",
+    "skipgrams",
+]
+
+
+def _remove_long_seq(maxlen: int, seq: Any, label: Any) -> tuple[list[Any], list[Any]]:
+    """The sequences of fewer than `maxlen` items, and their labels."""
+    kept = [(one, its) for one, its in zip(seq, label, strict=True) if len(one) < maxlen]
+    return [one for one, _ in kept], [its for _, its in kept]
 
 
 def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> Any:
