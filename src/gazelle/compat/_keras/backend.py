@@ -62,6 +62,7 @@ from gazelle.compat._outside import placeholder as _outside
 from gazelle.compat._telling import tell
 
 __all__ = [
+    "KerasVariable",
     "_get_available_gpus",
     "abs",
     "all",
@@ -250,6 +251,7 @@ repeat_elements = ops.repeat
 reverse = ops.flip
 
 epsilon = config.epsilon
+KerasVariable = Variable
 
 
 def backend() -> str:
