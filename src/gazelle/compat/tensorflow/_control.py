@@ -25,28 +25,6 @@ from gazelle.layers._parts import search
 # ---- Functions ----
 
 
-@answers("function")
-def _function(func: Callable[..., Any] | None = None, *_: Any, **__: Any) -> Any:
-    """A mark: functions run as they are."""
-    if func is None:
-        return lambda function: function
-    return func
-
-
-class _RunFunctions:
-    eagerly = False
-
-
-@answers("config.run_functions_eagerly", "config.experimental_run_functions_eagerly")
-def _run_functions_eagerly(run_eagerly: bool) -> None:
-    _RunFunctions.eagerly = bool(run_eagerly)
-
-
-@answers("config.functions_run_eagerly", "config.experimental_functions_run_eagerly")
-def _functions_run_eagerly() -> bool:
-    return _RunFunctions.eagerly
-
-
 @answers("custom_gradient")
 def _custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     def traced(*args: Any) -> Any:
@@ -292,21 +270,6 @@ def _executing_eagerly() -> bool:
 @answers("inside_function")
 def _inside_function() -> bool:
     return False
-
-
-@answers("autograph.experimental.do_not_convert")
-def _do_not_convert(func: Callable[..., Any] | None = None) -> Any:
-    return _function(func)
-
-
-@answers("autograph.to_graph")
-def _to_graph(entity: Callable[..., Any], *_: Any, **__: Any) -> Any:
-    return entity
-
-
-@answers("autograph.set_verbosity")
-def _set_verbosity(*_: Any, **__: Any) -> None:
-    return None
 
 
 # ---- Modules ----

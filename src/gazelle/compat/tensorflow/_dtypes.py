@@ -112,6 +112,21 @@ def _limits(dtype: DType) -> Any:
     return jnp.finfo(kind) if dtype.is_floating else jnp.iinfo(kind)
 
 
+# The numbers of types in files of TensorFlow's.
+_NUMBERS = {
+    1: "float32",
+    2: "float64",
+    3: "int32",
+    4: "uint8",
+    5: "int16",
+    6: "int8",
+    7: "string",
+    8: "complex64",
+    9: "int64",
+    10: "bool",
+    14: "bfloat16",
+    19: "float16",
+}
 _TYPES = {name: DType(name) for name in _NAMES}
 
 
@@ -124,14 +139,17 @@ def as_dtype(type_value: Any) -> DType:
     """
     if isinstance(type_value, str) and type_value in _TYPES:
         return _TYPES[type_value]
+    if type(type_value) is int and type_value in _NUMBERS:
+        return _TYPES[_NUMBERS[type_value]]
     if type_value is str:
         return _TYPES["string"]
     if type_value is float:
         return _TYPES["float32"]
     if type_value is int:
         return _TYPES["int32"]
+    given: Any = type_value
     try:
-        found = jnp.dtype(type_value)
+        found = jnp.dtype(given)
     except TypeError:
         found = None
     if found is None or (found.kind not in "SUO" and found.name not in _TYPES):

@@ -35,6 +35,7 @@ def _answers() -> dict[str, Any]:
         _control,
         _errors,
         _files,
+        _function,
         _gradient_tape,
         _image,
         _legacy,
@@ -46,7 +47,7 @@ def _answers() -> dict[str, Any]:
     from gazelle.compat.tensorflow._data import sources
 
     _ = _config, _control, _errors, _files, _gradient_tape, _image, _legacy, _linalg, _nn
-    _ = _shaping, _text, sources
+    _ = _function, _shaping, _text, sources
     return ANSWERS
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from gazelle import random as gazelle_random
 from gazelle._core import context
-from gazelle._core.lending import borrowed_here
 from gazelle._core.seeds import SeedGenerator, reset_shared
 from gazelle.compat.tensorflow._dtypes import array_dtype
 from gazelle.compat.tensorflow._host import HostTensor
@@ -61,20 +60,12 @@ def _key(seed: Any) -> Any:
             setattr(layer, _ATTRIBUTE, SeedGenerator(seed=seed))
             # Before a program is traced that draws, the layer's call is followed for its shapes.
             return jnp.asarray(getattr(layer, _ATTRIBUTE).state.numpy())
-        return _next(getattr(layer, _ATTRIBUTE))
+        return getattr(layer, _ATTRIBUTE).next()
     if seed not in _generators:
         is_seeded = seed is not None or _seeds[0] is not None
         first = (_seeds[0] or 0) * 1_000_003 + (seed or 0) if is_seeded else None
         _generators[seed] = SeedGenerator(None if first is None else first % 2**32)
-    return _next(_generators[seed])
-
-
-def _next(generator: SeedGenerator) -> Any:
-    if not borrowed_here.notes_all:
-        return generator.next()
-    key = generator.state.value  # of a step that is traced with all variables that it touches
-    generator.state.assign(key + np.array([0, 1], np.uint32))
-    return key
+    return _generators[seed].next()
 
 
 @answers("random.normal", "random_normal")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.core import Trace, eval_jaxpr
+from jax.core import Trace, Tracer, eval_jaxpr
 
 from gazelle._core.lending import borrowed_here
 from gazelle._core.variable import Variable
@@ -69,14 +69,14 @@ class Recorder(Trace):
         self._wanted: set[Variable] = set()  # variables that are watched by name
         self._tracked: dict[int, Any] = {}  # by id; held, so that no id is given twice
         self._owners: dict[int, Variable] = {}  # of arrays that were read from variables
-        self._parent: Any = None
+        self.parent: Any = None
 
     # ---- The block ----
 
     def start(self) -> None:
         """Record what this thread runs from now on."""
         with take_current_trace() as current:
-            self._parent = current
+            self.parent = current
         self._entered = set_current_trace(self)
         self._entered.__enter__()
         if not _active.recorders:
@@ -127,14 +127,14 @@ class Recorder(Trace):
 
     def stage_value(self, val: Any) -> Any:
         """A value as an array."""
-        return val if isinstance(val, jax.Array) else self._parent.stage_value(val)
+        return val if isinstance(val, jax.Array) else self.parent.stage_value(val)
 
     def process_primitive(self, primitive: Any, tracers: Any, params: Any, /) -> Any:
         """Run an operation and note it."""
         is_tracked = self._records(tracers)
         if self.is_recording and self._records(_constants_in(params)):
             return self._inlined(primitive, tracers, params)
-        with set_current_trace(self._parent):
+        with set_current_trace(self.parent):
             result = primitive.bind(*tracers, **params)
         outputs = list(result) if primitive.multiple_results else [result]
         if not is_tracked:
@@ -195,14 +195,14 @@ class Recorder(Trace):
 
     def _custom(self, run: Any, functions: Any, key: Any, tracers: Any) -> Any:
         if not self._records(tracers) and not self.is_recording:
-            return run(self._parent, tracers)
+            return run(self.parent, tracers)
         staged, key = _staged(run, functions, key, tracers)
         deep = [value for value in _constants_in({"jaxpr": staged}) if self.tracks(value)]
         top = {id(constant) for constant in staged.consts}
         if any(id(value) not in top for value in deep):
             with set_current_trace(self):
                 return functions[0].call_wrapped(*tracers)
-        outputs = list(run(self._parent, tracers))
+        outputs = list(run(self.parent, tracers))
         inputs = [*staged.consts, *tracers]
         if not self._records(inputs):
             return outputs
@@ -239,17 +239,28 @@ class Recorder(Trace):
         """An output as an array that the block does not have yet."""
         if not self.tracks(output):
             return output
-        with set_current_trace(self._parent):
+        with set_current_trace(self.parent):
             return jnp.array(output, copy=True)
 
 
 def _on_read(variable: Variable, array: Any) -> Any:
-    recorders = _active.recorders
+    recorders = _innermost() if isinstance(array, Tracer) else _active.recorders
     if any(recorder.is_of_another(variable, array) for recorder in recorders):
         array = _alias(array)
     for recorder in recorders:
         recorder.note_read(variable, array)
     return array if _active.outer is None else _active.outer(variable, array)
+
+
+def _innermost() -> list[Recorder]:
+    """The recorders within the program that is traced: those around it must not have its values."""
+    found: list[Recorder] = []
+    with take_current_trace() as current:
+        trace: Any = current
+    while isinstance(trace, Recorder):
+        found.append(trace)
+        trace = trace.parent
+    return found
 
 
 def _alias(array: Any) -> Any:

@@ -29,7 +29,7 @@ class _Vectorizing(threading.local):
 vectorizing = _Vectorizing()  # whether a function is traced that must give the same every time
 
 # What tells that a function cannot be compiled as it is.
-_REFUSALS = (
+REFUSALS = (
     NotTraceableError,
     jax.errors.JAXTypeError,
     jax.errors.JAXIndexError,
@@ -40,11 +40,34 @@ _REFUSALS = (
 )
 
 
+class _Tracing(threading.local):
+    depth = 0
+
+
+_now = _Tracing()
+
+
+def is_tracing() -> bool:
+    """Whether a function is followed, or compiled, whose code is to run once."""
+    return _now.depth > 0
+
+
 @contextmanager
-def _tracing() -> Iterator[None]:
-    before, vectorizing.now = vectorizing.now, True
+def tracing() -> Iterator[None]:
+    """Within the block, what cannot be part of a program is refused."""
+    _now.depth += 1
     try:
         yield
+    finally:
+        _now.depth -= 1
+
+
+@contextmanager
+def _vectorizing() -> Iterator[None]:
+    before, vectorizing.now = vectorizing.now, True
+    try:
+        with tracing():
+            yield
     finally:
         vectorizing.now = before
 
@@ -75,10 +98,10 @@ class Traceable:
             *args: Arrays, or `jax.ShapeDtypeStruct`s.
         """
         try:
-            with _tracing(), touched_variables() as touched:
+            with _vectorizing(), touched_variables() as touched:
                 # A function that JAX has not seen, so that its Python code runs.
                 found = jax.eval_shape(lambda *given: self._function(*given), *args)
-        except _REFUSALS:
+        except REFUSALS:
             self._fails = True
             return None
         if touched.assigned or any(not hasattr(leaf, "shape") for leaf in leaves(found)):
@@ -110,7 +133,7 @@ class Traceable:
         return True
 
     def _run(self, values: list[Any], *args: Any) -> Any:
-        with _tracing(), borrowed(self._variables, values):
+        with _vectorizing(), borrowed(self._variables, values):
             function = jax.vmap(self._function) if self._by_row else self._function
             return function(*args)
 

@@ -385,3 +385,33 @@ class VariableAggregation:
 
 enter("VariableSynchronization", VariableSynchronization)
 enter("VariableAggregation", VariableAggregation)
+
+
+# ---- Initializers below `tf` ----
+
+
+def _enter_initializer(name: str, keras_name: str) -> None:
+    def make(*args: Any, **kwargs: Any) -> Any:
+        from gazelle import initializers
+
+        dtype = kwargs.pop("dtype", None)
+        del dtype  # variables have types of their own
+        return getattr(initializers, keras_name)(*args, **kwargs)
+
+    enter(name, make)
+
+
+for _name, _keras_name in (
+    ("zeros_initializer", "Zeros"),
+    ("ones_initializer", "Ones"),
+    ("constant_initializer", "Constant"),
+    ("random_uniform_initializer", "RandomUniform"),
+    ("random_normal_initializer", "RandomNormal"),
+    ("truncated_normal_initializer", "TruncatedNormal"),
+    ("orthogonal_initializer", "Orthogonal"),
+    ("glorot_uniform_initializer", "GlorotUniform"),
+    ("glorot_normal_initializer", "GlorotNormal"),
+    ("variance_scaling_initializer", "VarianceScaling"),
+    ("uniform_unit_scaling_initializer", "VarianceScaling"),
+):
+    _enter_initializer(_name, _keras_name)

@@ -39,7 +39,7 @@ from gazelle.compat.tensorflow._data.rows import (
 from gazelle.compat.tensorflow._host import HostTensor, host_tensor
 from gazelle.compat.tensorflow._random import last_seed
 from gazelle.compat.tensorflow._shapes import TensorSpec
-from gazelle.compat.tensorflow._tracing import NotTraceableError, Traceable, vectorizing
+from gazelle.compat.tensorflow._tracing import NotTraceableError, Traceable, is_tracing
 from gazelle.compat.tensorflow._values import convert_to_tensor
 
 AUTOTUNE = -1
@@ -519,7 +519,7 @@ class Dataset:
     # ---- Reading ----
 
     def __iter__(self) -> DatasetIterator:
-        if vectorizing.now:
+        if is_tracing():
             raise NotTraceableError("It goes over a data set.")
         return DatasetIterator(self._iterate())
 
