@@ -480,7 +480,7 @@ def _get_available_gpus() -> list[str]:
 
 def get_session() -> Any:
     """A session of TensorFlow 1, whose `run` gives values."""
-    from gazelle.compat.tensorflow._legacy import Session
+    from gazelle.compat._tensorflow._legacy import Session
 
     return Session()
 

@@ -7,8 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from gazelle import ops
-from gazelle.compat.tensorflow._table import answers
-from gazelle.compat.tensorflow._values import convert_to_tensor
+from gazelle.compat._tensorflow._table import answers
+from gazelle.compat._tensorflow._values import convert_to_tensor
 
 
 def _turned(a: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from gazelle._core.errors import ArgumentError
 from gazelle._core.variable import Variable
 from gazelle.compat._patches import Patches
-from gazelle.compat.tensorflow._gradient_tape import GradientTape
+from gazelle.compat._tensorflow._gradient_tape import GradientTape
 from gazelle.models._trainable import Trainable
 from gazelle.optimizers import Optimizer
 

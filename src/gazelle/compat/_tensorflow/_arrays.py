@@ -13,7 +13,7 @@ from gazelle._core.errors import StateError
 from gazelle._core.symbolic import KerasTensor
 from gazelle._core.variable import Variable
 from gazelle.compat._patches import Patches
-from gazelle.compat.tensorflow._shapes import TensorShape
+from gazelle.compat._tensorflow._shapes import TensorShape
 
 
 def install_arrays(patches: Patches) -> None:

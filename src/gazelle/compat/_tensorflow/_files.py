@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gazelle.compat.tensorflow._host import HostTensor, host_tensor, one_text, text_tensor
-from gazelle.compat.tensorflow._table import answers, enter
+from gazelle.compat._tensorflow._host import HostTensor, host_tensor, one_text, text_tensor
+from gazelle.compat._tensorflow._table import answers, enter
 
 
 def path_of(path: Any) -> str:

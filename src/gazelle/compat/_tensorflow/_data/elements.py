@@ -12,10 +12,10 @@ import numpy as np
 from gazelle._core.errors import ShapeError
 from gazelle._core.symbolic import leaves, map_structure
 from gazelle._core.variable import Variable
-from gazelle.compat.tensorflow._data.rows import INFINITE, UNKNOWN
-from gazelle.compat.tensorflow._host import HostTensor, as_texts, holds_text
-from gazelle.compat.tensorflow._shapes import TensorShape
-from gazelle.compat.tensorflow._values import convert_to_tensor
+from gazelle.compat._tensorflow._data.rows import INFINITE, UNKNOWN
+from gazelle.compat._tensorflow._host import HostTensor, as_texts, holds_text
+from gazelle.compat._tensorflow._shapes import TensorShape
+from gazelle.compat._tensorflow._values import convert_to_tensor
 
 # ---- Elements ----
 

@@ -16,10 +16,10 @@ from gazelle import ops
 from gazelle._core.errors import StateError
 from gazelle._core.symbolic import any_symbolic, leaves, map_structure
 from gazelle._core.variable import Variable
-from gazelle.compat.tensorflow._host import HostTensor, host_tensor
-from gazelle.compat.tensorflow._shapes import TensorShape, TensorSpec
-from gazelle.compat.tensorflow._table import ANSWERS, answers, enter
-from gazelle.compat.tensorflow._values import convert_to_tensor
+from gazelle.compat._tensorflow._host import HostTensor, host_tensor
+from gazelle.compat._tensorflow._shapes import TensorShape, TensorSpec
+from gazelle.compat._tensorflow._table import ANSWERS, answers, enter
+from gazelle.compat._tensorflow._values import convert_to_tensor
 from gazelle.layers._parts import search
 
 # ---- Functions ----

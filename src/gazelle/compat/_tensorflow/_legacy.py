@@ -16,8 +16,8 @@ import numpy as np
 from gazelle._core.errors import StateError
 from gazelle._core.symbolic import map_structure
 from gazelle._core.variable import Variable
-from gazelle.compat.tensorflow._host import HostTensor
-from gazelle.compat.tensorflow._table import ANSWERS, answers, enter, out_of_scope
+from gazelle.compat._tensorflow._host import HostTensor
+from gazelle.compat._tensorflow._table import ANSWERS, answers, enter, out_of_scope
 
 # ---- Sessions and graphs ----
 

@@ -10,8 +10,8 @@ import numpy as np
 from gazelle._core.symbolic import leaves
 from gazelle._data.dataset import unpack_x_y_sample_weight
 from gazelle._data.feeds import ArrayFeed
-from gazelle.compat.tensorflow._data import orders
-from gazelle.compat.tensorflow._data.rows import Rows
+from gazelle.compat._tensorflow._data import orders
+from gazelle.compat._tensorflow._data.rows import Rows
 
 _MOST_BYTES = 2**30  # of the data
 

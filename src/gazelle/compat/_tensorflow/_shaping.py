@@ -12,10 +12,10 @@ import numpy as np
 from gazelle import ops
 from gazelle._core.errors import ShapeError
 from gazelle._core.symbolic import KerasTensor
-from gazelle.compat.tensorflow._host import HostTensor, holds_text, text_tensor
-from gazelle.compat.tensorflow._math import axes
-from gazelle.compat.tensorflow._table import answers
-from gazelle.compat.tensorflow._values import cast, convert_to_tensor, sizes
+from gazelle.compat._tensorflow._host import HostTensor, holds_text, text_tensor
+from gazelle.compat._tensorflow._math import axes
+from gazelle.compat._tensorflow._table import answers
+from gazelle.compat._tensorflow._values import cast, convert_to_tensor, sizes
 
 
 def _moves(function: Callable[..., Any], on_host: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,10 +11,10 @@ from jax.core import Tracer
 
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, DataError, ShapeError
 from gazelle._core.symbolic import KerasTensor, leaves
-from gazelle.compat.tensorflow._dtypes import as_dtype
-from gazelle.compat.tensorflow._shapes import TensorShape
-from gazelle.compat.tensorflow._table import answers, enter
-from gazelle.compat.tensorflow._values import convert_to_tensor
+from gazelle.compat._tensorflow._dtypes import as_dtype
+from gazelle.compat._tensorflow._shapes import TensorShape
+from gazelle.compat._tensorflow._table import answers, enter
+from gazelle.compat._tensorflow._values import convert_to_tensor
 
 
 class OpError(Exception):

@@ -11,8 +11,8 @@ import numpy as np
 
 from gazelle._core.errors import ArgumentError, ShapeError
 from gazelle._core.symbolic import leaves, map_structure
-from gazelle.compat.tensorflow._data import orders
-from gazelle.compat.tensorflow._data.elements import (
+from gazelle.compat._tensorflow._data import orders
+from gazelle.compat._tensorflow._data.elements import (
     as_arrays,
     as_numpy,
     as_tensors,
@@ -27,8 +27,8 @@ from gazelle.compat.tensorflow._data.elements import (
     times,
     typed,
 )
-from gazelle.compat.tensorflow._data.feed import array_feed
-from gazelle.compat.tensorflow._data.rows import (
+from gazelle.compat._tensorflow._data.feed import array_feed
+from gazelle.compat._tensorflow._data.rows import (
     INFINITE,
     UNKNOWN,
     Rows,
@@ -36,11 +36,11 @@ from gazelle.compat.tensorflow._data.rows import (
     call,
     rows_of,
 )
-from gazelle.compat.tensorflow._host import HostTensor, host_tensor
-from gazelle.compat.tensorflow._random import last_seed
-from gazelle.compat.tensorflow._shapes import TensorSpec
-from gazelle.compat.tensorflow._tracing import NotTraceableError, Traceable, is_tracing
-from gazelle.compat.tensorflow._values import convert_to_tensor
+from gazelle.compat._tensorflow._host import HostTensor, host_tensor
+from gazelle.compat._tensorflow._random import last_seed
+from gazelle.compat._tensorflow._shapes import TensorSpec
+from gazelle.compat._tensorflow._tracing import NotTraceableError, Traceable, is_tracing
+from gazelle.compat._tensorflow._values import convert_to_tensor
 
 AUTOTUNE = -1
 

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 
 from gazelle import ops
 from gazelle._core.errors import ArgumentError
-from gazelle.compat.tensorflow._math import axes
-from gazelle.compat.tensorflow._random import dropped
-from gazelle.compat.tensorflow._table import ANSWERS, answers, enter, out_of_scope
-from gazelle.compat.tensorflow._values import cast, convert_to_tensor
+from gazelle.compat._tensorflow._math import axes
+from gazelle.compat._tensorflow._random import dropped
+from gazelle.compat._tensorflow._table import ANSWERS, answers, enter, out_of_scope
+from gazelle.compat._tensorflow._values import cast, convert_to_tensor
 
 
 @answers("nn.softmax", "math.softmax")

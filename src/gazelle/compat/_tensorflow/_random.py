@@ -12,11 +12,11 @@ import numpy as np
 from gazelle import random as gazelle_random
 from gazelle._core import context
 from gazelle._core.seeds import SeedGenerator, reset_shared
-from gazelle.compat.tensorflow._dtypes import array_dtype
-from gazelle.compat.tensorflow._host import HostTensor
-from gazelle.compat.tensorflow._table import answers
-from gazelle.compat.tensorflow._tracing import NotTraceableError, vectorizing
-from gazelle.compat.tensorflow._values import convert_to_tensor, sizes
+from gazelle.compat._tensorflow._dtypes import array_dtype
+from gazelle.compat._tensorflow._host import HostTensor
+from gazelle.compat._tensorflow._table import answers
+from gazelle.compat._tensorflow._tracing import NotTraceableError, vectorizing
+from gazelle.compat._tensorflow._values import convert_to_tensor, sizes
 
 _ATTRIBUTE = "tensorflow_seed_generator"  # of a layer that draws in its call
 _generators: dict[Any, SeedGenerator] = {}  # of draws outside of layers, by their seeds

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gazelle._core.errors import ArgumentTypeError
-from gazelle.compat.tensorflow._table import answers, enter
+from gazelle.compat._tensorflow._table import answers, enter
 
 _NAMES = (
     *("float16", "bfloat16", "float32", "float64"),

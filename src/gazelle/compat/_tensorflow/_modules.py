@@ -10,7 +10,7 @@ from gazelle._core.doors import missing
 from gazelle._core.errors import nearest
 from gazelle.compat._modules import keras_module
 from gazelle.compat._outside import OutOfScopeError
-from gazelle.compat.tensorflow._table import ANSWERS
+from gazelle.compat._tensorflow._table import ANSWERS
 
 # Names below `tensorflow` that are Keras's.
 _KERAS = ("keras", "losses", "metrics", "optimizers", "initializers")
@@ -30,7 +30,7 @@ _PLACES = ("", "math.", "nn.", "random.", "linalg.", "data.", "config.", "errors
 @functools.cache
 def _answers() -> dict[str, Any]:
     """The table, filled."""
-    from gazelle.compat.tensorflow import (
+    from gazelle.compat._tensorflow import (
         _config,
         _control,
         _errors,
@@ -44,7 +44,7 @@ def _answers() -> dict[str, Any]:
         _shaping,
         _text,
     )
-    from gazelle.compat.tensorflow._data import sources
+    from gazelle.compat._tensorflow._data import sources
 
     _ = _config, _control, _errors, _files, _gradient_tape, _image, _legacy, _linalg, _nn
     _ = _function, _shaping, _text, sources

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from gazelle._core.errors import ArgumentError, ArgumentTypeError, StateError
 from gazelle._core.symbolic import leaves
 from gazelle._core.variable import Variable
-from gazelle.compat.tensorflow._recorder import Recorder, Step
-from gazelle.compat.tensorflow._replay import Replay
-from gazelle.compat.tensorflow._table import answers
+from gazelle.compat._tensorflow._recorder import Recorder, Step
+from gazelle.compat._tensorflow._replay import Replay
+from gazelle.compat._tensorflow._table import answers
 
 
 @answers("UnconnectedGradients")

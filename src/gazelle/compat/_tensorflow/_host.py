@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gazelle.compat.tensorflow._shapes import TensorShape
+from gazelle.compat._tensorflow._shapes import TensorShape
 
 
 class HostTensor(np.ndarray):

@@ -10,10 +10,10 @@ import numpy as np
 
 from gazelle._core.errors import ArgumentError
 from gazelle._text.hashes import hashed
-from gazelle.compat.tensorflow._dtypes import array_dtype, is_text
-from gazelle.compat.tensorflow._host import HostTensor, as_texts, host_tensor, one_text
-from gazelle.compat.tensorflow._table import answers
-from gazelle.compat.tensorflow._values import convert_to_tensor
+from gazelle.compat._tensorflow._dtypes import array_dtype, is_text
+from gazelle.compat._tensorflow._host import HostTensor, as_texts, host_tensor, one_text
+from gazelle.compat._tensorflow._table import answers
+from gazelle.compat._tensorflow._values import convert_to_tensor
 
 
 def _each(function: Callable[[bytes], Any], input: Any, kind: Any = object) -> HostTensor:

@@ -13,15 +13,15 @@ from gazelle import ops
 from gazelle._core.errors import ArgumentTypeError
 from gazelle._core.symbolic import KerasTensor, any_symbolic
 from gazelle._core.variable import Variable as GazelleVariable
-from gazelle.compat.tensorflow._dtypes import array_dtype, is_text
-from gazelle.compat.tensorflow._host import (
+from gazelle.compat._tensorflow._dtypes import array_dtype, is_text
+from gazelle.compat._tensorflow._host import (
     HostTensor,
     holds_text,
     host_tensor,
     text_tensor,
 )
-from gazelle.compat.tensorflow._shapes import TensorShape
-from gazelle.compat.tensorflow._table import answers, enter
+from gazelle.compat._tensorflow._shapes import TensorShape
+from gazelle.compat._tensorflow._table import answers, enter
 
 
 class _TensorType(type):

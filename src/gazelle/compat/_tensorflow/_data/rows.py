@@ -12,9 +12,9 @@ import jax
 import numpy as np
 
 from gazelle._core.symbolic import leaves, map_structure
-from gazelle.compat.tensorflow._data import orders
-from gazelle.compat.tensorflow._data.orders import Order
-from gazelle.compat.tensorflow._tracing import Traceable
+from gazelle.compat._tensorflow._data import orders
+from gazelle.compat._tensorflow._data.orders import Order
+from gazelle.compat._tensorflow._tracing import Traceable
 
 INFINITE, UNKNOWN = -1, -2
 _CHUNK = 1024  # rows that are read at once where there are no batches

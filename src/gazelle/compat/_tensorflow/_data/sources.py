@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.errors import ArgumentError
-from gazelle.compat.tensorflow._data.dataset import (
+from gazelle.compat._tensorflow._data.dataset import (
     AUTOTUNE,
     Dataset,
     DatasetIterator,
     Options,
 )
-from gazelle.compat.tensorflow._data.elements import as_arrays
-from gazelle.compat.tensorflow._data.rows import INFINITE, UNKNOWN
-from gazelle.compat.tensorflow._files import path_of
-from gazelle.compat.tensorflow._host import HostTensor, as_texts, host_tensor
-from gazelle.compat.tensorflow._table import ANSWERS, answers, enter
+from gazelle.compat._tensorflow._data.elements import as_arrays
+from gazelle.compat._tensorflow._data.rows import INFINITE, UNKNOWN
+from gazelle.compat._tensorflow._files import path_of
+from gazelle.compat._tensorflow._host import HostTensor, as_texts, host_tensor
+from gazelle.compat._tensorflow._table import ANSWERS, answers, enter
 
 
 def list_files(

@@ -11,9 +11,9 @@ import numpy as np
 
 from gazelle import ops
 from gazelle._core.symbolic import KerasTensor
-from gazelle.compat.tensorflow._dtypes import array_dtype
-from gazelle.compat.tensorflow._table import answers, enter
-from gazelle.compat.tensorflow._values import cast, convert_to_tensor
+from gazelle.compat._tensorflow._dtypes import array_dtype
+from gazelle.compat._tensorflow._table import answers, enter
+from gazelle.compat._tensorflow._values import cast, convert_to_tensor
 
 # ---- Element by element ----
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gazelle.compat.tensorflow._recorder import Step
+from gazelle.compat._tensorflow._recorder import Step
 
 _MOST_COMPILED = 64
 _MOST_NEW = 8  # sequences in a row that are compiled at sight; later ones when they come again

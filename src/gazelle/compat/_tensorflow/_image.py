@@ -12,11 +12,11 @@ import numpy as np
 from gazelle import ops
 from gazelle._core.errors import ArgumentError, DataError
 from gazelle._core.packages import need
-from gazelle.compat.tensorflow._dtypes import array_dtype
-from gazelle.compat.tensorflow._host import HostTensor, host_tensor, one_text
-from gazelle.compat.tensorflow._random import uniform
-from gazelle.compat.tensorflow._table import ANSWERS, answers, enter, out_of_scope
-from gazelle.compat.tensorflow._values import cast, convert_to_tensor, sizes
+from gazelle.compat._tensorflow._dtypes import array_dtype
+from gazelle.compat._tensorflow._host import HostTensor, host_tensor, one_text
+from gazelle.compat._tensorflow._random import uniform
+from gazelle.compat._tensorflow._table import ANSWERS, answers, enter, out_of_scope
+from gazelle.compat._tensorflow._values import cast, convert_to_tensor, sizes
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 

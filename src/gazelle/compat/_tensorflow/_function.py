@@ -17,8 +17,8 @@ from gazelle._core.pure import borrowed, settled
 from gazelle._core.symbolic import KerasTensor
 from gazelle._core.touched import touched_variables
 from gazelle._core.variable import Variable, values_of
-from gazelle.compat.tensorflow._table import answers, enter
-from gazelle.compat.tensorflow._tracing import REFUSALS, tracing, vectorizing
+from gazelle.compat._tensorflow._table import answers, enter
+from gazelle.compat._tensorflow._tracing import REFUSALS, tracing, vectorizing
 
 _CALLS_BEFORE = 3  # of a kind, before it is worth compiling
 _MOST_PROGRAMS = 16

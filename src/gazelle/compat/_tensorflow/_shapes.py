@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from gazelle._core.errors import ShapeError
-from gazelle.compat.tensorflow._dtypes import DType, as_dtype
-from gazelle.compat.tensorflow._table import answers
+from gazelle.compat._tensorflow._dtypes import DType, as_dtype
+from gazelle.compat._tensorflow._table import answers
 
 
 @answers("TensorShape")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from gazelle.compat.tensorflow._table import answers, enter
+from gazelle.compat._tensorflow._table import answers, enter
 
 
 class PhysicalDevice(NamedTuple):
