@@ -22,6 +22,7 @@ class Borrowed(threading.local):
     def __init__(self) -> None:
         self.values: dict[Any, Any] = {}
         self.notes_all = False  # whether assignments to other variables are noted there too
+        self.follows = False  # whether a function is followed to see which variables it uses
         # Is told of each variable that is read, with its array, and gives the array to use.
         self.on_read: Callable[[Any, Any], Any] | None = None
 

@@ -19,6 +19,7 @@ from jax.core import Tracer
 
 from gazelle._core.context import variable_path
 from gazelle._core.errors import ArgumentError, StateError
+from gazelle._core.lending import borrowed_here
 from gazelle._core.names import unique_name
 from gazelle._core.registry import builtin
 from gazelle._core.variable import Variable, plain
@@ -72,7 +73,8 @@ class SeedGenerator:
         """
         key = plain(self.state)  # not `.value`, because of which training would copy the state
         following = key + _STEP
-        if isinstance(following, Tracer) and not isinstance(key, Tracer):
+        is_constant = isinstance(following, Tracer) and not isinstance(key, Tracer)
+        if is_constant and not borrowed_here.follows:
             raise StateError(
                 "A random draw inside a compiled program has no state of its own: it would give the"
                 " same numbers every time.",

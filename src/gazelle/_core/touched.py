@@ -33,7 +33,7 @@ class Touched:
 def touched_variables() -> Iterator[Touched]:
     """Within the block, the use of variables is noted; they keep their values behind it."""
     here = borrowed_here
-    before = here.values, here.notes_all, here.on_read
+    before = here.values, here.notes_all, here.on_read, here.follows
     values = here.values = dict(here.values)
     found = Touched()
 
@@ -41,10 +41,10 @@ def touched_variables() -> Iterator[Touched]:
         found.read.setdefault(variable)
         return value if before[2] is None else before[2](variable, value)
 
-    here.notes_all, here.on_read = True, on_read
+    here.notes_all, here.on_read, here.follows = True, on_read, True
     try:
         yield found
     finally:
-        here.values, here.notes_all, here.on_read = before
+        here.values, here.notes_all, here.on_read, here.follows = before
         outer = before[0]
         found.assigned = {v: new for v, new in values.items() if outer.get(v) is not new}

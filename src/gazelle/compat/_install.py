@@ -21,9 +21,9 @@ from gazelle.compat._modules import (
 )
 from gazelle.compat._optimizers import install_optimizers
 from gazelle.compat._patches import Patches
-from gazelle.compat.tensorflow import tensorflow_module
-from gazelle.compat.tensorflow._arrays import install_arrays
-from gazelle.compat.tensorflow._steps import install_steps
+from gazelle.compat._tensorflow import tensorflow_module
+from gazelle.compat._tensorflow._arrays import install_arrays
+from gazelle.compat._tensorflow._steps import install_steps
 
 # Top-level module -> what answers for those below it.
 _SERVED = {
