@@ -17,7 +17,10 @@ from gazelle.compat._tensorflow._shapes import TensorShape
 
 
 def install_arrays(patches: Patches) -> None:
-    """Give arrays, and symbolic tensors, what tensors of TensorFlow's have."""
+    """Give arrays, and symbolic tensors, what tensors of TensorFlow's have.
+
+    A number is also what an array of one element gives, whatever its axes.
+    """
     array = type(jnp.zeros(()))
     for kind in (array, Tracer, KerasTensor):
         patches.attribute(kind, "get_shape", _get_shape)
@@ -27,6 +30,8 @@ def install_arrays(patches: Patches) -> None:
         patches.attribute(kind, "eval", _eval)
         patches.attribute(kind, "ref", _ref)
     patches.attribute(array, "numpy", _numpy)
+    patches.attribute(array, "__float__", lambda self: float(np.asarray(self).item()))
+    patches.attribute(array, "__int__", lambda self: int(np.asarray(self).item()))
     patches.attribute(Tracer, "numpy", _no_numpy)
     patches.attribute(KerasTensor, "numpy", _no_numpy)
     patches.attribute(KerasTensor, "shape", property(_symbolic_shape, _set_symbolic_shape))
