@@ -14,6 +14,7 @@ from gazelle.compat._losses import install_losses
 from gazelle.compat._models import install_models
 from gazelle.compat._modules import (
     Finder,
+    forget_rooms,
     keras_module,
     loaded,
     preprocessing_module,
@@ -82,3 +83,4 @@ def _restore(finder: Finder, before: dict[str, ModuleType]) -> None:
     for name in loaded(list(finder.serve)):
         del sys.modules[name]
     sys.modules.update(before)
+    forget_rooms()
