@@ -126,7 +126,7 @@ def test_lambda_layers(k):
 
 
 def test_random_numbers_have_their_moments(k):
-    normal = k.eval(k.random_normal((2000,), mean=3.0, stddev=2.0))
+    normal = k.eval(k.random_normal((2000,), mean=3.0, std=2.0))
     assert abs(normal.mean() - 3) < 0.3
     assert abs(normal.std() - 2) < 0.3
     uniform = k.eval(k.random_uniform((2000,), minval=-1, maxval=1))
@@ -152,3 +152,11 @@ def test_the_backend(k, monkeypatch):
     assert k.backend() == "tensorflow"
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert k.backend() == "jax"
+
+
+def test_numbers_of_arrays_of_one_element(k):
+    product = k.dot(k.constant([[1.0, 2.0]]), k.constant([[3.0], [4.0]]))
+    assert float(product) == 11.0
+    assert int(product) == 11
+    with pytest.raises(ValueError, match="size 1"):
+        float(k.constant([1.0, 2.0]))

@@ -148,10 +148,21 @@ def test_an_unknown_name_is_refused_with_the_nearest(installed):
 
 def test_what_is_out_of_scope_can_be_imported_and_not_used(installed):
     from keras.applications import VGG16
-    from keras.layers import LSTM, Conv2D
+    from keras.backend import conv2d
+    from keras.layers import LSTM, Conv2D, Input
+    from keras.models import Sequential
 
     assert not isinstance(gazelle.layers.Dense(1), Conv2D)
-    for use in (lambda: Conv2D(3, 3), lambda: LSTM(4), lambda: VGG16(weights=None)):
+    uses = [
+        lambda: Conv2D(3, 3)(Input((4, 4, 1))),
+        lambda: Sequential([LSTM(4)]),
+        lambda: Sequential().add(Conv2D(3, 3)),
+        lambda: Conv2D(3, 3).output_shape,
+        lambda: VGG16(weights=None).summary(),
+        lambda: VGG16.layers,
+        lambda: conv2d(1, 2),
+    ]
+    for use in uses:
         with pytest.raises(compat.OutOfScopeError, match="dense networks"):
             use()
 

@@ -65,10 +65,12 @@ def test_a_script_runs_with_its_arguments(script, command):
 
 
 def test_a_script_that_is_out_of_scope_names_its_line(tmp_path):
-    (tmp_path / "s.py").write_text("from keras.layers import Conv2D\n\nConv2D(3, 3)\n")
+    (tmp_path / "s.py").write_text(
+        "import keras\n\nkeras.Sequential([keras.layers.Conv2D(3, 3)])\n"
+    )
     done = gazelle("run", "s.py", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("s.py:3: keras.layers.Conv2D is out of Gazelle's scope")
+    assert done.stderr.startswith("s.py:3: keras.layers.GRU is out of Gazelle's scope")
 
 
 def test_the_traceback_of_a_script_begins_in_it(tmp_path):

@@ -614,3 +614,62 @@ def test_add_variable_is_add_weight_by_another_name():
     assert made.regularizer is not None
     assert not made.autocast
     np.testing.assert_array_equal(made, [1, 1])
+
+
+def test_variables_of_frozen_layers_say_so_and_keep_their_order():
+    class Held(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.fixed = gazelle.Variable(np.zeros(2), trainable=False, name="fixed")
+            self.free = gazelle.Variable(np.zeros(2), name="free")
+            self.dense = layers.Dense(2)
+
+        def call(self, x):
+            return self.dense(x) + self.free + self.fixed
+
+    layer = Held()
+    layer(np.ones((1, 3)))
+    order = [variable.path for variable in layer.weights]
+    layer.trainable = False
+    assert not any(variable.trainable for variable in layer.weights)
+    assert layer.trainable_variables == []
+    assert [variable.path for variable in layer.weights] == order
+    layer.trainable = True
+    assert [v.trainable for v in (layer.fixed, layer.free, layer.dense.kernel)] == [
+        False,
+        True,
+        True,
+    ]
+    frozen = layers.Dense(2, trainable=False)
+    frozen.build((None, 3))
+    assert not frozen.kernel.trainable
+
+
+def test_a_weight_that_another_layer_has_frozen_is_trained_by_its_own():
+    first, second = layers.Dense(3), layers.Dense(3)
+    for layer in (first, second):
+        layer.build((None, 3))
+    second.shared = first.kernel
+    second.trainable = False
+    assert [variable is first.kernel for variable in first.trainable_variables] == [True, False]
+
+
+def test_weights_have_the_type_in_which_a_call_reads_them():
+    seen = []
+
+    class Seen(layers.Layer):
+        def build(self, input_shape):
+            self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
+            self.exact = self.add_weight(shape=(), autocast=False, name="exact")
+            self.steps = self.add_weight(shape=(), dtype="int32", name="steps")
+
+        def call(self, x):
+            seen.append([variable.dtype for variable in (self.scale, self.exact, self.steps)])
+            self.scale.assign(self.scale * 2)
+            return gazelle.ops.cast(x, self.scale.dtype) * self.scale
+
+    layer = Seen(dtype="mixed_bfloat16")
+    assert layer(np.ones((2, 2))).dtype == "bfloat16"
+    assert seen[0] == ["bfloat16", "float32", "int32"]
+    assert (layer.scale.dtype, layer.scale.value.dtype) == ("float32", "float32")
+    assert float(layer.scale) == 2

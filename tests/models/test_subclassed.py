@@ -222,3 +222,18 @@ def test_the_config_of_a_model_is_its_arguments():
     assert twin(X).shape == (3, 3)
     assert len(twin.stack) == 3
     assert twin.name == "s"
+
+
+def test_the_mean_of_the_loss_is_there_before_the_first_data():
+    model = gazelle.Sequential([gazelle.layers.Input((2,)), gazelle.layers.Dense(1)])
+    assert model.metrics == []
+    model.compile("sgd", "mse", metrics=["mae"])
+    assert [metric.name for metric in model.metrics] == ["loss"]
+    tree = model.get_state_tree()["metrics_variables"]
+    assert {name: float(value) for name, value in tree["loss"].items()} == {"total": 0, "count": 0}
+    mean = model.metrics[0]
+    model.fit(np.ones((4, 2)), np.ones(4), verbose=0)
+    assert model.metrics[0] is mean
+    assert float(mean.count) == 4
+    model.compile("sgd", "mse")
+    assert model.metrics[0] is not mean

@@ -73,7 +73,8 @@ class Variable:
         Variable.made += 1
         self.name = name or unique_name("variable")
         self.path = path or context.variable_path(self.name)
-        self.trainable = trainable
+        self.frozen = False  # with the layer that owns it
+        self._trainable = trainable
         self.autocast = autocast
         self.aggregation = aggregation or "none"
         self.synchronization = synchronization
@@ -92,24 +93,24 @@ class Variable:
                     fix="pass the shape, or an array as initializer",
                 )
             shape = tuple(int(n) for n in shape)
-            self.dtype = standardize_dtype(dtype)
-            context.spend(shape, jnp.dtype(self.dtype).itemsize)
-            value = initializer(shape, dtype=self.dtype)
+            self._dtype = standardize_dtype(dtype)
+            context.spend(shape, jnp.dtype(self._dtype).itemsize)
+            value = initializer(shape, dtype=self._dtype)
             is_new = is_own_class(type(initializer))  # Gazelle's own draw a new array each time
         else:
             value = initializer.value if isinstance(initializer, Variable) else initializer
             if dtype is None and hasattr(value, "dtype") and not is_float(value.dtype):
-                self.dtype = standardize_dtype(jax.dtypes.canonicalize_dtype(value.dtype))
+                self._dtype = standardize_dtype(jax.dtypes.canonicalize_dtype(value.dtype))
             elif dtype is None and isinstance(value, bool | int | list | tuple):
                 kind = np.asarray(value).dtype.kind
-                self.dtype = {"b": "bool", "i": "int32"}.get(kind, standardize_dtype(None))
+                self._dtype = {"b": "bool", "i": "int32"}.get(kind, standardize_dtype(None))
             else:
-                self.dtype = standardize_dtype(dtype)
+                self._dtype = standardize_dtype(dtype)
         note_use()
         check_process()
         # Concrete also when a model is built while it is being traced.
         with jax.ensure_compile_time_eval():
-            self._own: Any = _array(value, self.dtype, copy=not is_new)
+            self._own: Any = _array(value, self._dtype, copy=not is_new)
         self._lent = self._own is value  # the caller may still hold the array
         self.guard = Guard()
         self.shape: tuple[int, ...] = tuple(self._own.shape)
@@ -126,16 +127,33 @@ class Variable:
             self._own = self._placed(self._own)
 
     @property
+    def dtype(self) -> str:
+        """Type of the value; in the call of a layer that type in which the layer reads it."""
+        dtype = context.compute_dtype() if self.autocast else None
+        return self._dtype if dtype is None or not is_float(self._dtype) else dtype
+
+    @property
+    def trainable(self) -> bool:
+        """Whether an optimizer may change it; False while the layer that owns it is frozen."""
+        return self._trainable and not self.frozen
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = value
+
+    @property
+    def trained_by_layer(self) -> bool:
+        """Whether an optimizer may change it while the layer that owns it is not frozen."""
+        return self._trainable
+
+    @property
     def value(self) -> jax.Array:
         """The array itself. It stays valid while the variable is trained on: training uses a copy.
 
         Within the call of a layer that computes in another float type it is read in that type.
         """
-        value = self._shared()
-        dtype = context.compute_dtype() if self.autocast else None
-        if dtype in (None, self.dtype) or not is_float(self.dtype):
-            return value
-        return value.astype(dtype)
+        value, dtype = self._shared(), self.dtype
+        return value if dtype == self._dtype else value.astype(dtype)
 
     def _shared(self) -> Any:
         """The array for this thread. The variable's own is marked: no program may destroy it."""
@@ -183,7 +201,7 @@ class Variable:
         """
         if isinstance(value, Variable):
             value = value.value
-        value = _array(value, self.dtype)
+        value = _array(value, self._dtype)
         if tuple(value.shape) != self.shape:
             raise ShapeError(
                 f"The value assigned to variable {self.path!r} has the wrong shape.",

@@ -82,6 +82,7 @@ class Steps:
         attached: Metrics that the model's own layers hold and update in `call`.
         compute_loss: A user's own loss `(x, y, y_pred, sample_weight, training) -> scalar`, or
             None.
+        loss_tracker: The mean of the loss, where there is one already.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Steps:
         runs_graph: bool,
         attached: Sequence[Metric] = (),
         compute_loss: Callable[..., Any] | None = None,
+        loss_tracker: LossMean | None = None,
     ):
         self.model = model
         self.loss = loss
@@ -104,7 +106,7 @@ class Steps:
         self.runs_graph = runs_graph
         self.attached = list(attached)
         self.compute_loss = compute_loss
-        self.loss_tracker = LossMean(name="loss")
+        self.loss_tracker = loss_tracker or LossMean(name="loss")
         # A loss of the user's own has no parts.
         tracked = loss.log_names if compute_loss is None else []
         self.part_trackers = {name: Mean(name=name) for name in tracked}

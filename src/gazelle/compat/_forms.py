@@ -147,6 +147,8 @@ CALLS: dict[str, Renamed] = {
     "optimizers.Optimizer": ANY_OPTIMIZER,
     "models.Model": Renamed("Model", {"input": "inputs", "output": "outputs"}),
     "Input": Renamed("Input", {"input_dtype": "dtype", "batch_input_shape": "batch_shape"}),
+    "backend.random_normal": Renamed("random_normal", {"std": "stddev"}),
+    "backend.random_uniform": Renamed("random_uniform", {"low": "minval", "high": "maxval"}),
     "callbacks.EarlyStopping": Renamed("EarlyStopping", {"epsilon": "min_delta"}),
     "callbacks.ModelCheckpoint": Renamed(
         "ModelCheckpoint", {}, {"load_weights_on_restart": (None, False)}

@@ -14,6 +14,7 @@ from gazelle.compat._losses import install_losses
 from gazelle.compat._models import install_models
 from gazelle.compat._modules import (
     Finder,
+    forget_rooms,
     keras_module,
     loaded,
     preprocessing_module,
@@ -21,9 +22,9 @@ from gazelle.compat._modules import (
 )
 from gazelle.compat._optimizers import install_optimizers
 from gazelle.compat._patches import Patches
-from gazelle.compat.tensorflow import tensorflow_module
-from gazelle.compat.tensorflow._arrays import install_arrays
-from gazelle.compat.tensorflow._steps import install_steps
+from gazelle.compat._tensorflow import tensorflow_module
+from gazelle.compat._tensorflow._arrays import install_arrays
+from gazelle.compat._tensorflow._steps import install_steps
 
 # Top-level module -> what answers for those below it.
 _SERVED = {
@@ -82,3 +83,4 @@ def _restore(finder: Finder, before: dict[str, ModuleType]) -> None:
     for name in loaded(list(finder.serve)):
         del sys.modules[name]
     sys.modules.update(before)
+    forget_rooms()

@@ -61,6 +61,8 @@ def _patch_class(patches: Patches, cls: type[Layer], name: str) -> None:
         init = modern_function(f"layers.{name}", init)
     if name in _WEIGHTS:
         init = _with_weights(name, init)
+    if name == "Embedding":
+        init = _with_input_length(init)
     if init is not cls.__init__:
         patches.attribute(cls, "__init__", init)
 
@@ -76,6 +78,21 @@ def _with_weights(name: str, init: Callable[..., None]) -> Callable[..., None]:
             tell(f"{name}(weights=)", f"{name}({places[0]}=initializers.Constant(array))")
             for place, array in zip(places, arrays, strict=False):
                 kwargs[place] = initializers.Constant(np.asarray(array))
+        init(self, *args, **kwargs)
+
+    return call
+
+
+def _with_input_length(init: Callable[..., None]) -> Callable[..., None]:
+    """The constructor of an Embedding, which always knew the shape of its inputs in Keras 2."""
+
+    @functools.wraps(init)
+    def call(self: Layer, *args: Any, input_length: Any = None, **kwargs: Any) -> None:
+        if not {"input_shape", "batch_input_shape"} & kwargs.keys():
+            lengths = input_length if isinstance(input_length, list | tuple) else [input_length]
+            kwargs["input_shape"] = tuple(lengths)
+        if input_length is not None:
+            tell("Embedding(input_length=)", "Input((length,)) before it")
         init(self, *args, **kwargs)
 
     return call

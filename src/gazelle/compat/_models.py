@@ -12,6 +12,7 @@ import numpy as np
 from gazelle.compat._arguments import modern_arguments, modern_function
 from gazelle.compat._callbacks import with_validation_data
 from gazelle.compat._forms import CALLS
+from gazelle.compat._outside import refuse_outside
 from gazelle.compat._patches import Patches
 from gazelle.compat._saving import (
     loads_weights_anywhere,
@@ -43,6 +44,7 @@ def install_models(patches: Patches) -> None:
         patches.attribute(Trainable, function.__name__, function)
     for cls in (Model, Functional, Sequential):
         patches.attribute(cls, "__init__", _with_old_arguments(cls.__init__))
+    patches.attribute(Sequential, "add", _add(Sequential.add))
     patches.attribute(Model, "__new__", staticmethod(_new_model(Model.__new__)))
     patches.attribute(Model, "input_names", property(lambda model: _names(model.inputs)))
     patches.attribute(Model, "state_updates", property(lambda model: []))
@@ -177,7 +179,19 @@ _PREPARED: dict[str, Callable[..., Any]] = {
 def _with_old_arguments(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
     def call(self: Any, *args: Any, **kwargs: Any) -> None:
+        refuse_outside(args[0] if args else None)  # of a Sequential the layers
         init(self, *args, **modern_arguments("Model", CALLS["models.Model"], kwargs))
+
+    return call
+
+
+def _add(add: Callable[..., None]) -> Callable[..., None]:
+    """`Sequential.add`, which says what is out of scope."""
+
+    @functools.wraps(add)
+    def call(self: Sequential, layer: Any, *args: Any, **kwargs: Any) -> None:
+        refuse_outside(layer)
+        add(self, layer, *args, **kwargs)
 
     return call
 

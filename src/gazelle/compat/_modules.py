@@ -40,11 +40,11 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "mixed_precision": (f"{_OWN}.mixed_precision", "gazelle.mixed_precision"),
     "models": (f"{_OWN}.models", "gazelle.models"),
     "ops": ("gazelle.ops",),
-    "optimizers": (f"{_OWN}.optimizers", "gazelle.optimizers"),
+    "optimizers": ("gazelle.optimizers",),
     "optimizers.schedules": ("gazelle.optimizers.schedules",),
     "premade": (),
     "preprocessing": ("gazelle.preprocessing",),
-    "preprocessing.image": (f"{_OWN}.image", "gazelle.preprocessing.image", "gazelle.utils"),
+    "preprocessing.image": ("gazelle.preprocessing.image", "gazelle.utils"),
     "preprocessing.sequence": (f"{_OWN}.sequence", "gazelle.preprocessing.sequence"),
     "preprocessing.text": (f"{_OWN}.text",),
     "random": ("gazelle.random",),
@@ -137,6 +137,11 @@ def room(path: str) -> Room:
     if path not in _rooms:
         _rooms[path] = Room(path)
     return _rooms[path]
+
+
+def forget_rooms() -> None:
+    """Make the modules again when they are next asked for."""
+    _rooms.clear()
 
 
 def path_of(dotted: str) -> str | None:

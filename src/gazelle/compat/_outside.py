@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gazelle._core.errors import GazelleError
@@ -47,6 +48,8 @@ class OutOfScopeError(GazelleError, NotImplementedError):
 class OutOfScope(type):
     """The type of the classes that stand for what is out of scope."""
 
+    refuse: Callable[..., Any]  # of such a class: raises the error
+
 
 def outside(room: str, name: str) -> bool:
     """Whether a name of a room is Keras's, but not for dense networks."""
@@ -54,32 +57,49 @@ def outside(room: str, name: str) -> bool:
 
 
 def placeholder(path: str) -> Any:
-    """A class that can be imported and asked for with `isinstance`; using it raises.
+    """What stands for a name that is out of scope; using it raises.
+
+    A class can be imported, asked for with `isinstance`, and instances can be made; these cannot be
+    called or added to a model, and have no attributes. A function can be imported.
 
     Args:
         path: The path below `keras`, for the error.
     """
     room, _, name = path.rpartition(".")
-    is_inner = name in _INSIDE.get(room, ())
     why = (
         "is of Keras's inside, which Gazelle has not."
-        if is_inner
+        if name in _INSIDE.get(room, ())
         else "is out of Gazelle's scope: it is for dense networks (multilayer perceptrons)."
     )
 
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise OutOfScopeError(f"keras.{path} {why}", fix="run this script with Keras")
 
-    kind = type("OutOfScope", (OutOfScope,), {"__call__": refuse, "__getattr__": _refused(refuse)})
-    return kind(name, (), {"__module__": f"keras.{room}"})
-
-
-def _refused(refuse: Any) -> Any:
-    """A `__getattr__` that refuses every public name."""
-
-    def get(cls: type, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
+    def get(owner: Any, attribute: str) -> Any:
+        if attribute.startswith("_"):
+            raise AttributeError(attribute)
         return refuse()
 
-    return get
+    of_type: dict[str, Any] = {"__getattr__": get}
+    if not name[:1].isupper():  # a function
+        of_type["__call__"] = refuse
+    kind = type("OutOfScope", (OutOfScope,), of_type)
+    of_instances = {
+        "__init__": lambda self, *args, **kwargs: None,
+        "__call__": refuse,
+        "__getattr__": get,
+        "__module__": f"keras.{room}",
+        "refuse": staticmethod(refuse),
+    }
+    return kind(name, (), of_instances)
+
+
+def refuse_outside(layers: Any) -> None:
+    """Refuse layers of a model that are out of scope.
+
+    Raises:
+        OutOfScopeError: One of them is.
+    """
+    for layer in layers if isinstance(layers, list | tuple) else [layers]:
+        if isinstance(type(layer), OutOfScope):
+            type(layer).refuse()

@@ -11,6 +11,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -136,6 +137,7 @@ def _run_notebook(path: Path) -> None:
     main = ModuleType("__main__")
     main.__file__ = str(path)
     names = vars(main)
+    names.update(_names_of_notebooks())
     sys.modules["__main__"] = main
     for number, source in enumerate(code_cells(path), 1):
         label = f"{path}[{number}]"
@@ -154,7 +156,7 @@ def _run_notebook(path: Path) -> None:
 def code_cells(path: Path) -> Iterator[str]:
     """The source of each code cell, without what only a notebook understands.
 
-    Lines that begin with `%`, `!` or `?` become empty; a cell that begins with `%%` is left out.
+    Lines that begin with `%`, `!` or `?` become `pass`; a cell that begins with `%%` is left out.
 
     Raises:
         ArgumentError: The file is not a notebook.
@@ -171,9 +173,21 @@ def code_cells(path: Path) -> Iterator[str]:
         raise ArgumentError(f"{path} is not a notebook.", received=str(error)[:80]) from None
     for source in sources:
         if not source.lstrip().startswith("%%"):
-            yield "\n".join("" if _is_magic(line) else line for line in source.split("\n"))
+            yield "\n".join(map(_without_magic, source.split("\n")))
 
 
-def _is_magic(line: str) -> bool:
+def _without_magic(line: str) -> str:
+    """A line of Python; `pass` for what only a notebook understands."""
     start = line.lstrip()
-    return start.startswith(("%", "!", "?")) or start.rstrip().endswith("?")
+    is_magic = start.startswith(("%", "!", "?")) or start.rstrip().endswith("?")
+    return line[: len(line) - len(start)] + "pass" if is_magic else line
+
+
+def _names_of_notebooks() -> dict[str, Any]:
+    """`get_ipython` and `display`, where IPython is installed."""
+    try:
+        display = import_module("IPython.display").display
+        shell = import_module("IPython.core.interactiveshell").InteractiveShell.instance()
+    except ImportError:
+        return {}
+    return {"get_ipython": shell.get_ipython, "display": display}

@@ -73,9 +73,11 @@ def given_input_shape(layer: Layer) -> tuple[int | None, ...] | None:
     return layer._layer_state.input_shape
 
 
-def set_own_trainable(layer: Layer, value: bool) -> None:
+def set_own_trainable(layer: Weighted, value: bool) -> None:
     """Set the flag of a layer alone; `layer.trainable = ...` sets it for the layers within too."""
     layer._layer_state.trainable = bool(value)
+    for variable in layer._own_variables():
+        variable.frozen = not value
 
 
 def own_trainable(layer: Layer) -> bool:

@@ -15,7 +15,7 @@ from gazelle._core.identity import unique, without
 from gazelle._core.names import unique_name
 from gazelle._core.seeds import SeedGenerator
 from gazelle._core.variable import Variable, plain
-from gazelle.layers._parts import flatten_layers, own_weights, search
+from gazelle.layers._parts import flatten_layers, own_weights, search, set_own_trainable
 from gazelle.layers._weights import checked_arrays, checked_shape, positional
 from gazelle.metrics import Metric
 
@@ -98,6 +98,7 @@ class Weighted:
             overwrite_with_gradient=overwrite_with_gradient,
         )
         state = self._layer_state
+        variable.frozen = not state.trainable
         (state.trainable_weights if trainable else state.other_weights).append(variable)
         context.note_made(variable, plain(variable))
         return variable
@@ -133,7 +134,7 @@ class Weighted:
     @trainable.setter
     def trainable(self, value: bool) -> None:
         for layer in flatten_layers(self):
-            layer._layer_state.trainable = bool(value)
+            set_own_trainable(layer, value)
 
     @property
     def variables(self) -> list[Variable]:
@@ -144,7 +145,8 @@ class Weighted:
     def trainable_variables(self) -> list[Variable]:
         """The variables that training changes; none of a frozen layer, nor of layers within it."""
         layers = flatten_layers(self, frozen=False)
-        return unique(v for layer in layers for v in layer._own_variables() if v.trainable)
+        own = (v for layer in layers for v in layer._own_variables())
+        return unique(v for v in own if v.trained_by_layer)
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
@@ -245,8 +247,8 @@ class Weighted:
         parts = list(self._parts())
         held = [part for part in parts if isinstance(part, Variable)]
         held = without(held, state.weights)
-        trainable = [variable for variable in held if variable.trainable]
-        other = [variable for variable in held if not variable.trainable]
+        trainable = [variable for variable in held if variable.trained_by_layer]
+        other = [variable for variable in held if not variable.trained_by_layer]
         seeds = [part.state for part in parts if isinstance(part, SeedGenerator)]
         return unique([*state.trainable_weights, *trainable, *state.other_weights, *other, *seeds])
 

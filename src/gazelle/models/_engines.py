@@ -19,7 +19,7 @@ from gazelle._engine.engine import Engine
 from gazelle._engine.outputs import Outputs
 from gazelle._engine.own_steps import OwnSteps, takes_data_alone
 from gazelle._engine.placing import place_losses
-from gazelle._engine.steps import Steps
+from gazelle._engine.steps import LossMean, Steps
 from gazelle.layers._graph import Graph
 from gazelle.layers._parts import held_metrics, search
 from gazelle.models._protocol import own_steps
@@ -145,7 +145,11 @@ def output_spec(model: Trainable, x: Any) -> Any:
 
 
 def make_engine(
-    model: Trainable, settings: CompileSettings, predictions: Any, targets: Any
+    model: Trainable,
+    settings: CompileSettings,
+    predictions: Any,
+    targets: Any,
+    loss_tracker: LossMean | None = None,
 ) -> Engine:
     """The engine that trains, tests and predicts with a compiled model.
 
@@ -154,6 +158,7 @@ def make_engine(
         settings: The arguments of `compile`.
         predictions: The outputs as symbolic tensors.
         targets: The targets as symbolic tensors; None where there are none.
+        loss_tracker: The mean of the loss, where there is one already.
     """
     outputs = Outputs(predictions, model.output_names)
     placed = place_losses(settings.loss, settings.loss_weights, outputs)
@@ -176,6 +181,7 @@ def make_engine(
         runs_graph=model._runs_graph,
         attached=held_metrics(model),
         compute_loss=model._own_compute_loss(),
+        loss_tracker=loss_tracker,
     )
     return Engine(steps, [prediction.shape for prediction in leaves(predictions)])
 

@@ -248,7 +248,7 @@ def _in_order_of(layer: Layer, file: LegacyFile, group: str) -> list[Variable]:
     """
     usual = [*layer.trainable_weights, *layer.non_trainable_weights]
     # A frozen model within a model of Keras 2 had this order.
-    other = sorted(layer.weights, key=lambda variable: not variable.trainable)
+    other = sorted(layer.weights, key=lambda variable: not variable.trained_by_layer)
     paths = [weight_name(name) for name in file.keys[group]]
     for order in (usual, other):
         if [_path(variable) for variable in order] == paths:

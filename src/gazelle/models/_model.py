@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import jax.numpy as jnp
@@ -388,6 +388,7 @@ class Model(Trainable):
         *,
         by_name: bool | None = None,
         allow_nonfinite: bool = False,
+        objects_to_skip: Sequence[Any] | None = None,
     ) -> None:
         """Read the weights from a file. All or nothing is changed.
 
@@ -398,9 +399,11 @@ class Model(Trainable):
             by_name: For a `.h5` file: True gives each layer the weights of the layer with its name,
                 and leaves the others as they are; by default, layers with weights are counted.
             allow_nonfinite: Whether weights may be NaN or infinite.
+            objects_to_skip: Layers that stay as they are, whatever the file has for them; not for
+                `.h5` files that hold whole models.
 
         Raises:
-            ArgumentError: `by_name` for another kind of file.
+            ArgumentError: `by_name` or `objects_to_skip` for another kind of file.
             DataError: The file is missing, damaged, does not fit the model, or holds weights that
                 are not finite.
             StateError: The model is not built.
@@ -411,6 +414,7 @@ class Model(Trainable):
             skip_mismatch=skip_mismatch,
             by_name=by_name,
             allow_nonfinite=allow_nonfinite,
+            objects_to_skip=objects_to_skip,
         )
 
     def save(

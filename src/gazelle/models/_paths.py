@@ -11,7 +11,7 @@ from gazelle._core.names import snake_case
 Sublayers = Callable[[Any], "Sequence[Any] | Mapping[str, Any] | None"]
 
 
-def keras_layers(model: Any, sublayers: Sublayers) -> dict[str, Any]:
+def keras_layers(model: Any, sublayers: Sublayers, skip: Collection[Any] = ()) -> dict[str, Any]:
     """The paths of a model and of all layers in it.
 
     The layers of a list are named by class and numbered in order (`layers/dense`,
@@ -23,11 +23,12 @@ def keras_layers(model: Any, sublayers: Sublayers) -> dict[str, Any]:
         sublayers: Returns the contents of a layer: a list of layers (whose paths begin with
             `layers`), a mapping of attribute names to layers or to lists, tuples and dicts of
             layers, or None.
+        skip: Layers to leave out, with what is only within them.
 
     Returns:
         Path -> layer, parents first.
     """
-    return dict(_walk(model, "", sublayers, set()))
+    return dict(_walk(model, "", sublayers, {id(layer) for layer in skip}))
 
 
 def attribute_sublayers(

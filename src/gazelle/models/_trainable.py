@@ -165,8 +165,8 @@ class Trainable(StepMethods):
     @property
     def metrics(self) -> list[Any]:
         """The loss's mean, the compiled metrics as one, and those that the layers hold."""
-        engine = self._trainer.engine
-        return super().metrics if engine is None else engine.metrics
+        measured = self._trainer.metrics
+        return measured if self._trainer.engine is not None else [*measured, *super().metrics]
 
     @property
     def metrics_names(self) -> list[str]:

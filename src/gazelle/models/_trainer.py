@@ -27,8 +27,10 @@ from gazelle._engine.preflight import check_before_training, weigh_classes
 from gazelle._engine.progress import Progress, steps_before
 from gazelle._engine.recorder import recorded
 from gazelle._engine.runner import Runner
+from gazelle._engine.steps import LossMean
 from gazelle.callbacks import BackupAndRestore, CallbackList, History
 from gazelle.config import max_steps_per_epoch
+from gazelle.metrics import Metric
 from gazelle.models._engines import (
     CompileSettings,
     build_optimizer,
@@ -121,6 +123,7 @@ class Trainer:
         self.engine: Engine | None = None  # made when the first data comes
         self.predictor: Engine | None = None  # of a model that is not compiled
         self._shortcut: Shortcut | None = None  # for data like that of the last prediction
+        self._loss_tracker: LossMean | None = None  # for an engine that is not made yet
         self._making = Guard()  # of threads that begin together, one makes the engine for all
 
     def copied(self, model: Trainable) -> Trainer:
@@ -138,6 +141,7 @@ class Trainer:
             "engine": None,
             "predictor": None,
             "_shortcut": None,
+            "_loss_tracker": None,
         }
         return {**vars(self), **fresh}
 
@@ -152,7 +156,19 @@ class Trainer:
         if self.model._graph is not None:
             check_against_graph(settings, self.model._graph)
         self.settings, self.engine, self._shortcut = settings, None, None
+        self._loss_tracker = None
         self._eager = settings.run_eagerly
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """What is measured: the loss's mean alone until the first data comes."""
+        if self.engine is not None:
+            return self.engine.metrics
+        if self.settings is None:
+            return []
+        if self._loss_tracker is None:
+            self._loss_tracker = LossMean(name="loss")
+        return [self._loss_tracker]
 
     @property
     def optimizer(self) -> Any:
@@ -205,13 +221,18 @@ class Trainer:
             predictions = output_spec(self.model, x)
             engine = self.engine
             if engine is None or not self._is_current(engine):
-                engine = self.engine = make_engine(self.model, settings, predictions, y)
+                engine = self._new_engine(settings, predictions, y)
             if isinstance(engine.steps, OwnSteps) and not self._eager:
                 self._follow(engine.steps, step, feed)
                 if not self._is_current(engine):  # it has built layers
-                    engine = self.engine = make_engine(self.model, settings, predictions, y)
+                    engine = self._new_engine(settings, predictions, y)
                     self._follow(engine.steps, step, feed)
             return engine
+
+    def _new_engine(self, settings: CompileSettings, predictions: Any, targets: Any) -> Engine:
+        tracker, self._loss_tracker = self._loss_tracker, None
+        self.engine = make_engine(self.model, settings, predictions, targets, tracker)
+        return self.engine
 
     def _follow(self, steps: Any, step: str, feed: Feed) -> None:
         """Follow the model's own step before it is compiled, or let it run as it is."""

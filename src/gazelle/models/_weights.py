@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gazelle._core.errors import ArgumentError, CheckWarning, StateError
-from gazelle._core.identity import without
+from gazelle._core.identity import is_among, without
 from gazelle._core.variable import Variable, views_of
 from gazelle._formats import tensors
 from gazelle._formats.h5 import LORA, TRAINING, WeightsFile, open_weights, write_weights
@@ -57,6 +57,8 @@ def save_weights(
     filepath: str | os.PathLike[str],
     overwrite: bool = True,
     max_shard_size: float | None = None,
+    *,
+    objects_to_skip: Sequence[Any] | None = None,
 ) -> None:
     """Write the weights and, when it is built, the optimizer's state.
 
@@ -66,33 +68,50 @@ def save_weights(
             `.weights.json`, if `max_shard_size` is given, for an index of several files beside it.
         overwrite: Whether to replace an existing file.
         max_shard_size: GiB of arrays per file, at most; None for one file.
+        objects_to_skip: Layers of the model, or its optimizer, to leave out.
 
     Raises:
         ArgumentError: The path has another ending, or is there and `overwrite` is False; or an
-            array is larger than `max_shard_size`.
+            array is larger than `max_shard_size`; or objects are left out of a `.safetensors` file.
         StateError: The model is not built.
         OSError: Writing failed; an old file is unchanged.
     """
     path = _checked_path(os.fspath(filepath), max_shard_size)
     require_built(model, "save_weights")
     warn_of_assets(layers_by_path(model), path)
+    skip = objects_to_skip or ()
     if path.endswith(tensors.ENDING):
+        _check_no_skip(path, objects_to_skip)
         tensors.write_tensors(path, named_weights(model), overwrite=overwrite)
         return
     names = given_names(model)
     if max_shard_size is None:
-        write_weights(path, state_tree(model), overwrite=overwrite, names=names)
+        write_weights(path, state_tree(model, skip), overwrite=overwrite, names=names)
         return
-    tree = saved_state(model).tree()
+    tree = saved_state(model, skip).tree()
     most = float(max_shard_size) * 2**30
     write_sharded(path, tree, most, overwrite=overwrite, names=names)
 
 
-def state_tree(model: Any) -> dict[str, Any]:
-    """What a file holds of a model, for `write_weights`; in a fit also the state of the fit."""
-    saved = saved_state(model)
+def _check_no_skip(path: str, objects_to_skip: Any) -> None:
+    if objects_to_skip is not None:
+        raise ArgumentError(
+            "`objects_to_skip` only supports '.weights.h5' files.",
+            received=path,
+            fix="leave it out",
+        )
+
+
+def state_tree(model: Any, skip: Sequence[Any] = ()) -> dict[str, Any]:
+    """What a file holds of a model, for `write_weights`; in a fit also the state of the fit.
+
+    Args:
+        model: The model.
+        skip: Layers, or the optimizer, to leave out; the fit cannot be resumed then.
+    """
+    saved = saved_state(model, skip)
     tree = saved.tree()
-    trainer = getattr(model, "_trainer", None)
+    trainer = None if skip else getattr(model, "_trainer", None)
     fit = None if trainer is None else trainer.state_of_fit(saved.flat)
     if fit is not None:
         text, arrays = encode(fit)
@@ -131,16 +150,19 @@ def load_weights(
     *,
     by_name: bool | None = None,
     allow_nonfinite: bool = False,
+    objects_to_skip: Sequence[Any] | None = None,
 ) -> None:
     """Read the weights. If anything does not fit, nothing is changed.
 
     Raises:
         DataError: The file is missing, damaged, does not fit, or holds values that are not finite.
-        ArgumentError: `by_name` for a file whose layers are not named.
+        ArgumentError: `by_name` for a file whose layers are not named, or `objects_to_skip` for a
+            file of another kind.
         StateError: The model is not built.
     """
     require_built(model, "load_weights")
     if is_legacy(filepath):
+        _check_no_skip(os.fspath(filepath), objects_to_skip)
         load_legacy_weights(
             model,
             filepath,
@@ -156,11 +178,14 @@ def load_weights(
             fix="leave it out",
         )
     if os.fspath(filepath).endswith(tensors.ENDING):
+        _check_no_skip(os.fspath(filepath), objects_to_skip)
         named = {name: [variable] for name, variable in named_weights(model).items()}
         with tensors.open_tensors(filepath) as file:
             load_from(file, named, skip_mismatch=skip_mismatch, allow_nonfinite=allow_nonfinite)
         return
-    state = saved_state(model)
+    skip = objects_to_skip or ()
+    state = saved_state(model, skip)
+    skipped = layers_by_path(model).keys() - layers_by_path(model, skip).keys()
     with open_by_name(filepath) as weights:
         load_from(
             weights,
@@ -168,6 +193,7 @@ def load_weights(
             state.loaders,
             moved=moved_layers(weights.names(), given_names(model)),
             skip_mismatch=skip_mismatch,
+            optional=("optimizer", *skipped),
             allow_nonfinite=allow_nonfinite,
         )
 
@@ -232,9 +258,14 @@ class SavedState:
         return {path: one.load_own_variables for path, one in self._themselves.items()}
 
 
-def saved_state(model: Any) -> SavedState:
-    """What a file holds of a model."""
-    layers = layers_by_path(model)
+def saved_state(model: Any, skip: Sequence[Any] = ()) -> SavedState:
+    """What a file holds of a model.
+
+    Args:
+        model: The model.
+        skip: Layers, or the optimizer, to leave out.
+    """
+    layers = layers_by_path(model, skip)
     themselves = {path: layer for path, layer in layers.items() if _saves_itself(layer)}
     variables = {
         path: list(own_weights(layer)) for path, layer in layers.items() if path not in themselves
@@ -244,7 +275,7 @@ def saved_state(model: Any) -> SavedState:
     for path, one in additions.items():
         variables[path] = without(variables[path], [one.a, one.b])
     optimizer = optimizer_of(model)
-    if optimizer is not None and optimizer.built:
+    if optimizer is not None and optimizer.built and not is_among(optimizer, skip):
         variables |= optimizer_variables(optimizer)
     variables = {path: found for path, found in variables.items() if found}
     return SavedState(variables, themselves, additions)
@@ -266,9 +297,9 @@ def optimizer_variables(optimizer: Any, path: str = "optimizer") -> dict[str, li
     return found
 
 
-def layers_by_path(model: Any) -> dict[str, Layer]:
-    """A model and its layers by their paths in a file."""
-    return keras_layers(model, _sublayers)
+def layers_by_path(model: Any, skip: Sequence[Any] = ()) -> dict[str, Layer]:
+    """A model and its layers by their paths in a file, but not those in `skip`."""
+    return keras_layers(model, _sublayers, skip)
 
 
 def given_names(model: Any) -> dict[str, str]:

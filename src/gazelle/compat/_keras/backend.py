@@ -62,6 +62,7 @@ from gazelle.compat._outside import placeholder as _outside
 from gazelle.compat._telling import tell
 
 __all__ = [
+    "KerasVariable",
     "_get_available_gpus",
     "abs",
     "all",
@@ -250,6 +251,7 @@ repeat_elements = ops.repeat
 reverse = ops.flip
 
 epsilon = config.epsilon
+KerasVariable = Variable
 
 
 def backend() -> str:
@@ -478,7 +480,7 @@ def _get_available_gpus() -> list[str]:
 
 def get_session() -> Any:
     """A session of TensorFlow 1, whose `run` gives values."""
-    from gazelle.compat.tensorflow._legacy import Session
+    from gazelle.compat._tensorflow._legacy import Session
 
     return Session()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from gazelle import activations
+from gazelle._core.errors import CheckWarning
 from gazelle._core.operation import known
 from gazelle.ops._table import nn_op, unary
 
@@ -84,7 +87,16 @@ def soft_shrink(x: Any, threshold: float = 0.5) -> jax.Array:
 
 @nn_op()
 def softmax(x: Any, axis: Any = -1) -> jax.Array:
-    """`exp(x) / sum(exp(x))`."""
+    """`exp(x) / sum(exp(x))`. It warns of an axis of size 1, where the result is always 1."""
+    shape = jnp.shape(x)
+    if isinstance(axis, int) and shape and shape[axis] == 1:
+        warnings.warn(
+            f"You are using a softmax over axis {axis} of a tensor of shape {shape}. This axis has"
+            " size 1. The softmax operation will always return the value 1, which is likely not"
+            " what you intended. Did you mean to use a sigmoid instead?",
+            CheckWarning,
+            stacklevel=4,
+        )
     return activations.softmax(x, axis)
 
 

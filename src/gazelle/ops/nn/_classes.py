@@ -71,7 +71,8 @@ def _sparse(dense: jax.Array, count: int) -> Any:
     """A sparse array with room for `count` values."""
     from jax.experimental.sparse import BCOO
 
-    return BCOO.fromdense(dense, nse=count)
+    hot = BCOO.fromdense(dense, nse=count)
+    return BCOO((hot.data.astype(dense.dtype), hot.indices), shape=hot.shape)  # bools too
 
 
 @nn_op(tensors=2)

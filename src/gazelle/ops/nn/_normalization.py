@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gazelle._core.dtypes import epsilon as default_epsilon
-from gazelle._core.errors import ArgumentError, ShapeError
+from gazelle._core.errors import ArgumentError, CheckWarning, ShapeError
 from gazelle.ops._table import axes_of, float_array, nn_op
 
 
@@ -77,14 +78,24 @@ def layer_normalization(
     epsilon: float | None = None,
     **kwargs: Any,
 ) -> jax.Array:
-    """`x` with the mean 0 and the variance 1 along `axis`, times `gamma` plus `beta`."""
-    if kwargs.pop("rms_scaling", False):
-        return rms_normalization(x, gamma, axis, epsilon)
+    """`x` with the mean 0 and the variance 1 along `axis`, times `gamma` plus `beta`.
+
+    `rms_scaling=True`, which is deprecated, leaves the mean in and `beta` out.
+    """
+    is_rms = kwargs.pop("rms_scaling", False)
     x = float_array(x)
     dtype = jnp.promote_types(x.dtype, "float32")
     wide, axes = x.astype(dtype), axes_of(axis)
     mean = jnp.mean(wide, axes, keepdims=True)
     variance = jnp.var(wide, axes, keepdims=True)
+    if is_rms:
+        warnings.warn(
+            "You passed `rms_scaling=True`, which is deprecated: it divides by the standard"
+            " deviation. rms_normalization divides by the root of the mean of the squares.",
+            CheckWarning,
+            stacklevel=4,
+        )
+        mean, beta = 0, None
     out = (wide - mean) * jax.lax.rsqrt(variance + _or_default(epsilon))
     out = out * _along(gamma, x.ndim, axis, 1) + _along(beta, x.ndim, axis, 0)
     return out.astype(x.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -183,15 +184,16 @@ def ndim(x: Any) -> int:
 
 
 def size(x: Any) -> Any:
-    """The number of elements; None of a symbolic tensor with an axis of unknown size."""
+    """The number of elements; a symbolic tensor where an axis is of unknown size."""
     if not isinstance(x, KerasTensor):
         return jnp.size(plain(x))
-    total = 1
-    for length in x.shape:
-        if length is None:
-            return None
-        total *= length
-    return total
+    known = [length for length in x.shape if length is not None]
+    return math.prod(known) if len(known) == len(x.shape) else _size(x)
+
+
+@numpy_op(class_name="Size", key="size")
+def _size(x: Any) -> jax.Array:
+    return jnp.asarray(jnp.size(x), "int32")
 
 
 def vectorize(

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from gazelle._core.dtypes import standardize_dtype
+from gazelle._core.errors import ArgumentError
 from gazelle._core.sparse import MEAN, SUMMED, THROUGH_DENSE
 from gazelle._core.symbolic import KerasTensor
 from gazelle.ops._table import Axis, axes_of, numpy_op, reduction
@@ -228,7 +229,17 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> jax.A
 
 @numpy_op()
 def histogram(x: Any, bins: Any = 10, range: Any = None) -> tuple[jax.Array, jax.Array]:
-    """The numbers of values in bins, and the edges of these."""
+    """The numbers of values in bins, and the edges of these.
+
+    Raises:
+        ArgumentError: `range` is not two numbers, the smaller one first.
+    """
+    if range is not None and (len(range) != 2 or range[1] < range[0]):
+        raise ArgumentError(
+            "Argument `range` must be a tuple of two elements, and the second element of `range`"
+            " must be greater than the first.",
+            received=range,
+        )
     return jnp.histogram(x, bins=bins, range=range)
 
 

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from gazelle._core.errors import ArgumentError, ShapeError
-from gazelle._core.operation import unwrapped
-from gazelle._core.sparse import RESHAPED, TRANSPOSED
+from gazelle._core.operation import specs, unwrapped
+from gazelle._core.sparse import JOINED, RESHAPED, TRANSPOSED, applied, is_sparse
 from gazelle._core.symbolic import KerasTensor
 from gazelle.ops._table import Axis, axes_of, numpy_op, unary, within
 
@@ -46,7 +46,20 @@ def moveaxis(x: Any, source: Any, destination: Any) -> jax.Array:
     return jnp.moveaxis(x, source, destination)
 
 
-@numpy_op()
+def _repeat_spec(x: KerasTensor, repeats: Any, axis: int | None = None) -> KerasTensor:
+    if np.ndim(repeats) == 0 or np.size(repeats) == 1 or axis is None:
+        return specs(lambda x: jnp.repeat(x, np.asarray(repeats), axis=axis), (x,), {})
+    place = within(axis, len(x.shape))
+    if x.shape[place] not in (None, np.size(repeats)):
+        raise ShapeError(
+            "repeat: there must be a number for each element of the axis.",
+            expected=f"{x.shape[place]} numbers",
+            received=np.size(repeats),
+        )
+    return KerasTensor((*x.shape[:place], int(np.sum(repeats)), *x.shape[place + 1 :]), x.dtype)
+
+
+@numpy_op(spec=_repeat_spec)
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> jax.Array:
     """Each element several times."""
     return jnp.repeat(jnp.asarray(x), np.asarray(repeats), axis=axis)
@@ -93,7 +106,24 @@ def rot90(array: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> jax.Array:
     return jnp.rot90(array, k, axes)
 
 
-@numpy_op(sparse=RESHAPED)
+def _squeeze_spec(x: KerasTensor, axis: Any = None) -> KerasTensor:
+    ndim = len(x.shape)
+    axes = [axis] if isinstance(axis, int) else axis
+    if axes is None:
+        axes = [place for place, n in enumerate(x.shape) if n == 1]
+    axes = [within(one, ndim) for one in axes]
+    for place in axes:
+        if x.shape[place] != 1:
+            raise ShapeError(
+                f"squeeze: axis {place} is not known to be of size 1.",
+                expected="axes of size 1",
+                received=x.shape,
+            )
+    rest = [n for place, n in enumerate(x.shape) if place not in axes]
+    return KerasTensor(rest, x.dtype, sparse=x.sparse)
+
+
+@numpy_op(sparse=RESHAPED, spec=_squeeze_spec)
 def squeeze(x: Any, axis: Any = None) -> jax.Array:
     """`x` without axes of size 1."""
     return jnp.squeeze(x, axes_of(axis))
@@ -120,10 +150,16 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> jax.Array:
 # ---- Joining and splitting ----
 
 
-@numpy_op(convert=unwrapped)
+def _concatenate_spec(xs: Any, axis: int = 0) -> KerasTensor:
+    joined = specs(lambda xs: jnp.concatenate(xs, axis), (xs,), {})
+    joined.sparse = all(map(is_sparse, xs))
+    return joined
+
+
+@numpy_op(convert=unwrapped, spec=_concatenate_spec)
 def concatenate(xs: Any, axis: int = 0) -> jax.Array:
-    """Tensors one after another along an axis."""
-    return jnp.concatenate(xs, axis)
+    """Tensors one after another along an axis; sparse where all of them are."""
+    return applied(JOINED, lambda *xs, axis: jnp.concatenate(xs, axis), *xs, axis=axis)
 
 
 @numpy_op(convert=unwrapped)
@@ -229,8 +265,37 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
 
 @numpy_op(tensors=2, convert=unwrapped)
 def get_item(x: Any, key: Any) -> jax.Array:
-    """`x[key]`."""
-    return jnp.asarray(x)[tuple(key) if isinstance(key, list) else key]
+    """`x[key]`. A number that is outside of an axis is refused, which JAX takes for the last one.
+
+    Raises:
+        ShapeError: There is no such place, or the key has more parts than `x` axes.
+    """
+    x = jnp.asarray(x)
+    key = tuple(key) if isinstance(key, list) else key
+    _check_key(x.shape, key if isinstance(key, tuple) else (key,))
+    return x[key]
+
+
+def _check_key(shape: tuple[int, ...], key: tuple[Any, ...]) -> None:
+    parts = [part for part in key if part is not None]
+    if any(isinstance(part, bool) or str(getattr(part, "dtype", "")) == "bool" for part in parts):
+        return  # a mask is for several axes, or for none
+    gaps = [place for place, part in enumerate(parts) if part is Ellipsis]
+    if len(gaps) > 1 or len(parts) - len(gaps) > len(shape):
+        raise ShapeError(
+            f"A key with {len(parts)} parts does not fit a tensor with {len(shape)} axes.",
+            received=f"{key}",
+        )
+    if gaps:
+        whole = len(shape) - len(parts) + 1
+        parts[gaps[0] : gaps[0] + 1] = [slice(None)] * whole
+    for place, (part, size) in enumerate(zip(parts, shape, strict=False)):
+        if isinstance(part, int | np.integer) and not -size <= part < size:
+            raise ShapeError(
+                f"Index {part} is out of bounds for axis {place}.",
+                expected=f"{-size} to {size - 1}",
+                received=f"{part} of a tensor of shape {shape}",
+            )
 
 
 @numpy_op(tensors=2)
@@ -259,6 +324,8 @@ def _diag_spec(x: KerasTensor, k: int = 0) -> KerasTensor:
     if len(x.shape) == 1:
         size = None if x.shape[0] is None else x.shape[0] + abs(k)
         return KerasTensor((size, size), x.dtype)
+    if len(x.shape) > 2:
+        raise ShapeError("diag: the input must have one axis or two.", received=x.shape)
     return _diagonal_spec(x, k)
 
 
@@ -266,7 +333,7 @@ def _diagonal_spec(x: KerasTensor, offset: int = 0, axis1: int = 0, axis2: int =
     ndim = len(x.shape)
     if ndim < 2:
         raise ShapeError("A diagonal needs at least two axes.", received=x.shape)
-    axis1, axis2 = within(axis1, ndim), within(axis2, ndim)
+    axis1, axis2 = _two_axes(ndim, axis1, axis2)
     rows, columns = x.shape[axis1], x.shape[axis2]
     rows = None if rows is None else rows + min(offset, 0)
     columns = None if columns is None else columns - max(offset, 0)
@@ -289,8 +356,15 @@ def diagflat(x: Any, k: int = 0) -> jax.Array:
 @numpy_op(spec=_diagonal_spec)
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> jax.Array:
     """The diagonals of matrices."""
-    ndim = jnp.ndim(x)
-    return jnp.diagonal(x, offset, within(axis1, ndim), within(axis2, ndim))
+    axis1, axis2 = _two_axes(jnp.ndim(x), axis1, axis2)
+    return jnp.diagonal(x, offset, axis1, axis2)
+
+
+def _two_axes(ndim: int, axis1: int, axis2: int) -> tuple[int, int]:
+    axis1, axis2 = within(axis1, ndim), within(axis2, ndim)
+    if axis1 == axis2:
+        raise ShapeError(f"A diagonal needs two axes, and both are axis {axis1}.")
+    return axis1, axis2
 
 
 @numpy_op()

@@ -1,3 +1,0 @@
-"""Names of `keras.preprocessing.image`."""
-
-__all__: list[str] = []

@@ -1,3 +1,0 @@
-"""Names of `keras.optimizers`."""
-
-__all__: list[str] = []
