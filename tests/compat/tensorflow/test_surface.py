@@ -85,7 +85,7 @@ def test_tensors_have_what_tensorflows_have(tf):
     assert x.numpy().tolist() == [[1.0, 2.0]]
     assert isinstance(x, tf.Tensor)
     assert not isinstance(x.numpy(), tf.Tensor)
-    assert (x + [[1.0, 1.0]]).numpy().tolist() == [[2.0, 3.0]]
+    assert (x + [[1.0, 1.0]]).numpy().tolist() == [[2.0, 3.0]]  # noqa: RUF005
     inputs = tf.keras.Input((3,))
     assert inputs.shape.as_list() == [None, 3]
     assert {x.ref(): 1}[x.ref()] == 1
