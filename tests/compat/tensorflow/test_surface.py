@@ -104,6 +104,18 @@ def test_functions_of_symbolic_tensors_are_steps_of_a_model(tf):
     np.testing.assert_allclose(found, np.hstack([wanted, sums / 2, np.log1p(sums)]), rtol=1e-4)
 
 
+def test_activations_of_tf_nn_are_those_of_keras(tf, tmp_path):
+    keras = tf.keras
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, activation=tf.nn.relu)])
+    model.add(keras.layers.Dense(2, activation=tf.tanh))
+    model.add(keras.layers.Activation(tf.nn.softmax))
+    assert model.layers[0].activation is keras.activations.relu
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    x = np.ones((2, 3), np.float32)
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
 def test_variables(tf):
     v = tf.Variable([1, 2], name="layer/v:0")
     assert v.dtype == "int32"

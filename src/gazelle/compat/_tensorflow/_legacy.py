@@ -278,7 +278,8 @@ for _name in (
     *("SparseTensor", "IndexedSlices", "import_graph_def", "io.parse_example"),
     *("io.parse_single_example", "io.TFRecordWriter", "data.TFRecordDataset"),
     *("train.Example", "train.Feature", "train.Features", "train.BytesList"),
-    *("train.FloatList", "train.Int64List"),
+    *("train.FloatList", "train.Int64List", "train.Checkpoint", "train.CheckpointManager"),
+    *("train.latest_checkpoint", "train.Saver"),
 ):
     enter(_name, out_of_scope(f"tf.{_name}"))
 for _name in ("GradientDescent", "Adam", "Momentum", "RMSProp", "Adagrad", "Adadelta", "Ftrl"):

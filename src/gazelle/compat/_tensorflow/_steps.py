@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from gazelle import activations
 from gazelle._core.errors import ArgumentError
 from gazelle._core.variable import Variable
 from gazelle.compat._patches import Patches
 from gazelle.compat._tensorflow._gradient_tape import GradientTape
+from gazelle.compat._tensorflow._table import ANSWERS
 from gazelle.models._trainable import Trainable
 from gazelle.optimizers import Optimizer
 
@@ -19,6 +22,28 @@ def install_steps(patches: Patches) -> None:
     patches.attribute(Trainable, "compiled_metrics", property(CompiledMetrics))
     patches.attribute(Optimizer, "minimize", minimize)
     patches.attribute(Optimizer, "get_gradients", get_gradients)
+    patches.attribute(activations, "get", _known_by_function(activations.get))
+
+
+# Functions of `tf.nn` that are Keras's activations.
+_ACTIVATIONS = (
+    *("elu", "gelu", "leaky_relu", "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu"),
+    *("softmax", "softplus", "softsign", "swish", "tanh"),
+)
+_PLACES = ("nn.", "math.", "")
+
+
+def _known_by_function(get: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`activations.get` that knows `tf.nn.relu` as `relu`: a config can hold it, and it is fast."""
+
+    @functools.wraps(get)
+    def call(identifier: Any) -> Any:
+        for name in _ACTIVATIONS if callable(identifier) else ():
+            if any(identifier is ANSWERS.get(place + name) for place in _PLACES):
+                return get(name)
+        return get(identifier)
+
+    return call
 
 
 class CompiledLoss:
