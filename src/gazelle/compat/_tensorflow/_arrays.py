@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,12 @@ from gazelle._core.symbolic import KerasTensor
 from gazelle._core.variable import Variable
 from gazelle.compat._patches import Patches
 from gazelle.compat._tensorflow._shapes import TensorShape
+
+_OPERATORS = [
+    f"__{side}{name}__"
+    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+    for side in ("", "r")
+]
 
 
 def install_arrays(patches: Patches) -> None:
@@ -29,6 +36,10 @@ def install_arrays(patches: Patches) -> None:
         patches.attribute(kind, "shape", property(_shape_of(vars(kind)["shape"])))
         patches.attribute(kind, "eval", _eval)
         patches.attribute(kind, "ref", _ref)
+        for name in _OPERATORS:
+            patches.attribute(kind, name, _with_lists(getattr(kind, name)))
+    for name in _OPERATORS:
+        patches.attribute(Variable, name, _with_lists(getattr(Variable, name)))
     patches.attribute(array, "numpy", _numpy)
     patches.attribute(array, "__float__", lambda self: float(np.asarray(self).item()))
     patches.attribute(array, "__int__", lambda self: int(np.asarray(self).item()))
@@ -42,6 +53,16 @@ def install_arrays(patches: Patches) -> None:
         ("ref", _ref),
     ):
         patches.attribute(Variable, name, method)
+
+
+def _with_lists(operator: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """An operator whose other operand may be a list of numbers."""
+
+    @functools.wraps(operator)
+    def call(self: Any, other: Any) -> Any:
+        return operator(self, jnp.asarray(other) if isinstance(other, list | tuple) else other)
+
+    return call
 
 
 def _numpy(self: Any) -> Any:

@@ -158,6 +158,9 @@ for _name in (
     enter(_name, _nothing)
 
 
+enter("contrib.eager.enable_eager_execution", _nothing)
+
+
 @answers("executing_eagerly_outside_functions")
 def _executing_eagerly() -> bool:
     return True

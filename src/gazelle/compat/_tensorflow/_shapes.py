@@ -100,10 +100,10 @@ class TensorShape(tuple[int | None, ...]):
 
     def __getitem__(self, index: Any) -> Any:
         found = tuple.__getitem__(self, index)
-        return TensorShape(found) if isinstance(index, slice) else found
+        return tuple.__new__(TensorShape, found) if isinstance(index, slice) else found
 
     def __add__(self, other: Any) -> Any:  # without __radd__, which would change `[] += shape`
-        return TensorShape((*self, *other))
+        return tuple.__new__(TensorShape, (*self, *other))
 
     def __reduce__(self) -> Any:
         return TensorShape, (tuple(self),)
