@@ -65,9 +65,7 @@ def test_a_script_runs_with_its_arguments(script, command):
 
 
 def test_a_script_that_is_out_of_scope_names_its_line(tmp_path):
-    (tmp_path / "s.py").write_text(
-        "import keras\n\nkeras.Sequential([keras.layers.GRU(3)])\n"
-    )
+    (tmp_path / "s.py").write_text("import keras\n\nkeras.Sequential([keras.layers.GRU(3)])\n")
     done = gazelle("run", "s.py", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("s.py:3: keras.layers.GRU is out of Gazelle's scope")

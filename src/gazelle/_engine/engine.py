@@ -16,13 +16,16 @@ from gazelle._core.pure import settled
 from gazelle._core.registry import is_own_class
 from gazelle._core.symbolic import leaves
 from gazelle._core.variable import Variable
+from gazelle._data.sparse_rows import SparseRows
 from gazelle._data.windows import Piece
 from gazelle._engine.kernel import Span, plan_for
 from gazelle._engine.pace import Pace
 from gazelle._engine.programs import Program, Programs, settings
 from gazelle._engine.pure_steps import PureSteps
+from gazelle._engine.rows import rows_are_apart
 from gazelle._engine.state import State
 from gazelle._engine.steps import Steps
+from gazelle.layers import Lambda, Layer, Pipeline, Wrapper
 from gazelle.layers._graph import Graph
 from gazelle.metrics import Metric
 
@@ -59,6 +62,7 @@ class Engine:
         self._seen_names: list[str] = []  # of the last results
         self._kernel_trains: dict[Hashable, bool] = {}  # by kind of data
         self._made_for: dict[Hashable, Any] = {}
+        self._rows_apart: dict[Hashable, bool] = {}  # by kind of inputs
         self._busy = threading.RLock()  # held while a thread uses the metrics' state
         self._is_fitting = False
 
@@ -169,6 +173,29 @@ class Engine:
         if changed:
             self.state.put(self.state.predicted, changed)
         return outputs
+
+    def rows_are_apart(self, x: Any) -> bool:
+        """Whether a prediction may be computed in blocks of any size, which may be padded.
+
+        Not where a row has, or may have, a part in what is predicted for another.
+
+        Args:
+            x: Some of the inputs.
+        """
+        graph = self.steps.graph if self.steps.runs_graph else None
+        if graph is not None and all(map(_keeps_rows_apart, graph.operations)):
+            return True
+        arrays = [leaf for leaf in leaves(x) if leaf is not None]
+        if any(isinstance(array, SparseRows) for array in arrays):
+            return False
+        kind = tuple((array.shape[1:], str(array.dtype)) for array in arrays)
+        if kind not in self._rows_apart:
+            function = self._pure.predict_batch
+            self._rows_apart[kind] = self.state.read(
+                self.state.predicted,
+                lambda values: rows_are_apart(lambda v, x: function((), v, x)[0], values, x),
+            )
+        return self._rows_apart[kind]
 
     def predictor(self, x: Any) -> Callable[[Any], Any]:
         """`predict_batch` for arrays of the shape and dtype of `x`, without looking at them."""
@@ -309,3 +336,18 @@ def _names_of_result(metric: Metric, name: str) -> list[str] | None:
     except Exception:  # what is wrong with it is reported when it is compiled
         return None
     return list(result) if isinstance(result, dict) else [name]
+
+
+def _keeps_rows_apart(operation: Any) -> bool:
+    """Whether an operation of a graph is a layer of Gazelle's that computes each row alone."""
+    if not isinstance(operation, Layer) or not is_own_class(type(operation)):
+        return False
+    inner = getattr(operation, "operations", None)  # of a model
+    if inner is not None:
+        return all(map(_keeps_rows_apart, inner))
+    if isinstance(operation, Lambda | Pipeline | Wrapper) or "call" in vars(operation):
+        return False
+    axis = getattr(operation, "axis", None)
+    activation = getattr(operation, "activation", None)
+    is_own = activation is None or is_own_class(activation)
+    return is_own and 0 not in (axis if isinstance(axis, list | tuple) else (axis,))

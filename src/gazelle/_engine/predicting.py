@@ -50,19 +50,23 @@ def predict(
     """
     callbacks.on_predict_begin({})
     hooked = callbacks.has_batch_hooks("predict")
+    # Where rows may have a part in each other's outputs, batches are what the user says they are;
+    # so they are for code that runs operation by operation and can look at them.
+    sample = feed.x if isinstance(feed, ArrayFeed) else feed.first[0]
+    apart = not eager and engine.rows_are_apart(sample)
     results = _Results(feed.samples if isinstance(feed, ArrayFeed) else None)
     running: deque[tuple[int, Any]] = deque()  # blocks with their numbers of samples
     group = steps_per_execution if hooked else 1
-    for number, x in enumerate(_blocks(feed, group if hooked else None)):
+    for number, batches in enumerate(_blocks(feed, group if hooked or not apart else None)):
         step = number * group
         if hooked:
             callbacks.on_predict_batch_begin(step, {})
-        running.append((samples_in(x), _started(engine, x, eager)))
+        for x in [_joined(batches)] if apart else batches:
+            running.append((samples_in(x), _started(engine, x, eager, padded=apart)))
         if hooked:
-            rows, outputs = running.pop()
-            callbacks.on_predict_batch_end(
-                step + group - 1, {"outputs": results.add(rows, outputs)}
-            )
+            parts = [results.add(*running.popleft()) for _ in range(len(running))]
+            outputs = map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+            callbacks.on_predict_batch_end(step + group - 1, {"outputs": outputs})
         elif len(running) > _IN_FLIGHT:
             results.add(*running.popleft())
         callbacks.on_progress("predict", step + group, {})
@@ -189,24 +193,31 @@ def padded_size(rows: int) -> int:
     return 1 << max(rows - 1, 0).bit_length()
 
 
-def _blocks(feed: Feed, group: int | None) -> Iterator[Any]:
-    """The inputs, block by block.
+def _blocks(feed: Feed, group: int | None) -> Iterator[list[Any]]:
+    """The batches of the inputs, some at a time.
 
     Args:
         feed: The data.
-        group: The batches of a block; None for as many as it likes.
+        group: How many batches at a time; None for one large one, where the data allows it.
     """
     if not isinstance(feed, ArrayFeed):
-        yield from _blocks_of_stream(feed, group or 1)
+        yield from _batches_of_stream(feed, group or 1)
         return
-    size = feed.batch_size * group if group else _largest_block(leaves(feed.x))
     stop = feed.samples if feed.steps is None else min(feed.samples, feed.steps * feed.batch_size)
-    for start in range(0, stop, size):
-        rows = slice(start, min(start + size, stop))
-        yield map_structure(lambda array, rows=rows: None if array is None else array[rows], feed.x)
+    size = feed.batch_size if group else _largest_block(leaves(feed.x))
+    starts = range(0, stop, size)
+    for first in range(0, len(starts), group or 1):
+        yield [
+            _rows(feed.x, slice(start, min(start + size, stop)))
+            for start in starts[first : first + (group or 1)]
+        ]
 
 
-def _blocks_of_stream(feed: StreamFeed, group: int) -> Iterator[Any]:
+def _rows(x: Any, rows: slice) -> Any:
+    return map_structure(lambda array: None if array is None else array[rows], x)
+
+
+def _batches_of_stream(feed: StreamFeed, group: int) -> Iterator[list[Any]]:
     feed.begin_epoch()
     batches: list[Any] = []
     done = 0
@@ -214,10 +225,10 @@ def _blocks_of_stream(feed: StreamFeed, group: int) -> Iterator[Any]:
         batches.append(batch[0])
         done += 1
         if len(batches) == group:
-            yield _joined(batches)
+            yield batches
             batches = []
     if batches:
-        yield _joined(batches)
+        yield batches
 
 
 def _joined(batches: list[Any]) -> Any:
@@ -233,10 +244,17 @@ def _largest_block(arrays: list[Any]) -> int:
     return max(1, min(_MAX_ROWS, 1 << max(_MAX_NUMBERS // max(numbers, 1), 1).bit_length() - 1))
 
 
-def _started(engine: Engine, x: Any, eager: bool) -> Any:
-    """Start the prediction of a block, padded to a power of two with copies of its last sample."""
+def _started(engine: Engine, x: Any, eager: bool, *, padded: bool) -> Any:
+    """Start the prediction of a block.
+
+    Args:
+        engine: The programs.
+        x: The inputs.
+        eager: Whether to run operation by operation.
+        padded: Whether the block is padded to a power of two with copies of its last sample.
+    """
     rows = samples_in(x)
-    size = padded_size(rows)
+    size = padded_size(rows) if padded else rows
 
     def pad(array: Any) -> Any:
         if array is None or size == rows:

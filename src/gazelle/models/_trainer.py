@@ -463,7 +463,9 @@ class Trainer:
         """
         runs_graph = self.model._runs_graph and self.model.graph_on_host is None
         on_one_device = engine.state.distribution is None
-        if runs_graph and on_one_device and isinstance(x, np.ndarray) and not self.runs_eagerly:
+        if not (runs_graph and on_one_device and isinstance(x, np.ndarray)):
+            return
+        if not self.runs_eagerly and engine.rows_are_apart(x):
             self._shortcut = Shortcut(engine, self.model._graph, x)
 
     def _listed(
