@@ -72,3 +72,17 @@ def test_yaml(installed):
     again = model_from_yaml(model.to_yaml())
     assert [w.shape for w in again.get_weights()] == [w.shape for w in model.get_weights()]
     assert model_from_config(model.get_config()).output_shape == (None, 2)
+
+
+@pytest.mark.parametrize("kind", ["Highway", "MaxoutDense"])
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+def test_layers_of_keras_1(installed, tmp_path, kind, name):
+    from keras import layers
+    from keras.models import Sequential, load_model
+
+    options = {"output_dim": 4} if kind == "MaxoutDense" else {}
+    model = Sequential([getattr(layers, kind)(input_dim=3, W_regularizer="l2", **options)])
+    model.compile("sgd", "mse")
+    model.save(str(tmp_path / name))
+    again = load_model(str(tmp_path / name))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from gazelle import constraints, initializers, layers
+from gazelle._core.registry import get_custom_objects
 from gazelle.compat._arguments import modern_function
 from gazelle.compat._forms import CALLS
+from gazelle.compat._keras.layers import Highway, MaxoutDense
 from gazelle.compat._patches import Patches
 from gazelle.compat._telling import tell
 from gazelle.layers import Layer
@@ -44,6 +46,8 @@ def install_layers(patches: Patches) -> None:
         cls = getattr(constraints, name)
         changed = modern_function(f"constraints.{name}", cls.__init__)
         patches.attribute(cls, "__init__", changed)
+    for cls in (Highway, MaxoutDense):  # as configs of Keras 1 name them
+        patches.item(get_custom_objects(), cls.__name__, cls)
     patches.attribute(Layer, "__init__", _without_old_options(Layer.__init__))
     for function in (add_metric, add_update, get_input_at, get_output_at):
         patches.attribute(Layer, function.__name__, function)

@@ -150,7 +150,7 @@ def _run_notebook(path: Path) -> None:
         exec(compile(ast.Module(tree.body[:-1], []), label, "exec"), names)
         value = eval(compile(ast.Expression(last.value), label, "eval"), names)
         if value is not None and not source.rstrip().endswith(";"):
-            print(repr(value))
+            say(repr(value))
 
 
 def code_cells(path: Path) -> Iterator[str]:

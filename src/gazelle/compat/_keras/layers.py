@@ -9,7 +9,7 @@ import numpy as np
 
 from gazelle import activations, constraints, initializers, layers, ops, regularizers
 from gazelle._core.errors import ArgumentError
-from gazelle._core.registry import builtin
+from gazelle._core.registry import register_keras_serializable
 from gazelle._formats.old_names import MERGE_MODES
 from gazelle.compat._arguments import modern_arguments
 from gazelle.compat._forms import CALLS
@@ -96,7 +96,7 @@ class _OldDense(Layer):
         }
 
 
-@builtin("keras.layers")
+@register_keras_serializable("Keras 1")
 class MaxoutDense(_OldDense):
     """The largest of several Dense layers: `max_k(x W_k + b_k)` (Goodfellow et al. 2013).
 
@@ -136,7 +136,7 @@ class MaxoutDense(_OldDense):
         return {**super().get_config(), **own}
 
 
-@builtin("keras.layers")
+@register_keras_serializable("Keras 1")
 class Highway(_OldDense):
     """A Dense layer beside a gate that lets the input pass (Srivastava et al. 2015).
 

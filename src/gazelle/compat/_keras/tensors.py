@@ -11,6 +11,7 @@ import numpy as np
 from jax.core import Tracer
 
 from gazelle import initializers, ops, random
+from gazelle._core.console import say
 from gazelle._core.dtypes import floatx, standardize_dtype
 from gazelle._core.errors import ArgumentError
 from gazelle._core.symbolic import KerasTensor
@@ -239,5 +240,6 @@ def moving_average_update(x: Any, value: Any, momentum: float) -> Any:
 
 def print_tensor(x: Any, message: str = "") -> Any:
     """Print a value and return it."""
-    print(message, np.asarray(x) if not isinstance(x, Tracer | KerasTensor) else x)
+    shown = x if isinstance(x, Tracer | KerasTensor) else np.asarray(x)
+    say(f"{message} {shown}")
     return x
