@@ -96,8 +96,6 @@ def test_the_same_argument_under_two_names_is_refused(installed):
 @pytest.mark.parametrize(("old", "new"), NAMES.items())
 def test_an_old_name_is_todays(installed, old, new):
     place, _, name = old.rpartition(".")
-    if place == "utils.np_utils" or name in ("AvgPool1D", "InputLayerV1"):
-        pytest.skip("found by another path")
     value = getattr(room(path_of(place)), name)
     there, _, today = new.rpartition(".")
     assert value is getattr(room(there or place), today)
@@ -177,6 +175,20 @@ def test_decay_is_that_of_keras_2(installed):
     assert float(optimizer.lr) == 0.5
     config = optimizer.get_config()["learning_rate"]
     assert config["class_name"] == "InverseTimeDecay"
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("SGD", (0.1, 0.9, 0.01, True)), ("Adam", (0.1, 0.9, 0.999, 1e-8, 0.01, True))],
+)
+def test_decay_by_its_place(installed, name, given):
+    """Keras 2: SGD(lr, momentum, decay, nesterov), and Adam's decay before amsgrad."""
+    from keras import optimizers
+
+    optimizer = getattr(optimizers, name)(*given)
+    assert optimizer.decay == 0.01
+    assert optimizer.nesterov if name == "SGD" else optimizer.amsgrad
+    assert optimizers.SGD(0.1, 0.9, True).nesterov
 
 
 def test_decay_within_fit(installed):

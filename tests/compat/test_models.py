@@ -129,6 +129,33 @@ def test_lists_as_data(installed):
     np.testing.assert_array_equal(model.predict(x), model.predict(np.array(x)))
 
 
+def test_lists_for_several_inputs(installed):
+    from keras.layers import Dense, Input, add
+    from keras.models import Model
+
+    a, b = Input((1,)), Input((1,))
+    model = Model([a, b], Dense(1)(add([a, b])))
+    model.compile("sgd", "mse")
+    model.fit([[1, 2, 3], [4, 5, 6]], [7, 8, 9], epochs=1, verbose=0)
+    arrays = [np.array([1.0, 2, 3]), np.array([4.0, 5, 6])]
+    np.testing.assert_array_equal(model.predict([[1, 2, 3], [4, 5, 6]]), model.predict(arrays))
+
+
+def test_dicts_and_callbacks(installed):
+    from keras.callbacks import EarlyStopping
+    from keras.layers import Dense, Input
+    from keras.models import Model
+
+    x = Input((2,), name="x")
+    model = Model(x, Dense(1)(x))
+    model.compile("sgd", "mse")
+    data = {"x": np.ones((8, 2))}, np.ones(8)
+    stopper = EarlyStopping(patience=3)
+    model.fit(*data, validation_split=0.25, epochs=1, verbose=0, callbacks=[stopper])
+    model.fit(*data, validation_data=data, epochs=1, verbose=0, callbacks=[stopper])
+    assert stopper.validation_data is None
+
+
 def test_metrics_as_one_name_and_for_every_output(installed):
     from keras.layers import Dense, Input
     from keras.models import Model

@@ -316,7 +316,10 @@ def run(
         typer.Option("--check", help="Say what of it Gazelle has and has not, without running it."),
     ] = False,
 ) -> int:
-    """Run a program for Keras 1, 2, 3 or tf.keras as it stands, with what follows as arguments."""
+    """Run a program for any Keras as it stands.
+
+    What follows PROGRAM are its arguments.
+    """
     from gazelle.cli import programs as command
 
     if check:
@@ -335,7 +338,10 @@ def migrate(
         str, typer.Option(metavar="NAME", help="Whose names it uses: gazelle, or keras (Keras 3).")
     ] = "gazelle",
 ) -> int:
-    """Write a program for an old Keras in its modern form, with a note for each change."""
+    """Write a program for an old Keras in its modern form.
+
+    Each change is noted on the error stream.
+    """
     from gazelle.cli import programs as command
 
     return command.migrate(program, out, to)

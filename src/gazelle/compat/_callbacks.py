@@ -30,10 +30,10 @@ def with_validation_data(fit: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(fit)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        held = _held_out(args, kwargs)
-        if held is not None:
-            for callback in _listed(kwargs.get("callbacks")):
-                callback.validation_data = held
+        listed = list(_listed(kwargs.get("callbacks")))
+        held = _held_out(args, kwargs) if listed else None
+        for callback in listed:
+            callback.validation_data = held
         return fit(self, *args, **kwargs)
 
     return call
@@ -48,15 +48,17 @@ def _listed(given: Any) -> Iterator[Any]:
 
 
 def _held_out(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any] | None:
-    """The rows that `fit` validates on; None for a stream, or without any."""
+    """The rows that `fit` validates on; None for a stream, for dicts, or without any."""
     data = kwargs.get("validation_data")
     if isinstance(data, tuple | list) and len(data) in (2, 3):
         x, y, *rest = data
+        if isinstance(x, dict) or isinstance(y, dict):  # Keras 2 had them in no order of ours
+            return None
         return _with_weights(x, y, rest[0] if rest else None)
     share = kwargs.get("validation_split") or 0.0
     x: Any = kwargs.get("x", args[0] if args else None)
     y: Any = kwargs.get("y", args[1] if len(args) > 1 else None)
-    if not share or x is None or y is None:
+    if not share or x is None or y is None or isinstance(x, dict) or isinstance(y, dict):
         return None
     first = x[0] if isinstance(x, list | tuple) else x
     start = int(_length(first) * (1.0 - share))

@@ -87,14 +87,11 @@ INNER = ("src", "api", "_tf_keras", "keras", "v1", "v2", "python")
 
 # Old name -> today's, of the same room unless a path is given.
 NAMES: dict[str, str] = {
-    "callbacks.Callbacks": "CallbackList",
     "constraints.maxnorm": "MaxNorm",
     "constraints.nonneg": "NonNeg",
     "constraints.unitnorm": "UnitNorm",
-    "layers.AvgPool1D": "AveragePooling1D",
-    "layers.InputLayerV1": "InputLayer",
     "layers.SyncBatchNormalization": "BatchNormalization",
-    "layers.TimeDistributedDense": "TimeDistributed",
+    "layers.TimeDistributedDense": "Dense",
     "losses.cosine": "cosine_similarity",
     "losses.cosine_proximity": "cosine_similarity",
     "losses.kld": "kl_divergence",
@@ -121,14 +118,11 @@ NAMES: dict[str, str] = {
     "optimizers.nadam": "Nadam",
     "optimizers.rmsprop": "RMSprop",
     "optimizers.sgd": "SGD",
-    "utils.np_utils.to_categorical": "to_categorical",
     "utils.plot": "plot_model",
-    "utils.Sequence": "PyDataset",
 }
 
 # ---- Arguments ----
 
-_LR = {"lr": "learning_rate"}
 _OF_GENERATORS = {
     "nb_epoch": "epochs",
     "nb_val_samples": "validation_steps",
@@ -199,7 +193,7 @@ CALLS: dict[str, Renamed] = {
         "save", {}, {"save_format": ANY, "signatures": ANY, "options": ANY, "save_traces": ANY}
     ),
     "Model.save_weights": Renamed("save_weights", {}, {"save_format": ANY, "options": ANY}),
-    "Model.load_weights": Renamed("load_weights", {"reshape": "skip_mismatch"}, {"options": ANY}),
+    "Model.load_weights": Renamed("load_weights", {}, {"reshape": (False,), "options": ANY}),
     "Model.summary": Renamed("summary", {}, {"wrap_width": ANY}),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import numbers
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,6 @@ def install_models(patches: Patches) -> None:
         patches.attribute(cls, "__init__", _with_old_arguments(cls.__init__))
     patches.attribute(Sequential, "add", _add(Sequential.add))
     patches.attribute(Model, "__new__", staticmethod(_new_model(Model.__new__)))
-    patches.attribute(Model, "input_names", property(lambda model: _names(model.inputs)))
     patches.attribute(Model, "state_updates", property(lambda model: []))
     patches.attribute(Model, "uses_learning_phase", True)
     patches.attribute(Metric, "reset_states", lambda metric: metric.reset_state())
@@ -55,26 +54,37 @@ def install_models(patches: Patches) -> None:
 # ---- Methods that stayed ----
 
 
-def as_data(data: Any, *, targets: bool = False) -> Any:
+def as_data(data: Any, parts: int = 1, *, targets: bool = False) -> Any:
     """Arrays for data that is lists of numbers, or lists of such lists; anything else as it is.
 
     Args:
         data: What `fit` was given.
+        parts: The number of the model's inputs or outputs; of several, each is a list.
         targets: Whether these are targets, which may not be sparse.
     """
+    if parts > 1 and isinstance(data, list | tuple):
+        return [as_data(part, targets=targets) for part in data]
     if targets and hasattr(data, "toarray"):
         return data.toarray()
-    if targets and isinstance(data, list):
-        data = [part.toarray() if hasattr(part, "toarray") else part for part in data]
+    if targets and isinstance(data, list) and any(hasattr(part, "toarray") for part in data):
+        return [as_data(part, targets=True) for part in data]
     if isinstance(data, list | tuple) and len(data) > 0 and _is_numbers(data):
         return np.array(data)
     return data
 
 
-def _validation(data: Any) -> Any:
+def _parts(model: Any) -> list[int]:
+    """The numbers of inputs, of outputs, and of arrays of sample weights."""
+    if model.output_names is None:
+        return [1, 1, 1]
+    return [len(model.input_names), len(model.output_names), 1]
+
+
+def _validation(data: Any, parts: list[int]) -> Any:
     """`(x, y)` whose parts may be lists."""
     if isinstance(data, tuple | list) and len(data) in (2, 3):
-        return tuple(as_data(part, targets=index == 1) for index, part in enumerate(data))
+        pairs = zip(data, parts, strict=False)
+        return tuple(as_data(part, n, targets=i == 1) for i, (part, n) in enumerate(pairs))
     return data
 
 
@@ -90,15 +100,15 @@ def _with_lists(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        args = tuple(
-            as_data(arg, targets=index == 1) if index < 2 else arg for index, arg in enumerate(args)
-        )
-        kwargs = {
-            key: as_data(arg, targets=key == "y") if key in _DATA else arg
-            for key, arg in kwargs.items()
-        }
+        parts = _parts(self)
+        pairs = zip(args, parts[:2], strict=False)
+        given = [as_data(arg, n, targets=i == 1) for i, (arg, n) in enumerate(pairs)]
+        args = (*given, *args[2:])
+        for name, count in zip(_DATA, parts, strict=True):
+            if name in kwargs:
+                kwargs[name] = as_data(kwargs[name], count, targets=name == "y")
         if "validation_data" in kwargs:
-            kwargs["validation_data"] = _validation(kwargs["validation_data"])
+            kwargs["validation_data"] = _validation(kwargs["validation_data"], parts)
         return method(self, *args, **kwargs)
 
     return call
@@ -179,7 +189,7 @@ _PREPARED: dict[str, Callable[..., Any]] = {
 def _with_old_arguments(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
     def call(self: Any, *args: Any, **kwargs: Any) -> None:
-        refuse_outside(args[0] if args else None)  # of a Sequential the layers
+        refuse_outside(args[0] if args else kwargs.get("layers"))  # of a Sequential
         init(self, *args, **modern_arguments("Model", CALLS["models.Model"], kwargs))
 
     return call
@@ -204,10 +214,6 @@ def _new_model(new: Callable[..., Any]) -> Callable[..., Any]:
         return new(cls, *args, **modern_arguments("Model", CALLS["models.Model"], kwargs))
 
     return call
-
-
-def _names(tensors: Iterable[Any] | None) -> list[str]:
-    return [tensor.name for tensor in tensors or []]
 
 
 # ---- Methods that are gone ----

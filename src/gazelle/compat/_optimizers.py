@@ -1,4 +1,4 @@
-"""Optimizers as Keras 1 and 2 had them: `lr=`, `decay=`, and the order of their arguments."""
+"""Optimizers as Keras 1 and 2 had them: `lr=`, `decay=`, also by its place."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ CLASSES = [
     "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Nadam",
     "RMSprop", "SGD",
 ]  # fmt: skip
+# Where Keras 1 and 2 had `decay` among the arguments, before a flag that is in its place today.
+_DECAY_AT = {"Adam": 4, "SGD": 2}
 
 
 def install_optimizers(patches: Patches) -> None:
@@ -35,6 +37,9 @@ def _with_old_arguments(name: str, init: Callable[..., None]) -> Callable[..., N
     def call(self: Optimizer, *args: Any, **kwargs: Any) -> None:
         kwargs = modern_arguments(name, renamed, kwargs)
         decay = kwargs.pop("decay", None)
+        place = _DECAY_AT.get(name)
+        if place is not None and len(args) > place and not isinstance(args[place], bool):
+            decay, args = args[place], (*args[:place], *args[place + 1 :])
         if kwargs.get("epsilon", 0) is None:  # the default of Keras 2
             del kwargs["epsilon"]
         init(self, *args, **kwargs)

@@ -23,8 +23,7 @@ class ModelCheckpoint(callbacks.ModelCheckpoint):
     """`ModelCheckpoint` that takes `period=` and paths of every ending.
 
     Args:
-        filepath: As today; a path that ends in none of today's endings is a file of weights, or
-            with `save_weights_only=False` a folder.
+        filepath: As today, with any ending: what `save` and `save_weights` take in old scripts.
         *args: As today.
         period: Epochs between two files.
         **kwargs: As today.
@@ -33,7 +32,7 @@ class ModelCheckpoint(callbacks.ModelCheckpoint):
     def __init__(self, filepath: Any, *args: Any, period: int | None = None, **kwargs: Any):
         self._period, self._ended = period or 1, 0
         if period is not None:
-            tell("ModelCheckpoint(period=)", "ModelCheckpoint(save_freq=)")
+            tell("ModelCheckpoint(period=)", "ModelCheckpoint(save_freq=), which counts batches")
         super().__init__(os.fspath(filepath), *args, **kwargs)
 
     def _check_filepath(self) -> None:
